@@ -1,0 +1,283 @@
+"""The contract: canonical events, as frozen msgspec structs tagged by `kind`. Nothing else lives here.
+
+The TUI, the NDJSON stream (`opencode-viewer events`) and the tests all consume these and only these.
+The stream is idempotent (applying an event twice, or a whole session again, changes nothing) and complete
+(a consumer that only applies events ends in the state of a cold load, deletions included).
+
+Units: `ts` and `end_ts` are integer **microseconds** UTC (opencode writes milliseconds), token counts are tokens,
+`cost` is US dollars as opencode computed it, sizes are bytes with -1 for unknown.
+Strings are verbatim from the database: a consumer that draws them must sanitise them first.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+SessionKind = Literal["root", "sub_agent", "fork"]
+OpKind = Literal["llm", "tool", "session", "reasoning", "text", "compaction"]
+OpStatus = Literal["completed", "failed", "cancelled", "truncated"]
+TurnStatus = Literal["completed", "failed", "aborted"]
+SessionStatus = Literal["completed", "failed"]
+PayloadKind = Literal[
+    "user_prompt", "llm_response", "llm_reasoning", "tool_request", "tool_response", "attachment", "diff"
+]
+Severity = Literal["DBG", "INF", "WRN", "ERR"]
+
+
+class Usage(msgspec.Struct, frozen=True, gc=False):
+    """Tokens of one step, message or session, or the growth of them.
+
+    `output` excludes `reasoning` from opencode 1.14.34 on and includes it up to 1.3.2 (session.ts, usage function).
+    """
+
+    input: int = 0
+    output: int = 0
+    reasoning: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        """The sum, counter by counter."""
+        return Usage(
+            self.input + other.input,
+            self.output + other.output,
+            self.reasoning + other.reasoning,
+            self.cache_read + other.cache_read,
+            self.cache_write + other.cache_write,
+        )
+
+    def growth_since(self, previous: Usage | None) -> Usage:
+        """What this adds to `previous`, each counter clamped at 0; all of it when there is no previous."""
+        if previous is None:
+            return self
+        return Usage(
+            max(0, self.input - previous.input),
+            max(0, self.output - previous.output),
+            max(0, self.reasoning - previous.reasoning),
+            max(0, self.cache_read - previous.cache_read),
+            max(0, self.cache_write - previous.cache_write),
+        )
+
+    @property
+    def context(self) -> int:
+        """Tokens of the prompt that went out: input + cache read + cache write."""
+        return self.input + self.cache_read + self.cache_write
+
+    @property
+    def total(self) -> int:
+        """All five counters, opencode's own "context used" figure."""
+        return self.context + self.output + self.reasoning
+
+
+NO_USAGE = Usage()
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
+    """What every event has: where it comes from (`opencode:<path>`) and when it happened (µs UTC)."""
+
+    source: str
+    ts: int
+
+
+class SessionStarted(Event, frozen=True, kw_only=True, tag="session_started"):
+    """A session row, whole; sent again whenever the row changes.
+
+    `extras` holds what else the row says: `slug`-like odds and ends, and `usage` (five counters), `cost`,
+    `time_updated` (µs), `archived_ts`, `revert_message_id`, `additions`, `deletions`, `files` where the row has them.
+    """
+
+    session_id: str
+    root_id: str
+    parent_id: str | None = None
+    session_kind: SessionKind = "root"
+    agent: str = ""
+    model: str = ""
+    provider: str = ""
+    provider_alias: str = ""
+    cwd: str = ""
+    title: str = ""
+    slug: str = ""
+    version: str = ""
+    project_id: str = ""
+    extras: dict[str, Any] = {}
+
+
+class SessionFinalized(Event, frozen=True, kw_only=True, tag="session_finalized"):
+    """The session is archived (`completed`) or its last assistant message has an error (`failed`)."""
+
+    session_id: str
+    status: SessionStatus
+    error_class: str = ""
+    error_message: str = ""
+    end_ts: int = 0
+
+
+class SessionRemoved(Event, frozen=True, kw_only=True, tag="session_removed"):
+    """The session row is gone, and with it everything below it."""
+
+    session_id: str
+
+
+class TurnStarted(Event, frozen=True, kw_only=True, tag="turn_started"):
+    """An assistant message. `turn_seq` is its 1-based place among the session's assistant messages by
+    (time_created, id); `prompt_id` the user message it answers ("" when the row does not say)."""
+
+    session_id: str
+    turn_seq: int
+    message_id: str
+    prompt_id: str = ""
+    agent: str = ""
+    model: str = ""
+    provider: str = ""
+    provider_alias: str = ""
+    extras: dict[str, Any] = {}
+
+
+class TurnFinalized(Event, frozen=True, kw_only=True, tag="turn_finalized"):
+    """The assistant message has `time.completed`, an `error`, or a step-finish part."""
+
+    session_id: str
+    turn_seq: int
+    message_id: str
+    status: TurnStatus
+    finish: str = ""
+    error_class: str = ""
+    error_message: str = ""
+    end_ts: int = 0
+    usage: Usage = NO_USAGE
+    delta: Usage = NO_USAGE
+    cost: float = 0.0
+
+
+class TurnRemoved(Event, frozen=True, kw_only=True, tag="turn_removed"):
+    """A message row is gone: an assistant's turn, or a user's prompt (same id space)."""
+
+    session_id: str
+    message_id: str
+
+
+class OpStarted(Event, frozen=True, kw_only=True, tag="op_started"):
+    """A span inside a turn, with all that is known of it so far; sent again when more is known.
+
+    `op_seq` counts from 1 in the order of the message's parts; `parent_op_seq` is -1 at the top of the turn.
+    A `task` call that names its child gives two ops of one part: a `session` op (the parent) and the `tool` op.
+    `extras` holds short facts for one line of text, never payloads: `label` (the call in a few words, at most
+    LABEL_LIMIT characters), `title`, `exit`, `additions`, `deletions`, `todos`, `hits`, `running` (the process has
+    really started), `output_bytes`, and the like.
+    """
+
+    session_id: str
+    turn_seq: int
+    message_id: str
+    op_seq: int
+    part_id: str
+    op_kind: OpKind
+    parent_op_seq: int = -1
+    name: str = ""
+    namespace: str = ""
+    model: str = ""
+    provider: str = ""
+    provider_alias: str = ""
+    reasoning_kind: str = ""
+    child_session_id: str = ""
+    extras: dict[str, Any] = {}
+
+
+class OpFinalized(Event, frozen=True, kw_only=True, tag="op_finalized"):
+    """The span has ended. `context_used` is the prompt that went out (tokens), for `llm` ops only."""
+
+    session_id: str
+    turn_seq: int
+    message_id: str
+    op_seq: int
+    part_id: str
+    status: OpStatus
+    op_kind: OpKind
+    error_class: str = ""
+    error_message: str = ""
+    end_ts: int = 0
+    usage: Usage = NO_USAGE
+    delta: Usage = NO_USAGE
+    cost: float = 0.0
+    bytes_in: int = -1
+    bytes_out: int = -1
+    context_used: int = 0
+
+
+class OpRemoved(Event, frozen=True, kw_only=True, tag="op_removed"):
+    """A part row is gone, and with it every op and payload reference that came from it."""
+
+    session_id: str
+    message_id: str
+    part_id: str
+
+
+class PayloadRef(Event, frozen=True, kw_only=True, tag="payload_ref"):
+    """Where a text can be had: `uri` is resolved on demand, the text itself never travels in an event.
+
+    Beside the planned fields it names the rows (`message_id`, `part_id`) and has a `preview`: the first words, at
+    most LABEL_LIMIT characters, so that a prompt can be shown as one line. A user message is known to a consumer by
+    its `user_prompt` reference (turn_seq 0 and op_seq 0: it belongs to no turn); `extras` then says `agent`, `model`,
+    `synthetic`, `subtask`, `compaction`.
+    """
+
+    session_id: str
+    turn_seq: int
+    op_seq: int
+    payload_kind: PayloadKind
+    uri: str
+    format: str = "text"
+    size: int = -1
+    message_id: str = ""
+    part_id: str = ""
+    preview: str = ""
+    extras: dict[str, Any] = {}
+
+
+class LogEntry(Event, frozen=True, kw_only=True, tag="log_entry"):
+    """A remark about the data. `ref` is the id of the row it is about; (ref, message) makes it idempotent."""
+
+    session_id: str = ""
+    turn_seq: int = 0
+    op_seq: int = 0
+    severity: Severity = "INF"
+    message: str = ""
+    ref: str = ""
+    extras: dict[str, Any] = {}
+
+
+class SourceProgress(Event, frozen=True, kw_only=True, tag="source_progress"):
+    """Everything read before this has been emitted; `cursor` resumes after it. `rows` were read since the last one."""
+
+    cursor: str
+    rows: int = 0
+
+
+class SourceError(Event, frozen=True, kw_only=True, tag="source_error"):
+    """The source, or one row of it, cannot be read; reading goes on."""
+
+    message: str
+    table: str = ""
+    row_id: str = ""
+
+
+AnyEvent = (
+    SessionStarted
+    | SessionFinalized
+    | SessionRemoved
+    | TurnStarted
+    | TurnFinalized
+    | TurnRemoved
+    | OpStarted
+    | OpFinalized
+    | OpRemoved
+    | PayloadRef
+    | LogEntry
+    | SourceProgress
+    | SourceError
+)
+
+LABEL_LIMIT = 240
+"""Longest label or preview in an event, in characters."""

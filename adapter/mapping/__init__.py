@@ -1,0 +1,1 @@
+"""Pure functions from typed rows to canonical events: no I/O, no clock, no state."""

@@ -1,0 +1,1 @@
+"""Pure functions: one row or line at a width -> styled segments."""
