@@ -26,14 +26,57 @@ class Key(NamedTuple):
     id: str
 
 
-class Payload(msgspec.Struct, gc=False):
-    """A reference to a text in the database; `size` in bytes, -1 unknown."""
+def session_key(session: Session) -> Key:
+    """The key of a session."""
+    return Key(session.source, "session", session.id, session.id)
+
+
+def prompt_key(session: Session, prompt: Prompt) -> Key:
+    """The key of a prompt of `session`."""
+    return Key(session.source, "prompt", session.id, prompt.message_id)
+
+
+def turn_key(session: Session, turn: Turn) -> Key:
+    """The key of a turn of `session`."""
+    return Key(session.source, "turn", session.id, turn.message_id)
+
+
+def op_id(part_id: str, kind: str) -> str:
+    """The id of an op inside its turn: a `task` part has two ops, so the part alone does not name one."""
+    return f"{part_id}:{kind}"
+
+
+def op_key(session: Session, op: Op) -> Key:
+    """The key of an op of `session`."""
+    return Key(session.source, "op", session.id, op_id(op.part_id, op.kind))
+
+
+class Payload(msgspec.Struct):
+    """A reference to a text in the database; `size` in bytes, -1 unknown, `ts` when its row was made.
+
+    Nodes hold their payloads by `uri` (a node may have several of one kind: attachments, texts of a prompt), ordered
+    by `order`; `find_payload` gets one by kind. `part_id` and `op_seq` say which row and which op it came with.
+    """
 
     kind: str
     uri: str
     format: str
     size: int
     preview: str
+    ts: int = 0
+    part_id: str = ""
+    op_seq: int = 0
+    extras: dict[str, Any] = {}
+
+    @property
+    def order(self) -> tuple[int, str, str]:
+        """Sorts the payloads of one node: oldest first, then by row."""
+        return (self.ts, self.part_id, self.uri)
+
+
+def find_payload(node: Prompt | Turn | Op, kind: str) -> Payload | None:
+    """The node's first payload of a kind (`tool_request`, `llm_response` ...), or None."""
+    return next((payload for payload in node.payloads.values() if payload.kind == kind), None)
 
 
 class Op(msgspec.Struct):
@@ -43,10 +86,10 @@ class Op(msgspec.Struct):
     kind: str
     message_id: str
     seq: int
-    parent_seq: int
-    name: str
-    namespace: str
-    start_ts: int
+    parent_seq: int = -1
+    name: str = ""
+    namespace: str = ""
+    start_ts: int = 0
     child_session_id: str = ""
     reasoning_kind: str = ""
     label: str = ""
@@ -70,11 +113,11 @@ class Turn(msgspec.Struct):
 
     message_id: str
     seq: int
-    prompt_id: str
-    agent: str
-    model: str
-    provider_alias: str
-    start_ts: int
+    prompt_id: str = ""
+    agent: str = ""
+    model: str = ""
+    provider_alias: str = ""
+    start_ts: int = 0
     status: str = "running"
     finish: str = ""
     error_class: str = ""
@@ -92,7 +135,7 @@ class Prompt(msgspec.Struct):
     """One user message. `label` is its first words; several payloads when files are attached."""
 
     message_id: str
-    ts: int
+    ts: int = 0
     label: str = ""
     agent: str = ""
     model: str = ""
@@ -102,36 +145,38 @@ class Prompt(msgspec.Struct):
 
 
 class Log(msgspec.Struct, gc=False):
-    """One remark of the adapter about a session's data."""
+    """One remark of the adapter about the data; `ref` is the id of the row it is about."""
 
     ts: int
     severity: str
     message: str
     ref: str
+    session_id: str = ""
 
 
 class Session(msgspec.Struct):
     """One session row with what is loaded below it.
 
     `loaded` is False while only the row is known; then nothing is said about its turns. `usage` and `cost` are the
-    row's own columns (None where the version has none or they hold nothing).
+    row's own columns (None where the version has none or they hold nothing). `last_ts` is the newest time that any of
+    its rows names. Its children are `Store.children_of`.
     """
 
     source: str
     id: str
     root_id: str
-    parent_id: str | None
-    kind: str
-    title: str
-    agent: str
-    model: str
-    provider_alias: str
-    cwd: str
-    slug: str
-    version: str
-    project_id: str
-    start_ts: int
-    updated_ts: int
+    parent_id: str | None = None
+    kind: str = "root"
+    title: str = ""
+    agent: str = ""
+    model: str = ""
+    provider_alias: str = ""
+    cwd: str = ""
+    slug: str = ""
+    version: str = ""
+    project_id: str = ""
+    start_ts: int = 0
+    updated_ts: int = 0
     usage: Usage | None = None
     cost: float | None = None
     extras: dict[str, Any] = {}
@@ -143,13 +188,13 @@ class Session(msgspec.Struct):
     last_ts: int = 0
     prompts: dict[str, Prompt] = {}
     turns: dict[str, Turn] = {}
-    children: list[str] = []
     logs: dict[tuple[str, str], Log] = {}
 
 
 class ChangeSet(msgspec.Struct):
-    """What one `apply` changed: `roots` whose visible rows must be laid out again, `dirty` nodes to draw again,
-    `order` when the order or the set of top-level sessions may have changed."""
+    """What one `apply` changed: `roots` whose visible rows must be laid out again (some may have ceased to be roots,
+    or to exist), `dirty` nodes to draw again, with every node above them whose sums or state may follow, `order` when
+    the order or the set of top-level sessions may have changed."""
 
     roots: set[tuple[str, str]]
     dirty: set[Key]

@@ -1,0 +1,338 @@
+"""How one event changes the store; what has to wait for the end of the batch is noted for `settle.py`.
+
+The rules that make the result independent of order are in the docstring of `store.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
+
+from adapter.events import (
+    Event,
+    LogEntry,
+    OpFinalized,
+    OpRemoved,
+    OpStarted,
+    PayloadRef,
+    SessionFinalized,
+    SessionRemoved,
+    SessionStarted,
+    SourceError,
+    TurnFinalized,
+    TurnRemoved,
+    TurnStarted,
+)
+from tui.model import facts
+from tui.model.batch import Batch, Touch
+from tui.model.links import SessionKey
+from tui.model.logbook import LogBook
+from tui.model.nodes import (
+    Key,
+    Log,
+    Op,
+    Payload,
+    Session,
+    Turn,
+    op_id,
+    op_key,
+    prompt_key,
+    session_key,
+    turn_key,
+)
+from tui.sanitize import label
+
+if TYPE_CHECKING:
+    from tui.model.store import Store
+
+OP_KINDS = ("llm", "tool", "session", "reasoning", "text", "compaction")
+
+
+def take(store: Store, event: Event, batch: Batch) -> None:
+    """Puts one event in. Kinds that say nothing about the model (progress, kinds of a later version) pass by."""
+    handler = _HANDLERS.get(type(event))
+    if handler is not None:
+        handler(store, event, batch)
+
+
+# -- sessions ---------------------------------------------------------------------------------------------------
+
+
+def _session(store: Store, event: Any, batch: Batch) -> Session:
+    """The session an event speaks of; an empty one stands in until its row arrives."""
+    key = (event.source, event.session_id)
+    session = store.sessions.get(key)
+    if session is None:
+        session = store.sessions[key] = Session(source=key[0], id=key[1], root_id=key[1])
+        book = store.books.get(key[0])
+        if book is not None:
+            session.logs = book.about(key[1])
+        _place(store, session, batch)
+    return session
+
+
+def _place(store: Store, session: Session, batch: Batch) -> None:
+    """Hangs a session where its row says; the sums on both ways up are forgotten."""
+    key = (session.source, session.id)
+    batch.shrunk.update(store.links.above(key))
+    store.forget_sums(key)
+    tops = store.links.place(key, (session.source, session.parent_id) if session.parent_id else None)
+    if tops:
+        batch.tops |= tops
+        batch.change(key)
+        for child in store.links.children(key):
+            store.forget_sums(child)
+    store.forget_sums(key)
+
+
+def _session_started(store: Store, event: SessionStarted, batch: Batch) -> None:
+    session = _session(store, event, batch)
+    key = (session.source, session.id)
+    new = facts.session_facts(event)
+    if any(getattr(session, name) != value for name, value in new.items()):
+        batch.change(key)
+        if session.start_ts != new["start_ts"]:
+            store.kids.clear()
+            batch.tops.add(store.links.top(key))
+        for name, value in new.items():
+            setattr(session, name, value)
+        session.last_ts = max(session.last_ts, session.start_ts, session.updated_ts)
+        _place(store, session, batch)
+    if store.finals.pop(key, None) is not None:
+        batch.touch(key)
+
+
+def _session_finalized(store: Store, event: SessionFinalized, batch: Batch) -> None:
+    session = _session(store, event, batch)
+    key = (session.source, session.id)
+    store.finals[key] = event
+    batch.touch(key)
+
+
+def _session_removed(store: Store, event: SessionRemoved, batch: Batch) -> None:
+    key = (event.source, event.session_id)
+    session = store.sessions.get(key)
+    if session is None:
+        return
+    batch.shrunk.update(store.links.above(key))
+    store.forget_sums(key)
+    for turn in session.turns.values():
+        for op in turn.ops.values():
+            _link_child(store, session, op, "", batch)
+    batch.dirty.add(session_key(session))
+    batch.tops |= store.links.remove(key) | {key}
+    del store.sessions[key]
+    store.finals.pop(key, None)
+    batch.touched.pop(key, None)
+    batch.changed.discard(key)
+    if event.source in store.books:
+        store.books[event.source].forget(event.session_id)
+
+
+# -- turns and prompts ------------------------------------------------------------------------------------------
+
+
+def _content(store: Store, event: Any, batch: Batch) -> tuple[SessionKey, Session]:
+    """The session whose prompts or turns an event speaks of: with the first of them it counts as loaded."""
+    session = _session(store, event, batch)
+    key = (session.source, session.id)
+    if not session.loaded:
+        session.loaded = True
+        batch.change(key).layout = True
+    return key, session
+
+
+def _turn(store: Store, event: Any, batch: Batch) -> tuple[SessionKey, Session, Turn]:
+    """The turn an event speaks of; an empty one stands in until its start arrives."""
+    key, session = _content(store, event, batch)
+    turn = session.turns.get(event.message_id)
+    if turn is None:
+        turn = session.turns[event.message_id] = Turn(message_id=event.message_id, seq=event.turn_seq)
+        touch = batch.change(key, turn_key(session, turn))
+        touch.layout = touch.turns = True
+    return key, session, turn
+
+
+def _turn_started(store: Store, event: TurnStarted, batch: Batch) -> None:
+    key, session, turn = _turn(store, event, batch)
+    new = facts.turn_facts(event)
+    if all(getattr(turn, name) == value for name, value in new.items()):
+        return
+    touch = batch.change(key, *_keys_of_turn(session, turn))
+    if turn.seq != event.turn_seq or turn.prompt_id != event.prompt_id or turn.start_ts != event.ts:
+        touch.layout = touch.turns = True
+    for name, value in new.items():
+        setattr(turn, name, value)
+    session.last_ts = max(session.last_ts, turn.start_ts, facts.updated_at(turn.extras))
+    batch.dirty.update(_keys_of_turn(session, turn))
+
+
+def _turn_finalized(store: Store, event: TurnFinalized, batch: Batch) -> None:
+    key, session, turn = _turn(store, event, batch)
+    new = facts.turn_end(event)
+    if all(getattr(turn, name) == value for name, value in new.items()):
+        return
+    for name, value in new.items():
+        setattr(turn, name, value)
+    session.last_ts = max(session.last_ts, turn.end_ts)
+    batch.change(key, *_keys_of_turn(session, turn))
+
+
+def _turn_removed(store: Store, event: TurnRemoved, batch: Batch) -> None:
+    key = (event.source, event.session_id)
+    session = store.sessions.get(key)
+    if session is None:
+        return
+    touch = batch.touch(key)
+    touch.refs.pop(event.message_id, None)
+    turn = session.turns.pop(event.message_id, None)
+    prompt = session.prompts.pop(event.message_id, None)
+    if turn is not None:
+        for op in turn.ops.values():
+            _link_child(store, session, op, "", batch)
+        batch.dirty.update(_keys_of_turn(session, turn))
+    if prompt is not None:
+        batch.dirty.add(prompt_key(session, prompt))
+    if turn is not None or prompt is not None:
+        batch.change(key)
+        touch.layout = touch.recount = True
+
+
+def _keys_of_turn(session: Session, turn: Turn) -> list[Key]:
+    keys = [turn_key(session, turn)]
+    if turn.prompt_id:
+        keys.append(Key(session.source, "prompt", session.id, turn.prompt_id))
+    return keys
+
+
+# -- ops and payloads -------------------------------------------------------------------------------------------
+
+
+def _op_started(store: Store, event: OpStarted, batch: Batch) -> None:
+    key, session, turn = _turn(store, event, batch)
+    old = turn.ops.get(op_id(event.part_id, event.op_kind))
+    base = old or Op(part_id=event.part_id, kind=event.op_kind, message_id=event.message_id, seq=event.op_seq)
+    _put_op(store, session, turn, old, replace(base, **facts.op_facts(event)), batch.touch(key), batch)
+
+
+def _op_finalized(store: Store, event: OpFinalized, batch: Batch) -> None:
+    key, session, turn = _turn(store, event, batch)
+    old = turn.ops.get(op_id(event.part_id, event.op_kind))
+    base = old or Op(part_id=event.part_id, kind=event.op_kind, message_id=event.message_id, seq=event.op_seq)
+    _put_op(store, session, turn, old, replace(base, **facts.op_end(event)), batch.touch(key), batch)
+
+
+def _put_op(store: Store, session: Session, turn: Turn, old: Op | None, new: Op, touch: Touch, batch: Batch) -> None:
+    if new == old:
+        return
+    turn.ops[op_id(new.part_id, new.kind)] = new
+    batch.change((session.source, session.id), op_key(session, new), *_keys_of_turn(session, turn))
+    if old is None or old.seq != new.seq:
+        touch.layout = True
+        touch.ops.add(turn.message_id)
+    if old is None or old.child_session_id != new.child_session_id:
+        if old is not None:
+            _link_child(store, session, old, "", batch)
+        _link_child(store, session, new, new.child_session_id, batch)
+        touch.layout = True
+    session.last_ts = max(session.last_ts, new.start_ts, new.end_ts, facts.updated_at(new.extras))
+
+
+def _link_child(store: Store, session: Session, op: Op, child_id: str, batch: Batch) -> None:
+    """Keeps the index of calls: `op` names the session `child_id`, or ("") no longer the one it named."""
+    if not op.child_session_id:
+        return
+    child = (session.source, op.child_session_id)
+    if child_id:
+        store.links.call(child, op_key(session, op))
+    else:
+        store.links.uncall(child, op_key(session, op))
+    if child in store.sessions:
+        batch.tops.add(store.links.top(child))
+
+
+def _op_removed(store: Store, event: OpRemoved, batch: Batch) -> None:
+    key = (event.source, event.session_id)
+    session = store.sessions.get(key)
+    if session is None:
+        return
+    touch = batch.touch(key)
+    for uri, item in list(touch.refs.get(event.message_id, {}).items()):
+        if item.part_id == event.part_id:
+            del touch.refs[event.message_id][uri]
+    prompt = session.prompts.get(event.message_id)
+    if prompt is not None and _drop_refs(prompt.payloads, event.part_id):
+        batch.change(key, prompt_key(session, prompt))
+        touch.prompts.add(event.message_id)
+        touch.recount = True
+    turn = session.turns.get(event.message_id)
+    if turn is None:
+        return
+    gone = [turn.ops.pop(name) for kind in OP_KINDS if (name := op_id(event.part_id, kind)) in turn.ops]
+    for op in gone:
+        _link_child(store, session, op, "", batch)
+        batch.dirty.add(op_key(session, op))
+    lost = _drop_refs(turn.payloads, event.part_id)
+    for name, op in turn.ops.items():
+        kept = {uri: item for uri, item in op.payloads.items() if item.part_id != event.part_id}
+        if len(kept) != len(op.payloads):
+            turn.ops[name] = replace(op, payloads=kept)
+            batch.dirty.add(op_key(session, op))
+            lost = True
+    if gone or lost:
+        batch.change(key, *_keys_of_turn(session, turn))
+        touch.ops.add(turn.message_id)
+        touch.recount = True
+        touch.layout = touch.layout or bool(gone)
+
+
+def _drop_refs(payloads: dict[str, Payload], part_id: str) -> bool:
+    gone = [uri for uri, item in payloads.items() if item.part_id == part_id]
+    for uri in gone:
+        del payloads[uri]
+    return bool(gone)
+
+
+def _payload_ref(store: Store, event: PayloadRef, batch: Batch) -> None:
+    if event.turn_seq > 0:
+        key, _, _ = _turn(store, event, batch)
+    else:
+        key, _ = _content(store, event, batch)
+        batch.touch(key).prompts.add(event.message_id)
+    batch.touch(key).refs.setdefault(event.message_id, {})[event.uri] = facts.payload(event)
+
+
+# -- remarks ----------------------------------------------------------------------------------------------------
+
+
+def _log_entry(store: Store, event: LogEntry, batch: Batch) -> None:
+    log = Log(event.ts, event.severity, label(event.message), event.ref, event.session_id)
+    book = store.books.setdefault(event.source, LogBook())
+    key = (event.source, event.session_id)
+    # A remark alone makes no session: it can be about a row whose session is missing.
+    if book.add(log) and key in store.sessions:
+        store.sessions[key].logs = book.about(event.session_id)
+        batch.change(key)
+
+
+def _source_error(store: Store, event: SourceError, batch: Batch) -> None:
+    ref = f"{event.table}:{event.row_id}" if event.table else ""
+    store.books.setdefault(event.source, LogBook()).add(Log(event.ts, "ERR", label(event.message), ref))
+
+
+_HANDLERS: dict[type[Event], Callable[[Any, Any, Batch], None]] = {
+    SessionStarted: _session_started,
+    SessionFinalized: _session_finalized,
+    SessionRemoved: _session_removed,
+    TurnStarted: _turn_started,
+    TurnFinalized: _turn_finalized,
+    TurnRemoved: _turn_removed,
+    OpStarted: _op_started,
+    OpFinalized: _op_finalized,
+    OpRemoved: _op_removed,
+    PayloadRef: _payload_ref,
+    LogEntry: _log_entry,
+    SourceError: _source_error,
+}

@@ -1,0 +1,38 @@
+"""What hangs under a session, in the order of the screen: prompts with their turns, and turns without a prompt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from tui.model.nodes import Prompt, Session, Turn
+
+if TYPE_CHECKING:
+    from tui.model.store import Store
+
+
+class Outline(NamedTuple):
+    """`top`: prompts and turns without a known prompt, by time. `answers`: the turns of each prompt, by seq."""
+
+    top: list[Prompt | Turn]
+    answers: dict[str, list[Turn]]
+
+
+def outline(store: Store, session: Session) -> Outline:
+    """The outline of a session; kept in the store until something of the session changes."""
+    key = (session.source, session.id)
+    known: Outline | None = store.outlines.get(key)
+    if known is None:
+        known = store.outlines[key] = _make(session)
+    return known
+
+
+def _make(session: Session) -> Outline:
+    answers: dict[str, list[Turn]] = {message_id: [] for message_id in session.prompts}
+    loose: list[Turn] = []
+    for turn in session.turns.values():
+        answers.get(turn.prompt_id, loose).append(turn)
+    top: list[Prompt | Turn] = list(session.prompts.values())
+    if loose:
+        top += loose
+        top.sort(key=lambda node: (node.ts if isinstance(node, Prompt) else node.start_ts, node.message_id))
+    return Outline(top, answers)

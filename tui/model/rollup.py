@@ -1,0 +1,127 @@
+"""Tokens and money: of a session, of a prompt, of everything below a session.
+
+Sums add up `usage`, what was billed; `delta` is growth of the context and is summed only as growth.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from adapter.events import NO_USAGE, Usage
+from tui.model.nodes import Session, Turn
+from tui.model.outline import outline
+
+if TYPE_CHECKING:
+    from tui.model.store import Store
+
+
+class Own(NamedTuple):
+    """A session's own numbers and where they are from: `columns`, `steps`, `messages`, or `unknown` while nothing
+    but a row without numbers is loaded."""
+
+    usage: Usage
+    cost: float
+    origin: str
+
+
+class Subtree(NamedTuple):
+    """The sums over a session and everything below it: `sessions` counts it too, `last_ts` is the newest activity
+    (µs)."""
+
+    usage: Usage
+    cost: float
+    sessions: int
+    last_ts: int
+
+
+class PromptSum(NamedTuple):
+    """What the answer to a prompt was billed, what it added to the context, and what it cost."""
+
+    usage: Usage
+    delta: Usage
+    cost: float
+
+
+def total(parts: list[Usage]) -> Usage:
+    """The sum of many usages, without a struct for each step on the way."""
+    if not parts:
+        return NO_USAGE
+    return Usage(
+        sum([part.input for part in parts]),
+        sum([part.output for part in parts]),
+        sum([part.reasoning for part in parts]),
+        sum([part.cache_read for part in parts]),
+        sum([part.cache_write for part in parts]),
+    )
+
+
+def steps_sum(session: Session) -> tuple[Usage, float] | None:
+    """The sum over the session's finished model calls (step-finish parts), None when there is none with numbers."""
+    steps = [op for turn in session.turns.values() for op in turn.ops.values() if op.kind == "llm"]
+    usage, cost = total([op.usage for op in steps]), sum(op.cost for op in steps)
+    return (usage, cost) if usage.total or cost else None
+
+
+def own_usage(session: Session) -> Own:
+    """Own tokens and dollars: opencode's columns (from 1.15.0) when they hold anything, else the session's step-finish
+    parts, else its messages. Users who jumped over 1.15's one-time backfill have empty columns and full messages."""
+    if session.usage is not None or session.cost is not None:
+        return Own(session.usage or NO_USAGE, session.cost or 0.0, "columns")
+    if not session.turns:
+        return Own(NO_USAGE, 0.0, "messages" if session.loaded else "unknown")
+    steps = steps_sum(session)
+    if steps is not None:
+        return Own(*steps, "steps")
+    turns = session.turns.values()
+    return Own(total([turn.usage for turn in turns]), sum(turn.cost for turn in turns), "messages")
+
+
+def own(store: Store, session: Session) -> Own:
+    """`own_usage`, kept in the store until the session changes."""
+    key = (session.source, session.id)
+    known: Own | None = store.usages.get(key)
+    if known is None:
+        known = store.usages[key] = own_usage(session)
+    return known
+
+
+def subtree(store: Store, session: Session) -> Subtree:
+    """The sums of a session and everything below it; kept until something below changes, so that a frame costs
+    nothing and a change costs its ancestors only. No recursion: depth is a stranger's data."""
+    key = (session.source, session.id)
+    known: Subtree | None = store.subtrees.get(key)
+    if known is not None:
+        return known
+    stack: list[tuple[Session, bool]] = [(session, False)]
+    while stack:
+        current, below_done = stack.pop()
+        children = store.children_of(current)
+        missing = [child for child in children if (child.source, child.id) not in store.subtrees]
+        if missing and not below_done:
+            stack.append((current, True))
+            stack.extend((child, False) for child in missing)
+            continue
+        mine = own(store, current)
+        below: list[Subtree] = [store.subtrees[(child.source, child.id)] for child in children]
+        store.subtrees[(current.source, current.id)] = Subtree(
+            total([mine.usage, *(sums.usage for sums in below)]),
+            mine.cost + sum(sums.cost for sums in below),
+            1 + sum(sums.sessions for sums in below),
+            max(current.last_ts, *(sums.last_ts for sums in below)) if below else current.last_ts,
+        )
+    found: Subtree = store.subtrees[key]
+    return found
+
+
+def turns_sum(turns: list[Turn]) -> PromptSum:
+    """The sums over some turns."""
+    return PromptSum(
+        total([turn.usage for turn in turns]),
+        total([turn.delta for turn in turns]),
+        sum(turn.cost for turn in turns),
+    )
+
+
+def prompt_usage(store: Store, session: Session, prompt_id: str) -> PromptSum:
+    """The sums over the turns that answer a prompt."""
+    return turns_sum(outline(store, session).answers.get(prompt_id, []))

@@ -1,0 +1,186 @@
+"""The model: applies canonical events and says what changed.
+
+Applying is idempotent (an event twice, or a whole session again, changes nothing and reports nothing) and tolerant of
+order between nodes: a turn may come before its session, an op before its turn, a child before its parent. Of one
+node the events have to come in the order in which they were made. Three rules keep a followed store equal to a
+freshly loaded one:
+
+- An event about a node replaces the facts it speaks of. A start never takes back an end; a row that really became
+  unfinished again comes as removed and started anew.
+- A session is archived when its row says so (`archived_ts`), failed when its newest known turn ended in an error.
+  Only while no turn is known does `session_finalized` decide, and a later `session_started` without one takes it
+  back. So an old failure ends with the first newer turn, whatever order the two arrive in.
+- A session whose prompts or turns arrive counts as loaded: the adapter sends sessions whole.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from adapter.events import Event, SessionFinalized
+from tui.model.apply import take
+from tui.model.batch import Batch
+from tui.model.links import Links, SessionKey
+from tui.model.logbook import LogBook
+from tui.model.nodes import ChangeSet, Key, Log, Op, Prompt, Session, Turn, op_id
+from tui.model.settle import settle
+
+
+class Store:
+    """Sessions by (source, session id), with prompts by (ts, id), turns by seq and ops by seq below them.
+
+    `links` and `finals` are for `apply.py`. `kids` is a cache of `children_of`, `usages`, `subtrees` and `outlines`
+    are caches of `rollup.py` and `outline.py`; they are emptied where something changed.
+    """
+
+    def __init__(self) -> None:
+        self.sessions: dict[SessionKey, Session] = {}
+        self.books: dict[str, LogBook] = {}
+        self.kids: dict[SessionKey, list[Session]] = {}
+        self.usages: dict[SessionKey, Any] = {}
+        self.subtrees: dict[SessionKey, Any] = {}
+        self.outlines: dict[SessionKey, Any] = {}
+        self.links = Links()
+        self.finals: dict[SessionKey, SessionFinalized] = {}
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    def session_of(self, key: Key) -> Session | None:
+        """The session a node belongs to."""
+        return self.sessions.get((key.source, key.session_id))
+
+    def prompt(self, key: Key) -> Prompt | None:
+        """The prompt of a key, None when it is gone or the key names something else."""
+        session = self.session_of(key)
+        return session.prompts.get(key.id) if session and key.kind == "prompt" else None
+
+    def turn(self, key: Key) -> Turn | None:
+        """The turn of a key, None when it is gone or the key names something else."""
+        session = self.session_of(key)
+        return session.turns.get(key.id) if session and key.kind == "turn" else None
+
+    def op(self, key: Key) -> Op | None:
+        """The op of a key, None when it is gone or the key names something else."""
+        found = self.turn_of_op(key)
+        return found.ops.get(key.id) if found else None
+
+    def turn_of_op(self, key: Key) -> Turn | None:
+        """The turn that holds the op of a key. Newest first: the ops that are asked about are mostly there."""
+        session = self.session_of(key)
+        if session is None or key.kind != "op":
+            return None
+        return next((turn for turn in reversed(session.turns.values()) if key.id in turn.ops), None)
+
+    def top_of(self, session: Session) -> Session:
+        """The top-level session of the tree that a session is shown in."""
+        return self.sessions[self.links.top((session.source, session.id))]
+
+    def is_top(self, key: SessionKey) -> bool:
+        """True for a known session that has no parent in the tree."""
+        return key in self.sessions and self.links.top(key) == key
+
+    def tops(self) -> Iterator[SessionKey]:
+        """Every top-level session, in no order."""
+        return (key for key in self.sessions if self.links.top(key) == key)
+
+    def parent_of(self, session: Session) -> Session | None:
+        """The parent in the tree; None at the top and where the parent is not known."""
+        parent = self.links.parent((session.source, session.id))
+        return self.sessions.get(parent) if parent else None
+
+    def children_of(self, session: Session) -> list[Session]:
+        """The sessions below, oldest first. Safe to descend: cycles are cut (see `links.py`)."""
+        key = (session.source, session.id)
+        kids = self.kids.get(key)
+        if kids is None:
+            kids = [self.sessions[child] for child in self.links.children(key) if child in self.sessions]
+            kids.sort(key=lambda child: (child.start_ts, child.id))
+            self.kids[key] = kids
+        return kids
+
+    def task_op_of(self, session: Session) -> Op | None:
+        """The `session` op of the parent that this session hangs under: the newest one that names it, because a
+        resumed task names its session again. None for a top, and while no call names it."""
+        caller = self._caller((session.source, session.id))
+        return self.op(caller) if caller else None
+
+    def call_key(self, session: Session) -> Key | None:
+        """The key of the row that shows this session as a call: its `tool` op, or the `session` op alone."""
+        caller = self._caller((session.source, session.id))
+        if caller is None:
+            return None
+        tool = caller._replace(id=op_id(caller.id.rpartition(":")[0], "tool"))
+        return tool if self.op(tool) else caller
+
+    def called_by(self, session: Session, op: Op) -> Session | None:
+        """The session that an op started or resumed, if it is a child of `session` and known."""
+        if not op.child_session_id:
+            return None
+        child = self.sessions.get((session.source, op.child_session_id))
+        return child if child is not None and self.parent_of(child) is session else None
+
+    def forget_sums(self, key: SessionKey) -> None:
+        """Empties the caches of a session, and the sums of what is above it. A cached sum implies cached sums below
+        (`rollup.subtree`), so the walk may end at the first session that has none."""
+        self.usages.pop(key, None)
+        self.outlines.pop(key, None)
+        self.subtrees.pop(key, None)
+        for above in self.links.above(key):
+            if self.subtrees.pop(above, None) is None:
+                return
+
+    @property
+    def logs(self) -> dict[str, list[Log]]:
+        """All kept remarks of each source, oldest first."""
+        return {source: list(book.entries.values()) for source, book in self.books.items()}
+
+    @property
+    def warnings(self) -> dict[str, list[Log]]:
+        """The kept warnings of each source, oldest first."""
+        return {source: book.of("WRN") for source, book in self.books.items()}
+
+    @property
+    def errors(self) -> dict[str, list[Log]]:
+        """The kept errors of each source, oldest first."""
+        return {source: book.of("ERR") for source, book in self.books.items()}
+
+    def log_counts(self, source: str) -> Counter[str]:
+        """How many different remarks of each severity the source has made, kept or not."""
+        book = self.books.get(source)
+        return Counter(book.counts) if book else Counter()
+
+    # -- applying -----------------------------------------------------------------------------------------------
+
+    def apply(self, events: Iterable[Event]) -> ChangeSet:
+        """Takes events in and says what became different; nothing that was known already is reported."""
+        batch = Batch()
+        for event in events:
+            take(self, event, batch)
+        return settle(self, batch)
+
+    def mark_loaded(self, source: str, session_id: str) -> ChangeSet:
+        """Says that all there is of a session has been applied, also when that is nothing."""
+        batch = Batch()
+        session = self.sessions.get((source, session_id))
+        if session is not None and not session.loaded:
+            session.loaded = True
+            batch.change((source, session_id)).layout = True
+        return settle(self, batch)
+
+    def _caller(self, child: SessionKey) -> Key | None:
+        """The newest `session` op of the parent that names a child. Calls of other sessions do not count: a fork
+        copies the calls of its original, children and all."""
+        parent = self.links.parent(child)
+        if parent is None:
+            return None
+        ranked = []
+        for key in self.links.callers(child):
+            if (key.source, key.session_id) != parent:
+                continue
+            turn = self.turn_of_op(key)
+            if turn is not None:
+                op = turn.ops[key.id]
+                ranked.append(((turn.seq, op.seq, op.kind == "session", key.id), key))
+        return max(ranked)[1] if ranked else None
