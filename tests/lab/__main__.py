@@ -22,9 +22,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--delay", type=float, default=0.05, metavar="SECONDS", help="per streamed word")
     parser.add_argument("--workers", type=int, default=1, help="sessions at once")
     parser.add_argument("--scenario", default=MIXTURE, help="names with commas, repeated in turn")
-    parser.add_argument(
-        "--root", type=Path, help="a directory to keep (default: temporary, removed at the end)"
-    )
+    parser.add_argument("--root", type=Path, help="a directory to keep (default: temporary, removed at the end)")
     arguments = parser.parse_args(argv)
     arguments.names = arguments.scenario.split(",")
     unknown = [name for name in arguments.names if name not in SCENARIOS]

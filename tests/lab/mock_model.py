@@ -40,9 +40,7 @@ class Server(ThreadingHTTPServer):
         self.closing = threading.Event()
         self._attempts: dict[tuple[str, str], int] = {}
         self._lock = threading.Lock()
-        self._thread = threading.Thread(
-            target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
-        )
+        self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
 
     @property

@@ -2,7 +2,8 @@
 
 Step K (from 0) of scenario number N reports a prompt of `N*1000 + K*100` tokens, `N*100` of them cached, and
 a completion of `50 + K`, 5 of them reasoning (0 where the step does not reason); `near` reports a prompt of
-195000. opencode stores per step input = prompt - cached, cache.read = cached, output = completion - reasoning.
+195000. opencode stores per step: input = prompt - cached, cache.read = cached, output = completion -
+reasoning.
 """
 
 from __future__ import annotations
@@ -303,10 +304,7 @@ SCENARIOS: dict[str, tuple[int, list[Step]]] = {
                 "I run something that prints now and then.",
                 [bash("for i in 1 2 3 4 5 6 7 8 9 10; do echo drip $i; sleep 0.5; done", "Drip")],
             ),
-            Step(
-                "It dripped ten times, and this last answer is a little longer "
-                "so that it takes time to stream."
-            ),
+            Step("It dripped ten times, and this last answer is a little longer so that it takes time to stream."),
         ],
     ),
     "silent": (

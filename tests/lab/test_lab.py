@@ -95,9 +95,7 @@ def test_a_real_run_stores_the_numbers_the_model_reported(tmp_path: Path):
         for name in names:
             lab.prompt(lab.session(), f"lab:{name} please")
         copy = copy_database(lab.db, tmp_path / "copy.db")
-    told = [
-        (row["uncached_input"], row["cached"], row["visible_output"]) for n in names for row in expected(n)
-    ]
+    told = [(row["uncached_input"], row["cached"], row["visible_output"]) for n in names for row in expected(n)]
     with contextlib.closing(sqlite3.connect(copy)) as connection:
         rows = connection.execute("select data from part where json_extract(data, '$.type') = 'step-finish'")
         tokens = [json.loads(data)["tokens"] for (data,) in rows]
@@ -109,8 +107,6 @@ def test_a_real_run_stores_the_numbers_the_model_reported(tmp_path: Path):
 def test_a_drive_leaves_its_question_open(tmp_path: Path):
     path = recipes.make("question", tmp_path, opencode_binary.require())
     with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-        rows = connection.execute(
-            "select json_extract(data, '$.state.status') from part order by time_created, id"
-        )
+        rows = connection.execute("select json_extract(data, '$.state.status') from part order by time_created, id")
         statuses = [status for (status,) in rows if status]
     assert statuses == ["completed", "error", "running"]
