@@ -124,6 +124,7 @@ def _session_removed(store: Store, event: SessionRemoved, batch: Batch) -> None:
     batch.dirty.add(session_key(session))
     batch.tops |= store.links.remove(key) | {key}
     del store.sessions[key]
+    store.homes.pop(key, None)
     store.finals.pop(key, None)
     batch.touched.pop(key, None)
     batch.changed.discard(key)
@@ -163,6 +164,8 @@ def _turn_started(store: Store, event: TurnStarted, batch: Batch) -> None:
     touch = batch.change(key, *_keys_of_turn(session, turn))
     if turn.seq != event.turn_seq or turn.prompt_id != event.prompt_id or turn.start_ts != event.ts:
         touch.layout = touch.turns = True
+    if turn.start_ts:
+        new.update(facts.NO_TURN_END)
     for name, value in new.items():
         setattr(turn, name, value)
     session.last_ts = max(session.last_ts, turn.start_ts, facts.updated_at(turn.extras))
@@ -190,8 +193,9 @@ def _turn_removed(store: Store, event: TurnRemoved, batch: Batch) -> None:
     turn = session.turns.pop(event.message_id, None)
     prompt = session.prompts.pop(event.message_id, None)
     if turn is not None:
-        for op in turn.ops.values():
+        for name, op in turn.ops.items():
             _link_child(store, session, op, "", batch)
+            store.homes[key].pop(name, None)
         batch.dirty.update(_keys_of_turn(session, turn))
     if prompt is not None:
         batch.dirty.add(prompt_key(session, prompt))
@@ -211,13 +215,24 @@ def _keys_of_turn(session: Session, turn: Turn) -> list[Key]:
 
 
 def _op_started(store: Store, event: OpStarted, batch: Batch) -> None:
+    if event.turn_seq < 1:
+        return
     key, session, turn = _turn(store, event, batch)
     old = turn.ops.get(op_id(event.part_id, event.op_kind))
     base = old or Op(part_id=event.part_id, kind=event.op_kind, message_id=event.message_id, seq=event.op_seq)
-    _put_op(store, session, turn, old, replace(base, **facts.op_facts(event)), batch.touch(key), batch)
+    new = replace(base, **facts.op_facts(event))
+    if new == old:
+        return
+    if old is not None and old.start_ts:
+        new = replace(new, **facts.NO_OP_END)
+        _drop_refs_of_part(session, turn, event.part_id, batch)
+        new.payloads = {uri: item for uri, item in old.payloads.items() if item.part_id != event.part_id}
+    _put_op(store, session, turn, old, new, batch.touch(key), batch)
 
 
 def _op_finalized(store: Store, event: OpFinalized, batch: Batch) -> None:
+    if event.turn_seq < 1:
+        return
     key, session, turn = _turn(store, event, batch)
     old = turn.ops.get(op_id(event.part_id, event.op_kind))
     base = old or Op(part_id=event.part_id, kind=event.op_kind, message_id=event.message_id, seq=event.op_seq)
@@ -227,7 +242,9 @@ def _op_finalized(store: Store, event: OpFinalized, batch: Batch) -> None:
 def _put_op(store: Store, session: Session, turn: Turn, old: Op | None, new: Op, touch: Touch, batch: Batch) -> None:
     if new == old:
         return
-    turn.ops[op_id(new.part_id, new.kind)] = new
+    name = op_id(new.part_id, new.kind)
+    turn.ops[name] = new
+    store.homes.setdefault((session.source, session.id), {})[name] = turn.message_id
     batch.change((session.source, session.id), op_key(session, new), *_keys_of_turn(session, turn))
     if old is None or old.seq != new.seq:
         touch.layout = True
@@ -259,33 +276,40 @@ def _op_removed(store: Store, event: OpRemoved, batch: Batch) -> None:
     if session is None:
         return
     touch = batch.touch(key)
-    for uri, item in list(touch.refs.get(event.message_id, {}).items()):
-        if item.part_id == event.part_id:
-            del touch.refs[event.message_id][uri]
     prompt = session.prompts.get(event.message_id)
+    turn = session.turns.get(event.message_id)
+    _drop_refs(touch.refs.get(event.message_id, {}), event.part_id)
     if prompt is not None and _drop_refs(prompt.payloads, event.part_id):
         batch.change(key, prompt_key(session, prompt))
+        # A prompt that stays as it is but for this must be rebuilt, and one without any reference goes.
         touch.prompts.add(event.message_id)
         touch.recount = True
-    turn = session.turns.get(event.message_id)
     if turn is None:
         return
-    gone = [turn.ops.pop(name) for kind in OP_KINDS if (name := op_id(event.part_id, kind)) in turn.ops]
+    gone = [op for kind in OP_KINDS if (op := turn.ops.pop(op_id(event.part_id, kind), None)) is not None]
     for op in gone:
         _link_child(store, session, op, "", batch)
+        store.homes[key].pop(op_id(op.part_id, op.kind), None)
         batch.dirty.add(op_key(session, op))
-    lost = _drop_refs(turn.payloads, event.part_id)
-    for name, op in turn.ops.items():
-        kept = {uri: item for uri, item in op.payloads.items() if item.part_id != event.part_id}
-        if len(kept) != len(op.payloads):
-            turn.ops[name] = replace(op, payloads=kept)
-            batch.dirty.add(op_key(session, op))
-            lost = True
+    lost = _drop_refs_of_part(session, turn, event.part_id, batch)
     if gone or lost:
         batch.change(key, *_keys_of_turn(session, turn))
         touch.ops.add(turn.message_id)
         touch.recount = True
         touch.layout = touch.layout or bool(gone)
+
+
+def _drop_refs_of_part(session: Session, turn: Turn, part_id: str, batch: Batch) -> bool:
+    """Drops the references of a part from a turn, from its ops, and from what the batch has yet to give them."""
+    waiting = batch.touch((session.source, session.id)).refs.get(turn.message_id, {})
+    lost = _drop_refs(turn.payloads, part_id) | _drop_refs(waiting, part_id)
+    for name, op in turn.ops.items():
+        kept = {uri: item for uri, item in op.payloads.items() if item.part_id != part_id}
+        if len(kept) != len(op.payloads):
+            turn.ops[name] = replace(op, payloads=kept)
+            batch.dirty.add(op_key(session, op))
+            lost = True
+    return lost
 
 
 def _drop_refs(payloads: dict[str, Payload], part_id: str) -> bool:
@@ -301,7 +325,12 @@ def _payload_ref(store: Store, event: PayloadRef, batch: Batch) -> None:
     else:
         key, _ = _content(store, event, batch)
         batch.touch(key).prompts.add(event.message_id)
-    batch.touch(key).refs.setdefault(event.message_id, {})[event.uri] = facts.payload(event)
+    refs = batch.touch(key).refs.setdefault(event.message_id, {})
+    if event.payload_kind == "user_prompt":
+        # One prompt, one reference: it moves from the message to its first text when that arrives.
+        for uri in [uri for uri, item in refs.items() if item.kind == "user_prompt"]:
+            del refs[uri]
+    refs[event.uri] = facts.payload(event)
 
 
 # -- remarks ----------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from adapter.events import (
+    NO_USAGE,
     OpFinalized,
     OpStarted,
     PayloadRef,
@@ -22,6 +23,31 @@ ERROR_LIMIT = 2000
 """Longest error message kept, in characters: enough for a provider's explanation, not for its whole response."""
 NEST_LIMIT = 4
 """Depth to which extras are kept; the contract's own are at most a list of short strings."""
+
+NO_TURN_END: dict[str, Any] = {
+    "status": "running",
+    "finish": "",
+    "error_class": "",
+    "error_message": "",
+    "end_ts": 0,
+    "usage": NO_USAGE,
+    "delta": NO_USAGE,
+    "cost": 0.0,
+}
+"""A turn of which no end is known."""
+NO_OP_END: dict[str, Any] = {
+    "status": "running",
+    "error_class": "",
+    "error_message": "",
+    "end_ts": 0,
+    "usage": NO_USAGE,
+    "delta": NO_USAGE,
+    "cost": 0.0,
+    "bytes_in": -1,
+    "bytes_out": -1,
+    "context_used": 0,
+}
+"""An op of which no end is known."""
 
 # Names of agents, models, tools and directories come back by the thousand; a title does not.
 _name = lru_cache(maxsize=4096)(label)
@@ -130,25 +156,17 @@ def payload(event: PayloadRef) -> Payload:
 
 
 def prompt_of(message_id: str, payloads: Mapping[str, Payload]) -> Prompt:
-    """The prompt that a user message's references add up to; they must be ordered.
-
-    What the user typed goes before what opencode added (`synthetic`: the text of an attached file and the like).
-    """
-    texts = [item for item in payloads.values() if item.kind == "user_prompt"]
-    typed = [item for item in texts if not item.extras.get("synthetic")]
-    extras: dict[str, Any] = {}
-    for item in reversed(typed or texts):
-        extras.update(item.extras)
-    for item in texts:
-        if item.extras.get("compaction"):
-            extras["compaction"] = item.extras["compaction"]
+    """The prompt that a user message's references add up to. An attachment that comes before the prompt's own
+    reference stands in for it, so that nothing is lost on the way."""
+    typed = next((item for item in payloads.values() if item.kind == "user_prompt"), None)
+    extras = typed.extras if typed else {}
     return Prompt(
         message_id=message_id,
-        ts=min(item.ts for item in payloads.values()),
-        label=next((item.preview for item in typed or texts if item.preview), ""),
+        ts=typed.ts if typed else min(item.ts for item in payloads.values()),
+        label=typed.preview if typed else "",
         agent=str(extras.get("agent") or ""),
         model=str(extras.get("model") or ""),
-        synthetic=bool(texts) and not typed,
+        synthetic=bool(extras.get("synthetic")),
         extras=extras,
         payloads=dict(payloads),
     )

@@ -8,8 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from adapter.events import NO_USAGE, Usage
-from tui.model.nodes import Session, Turn
-from tui.model.outline import outline
+from tui.model.nodes import Session
 
 if TYPE_CHECKING:
     from tui.model.store import Store
@@ -113,15 +112,11 @@ def subtree(store: Store, session: Session) -> Subtree:
     return found
 
 
-def turns_sum(turns: list[Turn]) -> PromptSum:
-    """The sums over some turns."""
+def prompt_usage(session: Session, prompt_id: str) -> PromptSum:
+    """The sums over the turns that answer a prompt."""
+    turns = [turn for turn in session.turns.values() if turn.prompt_id == prompt_id]
     return PromptSum(
         total([turn.usage for turn in turns]),
         total([turn.delta for turn in turns]),
         sum(turn.cost for turn in turns),
     )
-
-
-def prompt_usage(store: Store, session: Session, prompt_id: str) -> PromptSum:
-    """The sums over the turns that answer a prompt."""
-    return turns_sum(outline(store, session).answers.get(prompt_id, []))

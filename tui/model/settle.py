@@ -67,14 +67,17 @@ def _settle_prompt(session: Session, message_id: str, touch: Touch, batch: Batch
     """Builds a prompt from all references to its message; without any it is gone."""
     old = session.prompts.get(message_id)
     payloads = dict(old.payloads) if old else {}
-    payloads.update(touch.refs.get(message_id, {}))
+    refs = touch.refs.get(message_id, {})
+    if any(item.kind == "user_prompt" for item in refs.values()):
+        payloads = {uri: item for uri, item in payloads.items() if item.kind != "user_prompt"}
+    payloads.update(refs)
     new = facts.prompt_of(message_id, _ordered(payloads)) if payloads else None
     if new == old:
         return
     key = Key(session.source, "prompt", session.id, message_id)
     batch.change((session.source, session.id), key)
     if new is None:
-        del session.prompts[message_id]
+        session.prompts.pop(message_id, None)
     else:
         session.prompts[message_id] = new
         session.last_ts = max(session.last_ts, *(item.ts for item in payloads.values()))

@@ -5,8 +5,10 @@ order between nodes: a turn may come before its session, an op before its turn, 
 node the events have to come in the order in which they were made. Three rules keep a followed store equal to a
 freshly loaded one:
 
-- An event about a node replaces the facts it speaks of. A start never takes back an end; a row that really became
-  unfinished again comes as removed and started anew.
+- A start that says something new about a turn or an op resets it: its end and the references of its part are
+  forgotten, because the adapter tells a changed node whole and they follow if they still hold. A start that says what
+  is known already is a repetition and resets nothing. An end, or a reference, that comes before its start waits for
+  it. The `user_prompt` reference of a message replaces the one before.
 - A session is archived when its row says so (`archived_ts`), failed when its newest known turn ended in an error.
   Only while no turn is known does `session_finalized` decide, and a later `session_started` without one takes it
   back. So an old failure ends with the first newer turn, whatever order the two arrive in.
@@ -31,8 +33,9 @@ from tui.model.settle import settle
 class Store:
     """Sessions by (source, session id), with prompts by (ts, id), turns by seq and ops by seq below them.
 
-    `links` and `finals` are for `apply.py`. `kids` is a cache of `children_of`, `usages`, `subtrees` and `outlines`
-    are caches of `rollup.py` and `outline.py`; they are emptied where something changed.
+    `links`, `finals` and `homes` (the message of each op) belong to `apply.py`. `kids` is a cache of `children_of`,
+    `usages`, `subtrees` and `outlines` are caches of `rollup.py` and `outline.py`; they are emptied where something
+    changed.
     """
 
     def __init__(self) -> None:
@@ -42,6 +45,7 @@ class Store:
         self.usages: dict[SessionKey, Any] = {}
         self.subtrees: dict[SessionKey, Any] = {}
         self.outlines: dict[SessionKey, Any] = {}
+        self.homes: dict[SessionKey, dict[str, str]] = {}
         self.links = Links()
         self.finals: dict[SessionKey, SessionFinalized] = {}
 
@@ -67,11 +71,10 @@ class Store:
         return found.ops.get(key.id) if found else None
 
     def turn_of_op(self, key: Key) -> Turn | None:
-        """The turn that holds the op of a key. Newest first: the ops that are asked about are mostly there."""
+        """The turn that holds the op of a key."""
+        message_id = self.homes.get((key.source, key.session_id), {}).get(key.id)
         session = self.session_of(key)
-        if session is None or key.kind != "op":
-            return None
-        return next((turn for turn in reversed(session.turns.values()) if key.id in turn.ops), None)
+        return session.turns.get(message_id) if session and message_id and key.kind == "op" else None
 
     def top_of(self, session: Session) -> Session:
         """The top-level session of the tree that a session is shown in."""
