@@ -1,0 +1,62 @@
+"""The resumable position of a reader: opaque to everyone else, and handed out only after what it covers was emitted."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+VERSION = 1
+
+
+class Marks(msgspec.Struct):
+    """How far each table has been followed, as rowids, which grow with every insert until rows are deleted.
+
+    `event_id` is the id of the row at `event_rowid`: when that row is another one now, the rowids were used again and
+    the mark proves nothing. `time_ms` is the newest `time_updated` seen.
+    """
+
+    event_rowid: int = 0
+    event_id: str = ""
+    message_rowid: int = 0
+    part_rowid: int = 0
+    time_ms: int = 0
+
+
+class Cursor(msgspec.Struct):
+    """A position in one file. In the `scan` phase sessions up to `session_rowid` are done and `marks` are those of the
+    scan's beginning, so that following from them afterwards misses nothing."""
+
+    target: str
+    schema: str
+    phase: Literal["scan", "tail"]
+    marks: Marks
+    session_rowid: int = 0
+    version: int = VERSION
+
+
+def target_of(path: Path) -> str:
+    """Names the file at a path: its absolute path and inode, hashed. Raises OSError when it is not there."""
+    return hashlib.sha256(f"{path.absolute()}\0{path.stat().st_ino}".encode("utf-8", "surrogateescape")).hexdigest()[
+        :16
+    ]
+
+
+def encode(cursor: Cursor) -> str:
+    """The cursor as one line of text."""
+    return msgspec.json.encode(cursor).decode()
+
+
+def decode(text: str, target: str) -> tuple[Cursor | None, str]:
+    """The cursor, or None and the reason in words why it cannot be used here."""
+    try:
+        cursor = msgspec.json.decode(text, type=Cursor)
+    except msgspec.MsgspecError:
+        return None, "the cursor is not one of this program"
+    if cursor.version != VERSION:
+        return None, f"the cursor is of version {cursor.version}, this program writes {VERSION}"
+    if cursor.target != target:
+        return None, "the cursor belongs to another database file"
+    return cursor, ""

@@ -1,0 +1,147 @@
+"""One database file, opened and understood: the connection, the schema, the migration journal, and their health."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from adapter import cursor as cursors
+from adapter.catalogue import all_sessions, count_rows
+from adapter.changes import current_marks
+from adapter.connection import Reader, side_file
+from adapter.cursor import Cursor, Marks
+from adapter.errors import AdapterError, DeadlineExceeded
+from adapter.health import Health
+from adapter.journal import Journal, read_journal
+from adapter.reading import RawSession, read_messages, read_session
+from adapter.rows import SessionRow, session_row
+from adapter.schema import Schema, introspect
+
+NO_SCHEMA = Schema({}, [], -1)
+
+
+class Database:
+    """Opens and closes, any number of times, and reads what needs no memory. The clock gives unix seconds."""
+
+    def __init__(self, path: Path, source: str, clock: Callable[[], float]) -> None:
+        self.path = path
+        self.source = source
+        self.clock = clock
+        self.health = Health(source=source, path=str(path))
+        self.schema = NO_SCHEMA
+        self.journal = Journal()
+        self.marks = Marks()
+        self.gate: object = None
+        """The token of the last look; a different one means that something was committed."""
+        self._reader: Reader | None = None
+        self._target = ""
+        self.counting_s = 0.0
+        """How long the last `count` took."""
+
+    @property
+    def reader(self) -> Reader:
+        """The open connection. Raises RuntimeError before `open`."""
+        if self._reader is None:
+            raise RuntimeError("the database is not open")
+        return self._reader
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a connection."""
+        return self._reader is not None
+
+    async def open(self) -> None:
+        """Opens the file and learns its schema; nothing when it is open. Raises SourceUnavailable."""
+        if self._reader is not None:
+            return
+        reader = await Reader.open(self.path)
+        try:
+            # Read before anything else: a commit from here on makes the next look differ.
+            self.gate = await reader.gate()
+            async with reader.snapshot() as snapshot:
+                schema = await introspect(snapshot)
+                journal = await read_journal(snapshot, schema)
+                marks = await current_marks(snapshot, schema)
+            target = cursors.target_of(self.path)
+        except (AdapterError, OSError):
+            await reader.close()
+            raise
+        if target != self._target:
+            # The same file keeps its marks, so that what happened while it was closed is read as changes.
+            self.marks, self._target = marks, target
+        self._reader, self.schema, self.journal = reader, schema, journal
+        health = self.health
+        health.state, health.message = "ok", ""
+        health.family, health.missing_columns, health.open_mode = schema.family, schema.missing, reader.mode
+        health.migration_table, health.migration_count = journal.table, len(journal.names)
+        health.migration_latest, health.migration_hash = journal.latest, journal.hash
+        health.strategy = "event feed" if marks.event_rowid else "row scan"
+
+    async def close(self) -> None:
+        """Closes the connection; `open` starts anew."""
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            self._take_figures(reader)
+            await reader.close()
+
+    def tail_position(self, marks: Marks | None = None) -> str:
+        """A cursor behind everything up to `marks`, by default the present ones."""
+        return cursors.encode(Cursor(self._target, self.journal.hash, "tail", marks or self.marks))
+
+    def scan_position(self, marks: Marks, rowid: int) -> str:
+        """A cursor behind the session at `rowid`, of a scan that began at `marks`."""
+        return cursors.encode(Cursor(self._target, self.journal.hash, "scan", marks, rowid))
+
+    async def read_whole(self, session_id: str) -> RawSession:
+        """A whole session in one transaction; one too big for that, message by message."""
+        try:
+            async with self.reader.snapshot() as snapshot:
+                return await read_session(snapshot, self.schema, session_id)
+        except DeadlineExceeded:
+            pass
+        async with self.reader.snapshot() as snapshot:
+            ids = await snapshot.rows("SELECT id FROM message WHERE session_id = ?", (session_id,))
+            whole = await read_messages(snapshot, self.schema, session_id, ())
+        for (message_id,) in ids:
+            async with self.reader.snapshot() as snapshot:
+                one = await read_messages(snapshot, self.schema, session_id, [str(message_id)])
+            whole = RawSession(one.session, whole.messages + one.messages, whole.parts + one.parts)
+        return whole
+
+    async def session_rows(self) -> list[SessionRow]:
+        """Every session row, newest activity first."""
+        async with self.reader.snapshot() as snapshot:
+            return [session_row(columns) for columns in await all_sessions(snapshot, self.schema)]
+
+    async def count(self) -> None:
+        """Counts rows for health."""
+        started = time.monotonic()
+        found = await count_rows(self.reader, self.schema)
+        self.health.counts, self.health.approximate = found.counts, found.approximate
+        self.counting_s = time.monotonic() - started
+
+    def note_versions(self, rows: list[SessionRow]) -> None:
+        """Adds the opencode versions that made these sessions to health."""
+        versions = {row.version for row in rows if row.version} | set(self.health.versions)
+        self.health.versions = sorted(versions, key=_version_key)
+
+    def current_health(self) -> Health:
+        """Health with the figures that only the files tell."""
+        for name, file in (("size", self.path), ("wal_size", side_file(self.path, "-wal"))):
+            try:
+                setattr(self.health, name, file.stat().st_size)
+            except OSError:
+                setattr(self.health, name, 0)
+        if self._reader is not None:
+            self._take_figures(self._reader)
+        return self.health
+
+    def _take_figures(self, reader: Reader) -> None:
+        self.health.longest_read_ms = max(self.health.longest_read_ms, reader.longest_s * 1000)
+        self.health.statements += reader.statements
+        reader.statements = 0
+
+
+def _version_key(version: str) -> tuple[int, ...]:
+    return tuple(int(piece) if piece.isdigit() else 0 for piece in version.split("."))

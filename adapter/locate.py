@@ -1,0 +1,66 @@
+"""Which database files opencode would use, found as opencode itself finds them, without ever running it.
+
+Rules (packages/core/src/database/database.ts and the global-path module, 1.18.33): the data directory is
+`$XDG_DATA_HOME/opencode`, else `~/.local/share/opencode`, on every platform; `OPENCODE_DB` names a file (absolute, or
+relative to the data directory; `:memory:` means no file); otherwise `opencode.db`, or `opencode-<channel>.db` for other
+release channels unless `OPENCODE_DISABLE_CHANNEL_DB` is `1` or `true`. Several can lie side by side.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+CHANNEL_FILE = re.compile(r"opencode(-[A-Za-z0-9._-]+)?\.db")
+
+
+class Located(msgspec.Struct, frozen=True):
+    """The databases to watch, newest activity first; `note` says in one line where we looked and what was odd."""
+
+    paths: list[Path]
+    note: str
+
+
+def data_directory(env: Mapping[str, str], home: Path) -> Path:
+    """opencode's data directory; an empty XDG_DATA_HOME counts as unset."""
+    base = env.get("XDG_DATA_HOME") or ""
+    return (Path(base) if base else home / ".local" / "share") / "opencode"
+
+
+def locate(env: Mapping[str, str], home: Path) -> Located:
+    """The files opencode would use. At least one path unless opencode keeps its data in memory;
+    a path need not exist yet. Raises nothing: an unreadable directory is in the note."""
+    data = data_directory(env, home)
+    named = env.get("OPENCODE_DB") or ""
+    if named == ":memory:":
+        return Located([], "OPENCODE_DB is :memory:, so opencode writes no file that could be watched")
+    if named:
+        path = Path(named) if Path(named).is_absolute() else data / named
+        return Located([path], f"OPENCODE_DB names {path}")
+    default = data / "opencode.db"
+    if env.get("OPENCODE_DISABLE_CHANNEL_DB", "").lower() in ("1", "true"):
+        return Located([default], f"looked for {default}")
+    try:
+        found = [p for p in data.iterdir() if CHANNEL_FILE.fullmatch(p.name) and p.is_file()]
+    except FileNotFoundError:
+        found = []
+    except OSError as error:
+        return Located([default], f"cannot list {data}: {error.strerror}")
+    if not found:
+        return Located([default], f"looked for opencode.db and opencode-<channel>.db in {data}")
+    found.sort(key=last_activity, reverse=True)
+    return Located(found, f"found {len(found)} in {data}")
+
+
+def last_activity(path: Path) -> float:
+    """Newest modification of the database or its WAL, in unix seconds; 0 when neither can be read."""
+    newest = 0.0
+    for file in (path, path.with_name(path.name + "-wal")):
+        try:
+            newest = max(newest, file.stat().st_mtime)
+        except OSError:
+            continue
+    return newest

@@ -1,0 +1,102 @@
+"""`opencode-sqlite://` references: how a text in the database is named, and how the name is resolved.
+
+A reference is `opencode-sqlite://?part_id=prt_...&field=state.output` (or `message_id=`), both values percent-encoded.
+`field` is a path into the row's JSON: keys and list positions separated by dots; an empty field is the whole row.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
+
+import msgspec
+
+from adapter.connection import ROW_LIMIT_BYTES, Reader
+from adapter.errors import BadReference, PayloadGone, PayloadTooLarge, RowTooLarge
+
+SCHEME = "opencode-sqlite"
+TABLES = {"part_id": "part", "message_id": "message"}
+
+
+class Reference(msgspec.Struct, frozen=True):
+    """A parsed reference: the table (`part` or `message`), the row's id, the path of the field."""
+
+    table: str
+    row_id: str
+    field: str
+
+
+class PayloadText(msgspec.Struct, frozen=True):
+    """A resolved text, verbatim. `size` is its whole length in UTF-8 bytes, also when `truncated` cut it;
+    `format` is `text` for a JSON string and `json` for anything else."""
+
+    text: str
+    size: int
+    truncated: bool
+    format: str
+
+
+def build(key: str, row_id: str, field: str) -> str:
+    """The reference to a field; `key` is `part_id` or `message_id`."""
+    return f"{SCHEME}://?{key}={quote(row_id, safe='')}&field={quote(field, safe='')}"
+
+
+def parse(uri: str) -> Reference:
+    """Takes a reference apart. Raises BadReference when it is not one of ours."""
+    try:
+        parts = urlsplit(uri)
+        query = parse_qs(parts.query, keep_blank_values=True, strict_parsing=True, errors="strict")
+    except ValueError as error:
+        raise BadReference(f"not a payload reference ({error}): {uri[:120]!r}") from None
+    keys = [key for key in TABLES if key in query]
+    if parts.scheme != SCHEME or len(keys) != 1 or any(len(v) != 1 for v in query.values()):
+        raise BadReference(f"not a payload reference: {uri[:120]!r}; expected {SCHEME}://?part_id=...&field=...")
+    return Reference(TABLES[keys[0]], query[keys[0]][0], query.get("field", [""])[0])
+
+
+def pick(value: Any, field: str, uri: str) -> Any:
+    """The value at a path. Raises BadReference when the row has no such field."""
+    for key in field.split(".") if field else ():
+        if isinstance(value, dict) and key in value:
+            value = value[key]
+        elif isinstance(value, list) and key.isdecimal() and int(key) < len(value):
+            value = value[int(key)]
+        else:
+            raise BadReference(f"the row has no field {field!r} (now): {uri}")
+    return value
+
+
+def cut(text: str, limit: int) -> tuple[str, int, bool]:
+    """The text within `limit` UTF-8 bytes, its whole size in bytes, and whether it was cut."""
+    raw = text.encode("utf-8", "replace")
+    if len(raw) <= limit:
+        return text, len(raw), False
+    return raw[:limit].decode("utf-8", "ignore"), len(raw), True
+
+
+async def resolve(reader: Reader, uri: str, limit: int) -> PayloadText:
+    """Reads one field, at most `limit` bytes of it. Raises BadReference, PayloadGone or PayloadTooLarge."""
+    reference = parse(uri)
+    try:
+        async with reader.snapshot() as snapshot:
+            rows = await snapshot.rows(f'SELECT data FROM "{reference.table}" WHERE id = ?', (reference.row_id,))
+    except RowTooLarge:
+        raise PayloadTooLarge(
+            f"{reference.table} {reference.row_id} is larger than {ROW_LIMIT_BYTES >> 20} MB and is not read"
+        ) from None
+    if not rows:
+        raise PayloadGone(f"{reference.table} {reference.row_id} is no longer in the database")
+    data = rows[0][0] or ""
+    if not reference.field:
+        text, size, truncated = cut(data if isinstance(data, str) else data.decode("utf-8", "replace"), limit)
+        return PayloadText(text, size, truncated, "json")
+    try:
+        whole = msgspec.json.decode(data)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise BadReference(f"{reference.table} {reference.row_id} holds broken JSON ({error})") from None
+    value = pick(whole, reference.field, uri)
+    if isinstance(value, str):
+        text, size, truncated = cut(value, limit)
+        return PayloadText(text, size, truncated, "text")
+    text, size, truncated = cut(msgspec.json.encode(value).decode(), limit)
+    return PayloadText(text, size, truncated, "json")

@@ -1,0 +1,345 @@
+"""Typed rows and the JSON in their `data` columns.
+
+Only what the mapping reads is declared; msgspec skips the rest. Every field has a default, because half-formed rows are
+normal (crashes, other tools, old versions). Shapes: packages/schema/src/v1/session.ts as bundled in 1.18.33; what older
+versions leave out is in the corpus (1.2.1 on).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+
+Number = int | float | None
+
+
+class SessionRow(msgspec.Struct, frozen=True):
+    """One row of `session`, in the order of schema.SESSION_COLUMNS; times in ms, absent columns None."""
+
+    id: str
+    parent_id: str | None
+    project_id: str | None
+    slug: str | None
+    directory: str | None
+    title: str | None
+    version: str | None
+    time_created: Any
+    time_updated: Any
+    time_archived: Any
+    agent: str | None
+    model: str | None
+    cost: Any
+    tokens_input: Any
+    tokens_output: Any
+    tokens_reasoning: Any
+    tokens_cache_read: Any
+    tokens_cache_write: Any
+    revert: str | None
+    summary_additions: Any
+    summary_deletions: Any
+    summary_files: Any
+
+
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def session_row(columns: tuple[Any, ...]) -> SessionRow:
+    """A row selected with schema.SESSION_COLUMNS; SQLite lets a text column hold anything, so text is made text."""
+    row = dict(zip(SessionRow.__struct_fields__, columns, strict=True))
+    for name in ("parent_id", "project_id", "slug", "directory", "title", "version", "agent", "model", "revert"):
+        row[name] = _text(row[name])
+    row["id"] = _text(row["id"]) or ""
+    return SessionRow(**row)
+
+
+class RawRow(msgspec.Struct, frozen=True):
+    """A message or part row before its JSON is decoded; `message_id` is the row's own id for a message. Times in ms."""
+
+    id: str
+    message_id: str
+    session_id: str
+    time_created: int
+    time_updated: int
+    data: str | bytes | None
+
+
+class Cache(msgspec.Struct, frozen=True):
+    read: Number = None
+    write: Number = None
+
+
+class Tokens(msgspec.Struct, frozen=True):
+    """Token counters as stored, unchecked."""
+
+    input: Number = None
+    output: Number = None
+    reasoning: Number = None
+    cache: Cache | None = None
+
+
+class Span(msgspec.Struct, frozen=True):
+    """`time` of a part or message, ms."""
+
+    start: Number = None
+    end: Number = None
+    created: Number = None
+    completed: Number = None
+    compacted: Number = None
+
+
+class ErrorInfo(msgspec.Struct, frozen=True):
+    """An AssistantError: a name and whatever data it carries."""
+
+    name: str | None = None
+    data: Any = None
+
+    @property
+    def message(self) -> str:
+        """The words of the error, "" when it has none."""
+        if isinstance(self.data, dict) and isinstance(self.data.get("message"), str):
+            return str(self.data["message"])
+        return self.data if isinstance(self.data, str) else ""
+
+
+class ModelRef(msgspec.Struct, frozen=True):
+    """A model as messages (`modelID`) or session rows (`id`) name it."""
+
+    providerID: str | None = None
+    modelID: str | None = None
+    id: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The model's id under either key, "" when absent."""
+        return self.modelID or self.id or ""
+
+
+class UserMessage(msgspec.Struct, frozen=True, tag_field="role", tag="user"):
+    time: Span | None = None
+    agent: str | None = None
+    model: ModelRef | None = None
+
+
+class PathInfo(msgspec.Struct, frozen=True):
+    cwd: str | None = None
+
+
+class AssistantMessage(msgspec.Struct, frozen=True, tag_field="role", tag="assistant"):
+    time: Span | None = None
+    parentID: str | None = None
+    modelID: str | None = None
+    providerID: str | None = None
+    mode: str | None = None
+    agent: str | None = None
+    path: PathInfo | None = None
+    summary: Any = None
+    cost: Number = None
+    tokens: Tokens | None = None
+    error: ErrorInfo | None = None
+    finish: str | None = None
+    variant: str | None = None
+
+
+Message = UserMessage | AssistantMessage
+
+
+class TextPart(msgspec.Struct, frozen=True, tag_field="type", tag="text"):
+    text: str | None = None
+    synthetic: bool | None = None
+    ignored: bool | None = None
+    time: Span | None = None
+
+
+class ReasoningPart(msgspec.Struct, frozen=True, tag_field="type", tag="reasoning"):
+    text: str | None = None
+    time: Span | None = None
+    metadata: Any = None
+
+
+class FilePart(msgspec.Struct, frozen=True, tag_field="type", tag="file"):
+    mime: str | None = None
+    filename: str | None = None
+    url: str | None = None
+
+
+class AgentPart(msgspec.Struct, frozen=True, tag_field="type", tag="agent"):
+    name: str | None = None
+
+
+class SubtaskPart(msgspec.Struct, frozen=True, tag_field="type", tag="subtask"):
+    prompt: str | None = None
+    description: str | None = None
+    agent: str | None = None
+    command: str | None = None
+
+
+class StepStartPart(msgspec.Struct, frozen=True, tag_field="type", tag="step-start"):
+    snapshot: str | None = None
+
+
+class StepFinishPart(msgspec.Struct, frozen=True, tag_field="type", tag="step-finish"):
+    reason: str | None = None
+    cost: Number = None
+    tokens: Tokens | None = None
+
+
+class PatchPart(msgspec.Struct, frozen=True, tag_field="type", tag="patch"):
+    hash: str | None = None
+    files: list[Any] | None = None
+
+
+class SnapshotPart(msgspec.Struct, frozen=True, tag_field="type", tag="snapshot"):
+    snapshot: str | None = None
+
+
+class CompactionPart(msgspec.Struct, frozen=True, tag_field="type", tag="compaction"):
+    auto: bool | None = None
+    overflow: bool | None = None
+
+
+class RetryPart(msgspec.Struct, frozen=True, tag_field="type", tag="retry"):
+    attempt: Number = None
+    error: ErrorInfo | None = None
+
+
+class ToolState(msgspec.Struct, frozen=True):
+    """pending, running, completed or error; `input` keeps the exact bytes of the arguments."""
+
+    status: str | None = None
+    input: msgspec.Raw = msgspec.Raw(b"")
+    raw: str | None = None
+    output: str | None = None
+    title: str | None = None
+    metadata: Any = None
+    error: str | None = None
+    time: Span | None = None
+    attachments: list[Any] | None = None
+
+
+class ToolPart(msgspec.Struct, frozen=True, tag_field="type", tag="tool"):
+    tool: str | None = None
+    callID: str | None = None
+    state: ToolState | None = None
+
+
+Part = (
+    TextPart
+    | ReasoningPart
+    | FilePart
+    | AgentPart
+    | SubtaskPart
+    | StepStartPart
+    | StepFinishPart
+    | PatchPart
+    | SnapshotPart
+    | CompactionPart
+    | RetryPart
+    | ToolPart
+)
+
+
+class Malformed(msgspec.Struct, frozen=True):
+    """A `data` value that is not what its table should hold.
+
+    `kind` groups warnings: `broken JSON`, `empty data`, `unknown part type`, `unknown role`, `unexpected shape`,
+    `too large`; `detail` says which.
+    """
+
+    kind: str
+    detail: str
+
+
+MESSAGE_DECODER: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
+PART_DECODER: msgspec.json.Decoder[Part] = msgspec.json.Decoder(Part)
+HEAD_KEYS = {"message": "role", "part": "type"}
+KNOWN = {
+    "message": {"user", "assistant"},
+    "part": {
+        "text", "reasoning", "file", "agent", "subtask", "step-start", "step-finish", "patch", "snapshot",
+        "compaction", "retry", "tool",
+    },
+}  # fmt: skip
+
+
+def decode_message(data: str | bytes | None) -> Message | Malformed:
+    """The JSON of a message row. Never raises."""
+    decoded: Message | Malformed = _decode(MESSAGE_DECODER, "message", data)
+    return decoded
+
+
+def decode_part(data: str | bytes | None) -> Part | Malformed:
+    """The JSON of a part row. Never raises."""
+    decoded: Part | Malformed = _decode(PART_DECODER, "part", data)
+    return decoded
+
+
+def _decode(decoder: msgspec.json.Decoder[Any], table: str, data: str | bytes | None) -> Any:
+    if not data:
+        return Malformed("empty data", f"a {table} row without data")
+    try:
+        return decoder.decode(data)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        mended = _without_lone_surrogates(data)
+        if mended is not None:
+            try:
+                return decoder.decode(mended)
+            except (msgspec.MsgspecError, RecursionError) as again:
+                return _diagnose(table, mended, str(again))
+        return _diagnose(table, data, str(error))
+
+
+def _without_lone_surrogates(data: str | bytes) -> bytes | None:
+    """The same JSON with each lone `\\udXXX` as `?`, None when that is not what is wrong with it.
+
+    JavaScript writes lone surrogates when it cuts a string in the middle of an emoji, as opencode does with the tail
+    of a live bash output; msgspec refuses them.
+    """
+    text = data if isinstance(data, str) else data.decode("utf-8", "replace")
+    if "\\ud" not in text.lower():
+        return None
+    try:
+        return json.dumps(json.loads(text), ensure_ascii=False).encode("utf-8", "replace")
+    except (ValueError, RecursionError):
+        return None
+
+
+def _diagnose(table: str, data: str | bytes, error: str) -> Malformed:
+    try:
+        value = msgspec.json.decode(data)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as broken:
+        return Malformed("broken JSON", str(broken))
+    if not isinstance(value, dict):
+        return Malformed("unexpected shape", f"a {table} that is not a JSON object")
+    head = value.get(HEAD_KEYS[table])
+    if head not in KNOWN[table]:
+        noun = "role" if table == "message" else "part type"
+        return Malformed(f"unknown {noun}", repr(head)[:80])
+    return Malformed("unexpected shape", f"{head}: {error}")
+
+
+def milliseconds(value: Any, fallback: int = 0) -> int:
+    """A stored time as integer ms within what a clock can show, `fallback` when it is not a time at all."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return fallback
+    if value != value or value < 0 or value > MAX_MS:
+        return fallback
+    return int(value)
+
+
+MAX_MS = 253_402_300_799_000
+"""The last millisecond of the year 9999, which is as far as datetime goes."""
+
+
+def parse_model(text: str | None) -> ModelRef:
+    """The JSON of `session.model` (from 1.14.34); an empty reference when it is absent or broken."""
+    if not text:
+        return ModelRef()
+    try:
+        return msgspec.json.decode(text, type=ModelRef)
+    except (msgspec.MsgspecError, UnicodeError):
+        return ModelRef()

@@ -1,0 +1,167 @@
+"""The public face of the adapter: one opencode database as a source of canonical events."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from adapter import cursor as cursors
+from adapter.changes import current_marks
+from adapter.connection import Reader
+from adapter.cursor import Cursor, Marks
+from adapter.database import Database
+from adapter.errors import SourceBusy, SourceChanged
+from adapter.events import Event, LogEntry, SourceProgress
+from adapter.health import Health
+from adapter.mapping.session import map_session, root_of
+from adapter.payloads import PayloadText, resolve
+from adapter.tailer import Batch, Tailer
+
+PAYLOAD_LIMIT = 32_000_000
+"""Bytes of one payload that are handed out unless the caller wants more."""
+
+
+class OpencodeSource:
+    """Reads one database file, strictly read-only. Use as an async context manager, on one event loop.
+
+    The clock gives unix seconds; `watch=False` polls instead of asking the system for notifications.
+    """
+
+    def __init__(self, path: str | Path, *, clock: Callable[[], float] = time.time, watch: bool = True) -> None:
+        self.path = Path(path).absolute()
+        self.source = f"opencode:{self.path}"
+        self._database = Database(self.path, self.source, clock)
+        self._tailer = Tailer(self._database, notify=watch)
+        self._side: Reader | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes every connection."""
+        await self._database.close()
+        await self._drop_side()
+
+    async def open(self) -> None:
+        """Opens the database now. Raises SourceUnavailable with a line for the user when it cannot be read."""
+        await self._database.open()
+
+    def request(self, session_id: str) -> None:
+        """Asks `tail` for a whole session; its events come in order with all others, in a batch that names it in
+        `loaded`. From then on `tail` keeps it current row by row."""
+        self._tailer.request(session_id)
+
+    def tail(self) -> AsyncIterator[Batch]:
+        """Follows the database for ever: first the catalogue and the sessions that may be live, then every change.
+
+        A file that is missing, foreign or locked is told as a `source_error` once, and waited for.
+        """
+        return self._tailer.follow()
+
+    async def stream(self, cursor: str | None = None, *, follow: bool = False) -> AsyncIterator[Batch]:
+        """Every session whole, oldest row first, one batch each, and with `follow` every change from then on.
+
+        Each batch ends with a `source_progress` whose cursor resumes behind it. A cursor that does not fit this file is
+        told as a WRN log entry, and everything starts over. Raises SourceUnavailable unless `follow` waits for it.
+        """
+        await self.open()
+        position: Cursor | None = None
+        if cursor:
+            position, reason = cursors.decode(cursor, cursors.target_of(self.path))
+            if position is None:
+                yield Batch([self._starting_over(reason)])
+        if position is None or position.phase == "scan":
+            marks = position.marks if position else await self._marks_now()
+            async for batch in self._scan(marks, position.session_rowid if position else 0):
+                yield batch
+        else:
+            marks = position.marks
+        if follow or position is not None:
+            async for batch in self._tailer.follow(marks, once=not follow):
+                yield batch
+
+    async def catalogue(self) -> list[Event]:
+        """`session_started` of every session, from the session rows alone. Raises SourceUnavailable."""
+        await self.open()
+        rows = await self._database.session_rows()
+        self._database.note_versions(rows)
+        parents = {row.id: row.parent_id for row in rows}
+        return [event for row in rows for event in map_session(self.source, row, root_of(row.id, parents), None)]
+
+    async def load(self, session_id: str) -> list[Event]:
+        """One session's whole tree as it is now, without following it; empty when it is not there.
+        Raises SourceUnavailable."""
+        await self.open()
+        raw = await self._database.read_whole(session_id)
+        return self._tailer.ledger.once(session_id, raw, await self._parents())
+
+    async def probe(self) -> Health:
+        """Health with fresh counts. Raises SourceUnavailable."""
+        await self.open()
+        await self._database.count()
+        self._database.note_versions(await self._database.session_rows())
+        return self.health()
+
+    def health(self) -> Health:
+        """What is known without asking the database."""
+        return self._database.current_health()
+
+    async def payload(self, uri: str, limit: int = PAYLOAD_LIMIT) -> PayloadText:
+        """The text behind a reference, at most `limit` bytes of it. Raises PayloadError or SourceUnavailable.
+
+        Reads by a connection of its own, so that a large text never delays what is live.
+        """
+        tries_left = 3
+        while True:
+            tries_left -= 1
+            if self._side is None:
+                self._side = await Reader.open(self.path)
+            try:
+                return await resolve(self._side, uri, limit)
+            except (SourceChanged, SourceBusy):
+                await self._drop_side()
+                if not tries_left:
+                    raise
+
+    async def _marks_now(self) -> Marks:
+        async with self._database.reader.snapshot() as snapshot:
+            return await current_marks(snapshot, self._database.schema)
+
+    async def _parents(self) -> dict[str, str | None]:
+        async with self._database.reader.snapshot() as snapshot:
+            rows = await snapshot.rows(self._database.schema.select("session", ("id", "parent_id")))
+        return {str(identifier): parent for identifier, parent in rows}
+
+    async def _scan(self, marks: Marks, done: int) -> AsyncIterator[Batch]:
+        database = self._database
+        parents = await self._parents()
+        async with database.reader.snapshot() as snapshot:
+            found = await snapshot.rows("SELECT rowid, id FROM session WHERE rowid > ? ORDER BY rowid", (done,))
+        for rowid, session_id in found:
+            raw = await database.read_whole(str(session_id))
+            events = self._tailer.ledger.once(str(session_id), raw, parents)
+            rows = len(raw.messages) + len(raw.parts)
+            yield self._batch(events, rows, database.scan_position(marks, int(rowid)), [str(session_id)])
+        yield self._batch([], 0, database.tail_position(marks), [])
+
+    def _batch(self, events: list[Event], rows: int, cursor: str, loaded: list[str]) -> Batch:
+        now = self._database.clock()
+        progress = SourceProgress(source=self.source, ts=int(now * 1e6), cursor=cursor, rows=rows)
+        return Batch([*events, progress], rows, loaded, 0.0, now)
+
+    def _starting_over(self, reason: str) -> LogEntry:
+        now = int(self._database.clock() * 1e6)
+        return LogEntry(source=self.source, ts=now, severity="WRN", message=f"starting over: {reason}", ref="cursor")
+
+    async def _drop_side(self) -> None:
+        side, self._side = self._side, None
+        if side is not None:
+            await side.close()

@@ -1,0 +1,343 @@
+"""The loop that joins the pieces: wake, gate, detect, read, map, compare, emit, remember.
+
+No event leaves while a read transaction is open, and a cursor leaves only behind the events of the rows that it covers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import msgspec
+
+from adapter.catalogue import all_sessions, ended_cleanly, last_message
+from adapter.changes import FEED_PAGE, Touched, compare_lists, detect
+from adapter.cursor import Marks
+from adapter.database import NO_SCHEMA, Database
+from adapter.errors import DeadlineExceeded, SourceChanged, SourceUnavailable
+from adapter.events import Event, LogEntry, Severity, SourceError, SourceProgress
+from adapter.health import Lags
+from adapter.journal import Journal
+from adapter.ledger import Ledger
+from adapter.mapping.session import LastAnswer
+from adapter.reading import read_messages, read_sessions
+from adapter.rows import AssistantMessage, milliseconds
+from adapter.tracked import TrackedSession
+from adapter.watch import TICK_S, Watch
+
+RECHECKS_S = (0.0005, 0.001, 0.004, 0.016, 0.064)
+"""Looks after a wake-up without a visible commit: the notification comes before the WAL index is updated."""
+LIVE_S = 600.0
+"""A session touched within this time is loaded at once, and compared row by row where no feed tells of changes."""
+NEWEST_LOADED = 3
+"""So many of the newest sessions are loaded in any case, so that a start shows something to read."""
+RECONCILE_S = 60.0
+CHECK_PAGE = 100
+"""Sessions whose last message is looked at in one transaction (about 15 µs each)."""
+COMPARE_SHARE = 20
+"""All session rows are compared again after this many times the last comparison's duration: at most 5 % of a core."""
+COUNT_SHARE = 100
+RETRY_S = 1.0
+NEVER = float("inf")
+
+
+class Batch(msgspec.Struct):
+    """Events in order, the last one a `source_progress` when the file is open. `loaded` names sessions of which all
+    turns are in it.
+
+    `committed_at` is the newest row's own time (0 when the batch is not about a fresh change) and `read_at` when it
+    was read, both in unix seconds.
+    """
+
+    events: list[Event]
+    rows: int = 0
+    loaded: list[str] = []
+    committed_at: float = 0.0
+    read_at: float = 0.0
+
+
+class Tailer:
+    """Follows one database file."""
+
+    def __init__(self, database: Database, *, notify: bool = True) -> None:
+        self.database = database
+        self.ledger = Ledger(database)
+        self._clock = database.clock
+        self._notify = notify
+        self._watch: Watch | None = None
+        self._unchecked: list[str] = []
+        self._wanted: list[str] = []
+        self._lags = Lags()
+        self._feed_page = FEED_PAGE
+        self._compare_pending = False
+        self._compare_due = 0.0
+        self._reconcile_at = 0.0
+        self._count_due = 0.0
+        self._known_schema = NO_SCHEMA
+        self._known_journal: Journal | None = None
+
+    def request(self, session_id: str) -> None:
+        """Asks for a whole session; it comes as a batch of `follow`."""
+        if session_id not in self._wanted:
+            self._wanted.append(session_id)
+        if self._watch is not None:
+            self._watch.nudge()
+
+    async def follow(self, resume: Marks | None = None, once: bool = False) -> AsyncIterator[Batch]:
+        """Follows for ever, over replacements and absences of the file; with `once`, until nothing more is waiting.
+
+        Without `resume` it begins with the catalogue, the sessions that may be live, and a look at how each other one
+        ended; with it, with what changed since those marks.
+        """
+        trouble = ""
+        database = self.database
+        async with Watch(database.path, notify=self._notify) as watch:
+            self._watch = watch
+            while True:
+                try:
+                    await database.open()
+                    trouble = ""
+                    self._count_due, self._reconcile_at = 0.0, self._clock() + RECONCILE_S
+                    if resume is not None:
+                        database.marks, resume = resume, None
+                        database.gate = None
+                    else:
+                        yield await self._catalogue()
+                    async for batch in self._steps(watch, once):
+                        yield batch
+                    return
+                except SourceChanged as error:
+                    database.health.reopened += 1
+                    database.health.message = str(error)
+                    await database.close()
+                    # Give a replacement the time to be complete; an empty or half copied file is an error of its own.
+                    await asyncio.sleep(0.05)
+                except (SourceUnavailable, DeadlineExceeded, OSError) as error:
+                    await database.close()
+                    words = str(error)
+                    database.health.state = "waiting" if "waiting for opencode" in words else "error"
+                    database.health.message = words
+                    if words != trouble:
+                        trouble = words
+                        now = int(self._clock() * 1e6)
+                        yield self._batch([SourceError(source=database.source, ts=now, message=words)])
+                    await watch.wait(RETRY_S)
+
+    async def _steps(self, watch: Watch, once: bool) -> AsyncIterator[Batch]:
+        while True:
+            while self._wanted:
+                yield await self._load(self._wanted[0])
+                del self._wanted[0]
+            batch = None
+            if await self._changed(watch):
+                watch.active()
+                batch = await self._poll()
+            elif self._unchecked:
+                batch = await self._check()
+            elif once:
+                return
+            else:
+                batch = await self._quiet_work()
+                if batch is None:
+                    await watch.wait(self._patience())
+            if batch is not None:
+                yield batch
+
+    async def _changed(self, watch: Watch) -> bool:
+        """Whether something was committed since the last look; looks again shortly after an early notification."""
+        database = self.database
+        for pause in (0.0, *RECHECKS_S) if watch.notified else (0.0,):
+            if pause:
+                await asyncio.sleep(pause)
+            now = await database.reader.gate()
+            if now != database.gate:
+                database.gate = now
+                return True
+        watch.notified = False
+        return False
+
+    def _patience(self) -> float:
+        """How long nothing needs to be done by itself, seconds."""
+        due = [TICK_S]
+        if self._compare_pending:
+            due.append(self._compare_due - self._clock())
+        if self._count_due < NEVER:
+            due.append(self._count_due - self._clock())
+        return max(0.01, min(due))
+
+    async def _quiet_work(self) -> Batch | None:
+        """What was put off while commits came in: comparing lists, counting rows."""
+        if self._compare_pending and self._clock() >= self._compare_due:
+            return await self._compare()
+        if self._clock() >= self._count_due:
+            await self.database.count()
+            # Only a change can move the counts again.
+            self._count_due = NEVER
+            return self._batch([])
+        return None
+
+    # -- the beginning
+
+    async def _catalogue(self) -> Batch:
+        batch = await self._compare(whole=True)
+        newest = list(self.ledger.seen)
+        oldest = (self._clock() - LIVE_S) * 1000
+        live = [s for n, s in enumerate(newest) if n < NEWEST_LOADED or self.ledger.updated_ms.get(s, 0) > oldest]
+        tracked = self.ledger.tracked
+        self._wanted = [s for s in live if s not in tracked] + [s for s in self._wanted if s not in live]
+        self._unchecked = [s for s in newest if s not in tracked and s not in live]
+        self.database.health.checked = len(newest) - len(self._unchecked)
+        return batch or self._batch([])
+
+    async def _check(self) -> Batch | None:
+        """Looks at how the next sessions ended: a failure is told, an open end makes the session be loaded."""
+        page = self._unchecked[:CHECK_PAGE]
+        marks = ", ".join("?" * len(page))
+        async with self.database.reader.snapshot() as snapshot:
+            rows = await read_sessions(snapshot, self.database.schema, f"WHERE id IN ({marks})", page)
+            last = {session_id: await last_message(snapshot, session_id) for session_id in page}
+        del self._unchecked[: len(page)]
+        events: list[Event] = []
+        for row in rows:
+            message = last[row.id]
+            if message is None or row.id in self.ledger.tracked:
+                continue
+            if isinstance(message, AssistantMessage) and message.error is not None:
+                end = milliseconds(message.time.completed if message.time else None)
+                answer = LastAnswer(message.error.name or "UnknownError", message.error.message, end)
+                events += self.ledger.ended(row, answer)
+            elif not ended_cleanly(message) and row.id not in self._wanted:
+                self._wanted.append(row.id)
+        self.database.health.checked += len(page)
+        return self._batch(events, rows=len(page)) if events or not self._unchecked else None
+
+    async def _load(self, session_id: str) -> Batch:
+        raw = await self.database.read_whole(session_id)
+        events = self.ledger.whole(session_id, raw)
+        return self._batch(events, rows=len(raw.messages) + len(raw.parts), loaded=[session_id])
+
+    # -- changes
+
+    async def _poll(self) -> Batch | None:
+        """Reads what one or more commits changed."""
+        database = self.database
+        touched = None
+        try:
+            async with database.reader.snapshot() as snapshot:
+                version = (await snapshot.rows("PRAGMA schema_version"))[0][0]
+                if version == database.schema.version:
+                    touched = await detect(snapshot, database.schema, database.marks, self._feed_page)
+        except DeadlineExceeded:
+            # Events of many MB each: smaller pages end in time. Nothing is lost, the marks move with what was read.
+            if self._feed_page == 1:
+                raise
+            self._feed_page = max(1, self._feed_page // 8)
+            database.gate = None
+            return None
+        if touched is None:
+            raise SourceChanged(f"opencode changed the tables of {database.path} (a migration)")
+        if touched.more:
+            database.gate = None
+        if touched.feed == 0:
+            self._add_live(touched)
+        if touched.stale:
+            self._compare_due = self._reconcile_at = 0.0
+            self.ledger.warn("positions used again")
+        database.health.strategy = "event feed" if database.marks.event_rowid else "row scan"
+        self._compare_pending = True
+        return await self._read(touched)
+
+    def _add_live(self, touched: Touched) -> None:
+        """Nothing explained the commit: read the newest messages of every live session and compare their content."""
+        oldest = (self._clock() - LIVE_S) * 1000
+        for session in self.ledger.tracked.values():
+            if session.changed_ms >= oldest:
+                for message_id in session.recent(2):
+                    touched.add(session.id, message_id)
+
+    async def _read(self, touched: Touched) -> Batch | None:
+        events: list[Event] = []
+        loaded: list[str] = []
+        newest_ms = 0
+        for session_id, message_ids in touched.sessions.items():
+            session = self.ledger.tracked.get(session_id)
+            if session is None:
+                events += self.ledger.announced(touched.removed, session_id)
+            if session is None or message_ids is None:
+                events += self.ledger.whole(session_id, await self.database.read_whole(session_id))
+                loaded.append(session_id)
+            else:
+                events += await self._read_some(session, message_ids)
+            if session_id in self.ledger.tracked:
+                newest_ms = max(newest_ms, self.ledger.tracked[session_id].changed_ms)
+        if not events and not loaded:
+            return None
+        return self._batch(events, touched.feed + touched.inserts, loaded, newest_ms)
+
+    async def _read_some(self, session: TrackedSession, message_ids: set[str]) -> list[Event]:
+        async with self.database.reader.snapshot() as snapshot:
+            raw = await read_messages(snapshot, self.database.schema, session.id, message_ids)
+        events = self.ledger.some(session, raw, message_ids)
+        if events is None:
+            events = self.ledger.whole(session.id, await self.database.read_whole(session.id))
+        return events
+
+    async def _compare(self, whole: bool = False) -> Batch | None:
+        """Compares all session rows, and with them the lists of what is live, against what was emitted: finds imports,
+        titles, deletions, and whatever else no feed told. `whole` reads the lists of every session remembered."""
+        started = time.monotonic()
+        database = self.database
+        async with database.reader.snapshot() as snapshot:
+            rows = await all_sessions(snapshot, database.schema)
+        events = [*self._news_of_schema(), *self.ledger.rows(rows)]
+        reconcile = whole or self._clock() >= self._reconcile_at
+        oldest = (self._clock() - LIVE_S) * 1000
+        for session in list(self.ledger.tracked.values()):
+            if reconcile or (not database.marks.event_rowid and session.changed_ms >= oldest):
+                async with database.reader.snapshot() as snapshot:
+                    changed = await compare_lists(snapshot, session)
+                if changed:
+                    events += await self._read_some(session, changed)
+        if reconcile:
+            self._reconcile_at = self._clock() + RECONCILE_S
+            database.health.reconciled = self._clock()
+        self._compare_pending = False
+        self._compare_due = self._clock() + max(0.2, COMPARE_SHARE * (time.monotonic() - started))
+        return self._batch(events, rows=len(rows)) if events else None
+
+    def _news_of_schema(self) -> list[Event]:
+        """One remark per missing column, and one when a migration ran under us."""
+        schema, journal = self.database.schema, self.database.journal
+        known = set(self._known_schema.missing)
+        events: list[Event] = [
+            self._log("INF", f"{column} is not in this database: shown empty", column)
+            for column in schema.missing
+            if column not in known
+        ]
+        if self._known_journal is not None and journal.hash != self._known_journal.hash:
+            events.append(self._log("WRN", f"migrated: the newest migration is now {journal.latest}", journal.hash))
+            self.ledger.warn("migrated while watched")
+        self._known_schema, self._known_journal = schema, journal
+        return events
+
+    # -- what leaves
+
+    def _batch(self, events: list[Event], rows: int = 0, loaded: list[str] | None = None, newest_ms: int = 0) -> Batch:
+        now = self._clock()
+        health = self.database.health
+        if newest_ms:
+            health.last_change = newest_ms / 1000
+            self._lags.add(now * 1000 - newest_ms)
+            health.lag_ms = self._lags.last
+            health.lag_p50_ms, health.lag_p99_ms = self._lags.percentile(0.5), self._lags.percentile(0.99)
+            if self._count_due == NEVER:
+                self._count_due = now + max(1.0, COUNT_SHARE * self.database.counting_s)
+        if self.database.is_open:
+            cursor = self.database.tail_position()
+            events = [*events, SourceProgress(source=self.database.source, ts=int(now * 1e6), cursor=cursor, rows=rows)]
+        return Batch(events, rows, loaded or [], newest_ms / 1000, now)
+
+    def _log(self, severity: Severity, words: str, ref: str) -> LogEntry:
+        now = int(self._clock() * 1e6)
+        return LogEntry(source=self.database.source, ts=now, severity=severity, message=words, ref=ref)

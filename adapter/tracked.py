@@ -1,0 +1,167 @@
+"""What has been emitted of a session, remembered as digests, and what is new against it.
+
+A message is mapped whole and its groups of events are compared with the digests of what was emitted before: only groups
+that differ leave. That makes a row rewritten in the same millisecond visible (its content differs), a wake-up without a
+change silent, and a deleted part or message a removal event.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from adapter.events import Event, OpRemoved, TurnRemoved, Usage
+from adapter.mapping.session import LastAnswer
+from adapter.mapping.turn import TURN_GROUP, MappedMessage, map_message
+from adapter.reading import MessageRow
+
+ENCODER = msgspec.msgpack.Encoder()
+
+
+def digest(events: list[Event]) -> int:
+    """A number that differs when any field of the events does (64 bit, per process)."""
+    return hash(ENCODER.encode(events))
+
+
+class TrackedMessage(msgspec.Struct):
+    """One emitted message. `fingerprint` sums up (id, time_updated) of its rows, so that lists without data tell
+    whether it must be read again."""
+
+    role: Literal["user", "assistant", "other"]
+    time_created: int
+    fingerprint: int
+    groups: dict[str, int]
+    usage: Usage | None
+    last: LastAnswer | None
+    open: bool
+
+
+class TrackedSession:
+    """The messages of one session that have been emitted, in order."""
+
+    def __init__(self, source: str, session_id: str) -> None:
+        self.source = source
+        self.id = session_id
+        self.messages: dict[str, TrackedMessage] = {}
+        self.changed_ms = 0
+        """Newest `time_updated` seen in it."""
+
+    def replace(self, rows: list[MessageRow]) -> list[Event]:
+        """Takes the whole session anew: events for what differs, removals for what is gone."""
+        events = self._gone([key for key in self.messages if key not in {item.row.id for item in rows}])
+        previous: Usage | None = None
+        seq = 0
+        before, self.messages = self.messages, {}
+        for item in rows:
+            mapped = self._map(item, seq + 1, previous)
+            if mapped.role == "assistant":
+                seq += 1
+                previous = mapped.usage or previous
+            events += self._emit(item, mapped, before.get(item.row.id))
+        return events
+
+    def update(self, rows: list[MessageRow], wanted: set[str]) -> list[Event] | None:
+        """Takes some messages anew; None when the whole session must be read instead, because the order of its
+        messages changed or numbers of later ones depend on it."""
+        found = {item.row.id: item for item in rows}
+        order = list(self.messages)
+        for message_id in wanted:
+            known, item = self.messages.get(message_id), found.get(message_id)
+            if known is None and item is not None and order:
+                tail = order[-1]
+                if (item.row.time_created, message_id) < (self.messages[tail].time_created, tail):
+                    return None
+            if known is not None and item is None and message_id != order[-1]:
+                return None
+            if known is not None and item is not None and known.time_created != item.row.time_created:
+                return None
+        events = self._gone([key for key in wanted if key in self.messages and key not in found])
+        for item in rows:
+            if item.row.id not in wanted:
+                continue
+            seq, previous, is_last = self._place(item.row.id)
+            known = self.messages.get(item.row.id)
+            mapped = self._map(item, seq, previous)
+            if known is not None and not is_last and (known.role != mapped.role or known.usage != mapped.usage):
+                return None
+            events += self._emit(item, mapped, known)
+        return events
+
+    def last_answer(self) -> LastAnswer | None:
+        """How the last assistant message stands, None when there is none."""
+        for message in reversed(self.messages.values()):
+            if message.role == "assistant":
+                return message.last
+        return None
+
+    def recent(self, count: int) -> list[str]:
+        """Ids of the newest messages and of every one that is still open."""
+        newest = list(self.messages)[-count:]
+        return newest + [key for key, m in self.messages.items() if m.open and key not in newest]
+
+    def _place(self, message_id: str) -> tuple[int, Usage | None, bool]:
+        """Sequence number, usage before it, and whether no assistant message comes after it."""
+        seq, previous = 1, None
+        for key, message in self.messages.items():
+            if key == message_id:
+                break
+            if message.role == "assistant":
+                seq += 1
+                previous = message.usage or previous
+        for key in reversed(self.messages):
+            if key == message_id or message_id not in self.messages:
+                return seq, previous, True
+            if self.messages[key].role == "assistant":
+                return seq, previous, False
+        return seq, previous, True
+
+    def _map(self, item: MessageRow, seq: int, previous: Usage | None) -> MappedMessage:
+        return map_message(self.source, item.row, item.message, item.parts, seq, previous)
+
+    def _gone(self, ids: list[str]) -> list[Event]:
+        events: list[Event] = []
+        for message_id in ids:
+            del self.messages[message_id]
+            events.append(
+                TurnRemoved(source=self.source, ts=self.changed_ms * 1000, session_id=self.id, message_id=message_id)
+            )
+        return events
+
+    def _emit(self, item: MessageRow, mapped: MappedMessage, known: TrackedMessage | None) -> list[Event]:
+        events: list[Event] = []
+        before = known.groups if known else {}
+        after = {key: digest(group) for key, group in mapped.groups.items()}
+        newest = max([item.row.time_updated, *(part.row.time_updated for part in item.parts)])
+        self.changed_ms = max(self.changed_ms, newest)
+        for part_id in before:
+            if part_id not in after and part_id != TURN_GROUP:
+                events.append(
+                    OpRemoved(
+                        source=self.source,
+                        ts=newest * 1000,
+                        session_id=self.id,
+                        message_id=item.row.id,
+                        part_id=part_id,
+                    )
+                )
+        for key, group in mapped.groups.items():
+            if before.get(key) != after[key]:
+                events += group
+        self.messages[item.row.id] = TrackedMessage(
+            role=mapped.role,
+            time_created=item.row.time_created,
+            fingerprint=fingerprint(
+                [(item.row.id, item.row.time_updated), *((p.row.id, p.row.time_updated) for p in item.parts)]
+            ),
+            groups=after,
+            usage=mapped.usage,
+            last=mapped.last,
+            open=mapped.role == "assistant" and mapped.usage is None,
+        )
+        return events
+
+
+def fingerprint(rows: list[tuple[str, int]]) -> int:
+    """Sums up (id, time_updated) pairs whatever their order; adding, removing or touching a row changes it."""
+    return sum(hash(row) for row in rows) & 0xFFFF_FFFF_FFFF_FFFF

@@ -1,0 +1,120 @@
+"""When to look: notifications about the database's directory, and a tick as the net under them.
+
+The directory is watched, not the files: `-wal` comes and goes. A watch costs a wake-up per step for ever, so it is fast
+only while something changes. At 20 commits a second 20/5 ms gives p50 8 ms, p99 14-19 ms at 1 % of a core idle;
+1600/50 ms costs 0.17 % idle.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from watchfiles import Change, awatch
+
+FAST = (20, 5)
+SLOW = (1600, 50)
+FAST_FOR_S = 60.0
+TICK_S = 1.0
+POLL_S = 0.25
+"""How often to look when notifications are switched off."""
+
+
+class Watch:
+    """Waits for something to happen near a database file. Works on a directory that does not exist yet."""
+
+    def __init__(self, path: Path, *, notify: bool = True, clock: Callable[[], float] = time.monotonic) -> None:
+        self._path = path
+        self._notify = notify
+        self._clock = clock
+        self._woken = asyncio.Event()
+        self._stop = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._active_at = clock()
+        self.notified = False
+        """Whether the last `wait` ended by a notification (else by the tick or a nudge)."""
+        self.notifications = 0
+
+    async def __aenter__(self) -> Self:
+        if self._notify:
+            self._task = asyncio.create_task(self._run(), name=f"watch {self._path.name}")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def active(self) -> None:
+        """Something changed: watch closely for the next minute."""
+        was_fast = self._fast()
+        self._active_at = self._clock()
+        if not was_fast:
+            self._stop.set()
+
+    def nudge(self) -> None:
+        """Ends the present `wait`."""
+        self._woken.set()
+
+    async def wait(self, timeout_s: float = TICK_S) -> bool:
+        """Waits for a notification, a nudge, or at most `timeout_s` seconds; True when woken before the time."""
+        if not self._notify:
+            timeout_s = min(timeout_s, POLL_S)
+        self.notified = False
+        try:
+            async with asyncio.timeout(max(0.0, timeout_s)):
+                await self._woken.wait()
+        except TimeoutError:
+            return False
+        self._woken.clear()
+        return True
+
+    def _fast(self) -> bool:
+        return self._clock() - self._active_at < FAST_FOR_S
+
+    def _ours(self, _change: Change, name: str) -> bool:
+        # The -shm is memory-mapped and says nothing; other files of the data directory are not about sessions.
+        return Path(name).name in (self._path.name, f"{self._path.name}-wal")
+
+    async def _run(self) -> None:
+        while True:
+            self._stop.clear()
+            fast = self._fast()
+            debounce, step = FAST if fast else SLOW
+            directory = _inode(self._path.parent)
+            try:
+                async for _changes in awatch(
+                    self._path.parent,
+                    watch_filter=self._ours,
+                    debounce=debounce,
+                    step=step,
+                    stop_event=self._stop,
+                    recursive=False,
+                    rust_timeout=1000,
+                    yield_on_timeout=True,
+                ):
+                    if _changes:
+                        self.notified = True
+                        self.notifications += 1
+                        self._woken.set()
+                    if fast != self._fast() or directory != _inode(self._path.parent):
+                        break
+            except OSError:
+                # The directory is not there (yet) or cannot be watched: the tick goes on looking.
+                await asyncio.sleep(TICK_S)
+            # What happened while the watch was set up anew is seen by looking once.
+            self._woken.set()
+
+
+def _inode(directory: Path) -> int:
+    try:
+        return directory.stat().st_ino
+    except OSError:
+        return -1
