@@ -1,0 +1,30 @@
+"""How long is too long: the times after which a state is doubted, and why these (µs)."""
+
+from __future__ import annotations
+
+SECOND = 1_000_000
+MINUTE = 60 * SECOND
+
+PERMISSION_AFTER = 2 * SECOND
+"""A call that shows no sign of work for this long is probably waiting for a person. bash writes its first metadata when
+the permission is given, edit and write take milliseconds after it; a loaded machine still needs some leeway."""
+BETWEEN_LIMIT = 30 * SECOND
+"""After `tool-calls` the next step comes within milliseconds; snapshots and plugins may add seconds. Later, the loop
+has ended: a rejected permission leaves exactly these rows."""
+STALLED_AFTER = 3 * MINUTE
+"""Text and reasoning are written twice, empty and whole, so silence is normal while a model writes; three minutes is
+longer than nearly every answer."""
+ORPHANED_AFTER = 10 * MINUTE
+"""Nothing repairs the rows of an opencode that was killed; ten silent minutes are past the time limits of providers."""
+SHELL_STALLED_AFTER = 5 * MINUTE
+"""bash ends itself after two minutes unless the model asked for more, and writes on every chunk of output."""
+SHELL_ORPHANED_AFTER = 30 * MINUTE
+"""A silent build can be long; half an hour without one byte of output hardly is."""
+WAITING_DOUBTED_AFTER = 30 * MINUTE
+"""A question waits as long as its person is away; after this we add that opencode may be gone."""
+WAITING_ORPHANED_AFTER = 12 * 60 * MINUTE
+"""Nobody comes back to a question after half a day without opencode having been closed."""
+
+LOOK_BELOW = 200
+"""Sessions below a call that are asked what they do: far more than anybody nests or starts at once, and a bound on what
+one row may cost."""
