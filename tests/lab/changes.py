@@ -31,6 +31,7 @@ class Watcher(threading.Thread):
         self.steps: list[Step] = []
         self._replacements = list(replacements)
         self._stopping = threading.Event()
+        self._failure: Exception | None = None
         self._seen: dict[str, Rows] = {}
         self._connection = sqlite3.connect(
             f"file:{path}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
@@ -39,18 +40,32 @@ class Watcher(threading.Thread):
         self._look(0)
 
     def run(self) -> None:
+        try:
+            self._watch()
+        except Exception as error:  # a thread's exception would be lost; `finish` raises it
+            self._failure = error
+
+    def _watch(self) -> None:
         version = None
         while not self._stopping.wait(POLL_S):
             (found,) = self._connection.execute("PRAGMA data_version").fetchone()
             if found != version:
                 version = found
-                self._look(round(time.time() * 1000) - self.start_ms)
+                self._look(self._elapsed())
+
+    def _elapsed(self) -> int:
+        return round(time.time() * 1000) - self.start_ms
 
     def finish(self, opencode: str) -> Recording:
-        """Stop watching; the recording."""
+        """Stop watching; the recording. Raises what went wrong while watching."""
         self._stopping.set()
         self.join()
-        self._connection.close()
+        try:
+            if self._failure:
+                raise self._failure
+            self._look(self._elapsed())  # what was committed since the last poll
+        finally:
+            self._connection.close()
         return Recording(opencode, self.schema, self.tables, self.steps)
 
     def _look(self, at: int) -> None:
@@ -76,25 +91,27 @@ class Watcher(threading.Thread):
         """A value without this machine's paths and dates."""
         if isinstance(value, int) and self._is_moment(value):
             return moment(value, self.start_ms)
-        if not isinstance(value, str):
-            if isinstance(value, bytes):
-                raise TypeError("the recording has no form for blobs")
+        if value is None or isinstance(value, int | float):
             return value
+        if not isinstance(value, str):
+            raise TypeError(f"the recording has no form for {type(value).__name__}")
         if MARK in value:
             raise ValueError(f"the mark of the recording stands in {value[:80]!r}")
         for real, neutral in self._replacements:
             value = value.replace(real, neutral)
         value = NUMBER.sub(lambda found: self._mark(int(found[0]), found[0], iso=False), value)
-        return ISO.sub(
-            lambda found: self._mark(round(datetime.fromisoformat(found[0]).timestamp() * 1000), found[0], iso=True),
-            value,
-        )
+        return ISO.sub(lambda found: self._mark(iso_ms(found[0]), found[0], iso=True), value)
 
     def _mark(self, ms: int, text: str, iso: bool) -> str:
         return marked(ms, self.start_ms, iso) if self._is_moment(ms) else text
 
     def _is_moment(self, ms: int) -> bool:
         return self.start_ms - EARLIEST_MS < ms < self.start_ms + LATEST_MS
+
+
+def iso_ms(text: str) -> int:
+    """Unix milliseconds of an ISO date."""
+    return round(datetime.fromisoformat(text).timestamp() * 1000)
 
 
 def layout(connection: sqlite3.Connection) -> tuple[list[str], dict[str, Table]]:

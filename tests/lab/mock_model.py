@@ -11,7 +11,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -198,13 +198,13 @@ def deltas(what: Step, number: int, request: dict[str, Any]) -> Iterator[Delta]:
             yield what.arg_pace, {"tool_calls": [piece]}
 
 
-def fit(calls: Any, request: dict[str, Any]) -> Iterator[Call]:
+def fit(calls: Iterable[Call], request: dict[str, Any]) -> Iterator[Call]:
     """The calls, with arguments named as this request's tools name them (opencode's two engines differ)."""
     functions = [tool.get("function", {}) for tool in request.get("tools") or []]
     known = {f.get("name"): f.get("parameters", {}).get("properties", {}) for f in functions}
     for tool, arguments in calls:
-        have = known.get(tool)
-        for ours, theirs in SYNONYMS if have else ():
+        have = known.get(tool) or {}
+        for ours, theirs in SYNONYMS:
             if ours in arguments and ours not in have and theirs in have:
                 arguments = {theirs if key == ours else key: value for key, value in arguments.items()}
         yield tool, arguments

@@ -367,7 +367,11 @@ def usage_of(name: str, step: int) -> Usage:
 
 
 def expected(name: str) -> list[dict[str, int]]:
-    """What the steps of one prompt report, in order, with what opencode makes of it (see the module)."""
+    """What the steps of one prompt report, in order, with what opencode makes of it (see the module).
+
+    An `error...` scenario stores no step at all. opencode goes on by itself after `cut` (a step of zeros, then one
+    more) and compacts first in `overflow`, so those two store other steps than these.
+    """
     rows = []
     for step in range(len(SCENARIOS[name][1])):
         usage = usage_of(name, step)

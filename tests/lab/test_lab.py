@@ -87,6 +87,26 @@ def test_a_failed_install_leaves_no_half_made_cache(monkeypatch: pytest.MonkeyPa
     assert list((tmp_path / "caches").iterdir()) == []
 
 
+def test_an_install_that_lost_the_race_uses_the_winner_and_the_build_that_runs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    cache = tmp_path / "caches" / "one"
+    for name, code in (("opencode-linux-x64", "exit 132"), ("opencode-linux-x64-baseline", "echo 1.18.33")):
+        build = cache / "node_modules" / name / "bin" / "opencode"
+        build.parent.mkdir(parents=True)
+        build.write_text(f"#!/bin/sh\n{code}\n")
+        build.chmod(0o755)
+    npm = tmp_path / "bin" / "npm"
+    npm.parent.mkdir()
+    npm.write_text("#!/bin/sh\nmkdir node_modules\n")
+    npm.chmod(0o755)
+    monkeypatch.setenv(opencode_binary.CACHE_VARIABLE, str(cache))
+    monkeypatch.setenv("PATH", f"{npm.parent}:/usr/bin:/bin")
+    opencode_binary.install(cache)
+    assert [path.name for path in cache.parent.iterdir()] == ["one"]
+    assert opencode_binary.find() == cache / "node_modules/opencode-linux-x64-baseline/bin/opencode"
+
+
 @pytest.mark.opencode
 def test_a_real_run_stores_the_numbers_the_model_reported(tmp_path: Path):
     binary = opencode_binary.require()

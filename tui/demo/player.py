@@ -44,11 +44,11 @@ class Player:
         sleep: Callable[[threading.Event, float], object] = threading.Event.wait,
     ) -> None:
         self.speed = speed
+        self._recording: Recording = load()
         self._owned = directory is None
         self._directory = directory or Path(tempfile.mkdtemp(prefix="opencode-viewer-demo-"))
         self._clock = clock
         self._sleep = sleep
-        self._recording: Recording = load()
         self._upserts = {name: _upsert(name, table) for name, table in self._recording.tables.items()}
         self._deletes = {name: _delete(name, table) for name, table in self._recording.tables.items()}
         self._next = 0
