@@ -94,6 +94,14 @@ class OpMapper:
             self._close_llm(as_what, self.turn.ended_ms)
         return self.groups
 
+    def compaction(self, row: RawRow, at_ms: int) -> None:
+        """Opens the turn with a `compaction` op, named by the message itself: in opencode an assistant message with
+        `summary: true` is the compaction, and the part of that type is only the request for it (compaction.ts)."""
+        self.groups[row.id] = []
+        op = self._op(row, "compaction", at_ms, name="compaction", extras={"label": "compaction of the conversation"})
+        if self.turn.ended_ms:
+            self._end(op, self.turn.ended_as, self.turn.ended_ms, error_class=self.turn.ended_error)
+
     # -- shared construction
 
     def _op(self, row: RawRow, kind: OpKind, at_ms: int, **fields: Any) -> OpStarted:
@@ -202,9 +210,7 @@ class OpMapper:
                     preview=tools.short(", ".join(files)),
                 )
             case CompactionPart():
-                op = self._op(row, "compaction", row.time_created, extras=compaction_extras(part))
-                self._end(op, "completed", row.time_created)
-                self._log(row, "INF", compaction_words(part), op.op_seq)
+                self._log(row, "INF", compaction_words(part))
             case RetryPart():
                 words = part.error.message if part.error else ""
                 self._log(row, "WRN", f"retry {part.attempt or '?'}: {words}".rstrip(": "))
@@ -387,11 +393,6 @@ class OpMapper:
             error_class=(self.turn.ended_error or reason) if failed else "",
         )
         self._llm = None
-
-
-def compaction_extras(part: CompactionPart) -> dict[str, Any]:
-    """How a compaction came about."""
-    return {"label": compaction_words(part), "auto": bool(part.auto), "overflow": bool(part.overflow)}
 
 
 def compaction_words(part: CompactionPart) -> str:

@@ -292,6 +292,9 @@ def _assistant(
                 cost=cost,
             )
         )
-    groups: Groups = {TURN_GROUP: turn, **OpMapper(facts).run(parts)}
+    mapper = OpMapper(facts)
+    if message.summary is True:
+        mapper.compaction(row, created)
+    groups: Groups = {TURN_GROUP: turn, **mapper.run(parts)}
     last = LastAnswer(error, words, ended)
     return MappedMessage("assistant", groups, usage if ended else None, last)
