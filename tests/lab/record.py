@@ -12,6 +12,7 @@ import json
 import re
 import socket
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,8 @@ def problems(recording: Recording, machine_words: list[str]) -> list[str]:
 
 def machine_words() -> list[str]:
     """What must not stand in a recording: places, names, addresses."""
-    words = ["/tmp", "/work", "/root", "/usr/local", "127.0.0.1", "localhost", str(Path.home()), socket.gethostname()]
+    places = [tempfile.gettempdir(), str(Path.cwd()), str(Path.home()), sys.prefix, sys.base_prefix]
+    words = [*places, "127.0.0.1", "localhost", socket.gethostname()]
     user = getpass.getuser()
     # As a bare word `root` is also a key of opencode's own rows.
     return words if user == "root" else [*words, user]
