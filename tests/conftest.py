@@ -1,0 +1,35 @@
+"""What every test stands on: no animation, a fixed time zone, and snapshots in the top-level `snapshots/`."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+# Textual reads these once, when it is imported.
+os.environ["TEXTUAL_ANIMATIONS"] = "none"
+os.environ.pop("NO_COLOR", None)
+os.environ.pop("TEXTUAL_THEME", None)
+os.environ["TZ"] = "UTC"
+time.tzset()
+
+import pytest  # noqa: E402
+import pytest_textual_snapshot  # noqa: E402
+from syrupy.location import PyTestLocation  # noqa: E402
+
+ROOT = Path(__file__).parent.parent
+
+
+class TopLevelSnapshots(pytest_textual_snapshot.SVGImageExtension):
+    """Puts `tests/tui/test_x.py::test_y` into `snapshots/tui/test_x/test_y.svg`; neither syrupy nor the plugin has an
+    option for it. The module's name has to be part of the path, or syrupy cannot tell whose file it is."""
+
+    @classmethod
+    def dirname(cls, *, test_location: PyTestLocation) -> str:
+        test_file = Path(test_location.filepath)
+        return str(ROOT / "snapshots" / test_file.relative_to(ROOT / "tests").with_suffix(""))
+
+
+@pytest.fixture(autouse=True)
+def snapshots_at_the_top(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pytest_textual_snapshot, "SVGImageExtension", TopLevelSnapshots)

@@ -1,0 +1,148 @@
+"""Rows of the tree as plain text at several widths."""
+
+from __future__ import annotations
+
+import pytest
+from rich.cells import cell_len
+from rich.style import Style
+
+from adapter.events import Event
+from tests.tui import story
+from tests.tui.story import NOW, SOURCE, Step, session
+from tui.model.nodes import Key, Row
+from tui.model.store import Store
+from tui.render.glyphs import ASCII, UNICODE, Glyphs
+from tui.render.lines import ROLES, plain
+from tui.render.tree_row import cells_of, columns_for, fold_span, heading, laid_out
+
+STYLES = {role: Style() for role in ROLES}
+NOW_US = NOW * 1_000_000
+
+
+def store_of(events: list[Event]) -> Store:
+    """A store that holds these events, every session whole."""
+    store = Store()
+    store.apply(events)
+    return store
+
+
+def drawn(store: Store, row: Row, width: int, glyphs: Glyphs = UNICODE) -> str:
+    """The row as text, checked to be exactly as wide as asked."""
+    parts = laid_out(cells_of(store, row, NOW_US, glyphs), row, width, STYLES, glyphs)
+    text = "".join(segment.text for segment in parts)
+    assert cell_len(text) == width
+    return text
+
+
+def key(kind: str, session_id: str, node: str) -> Key:
+    return Key(SOURCE, kind, session_id, node)
+
+
+RETRY = Row(key("session", "ses_retry", "ses_retry"), 0, "open")
+PROMPT = Row(key("prompt", "ses_retry", "usr_1"), 1, "open")
+STEP = Row(key("turn", "ses_retry", "msg_ses_retry_1"), 2, "open")
+BASH = Row(key("op", "ses_retry", "prt_ses_retry_1_3:tool"), 3, "")
+EDIT = Row(key("op", "ses_retry", "prt_ses_retry_2_2:tool"), 3, "")
+TODO = Row(key("op", "ses_retry", "prt_ses_retry_2_3:tool"), 3, "")
+GREP = Row(key("op", "ses_retry", "prt_ses_retry_2_4:tool"), 3, "")
+TASK = Row(key("op", "ses_retry", "prt_ses_retry_3_2:tool"), 3, "closed")
+
+
+def test_a_session_row_at_120_columns() -> None:
+    assert drawn(store_of(story.running_sub_agent()), RETRY, 120) == (
+        " ▾ ► Fix the flaky retry test  grep                          build      opus-4.5         4m09    34k/611"
+        "           $0.77"
+    )
+
+
+def test_rows_below_a_session_at_80_columns() -> None:
+    store = store_of(story.running_sub_agent())
+    assert [drawn(store, row, 80) for row in (PROMPT, STEP, BASH, EDIT, TODO, GREP, TASK)] == [
+        "   ▾ ❯ make the retry test stable                4m09     26k/91    +14k   $0.45",
+        "     ▾ ✓ step 1  Let me look at the failing t…    15s     12k/45    +12k   $0.21",
+        "         ✓ bash  npm test -- retry  exit 1       9.1s                           ",
+        "         ✓ edit  src/retry.ts  +12 -4            0.2s                           ",
+        "         ✓ todowrite  3/5 done                   0.1s                           ",
+        "         ✓ grep  backoff(  17 hits               0.3s                           ",
+        "       ▸ ► task  find every caller  grep retr…   3m41                           ",
+    ]
+
+
+def test_a_sub_agent_row_joins_the_call_and_its_session() -> None:
+    text = drawn(store_of(story.running_sub_agent()), TASK, 120)
+    assert "► task  find every caller  grep retry(" in text
+    assert "explore    haiku-4.5" in text
+    assert "3m41" in text
+
+
+def test_a_failed_session_says_why_and_one_not_read_shows_its_own_sums() -> None:
+    store = store_of(story.others())
+    failed = drawn(store, Row(key("session", "ses_bad", "ses_bad"), 0, "closed"), 100)
+    assert "✗ Nightly report  APIError: overloaded" in failed
+    lexer = drawn(store, Row(key("session", "ses_lexer", "ses_lexer"), 0, "closed"), 120)
+    assert "9.0k/800" in lexer
+    assert "$0.12" in lexer
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200, 250])
+def test_columns_line_up_and_only_the_least_useful_are_missing(width: int) -> None:
+    names = [column.name for column in columns_for(width)]
+    assert names == [name for name in ("agent", "model", "time", "io", "delta", "cost") if name in names]
+    assert {"time", "cost"} <= set(names)
+    wider = [column.name for column in columns_for(width + 40)]
+    assert set(names) <= set(wider)
+    assert cell_len(plain(heading(width, " Sessions 3"))) == width
+
+
+def test_the_columns_of_a_narrow_and_a_wide_tree() -> None:
+    assert [column.name for column in columns_for(60)] == ["time", "delta", "cost"]
+    assert [column.name for column in columns_for(124)] == ["agent", "model", "time", "io", "delta", "cost"]
+
+
+@pytest.mark.parametrize("width", [20, 60, 80, 120, 200])
+@pytest.mark.parametrize(
+    "title",
+    [
+        "日本語のとても長いタイトルで幅が足りないのでどこかで切られる必要がある文章",
+        "👩‍👩‍👧‍👦 family 🇩🇪 flag ❤️ heart and more words to make it long enough to be cut somewhere",
+        "מימין לשמאל זה כותרת ארוכה מאוד שצריך לחתוך באמצע כדי שתתאים",
+        "e\u0301" * 60,
+        "[/foo] [red]x[/] \x1b[31mred \x1b]52;c;eA==\x07 \u202eevil",
+    ],
+)
+def test_a_row_is_exactly_as_wide_as_the_tree_whatever_the_title(title: str, width: int) -> None:
+    store = store_of([session("ses_x", title, 100)])
+    text = drawn(store, Row(key("session", "ses_x", "ses_x"), 0, "closed"), width)
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+
+
+def test_a_deep_row_keeps_room_for_its_words() -> None:
+    store = store_of(story.running_sub_agent())
+    assert "npm test" in drawn(store, Row(BASH.key, 60, ""), 80)
+
+
+def test_rows_can_be_drawn_in_ascii() -> None:
+    text = drawn(store_of(story.running_sub_agent()), RETRY, 80, ASCII)
+    assert text.startswith(" v > Fix the flaky retry test")
+    assert text.isascii()
+
+
+def test_a_row_whose_node_is_gone_is_empty() -> None:
+    assert drawn(Store(), RETRY, 60).strip() == "▾"
+
+
+def test_the_fold_marker_can_be_hit_and_nothing_else() -> None:
+    assert 1 in fold_span(RETRY)
+    assert 3 in fold_span(PROMPT)
+    assert 5 not in fold_span(PROMPT)
+    assert not fold_span(BASH)
+
+
+def test_a_question_shows_that_it_waits_and_an_inference_has_a_question_mark() -> None:
+    asking = Step("ses_q", 1, "usr_q", 60).op("tool", "question", 50, None, label="Overwrite config?")
+    store = store_of([session("ses_q", "Rename", 70), *asking.events])
+    assert "? Rename  waiting" in drawn(store, Row(key("session", "ses_q", "ses_q"), 0, "closed"), 80)
+    stuck = Step("ses_p", 1, "usr_p", 60).op("tool", "bash", 50, None, label="rm -rf build")
+    store = store_of([session("ses_p", "Clean", 70), *stuck.events])
+    assert "permission?" in drawn(store, Row(key("session", "ses_p", "ses_p"), 0, "closed"), 80)

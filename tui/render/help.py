@@ -1,0 +1,68 @@
+"""What the help screen says. The keys come from the bindings themselves, so the two cannot disagree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from tui.render.glyphs import UNICODE, Glyphs
+from tui.render.lines import Line
+
+_KEY_WIDTH = 22
+
+_NAMES = {
+    "up": "↑",
+    "down": "↓",
+    "left": "←",
+    "right": "→",
+    "pageup": "PgUp",
+    "pagedown": "PgDn",
+    "enter": "⏎",
+    "question_mark": "?",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "shift+tab": "shift+tab",
+    "G": "G",
+    "H": "H",
+}
+
+_LEGEND = (
+    ("writing", "at work: writing, thinking, a tool, compacting"),
+    ("between", "between two steps"),
+    ("waiting", "waits for a person"),
+    ("stalled", "marked running, but nothing has come for a while"),
+    ("orphaned", "marked running, but nobody writes any more"),
+    ("completed", "done"),
+    ("failed", "failed"),
+    ("aborted", "stopped by a person, or cancelled"),
+    ("idle", "idle: ready for the next prompt"),
+    ("archived", "archived"),
+)
+
+
+def key_name(key: str) -> str:
+    """A key as it is printed on a keyboard or in a footer."""
+    return _NAMES.get(key, key)
+
+
+def help_lines(groups: Iterable[tuple[str, Sequence[tuple[str, str]]]], glyphs: Glyphs = UNICODE) -> list[Line]:
+    """Groups of (keys, description) and then what the glyphs and columns mean."""
+    lines: list[Line] = []
+    for heading, entries in groups:
+        lines += [[(heading, "accent")]]
+        for keys, description in entries:
+            shown = "  ".join(key_name(key.strip()) for key in keys.split(","))
+            lines.append([("  ", "text"), (shown.ljust(_KEY_WIDTH), "key"), (description, "text")])
+        lines.append([])
+    lines.append([("States", "accent")])
+    for name, meaning in _LEGEND:
+        mark = glyphs.states[name]
+        lines.append([("  ", "text"), (f"{mark.glyph} {mark.word}".ljust(_KEY_WIDTH), mark.role), (meaning, "text")])
+    lines += [
+        [("  ", "text"), ("a question mark".ljust(_KEY_WIDTH), "text"), ("inferred: the file does not say it", "text")],
+        [],
+        [("Columns", "accent")],
+        [("  ", "text"), ("in/out".ljust(_KEY_WIDTH), "text"), ("tokens as billed, sub-agents included", "text")],
+        [("  ", "text"), ("Δ".ljust(_KEY_WIDTH), "accent"), ("tokens that the step added to the context", "text")],
+        [("  ", "text"), ("cost".ljust(_KEY_WIDTH), "text"), ("US dollars as opencode computed them", "text")],
+    ]
+    return lines

@@ -1,0 +1,121 @@
+"""A line of styled text before it meets a terminal, and the one place that fits text to an exact number of cells.
+
+A span names a *role* ("good", "dim", ...), never a colour: the widget that draws looks the roles up in its theme.
+All text here has passed `tui.sanitize`, so it holds neither joiners nor variation selectors and its width is the
+sum of its characters' widths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich.cells import cell_len, split_text
+from rich.segment import Segment
+from rich.style import Style
+
+Span = tuple[str, str]
+"""Text and the name of its role."""
+
+Line = Sequence[Span]
+
+ROLES = ("text", "strong", "dim", "active", "good", "warn", "bad", "accent", "added", "removed", "key", "tab")
+"""Every role a span may have; each widget that draws lines has a component class `line--ROLE`."""
+
+
+def fit(text: str, width: int) -> str:
+    """`text` in at most `width` cells, a cut marked with …; a wide character is never halved."""
+    if width <= 0:
+        return ""
+    # No character is narrower than 0 cells, and four of them a cell is more than any script needs: measuring
+    # the whole of a line of 20 000 characters for 80 cells of it would cost most of a frame.
+    head = text[: width * 4 + 1]
+    if len(head) == len(text) and cell_len(text) <= width:
+        return text
+    if cell_len(head) < width:
+        return head + "…"
+    return split_text(head, width - 1)[0].rstrip() + "…"
+
+
+def pad(text: str, width: int, right: bool = False) -> str:
+    """`text` cut or filled up with spaces to exactly `width` cells, flush right when asked."""
+    text = fit(text, width)
+    space = " " * (width - cell_len(text))
+    return space + text if right else text + space
+
+
+def segments(line: Line, width: int, styles: Mapping[str, Style], start: int = 0) -> list[Segment]:
+    """The cells from `start` on as segments of exactly `width` cells; where the line goes on beyond, a … stands."""
+    drawn: list[Segment] = []
+    skip, room = start, width
+    if width <= 0:
+        return drawn
+    for text, role in line:
+        if skip:
+            cells = cell_len(text)
+            if cells <= skip:
+                skip -= cells
+                continue
+            text = split_text(text, skip)[1]
+            skip = 0
+        if not text:
+            continue
+        if room == 0:
+            drawn[-1] = Segment(fit(drawn[-1].text + text, cell_len(drawn[-1].text)), drawn[-1].style)
+            break
+        text = fit(text, room)
+        drawn.append(Segment(text, styles[role]))
+        room -= cell_len(text)
+        if text.endswith("…"):
+            break
+    if room:
+        drawn.append(Segment(" " * room, styles["text"]))
+    return drawn
+
+
+def width_of(line: Line) -> int:
+    """The cells a line takes."""
+    return sum(cell_len(text) for text, _ in line)
+
+
+def plain(line: Line) -> str:
+    """The text of a line without its roles."""
+    return "".join(text for text, _ in line)
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """`text` in pieces of at most `width` cells, broken at a space where one is near, leading space kept."""
+    pieces: list[str] = []
+    while cell_len(text) > width > 1:
+        head = split_text(text[: width * 4 + 1], width)[0]
+        if not text.startswith(head):
+            head = head[:-1]  # a wide character lies across the border: split_text puts a space in its place
+        space = head.rfind(" ", len(head) // 2)
+        if space > 0 and head[:space].strip():
+            pieces.append(head[:space].rstrip())
+            text = text[space + 1 :]
+        else:
+            pieces.append(text[: max(1, len(head))])
+            text = text[max(1, len(head)) :]
+    return [*pieces, text]
+
+
+def folded(line: Line, width: int, indent: int) -> list[Line]:
+    """A line in pieces of at most `width` cells, the later ones indented; spans stay whole where they can."""
+    if width_of(line) <= width or width <= indent + 10:
+        return [line]
+    pieces: list[Line] = []
+    current: list[Span] = []
+    used = 0
+    for text, role in line:
+        if used + cell_len(text) > width and used > indent:
+            pieces.append(current)
+            current, used = [(" " * indent, "text")], indent
+            text = text.lstrip()
+        while cell_len(text) > width - used:
+            first, *rest = wrap(text, width - used)
+            pieces.append([*current, (first, role)])
+            current, used = [(" " * indent, "text")], indent
+            text = text[len(first) :].lstrip() if rest else ""
+        current.append((text, role))
+        used += cell_len(text)
+    return [*pieces, current]

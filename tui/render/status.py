@@ -1,0 +1,105 @@
+"""The bar on top: what is watched, how fresh it is, and what needs a person; and the one calm line for a problem."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from adapter.health import Health
+from tui import sanitize
+from tui.render import numbers
+from tui.render.glyphs import UNICODE, Glyphs
+from tui.render.health import Lags
+from tui.render.lines import Line, Span, fit, width_of
+
+TITLE = "opencode-viewer"
+
+
+class Status(NamedTuple):
+    """Everything the bar says. Counts are sessions; `paths` are the files that are watched."""
+
+    paths: tuple[str, ...] = ()
+    healths: tuple[Health, ...] = ()
+    lags: Lags | None = None
+    running: int = 0
+    waiting: int = 0
+    failed: int = 0
+    cost_today: float = 0.0
+    following: bool = False
+    new_above: int = 0
+    new_below: int = 0
+
+
+def status_line(status: Status, width: int, glyphs: Glyphs = UNICODE) -> Line:
+    """The bar at a width. Counts and follow stand at the right; the path gives way first."""
+    right = _right(status, width, glyphs)
+    left: list[Span] = [(f" {TITLE}", "strong")]
+    room = width - width_of(left) - width_of(right) - 3
+    path = _path(status.paths, room)
+    if path:
+        left.append((f"  {path}", "dim"))
+    gap = width - width_of(left) - width_of(right)
+    if gap < 1:
+        left, gap = [], max(0, width - width_of(right))
+    return [*left, (" " * gap, "text"), *right]
+
+
+def problem_lines(healths: Sequence[Health], problem: str) -> list[Line]:
+    """What is wrong right now, one line each; nothing when all is well."""
+    lines: list[Line] = [[(" ! ", "warn"), (sanitize.label(problem, 400), "warn")]] if problem else []
+    for health in healths:
+        if health.state != "ok" and health.message:
+            role = "warn" if health.state == "waiting" else "bad"
+            lines.append([(" ! ", role), (sanitize.label(health.message, 400), role)])
+    return lines
+
+
+def _right(status: Status, width: int, glyphs: Glyphs) -> list[Span]:
+    parts: list[list[Span]] = []
+    if status.new_above or status.new_below:
+        words = [f"{status.new_above} new above"] if status.new_above else []
+        words += [f"{status.new_below} new below"] if status.new_below else []
+        parts.append([(", ".join(words), "accent")])
+    if status.following:
+        parts.append([("follow", "active")])
+    parts.append(_source(status))
+    wide = width >= 100
+    for count, state, word in (
+        (status.running, "running", "running"),
+        (status.waiting, "waiting", "waiting"),
+        (status.failed, "failed", "failed"),
+    ):
+        look = glyphs.states[state]
+        if count or state == "running":
+            text = f"{look.glyph} {count}" + (f" {word}" if wide else "")
+            parts.append([(text, look.role if count else "dim")])
+    today = numbers.money(status.cost_today) or "$0"
+    parts.append([(today, "text"), (" today" if wide else "", "dim")])
+    gap = "   " if wide else "  "
+    spans: list[Span] = []
+    for part in parts:
+        spans += [(gap, "text"), *part]
+    return [*spans, (" ", "text")]
+
+
+def _source(status: Status) -> list[Span]:
+    """One dot for all sources: the worst of them, and how late the last change was seen."""
+    states = {health.state for health in status.healths}
+    if "error" in states:
+        return [("● error", "bad")]
+    if "waiting" in states or not states:
+        return [("● waiting", "warn" if states else "dim")]
+    lag = f" {status.lags.model_p50:.0f} ms" if status.lags is not None else " live"
+    return [("●", "good"), (lag, "dim")]
+
+
+def _path(paths: tuple[str, ...], room: int) -> str:
+    if not paths:
+        return ""
+    shown = sanitize.label(paths[0], 400)
+    if len(paths) > 1:
+        shown = f"{len(paths)} databases"
+    if len(shown) <= room:
+        return shown
+    name = shown.rpartition("/")[2]
+    return fit(name, room) if room >= 8 else ""

@@ -1,0 +1,86 @@
+"""What a tool call, a step or a prompt is, in one line: the words a person would look for.
+
+The facts come from the adapter in `op.extras` (`label`, `title`, `exit`, `additions`, `deletions`, `todos`, `hits`),
+already sanitised by the store; nothing here reads a payload.
+"""
+
+from __future__ import annotations
+
+from tui.model.nodes import Op, Prompt, Turn
+from tui.render.glyphs import Glyphs
+from tui.render.lines import Span
+
+_PATTERN_TOOLS = frozenset({"grep", "glob", "list"})
+
+
+def op_summary(op: Op, glyphs: Glyphs) -> list[Span]:
+    """Name and subject of an op: `bash  npm test`, `edit  src/retry.ts  +12 -4`, `todo  3/5 done`."""
+    if op.kind == "text":
+        return [(f"{glyphs.text} ", "dim"), (op.label or "writing", "dim")]
+    if op.kind == "reasoning":
+        return [(f"{glyphs.reasoning} ", "dim"), (op.label or "thinking", "dim")]
+    if op.kind == "compaction":
+        return [(f"{glyphs.compaction} ", "dim"), (op.label or "context compacted", "dim")]
+    name = f"{op.namespace}: {op.name}" if op.namespace else op.name or op.kind
+    spans: list[Span] = [(name, "strong")]
+    subject = subject_of(op)
+    if subject:
+        spans += [("  ", "text"), (subject, "text")]
+    return spans + tail(op)
+
+
+def subject_of(op: Op) -> str:
+    """What the call is about: its label, else opencode's own title of the result."""
+    if op.name in ("todowrite", "todoread"):
+        return todo_progress(op) or op.label or op.title
+    return op.label or op.title
+
+
+def todo_progress(op: Op) -> str:
+    """`3/5 done` of a todo list, or nothing when the call does not say."""
+    todos = op.extras.get("todos")
+    if isinstance(todos, list | tuple) and len(todos) == 2:
+        return f"{todos[0]}/{todos[1]} done"
+    return ""
+
+
+def tail(op: Op) -> list[Span]:
+    """The result in a few characters after the subject: lines added and removed, hits, a bad exit code."""
+    spans: list[Span] = []
+    added, removed = op.extras.get("additions"), op.extras.get("deletions")
+    if isinstance(added, int) and isinstance(removed, int) and (added or removed):
+        spans += [(f"  +{added}", "added"), (f" -{removed}", "removed")]
+    hits = op.extras.get("hits")
+    if isinstance(hits, int) and op.name in _PATTERN_TOOLS:
+        spans.append((f"  {hits} hit" + ("" if hits == 1 else "s"), "dim"))
+    code = op.extras.get("exit")
+    if isinstance(code, int) and code != 0:
+        spans.append((f"  exit {code}", "bad"))
+    if op.error_message or op.error_class:
+        spans.append((f"  {error_of(op)}", "bad"))
+    return spans
+
+
+def error_of(node: Op | Turn) -> str:
+    """The error in one line: its class only where the message does not say it already."""
+    if not node.error_message:
+        return node.error_class
+    if not node.error_class or node.error_class in node.error_message:
+        return node.error_message
+    return f"{node.error_class}: {node.error_message}"
+
+
+def turn_words(turn: Turn) -> str:
+    """The first words of a step: its answer, else its thought."""
+    for kind in ("text", "reasoning"):
+        for op in turn.ops.values():
+            if op.kind == kind and op.label:
+                return op.label
+    return ""
+
+
+def prompt_words(prompt: Prompt) -> str:
+    """The first words of a prompt, or what it is when it has none."""
+    if prompt.label:
+        return prompt.label
+    return "(compaction)" if prompt.extras.get("compaction") else "(no text)"

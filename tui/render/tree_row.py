@@ -1,0 +1,326 @@
+"""One row of the tree at a width: indentation, fold marker, glyph, words, and columns on the right that line up.
+
+Everything is a function of the model, the row and `now_us`; no clock is read here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from rich.segment import Segment
+from rich.style import Style
+
+from adapter.events import Usage
+from tui.model import rollup, state
+from tui.model.nodes import Key, Op, Row, Session, Turn, op_id
+from tui.model.state import State
+from tui.model.store import Store
+from tui.render import numbers, summaries
+from tui.render.glyphs import UNICODE, Glyphs, mark
+from tui.render.lines import Line, Span, fit, pad, segments
+
+INDENT = 2
+"""Cells a level of the tree is moved to the right."""
+
+_DEEPEST = 12
+"""Levels that are indented; deeper rows stay here, so that sub-agents of sub-agents keep room for words."""
+
+
+class Column(NamedTuple):
+    """A column on the right: it appears while the words keep at least `words` cells."""
+
+    name: str
+    heading: str
+    width: int
+    words: int
+
+
+# From the most to the least useful; the first that does not fit ends the list, so columns never swap places.
+_BY_USE = (
+    Column("cost", "cost", 7, 20),
+    Column("time", "time", 6, 26),
+    Column("delta", "Δ", 7, 32),
+    Column("io", "in/out", 10, 36),
+    Column("model", "model", 14, 44),
+    Column("agent", "agent", 10, 50),
+)
+_ORDER = ("agent", "model", "time", "io", "delta", "cost")
+_LEFT = ("agent", "model")
+
+
+class Cells(NamedTuple):
+    """What one row says, before it is laid out: glyph and role, words, and a text per column."""
+
+    glyph: str
+    role: str
+    words: Line
+    columns: dict[str, str]
+    running: bool
+
+
+def columns_for(width: int) -> tuple[Column, ...]:
+    """The columns that a tree of that width shows, from left to right."""
+    words = width
+    chosen: list[Column] = []
+    for column in _BY_USE:
+        words -= column.width + 1
+        if words < column.words:
+            break
+        chosen.append(column)
+    return tuple(sorted(chosen, key=lambda column: _ORDER.index(column.name)))
+
+
+def heading(width: int, left: str) -> Line:
+    """The line above the tree: `left`, then the names of the columns."""
+    shown = columns_for(width)
+    words = width - sum(column.width + 1 for column in shown)
+    right = "".join(" " + pad(column.heading, column.width, right=column.name not in _LEFT) for column in shown)
+    return [(pad(left, words), "dim"), (right, "dim")]
+
+
+def fold_span(row: Row) -> range:
+    """The cells of a row that fold it when clicked; empty when nothing is below it."""
+    if not row.fold:
+        return range(0)
+    begin = 1 + INDENT * min(row.depth, _DEEPEST)
+    return range(begin - 1, begin + 2)
+
+
+def laid_out(
+    cells: Cells, row: Row, width: int, styles: Mapping[str, Style], glyphs: Glyphs = UNICODE
+) -> list[Segment]:
+    """The row as segments of exactly `width` cells."""
+    fold = {"open": glyphs.fold_open, "closed": glyphs.fold_closed}.get(row.fold, " ")
+    left: list[Span] = [
+        (" " + " " * (INDENT * min(row.depth, _DEEPEST)), "text"),
+        (fold + " ", "dim"),
+        (cells.glyph + " ", cells.role),
+        *cells.words,
+    ]
+    shown = columns_for(width)
+    words = width - sum(column.width + 1 for column in shown)
+    right: list[Span] = []
+    for column in shown:
+        text = cells.columns.get(column.name, "")
+        role = "active" if column.name == "time" and cells.running else _COLUMN_ROLES.get(column.name, "dim")
+        right.append((" " + pad(text, column.width, right=column.name not in _LEFT), role))
+    return segments(left, words, styles) + segments(right, width - words, styles)
+
+
+_COLUMN_ROLES = {"cost": "text", "delta": "accent"}
+
+
+def cells_of(store: Store, row: Row, now_us: int, glyphs: Glyphs = UNICODE) -> Cells:
+    """What the row says about its node; a node that has just gone leaves an empty row until the next layout."""
+    session = store.session_of(row.key)
+    if session is None:
+        return _GONE
+    if row.key.kind == "session":
+        return _session(store, session, row, now_us, glyphs)
+    if row.key.kind == "prompt":
+        return _prompt(store, session, row, now_us, glyphs)
+    if row.key.kind == "turn" and (turn := store.turn(row.key)) is not None:
+        return _turn(store, session, turn, row, now_us, glyphs)
+    if row.key.kind == "op" and (op := store.op(row.key)) is not None:
+        return _op(store, session, op, row, now_us, glyphs)
+    if row.key.kind == "log":
+        return Cells(glyphs.note, "dim", [(_log_words(session, row.key), "dim")], {}, False)
+    return _GONE
+
+
+_GONE = Cells(" ", "dim", (), {}, False)
+
+
+def state_words(now: State, session: Session | None = None) -> str:
+    """The state in a few words: `bash npm test`, `stalled?`; the question mark says that it is inferred.
+
+    With the session that it is the state of, a running tool is named with what it works on.
+    """
+    words = mark(now.name).word
+    if now.name == "tool":
+        words = now.subject or words
+        turn = state.newest_turn(session) if session is not None else None
+        for op in state.open_ops(turn) if turn is not None else ():
+            if op.name == now.subject and (subject := summaries.subject_of(op)):
+                words = f"{op.name} {subject}"
+    return words + "?" if now.inferred else words
+
+
+def elapsed(start_us: int, end_us: int) -> str:
+    """The time between two moments, or nothing when one of them is not known."""
+    return numbers.duration(end_us - start_us) if start_us > 0 and end_us >= start_us else ""
+
+
+def io(usage: Usage) -> str:
+    """Tokens in and out as billed: `38k/1.2k`."""
+    if not usage.total:
+        return ""
+    return f"{numbers.tokens(usage.context)}/{numbers.tokens(usage.output + usage.reasoning)}"
+
+
+def session_start(session: Session, running: bool) -> int:
+    """When the work that the time column measures began: the last prompt of a running session, else its start."""
+    if running and session.prompts:
+        return max(prompt.ts for prompt in session.prompts.values())
+    return session.start_ts
+
+
+def _session(store: Store, session: Session, row: Row, now_us: int, glyphs: Glyphs) -> Cells:
+    owner, now = _shown_state(store, session, row, now_us)
+    look = mark(now.name, glyphs)
+    running = now.name in state.ACTIVE
+    words: list[Span] = [(session.title or session.slug or session.id, "strong" if row.depth == 0 else "text")]
+    if session.kind == "fork":
+        words.append(("  fork", "dim"))
+    if running or now.name == "orphaned":
+        words.append((f"  {state_words(now, owner)}", look.role))
+    elif now.name == "failed":
+        words.append((f"  {now.reason or 'failed'}", "bad"))
+    elif now.name == "aborted":
+        words.append(("  aborted", "dim"))
+    tree = rollup.subtree(store, session)
+    end = now_us if running else max(session.last_ts, session.updated_ts)
+    return Cells(
+        look.glyph,
+        look.role,
+        words,
+        {
+            "agent": session.agent,
+            "model": session.model,
+            "time": elapsed(session_start(session, running), end),
+            "io": io(tree.usage),
+            "cost": numbers.money(tree.cost),
+        },
+        running,
+    )
+
+
+def _shown_state(store: Store, session: Session, row: Row, now_us: int) -> tuple[Session, State]:
+    """The session's own state, or the most urgent one of all that its folded row hides; and whose it is."""
+    if row.fold == "closed":
+        return state.loudest(store, session, now_us)
+    return session, state.session_state(store, session, now_us)
+
+
+def _prompt(store: Store, session: Session, row: Row, now_us: int, glyphs: Glyphs) -> Cells:
+    prompt = store.prompt(row.key)
+    if prompt is None:
+        return _GONE
+    now = state.prompt_state(store, session, prompt, now_us)
+    running = now.name in state.ACTIVE
+    usage, delta, cost = rollup.prompt_usage(session, prompt.message_id)
+    ends = [turn.end_ts for turn in session.turns.values() if turn.prompt_id == prompt.message_id]
+    end = now_us if running else max(ends, default=0)
+    words: list[Span] = [(summaries.prompt_words(prompt), "dim" if prompt.synthetic else "text")]
+    if row.fold == "closed" and running:
+        words.append((f"  {state_words(now)}", mark(now.name).role))
+    return Cells(
+        glyphs.prompt,
+        mark(now.name).role if running or now.name == "failed" else "accent",
+        words,
+        {
+            "time": elapsed(prompt.ts, end),
+            "io": io(usage),
+            "delta": numbers.delta(delta.context),
+            "cost": numbers.money(cost),
+        },
+        running,
+    )
+
+
+def _turn(store: Store, session: Session, turn: Turn, row: Row, now_us: int, glyphs: Glyphs) -> Cells:
+    now = state.turn_state(store, session, turn, now_us)
+    look = mark(now.name, glyphs)
+    running = now.name in state.ACTIVE
+    words: list[Span] = [(f"step {turn.seq}", "text")]
+    said = summaries.turn_words(turn)
+    if running and now.name != "tool":
+        words.append((f"  {state_words(now)}", look.role))
+    if said:
+        words.append((f"  {said}", "dim"))
+    if turn.error_message or turn.error_class:
+        words.append((f"  {summaries.error_of(turn)}", "bad"))
+    return Cells(
+        look.glyph,
+        look.role,
+        words,
+        {
+            "agent": turn.agent if turn.agent != session.agent else "",
+            "model": turn.model if turn.model != session.model else "",
+            "time": elapsed(turn.start_ts, now_us if running else turn.end_ts),
+            "io": io(turn.usage),
+            "delta": numbers.delta(turn.delta.context),
+            "cost": numbers.money(turn.cost),
+        },
+        running,
+    )
+
+
+def _op(store: Store, session: Session, op: Op, row: Row, now_us: int, glyphs: Glyphs) -> Cells:
+    child = child_of(store, session, op)
+    if child is not None:
+        return _sub_agent(store, session, op, child, row, now_us, glyphs)
+    now = state.op_state(store, session, op, now_us)
+    look = mark(now.name, glyphs)
+    running = now.name in state.ACTIVE
+    words = summaries.op_summary(op, glyphs)
+    if now.inferred or now.name in ("waiting", "permission", "stalled"):
+        words.append((f"  {state_words(now)}", look.role))
+    if op.kind in ("text", "reasoning") and not running:
+        return Cells(" ", "dim", words, {"time": elapsed(op.start_ts, op.end_ts)}, False)
+    return Cells(
+        look.glyph,
+        look.role,
+        words,
+        {
+            "time": elapsed(op.start_ts, now_us if running else op.end_ts),
+            "io": io(op.usage),
+            "delta": numbers.delta(op.delta.context),
+            "cost": numbers.money(op.cost),
+        },
+        running,
+    )
+
+
+def child_of(store: Store, session: Session, op: Op) -> Session | None:
+    """The sub-agent's session that a call started. A `task` part has two ops, and only the `session` one need
+    name the child; the tree shows the `tool` one."""
+    child = store.called_by(session, op)
+    if child is None and op.kind == "tool" and (turn := session.turns.get(op.message_id)) is not None:
+        twin = turn.ops.get(op_id(op.part_id, "session"))
+        child = store.called_by(session, twin) if twin is not None else None
+    return child
+
+
+def _sub_agent(store: Store, session: Session, op: Op, child: Session, row: Row, now_us: int, glyphs: Glyphs) -> Cells:
+    """A `task` call and the session that it started, as one row: the call's words, the child's numbers."""
+    now = state.op_state(store, session, op, now_us)
+    look = mark(now.name, glyphs)
+    running = now.name in state.ACTIVE
+    words: list[Span] = [("task", "accent"), ("  ", "text"), (summaries.subject_of(op) or child.title, "text")]
+    if running:
+        owner, inner = _shown_state(store, child, row, now_us)
+        words.append((f"  {state_words(inner, owner)}", mark(inner.name).role))
+    words += summaries.tail(op)
+    tree = rollup.subtree(store, child)
+    end = now_us if running else op.end_ts or max(child.last_ts, child.updated_ts)
+    return Cells(
+        look.glyph,
+        look.role,
+        words,
+        {
+            "agent": child.agent,
+            "model": child.model,
+            "time": elapsed(op.start_ts or child.start_ts, end),
+            "io": io(tree.usage),
+            "cost": numbers.money(tree.cost),
+        },
+        running,
+    )
+
+
+def _log_words(session: Session, key: Key) -> str:
+    ref, _, message = key.id.partition(":")
+    log = session.logs.get((ref, message))
+    return fit(log.message, 400) if log is not None else ""
