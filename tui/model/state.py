@@ -104,6 +104,12 @@ def session_state(store: Store, session: Session, now_us: int) -> State:
     return _session(store, session, now_us, True)
 
 
+def own_state(store: Store, session: Session, now_us: int) -> State | None:
+    """What a session is doing without a look at those below; None when it only waits for them, who answer for it."""
+    state = _session(store, session, now_us, False)
+    return None if state.name == _DELEGATED.name else state
+
+
 def _session(store: Store, session: Session, now_us: int, look: bool) -> State:
     if session.final_status == "completed":
         return State("archived", "archived", session.end_ts)
@@ -155,10 +161,10 @@ def _below(store: Store, sessions: list[Session], now_us: int) -> tuple[Session,
         stack += store.children_of(current)[-LOOK_BELOW:]
         if not is_open(current):
             continue
-        state = _session(store, current, now_us, False)
-        if (state.name in ACTIVE or state.name == "orphaned") and (
-            best is None or urgency(state.name) > urgency(best[1].name)
-        ):
+        state = own_state(store, current, now_us)
+        if state is None or not (state.name in ACTIVE or state.name == "orphaned"):
+            continue
+        if best is None or urgency(state.name) > urgency(best[1].name):
             best = (current, state)
     return best
 

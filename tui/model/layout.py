@@ -1,0 +1,184 @@
+"""The visible rows of one tree: a top-level session and everything unfolded below it.
+
+Pure: the rows follow from the store, the folds and the set of live sessions alone. Iterative, because nesting has no
+limit in the data, and it descends only where something is open: the cost follows what is visible.
+
+- A session shows its prompts, oldest first, turns without a known prompt among them by time, then the child sessions
+  that no call names. A child that a call names has no row of its own: the call's row is its row, and shows the turns
+  of its single prompt directly.
+- A prompt shows its turns, a turn its calls, and at level 2 its reasoning, text and compaction.
+- Open by default: live sessions; the newest prompt, and the one being answered; turns down to their calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+from typing import TYPE_CHECKING, NamedTuple
+
+from tui.model.folds import EVERYTHING, TOOLS, Folds
+from tui.model.links import SessionKey
+from tui.model.nodes import Key, Op, Prompt, Row, Session, Turn, op_id, op_key, prompt_key, session_key, turn_key
+from tui.model.outline import outline
+
+if TYPE_CHECKING:
+    from tui.model.store import Store
+
+_CALLS = frozenset({"tool", "session"})
+_KINDS = (frozenset[str](), _CALLS, _CALLS | {"reasoning", "text", "compaction"})
+"""Kinds of ops that have a row, by level."""
+
+
+class _Item(NamedTuple):
+    """A row to come. `session` is the one that the node belongs to; `level` is -1 until the user set one above."""
+
+    node: Session | Prompt | Turn | Op
+    session: Session
+    depth: int
+    level: int
+
+
+def lay_out(store: Store, top: Session, folds: Folds, live: Set[SessionKey]) -> list[Row]:
+    """The rows of the tree of `top`, in order."""
+    rows: list[Row] = []
+    stack = [_Item(top, top, 0, -1)]
+    while stack:
+        item = stack.pop()
+        key, fold, below = _row(store, item, folds, live)
+        rows.append(Row(key, item.depth, fold))
+        stack.extend(reversed(below))
+    return rows
+
+
+def shown_session(store: Store, key: Key) -> Session | None:
+    """The session whose row this is: its own, or the call that started it."""
+    session = store.session_of(key)
+    if session is None or key.kind == "session":
+        return session
+    op = store.op(key)
+    return called(store, session, op) if op is not None else None
+
+
+def called(store: Store, session: Session, op: Op) -> Session | None:
+    """The child session that hangs under an op: the newest call that names it has it, older ones only mention it."""
+    child = store.called_by(session, op)
+    return child if child is not None and store.call_key(child) == op_key(session, op) else None
+
+
+def parent_key(store: Store, key: Key) -> Key | None:
+    """The key of the row above, whether or not it is visible; None for a top and for what is gone."""
+    session = store.session_of(key)
+    if session is None:
+        return None
+    if key.kind == "op":
+        turn = store.turn_of_op(key)
+        return turn_key(session, turn) if turn is not None else None
+    if key.kind == "turn":
+        answered = session.prompts.get(turn.prompt_id) if (turn := store.turn(key)) is not None else None
+        if answered is not None and answered is not single_prompt(store, session):
+            return prompt_key(session, answered)
+        return row_key(store, session)
+    if key.kind == "prompt":
+        return row_key(store, session)
+    call = store.call_key(session)
+    if call is not None:
+        return parent_key(store, call)
+    parent = store.parent_of(session)
+    return row_key(store, parent) if parent is not None else None
+
+
+def fold_key(store: Store, key: Key) -> Key:
+    """The key under which a row's fold is remembered: that of the session for a call that shows one."""
+    shown = shown_session(store, key) if key.kind == "op" else None
+    return session_key(shown) if shown is not None else key
+
+
+def row_key(store: Store, session: Session) -> Key:
+    """The key of the row that shows a session."""
+    return store.call_key(session) or session_key(session)
+
+
+def single_prompt(store: Store, session: Session) -> Prompt | None:
+    """The prompt of a called session that has no row of its own: the call says the same already."""
+    top = outline(store, session).top
+    if len(session.prompts) == 1 and len(top) == 1 and store.call_key(session) is not None:
+        return next(iter(session.prompts.values()))
+    return None
+
+
+def _row(store: Store, item: _Item, folds: Folds, live: Set[SessionKey]) -> tuple[Key, str, list[_Item]]:
+    """The key and the fold sign of a row, and what comes below it."""
+    node, session = item.node, item.session
+    if isinstance(node, Session):
+        return session_key(node), *_session(store, node, item, folds, live)
+    if isinstance(node, Prompt):
+        return prompt_key(session, node), *_prompt(store, node, item, folds)
+    if isinstance(node, Turn):
+        return turn_key(session, node), *_turn(session, node, item, folds)
+    child = called(store, session, node)
+    if child is None:
+        return op_key(session, node), "", []
+    return op_key(session, node), *_session(store, child, item, folds, live)
+
+
+def _session(
+    store: Store, session: Session, item: _Item, folds: Folds, live: Set[SessionKey]
+) -> tuple[str, list[_Item]]:
+    key = session_key(session)
+    source_key = (session.source, session.id)
+    uncalled = (child for child in store.children_of(session) if store.call_key(child) is None)
+    if session.loaded and not session.prompts and not session.turns and next(uncalled, None) is None:
+        return "", []
+    if not folds.is_open(key, source_key in live or source_key in folds.kept_open):
+        return "closed", []
+    level = folds.level(key, item.level)
+    alone = single_prompt(store, session)
+    top, answers = outline(store, session)
+    nodes: Sequence[Prompt | Turn] = answers[alone.message_id] if alone else top
+    below = [_Item(node, session, item.depth + 1, level) for node in nodes]
+    children = [child for child in store.children_of(session) if store.call_key(child) is None]
+    return "open", below + [_Item(child, child, item.depth + 1, level) for child in children]
+
+
+def _prompt(store: Store, prompt: Prompt, item: _Item, folds: Folds) -> tuple[str, list[_Item]]:
+    turns = outline(store, item.session).answers[prompt.message_id]
+    if not turns:
+        return "", []
+    key = prompt_key(item.session, prompt)
+    level = folds.level(key, item.level)
+    if key in folds.levels or item.level >= 0:
+        default = level > 0
+    else:
+        default = is_current(item.session, prompt)
+    if not folds.is_open(key, default):
+        return "closed", []
+    return "open", [_Item(turn, item.session, item.depth + 1, level) for turn in turns]
+
+
+def is_current(session: Session, prompt: Prompt) -> bool:
+    """True for the newest prompt and for the one that the newest turn answers: a queued prompt does not fold what is
+    still going on."""
+    newest = next(reversed(session.prompts))
+    turn = next(reversed(session.turns.values()), None)
+    return prompt.message_id == newest or (turn is not None and turn.prompt_id == prompt.message_id)
+
+
+def turn_level(folds: Folds, key: Key, inherited: int) -> int:
+    """How much of a turn is shown; its calls unless somebody chose otherwise."""
+    return folds.level(key, inherited if inherited >= 0 else TOOLS)
+
+
+def shown_ops(turn: Turn, level: int) -> list[Op]:
+    """The ops of a turn that have a row at this level. A `session` op has none beside the `tool` op of its part."""
+    kinds = _KINDS[max(0, min(EVERYTHING, level))]
+    return [
+        op
+        for op in turn.ops.values()
+        if op.kind in kinds and (op.kind != "session" or op_id(op.part_id, "tool") not in turn.ops)
+    ]
+
+
+def _turn(session: Session, turn: Turn, item: _Item, folds: Folds) -> tuple[str, list[_Item]]:
+    shown = shown_ops(turn, turn_level(folds, turn_key(session, turn), item.level))
+    if shown:
+        return "open", [_Item(op, session, item.depth + 1, item.level) for op in shown]
+    return ("closed" if any(op.kind != "llm" for op in turn.ops.values()) else ""), []

@@ -1,0 +1,290 @@
+"""The visible rows: one list over all trees, kept up to date at the cost of what changed.
+
+Every top-level session has a block of rows; the blocks are in order, and their running lengths turn a place in the list
+into a block by bisection. A change lays out the blocks it touches and moves those whose place changed.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Mapping
+from itertools import accumulate
+
+import msgspec
+
+from tui.model.folds import EVERYTHING, TOOLS, Folds
+from tui.model.layout import fold_key, lay_out, parent_key, row_key, shown_ops, shown_session
+from tui.model.links import SessionKey
+from tui.model.nodes import ChangeSet, Key, Row, Session, op_id, op_key, prompt_key, session_key, turn_key
+from tui.model.rollup import subtree
+from tui.model.state import ACTIVE, State, is_open, newest_turn, own_state, unanswered
+from tui.model.store import Store
+from tui.model.thresholds import SECOND
+
+MANY = 50
+"""Places that are moved one by one; beyond that sorting the whole list is cheaper."""
+
+_Place = tuple[int, int, str, str]
+"""Sorts the top-level sessions: group, time (newest first), source, id."""
+
+
+class _Block(msgspec.Struct):
+    """The rows of one tree; `index` is made when a key is first looked for."""
+
+    place: _Place
+    rows: list[Row]
+    index: dict[Key, int] | None = None
+
+
+class VisibleRows:
+    """The list that the tree widget draws. `laid_out` counts the blocks laid out so far, so that a test can hold an
+    update to its cost.
+
+    Trees with something live in them come first, the one whose run began last on top: their order is steady while they
+    write. Then the others by their newest activity.
+    """
+
+    def __init__(self, store: Store, folds: Folds | None = None) -> None:
+        self.store = store
+        self.folds = folds if folds is not None else Folds()
+        self.laid_out = 0
+        self._new = True
+        self._second = -1
+        self._open: set[SessionKey] = set()
+        self._live: dict[SessionKey, State] = {}
+        self._above_live: set[SessionKey] = set()
+        self._blocks: dict[SessionKey, _Block] = {}
+        self._order: list[_Place] = []
+        self._ends: list[int] = []
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    @property
+    def live(self) -> Mapping[SessionKey, State]:
+        """The sessions that do something themselves, or wait for a person, with their states as of the last `update`.
+        One that only waits for its sub-agents is not among them; they are."""
+        return self._live
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def row(self, i: int) -> Row:
+        """The row at a place in the list; IndexError outside of it."""
+        if not 0 <= i < len(self):
+            raise IndexError(i)
+        at = bisect_right(self._ends, i)
+        block = self._blocks[self._order[at][2:]]
+        return block.rows[i - self._ends[at] + len(block.rows)]
+
+    def index_of(self, key: Key) -> int | None:
+        """The place of the row that shows a node, None while it is folded away or gone. A called session is shown by
+        its call, a `session` op by the `tool` op of its part."""
+        session = self.store.session_of(key)
+        if session is None:
+            return None
+        if key.kind == "session":
+            key = row_key(self.store, session)
+            session = self.store.sessions[(key.source, key.session_id)]
+        elif key.kind == "op":
+            tool = key._replace(id=op_id(key.id.rpartition(":")[0], "tool"))
+            key = tool if self.store.op(tool) is not None else key
+        top = self.store.top_of(session)
+        block = self._blocks.get((top.source, top.id))
+        if block is None:
+            return None
+        if block.index is None:
+            block.index = {row.key: i for i, row in enumerate(block.rows)}
+        inside = block.index.get(key)
+        if inside is None:
+            return None
+        return self._ends[bisect_left(self._order, block.place)] - len(block.rows) + inside
+
+    def parent(self, key: Key) -> Key | None:
+        """The key of the row above in the tree, None at the top."""
+        return parent_key(self.store, key)
+
+    def newest_running(self) -> Key | None:
+        """The visible row of what began last among all that is going on: where follow mode looks."""
+        if not self._live:
+            return None
+        newest = max(self._live, key=lambda key: (self._live[key].since, key))
+        key: Key | None = _focus(self.store.sessions[newest])
+        while key is not None and self.index_of(key) is None:
+            key = parent_key(self.store, key)
+        return key
+
+    def wants_load(self, key: Key) -> bool:
+        """True when what is below the row has to be loaded before it can be shown."""
+        session = shown_session(self.store, key) if key.kind in ("session", "op") else None
+        return session is not None and not session.loaded
+
+    # -- keeping up ---------------------------------------------------------------------------------------------
+
+    def update(self, changes: ChangeSet, now_us: int) -> bool:
+        """Takes in changes of the store and the passing of time. True when the list of rows is another one."""
+        roots = set(changes.roots)
+        touched = {(key.source, key.session_id) for key in changes.dirty if key.kind == "session"}
+        if self._new:
+            self._new = False
+            roots.update(self.store.tops())
+            touched.update(self.store.sessions)
+        for key in touched:
+            session = self.store.sessions.get(key)
+            if session is None:
+                self.folds.forget(*key)
+            if session is not None and is_open(session):
+                self._open.add(key)
+            else:
+                self._open.discard(key)
+        roots |= self._update_live(touched, now_us)
+        moved = {self.store.links.top(key) for key in touched if key in self.store.sessions} - roots
+        return self._lay_out(roots, moved)
+
+    def _update_live(self, touched: set[SessionKey], now_us: int) -> set[SessionKey]:
+        """Asks the changed open sessions what they do, and all of them once a second because time alone can change it.
+        Returns the tops of the trees in which something became live or ceased to be."""
+        second = now_us // SECOND
+        asked = self._open if second != self._second else self._open & touched
+        self._second = second
+        for key in [key for key in self._live if key not in self._open]:
+            del self._live[key]
+        for key in asked:
+            state = own_state(self.store, self.store.sessions[key], now_us)
+            if state is not None and state.name in ACTIVE:
+                self._live[key] = state
+            else:
+                self._live.pop(key, None)
+        above: set[SessionKey] = set()
+        for key in self._live:
+            for current in (key, *self.store.links.above(key)):
+                if current in above:
+                    break
+                above.add(current)
+        different = above ^ self._above_live
+        self._above_live = above
+        # What opened because it was live stays open when it ends: nobody wants the answer folded away while reading it.
+        self.folds.kept_open.update(key for key in different & above if self.store.is_top(key))
+        return {self.store.links.top(key) for key in different if key in self.store.sessions}
+
+    def _lay_out(self, roots: set[SessionKey], moved: set[SessionKey]) -> bool:
+        """Lays out the trees of `roots`, and puts those of `moved` in their place."""
+        changed = False
+        out: list[_Place] = []
+        new: list[_Place] = []
+        for key in roots | moved:
+            block = self._blocks.get(key)
+            if not self.store.is_top(key):
+                if block is not None:
+                    del self._blocks[key]
+                    out.append(block.place)
+                continue
+            top = self.store.sessions[key]
+            place = self._place(top)
+            if block is None or key in roots:
+                rows = lay_out(self.store, top, self.folds, self._above_live)
+                self.laid_out += 1
+                if block is None or rows != block.rows:
+                    changed = True
+                    self._blocks[key] = _Block(place, rows)
+            if block is None or block.place != place:
+                if block is not None:
+                    out.append(block.place)
+                new.append(place)
+                self._blocks[key].place = place
+        if out or new:
+            changed = True
+            self._reorder(out, new)
+        if changed:
+            self._ends = list(accumulate(len(self._blocks[place[2:]].rows) for place in self._order))
+        return changed
+
+    def _reorder(self, out: list[_Place], new: list[_Place]) -> None:
+        if len(out) + len(new) > MANY:
+            self._order = sorted(block.place for block in self._blocks.values())
+            return
+        for place in out:
+            del self._order[bisect_left(self._order, place)]
+        for place in new:
+            insort(self._order, place)
+
+    def _place(self, top: Session) -> _Place:
+        if (top.source, top.id) not in self._above_live:
+            return (1, -subtree(self.store, top).last_ts, top.source, top.id)
+        prompt = next(reversed(top.prompts.values()), None)
+        return (0, -(prompt.ts if prompt is not None else top.start_ts), top.source, top.id)
+
+    # -- folding ------------------------------------------------------------------------------------------------
+
+    def toggle(self, key: Key) -> bool:
+        """Opens a closed row and closes an open one. True when the list changed."""
+        i = self.index_of(key)
+        return self.close(key) if i is not None and self.row(i).fold == "open" else self.open(key)
+
+    def open(self, key: Key) -> bool:
+        """Shows what is below a row; of a turn that shows its calls already, the rest. True when the list changed."""
+        turn = self.store.turn(key)
+        if turn is not None:
+            more = self._level(key) < TOOLS and shown_ops(turn, TOOLS)
+            return self.set_level(key, TOOLS if more else EVERYTHING)
+        return self._choose(key, True)
+
+    def close(self, key: Key) -> bool:
+        """Hides what is below a row. True when the list changed."""
+        if key.kind == "turn":
+            return self.set_level(key, 0)
+        return self._choose(key, False)
+
+    def set_level(self, key: Key, n: int) -> bool:
+        """Shows of the steps below a row nothing (0: a session shows its prompts), their calls (1) or everything (2).
+        Choices made below it give way. True when the list changed."""
+        own = fold_key(self.store, key)
+        if own.kind == "session":
+            self.folds.choose(own, True)
+        self.folds.set_level(own, n, self._remembered_below(own))
+        return self._lay_out_tree_of(key)
+
+    def _choose(self, key: Key, is_open: bool) -> bool:
+        own = fold_key(self.store, key)
+        if own.kind == "op":
+            return False
+        self.folds.choose(own, is_open)
+        return self._lay_out_tree_of(key)
+
+    def _lay_out_tree_of(self, key: Key) -> bool:
+        session = self.store.session_of(key)
+        if session is None:
+            return False
+        return self._lay_out({self.store.links.top((session.source, session.id))}, set())
+
+    def _remembered_below(self, key: Key) -> list[Key]:
+        memory = self.folds.chosen.keys() | self.folds.levels.keys()
+        inside = [other for other in memory if other[:1] == key[:1] and other.session_id == key.session_id]
+        if key.kind == "session":
+            return [other for other in inside if other != key]
+        if key.kind == "prompt":
+            return [other for other in inside if parent_key(self.store, other) == key]
+        return []
+
+    def _level(self, turn: Key) -> int:
+        """The level at which a turn is shown: its own choice, else that of the nearest row above with one."""
+        current: Key | None = turn
+        while current is not None:
+            level = self.folds.levels.get(fold_key(self.store, current))
+            if level is not None:
+                return level
+            current = parent_key(self.store, current)
+        return TOOLS
+
+
+def _focus(session: Session) -> Key:
+    """What goes on in a session: its newest open call, text or thought, else its newest step or prompt."""
+    turn = newest_turn(session)
+    if turn is not None:
+        running = [op for op in turn.ops.values() if op.status == "running" and op.kind != "llm"]
+        if running:
+            calls = [op for op in running if op.kind == "tool"]
+            return op_key(session, (calls or running)[-1])
+    prompt = unanswered(session)
+    if prompt is not None and (turn is None or turn.status != "running"):
+        return prompt_key(session, prompt)
+    return turn_key(session, turn) if turn is not None else session_key(session)
