@@ -9,13 +9,13 @@ import msgspec
 from adapter.events import NO_USAGE, Usage
 from tui import sanitize
 from tui.model import rollup, state
-from tui.model.nodes import Key, Op, Payload, Prompt, Session, Turn, op_id
+from tui.model.layout import called
+from tui.model.nodes import Key, Op, Payload, Prompt, Session, Turn
 from tui.model.state import State
 from tui.model.store import Store
 from tui.render import numbers, summaries
 from tui.render.glyphs import UNICODE, Glyphs, mark
 from tui.render.lines import Line, Span, plain
-from tui.render.tree_row import child_of
 
 LABEL_WIDTH = 10
 """Cells of the names at the left; values that go on do so behind them."""
@@ -73,7 +73,7 @@ def _own_payloads(store: Store, key: Key) -> list[Payload]:
         op = store.op(key)
         if op is None:
             return []
-        return list(op.payloads.values()) or _call_payloads(store, key, op)
+        return list(op.payloads.values())
     if key.kind == "turn":
         turn = store.turn(key)
         return _turn_payloads(turn) if turn is not None else []
@@ -88,12 +88,6 @@ def _own_payloads(store: Store, key: Key) -> list[Payload]:
         last = max(session.prompts.values(), key=lambda prompt: prompt.ts)
         return [*first.payloads.values(), *_answer(session, last.message_id)]
     return []
-
-
-def _call_payloads(store: Store, key: Key, op: Op) -> list[Payload]:
-    """The texts of a sub-agent's call: opencode keeps one part, the model has a session op and a tool op of it."""
-    twin = store.op(key._replace(id=op_id(op.part_id, "tool")))
-    return list(twin.payloads.values()) if twin is not None else []
 
 
 def _turn_payloads(turn: Turn) -> list[Payload]:
@@ -142,7 +136,7 @@ def moment(ts: int) -> str:
 def _row(label: str, *spans: Span | str) -> Line:
     """A labelled line; plain strings are ordinary text."""
     return [
-        (label.ljust(LABEL_WIDTH), "key"),
+        (label.ljust(LABEL_WIDTH), "dim"),
         *((span, "text") if isinstance(span, str) else span for span in spans),
     ]
 
@@ -305,7 +299,7 @@ def _op(store: Store, session: Session, op: Op, now_us: int, glyphs: Glyphs) -> 
     change = [span for span in summaries.tail(op) if span[1] in ("added", "removed")]
     lines += [_row("changed", *((text.strip() + " ", role) for text, role in change))] if change else []
     lines += [_row("todo", progress)] if (progress := summaries.todo_progress(op)) else []
-    child = child_of(store, session, op)
+    child = called(store, session, op)
     if child is not None:
         lines += _child_lines(store, child, now_us, glyphs)
     elif op.child_session_id:

@@ -13,7 +13,8 @@ from rich.style import Style
 
 from adapter.events import Usage
 from tui.model import rollup, state
-from tui.model.nodes import Key, Op, Row, Session, Turn, op_id
+from tui.model.layout import called
+from tui.model.nodes import Key, Op, Row, Session, Turn
 from tui.model.state import State
 from tui.model.store import Store
 from tui.render import numbers, summaries
@@ -149,7 +150,7 @@ def state_words(now: State, session: Session | None = None) -> str:
 
 def elapsed(start_us: int, end_us: int) -> str:
     """The time between two moments, or nothing when one of them is not known."""
-    return numbers.duration(end_us - start_us) if start_us > 0 and end_us >= start_us else ""
+    return numbers.duration(end_us - start_us) if 0 < start_us < end_us else ""
 
 
 def io(usage: Usage) -> str:
@@ -258,7 +259,7 @@ def _turn(store: Store, session: Session, turn: Turn, row: Row, now_us: int, gly
 
 
 def _op(store: Store, session: Session, op: Op, row: Row, now_us: int, glyphs: Glyphs) -> Cells:
-    child = child_of(store, session, op)
+    child = called(store, session, op)
     if child is not None:
         return _sub_agent(store, session, op, child, row, now_us, glyphs)
     now = state.op_state(store, session, op, now_us)
@@ -281,16 +282,6 @@ def _op(store: Store, session: Session, op: Op, row: Row, now_us: int, glyphs: G
         },
         running,
     )
-
-
-def child_of(store: Store, session: Session, op: Op) -> Session | None:
-    """The sub-agent's session that a call started. A `task` part has two ops, and only the `session` one need
-    name the child; the tree shows the `tool` one."""
-    child = store.called_by(session, op)
-    if child is None and op.kind == "tool" and (turn := session.turns.get(op.message_id)) is not None:
-        twin = turn.ops.get(op_id(op.part_id, "session"))
-        child = store.called_by(session, twin) if twin is not None else None
-    return child
 
 
 def _sub_agent(store: Store, session: Session, op: Op, child: Session, row: Row, now_us: int, glyphs: Glyphs) -> Cells:

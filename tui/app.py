@@ -1,0 +1,121 @@
+"""Wiring: sources -> feed -> model -> screen, and back the requests of the screen."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from textual.app import App
+from textual.binding import Binding, BindingType
+
+from adapter.health import Health
+from tui.feed import Feed, SourceLike
+from tui.model.nodes import ChangeSet
+from tui.model.store import Store
+from tui.render.status import TITLE
+from tui.screens.help import Group, HelpScreen
+from tui.screens.main import MainScreen
+from tui.widgets.detail import Detail
+from tui.widgets.health_pane import HealthPane
+from tui.widgets.line_view import LineView
+from tui.widgets.session_tree import SessionTree
+
+
+class ViewerApp(App[None]):
+    """The program. `clock` gives unix seconds; `problem` is what to say before the first source answers;
+    `discover` is asked from time to time for sources that have appeared since."""
+
+    CSS_PATH = "viewer.tcss"
+    TITLE = TITLE
+    ENABLE_COMMAND_PALETTE = True
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("question_mark", "help", "help", id="help", show=False),
+        Binding("q", "quit", "quit", id="quit", show=False),
+    ]
+
+    def __init__(
+        self,
+        sources: Sequence[SourceLike],
+        *,
+        clock: Callable[[], float] = time.time,
+        problem: str = "",
+        discover: Callable[[], Sequence[SourceLike]] | None = None,
+    ) -> None:
+        super().__init__()
+        self.clock = clock
+        self.store = Store()
+        self.feed = Feed(sources, self.store, self, clock=clock, discover=discover)
+        self.main = MainScreen(self.store, tuple(str(source.path) for source in sources), self.now_us)
+        self.main.problem = problem
+
+    def now_us(self) -> int:
+        """The time in µs UTC."""
+        return int(self.clock() * 1_000_000)
+
+    def on_mount(self) -> None:
+        self.push_screen(self.main)
+        self.feed.attach()
+        self.run_worker(self.feed.run, name="feed", thread=True, exit_on_error=True)
+
+    def on_unmount(self) -> None:
+        self.feed.stop()
+
+    # --- the feed tells --------------------------------------------------------------------------------------
+
+    def changed(self, changes: ChangeSet) -> bool:
+        """The model changed."""
+        return self.main.changed(changes) if self.main.is_mounted else False
+
+    def health_changed(self, healths: dict[str, Health]) -> None:
+        """A source has news about itself; one that works takes an old problem back."""
+        if self.main.is_mounted:
+            if self.main.problem and all(health.state == "ok" for health in healths.values()):
+                self.main.show_problem("")
+            self.main.health_changed(tuple(healths.values()), self.feed.lags())
+
+    def problem(self, text: str) -> None:
+        """Something went wrong that a person should know."""
+        if self.main.is_mounted:
+            self.main.show_problem(text)
+
+    def after_paint(self, callback: Callable[[], None]) -> None:
+        """Calls back after the next paint of the main screen."""
+        self.main.call_after_refresh(callback)
+
+    # --- the screen asks -------------------------------------------------------------------------------------
+
+    def on_session_tree_load_wanted(self, message: SessionTree.LoadWanted) -> None:
+        self.feed.load(message.source, message.session_id)
+
+    def on_detail_text_wanted(self, message: Detail.TextWanted) -> None:
+        payload = message.payload
+        self.feed.payload(
+            message.source,
+            payload.uri,
+            payload.format,
+            payload.kind,
+            lambda document, note: self.main.detail.deliver(payload.uri, document, note),
+        )
+
+    def on_health_pane_opened(self, _message: HealthPane.Opened) -> None:
+        self.feed.probe()
+
+    def action_help(self) -> None:
+        self.push_screen(HelpScreen(key_groups()))
+
+
+def key_groups() -> list[Group]:
+    """Every key with its meaning, from the bindings themselves."""
+    parts: list[tuple[str, list[BindingType]]] = [
+        ("Everywhere", [*MainScreen.BINDINGS, *ViewerApp.BINDINGS]),
+        ("In the tree", list(SessionTree.BINDINGS)),
+        ("In a text", list(LineView.BINDINGS)),
+    ]
+    groups: list[Group] = []
+    for name, bindings in parts:
+        known = [binding for binding in bindings if isinstance(binding, Binding)]
+        groups.append((name, [(binding.key, binding.description) for binding in known]))
+    groups[0][1].append(("ctrl+p", "command palette"))  # type: ignore[attr-defined]
+    return groups

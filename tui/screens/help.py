@@ -1,0 +1,38 @@
+"""What works here: every key with its meaning, and what the glyphs and columns say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import ModalScreen
+
+from tui.render import keys
+from tui.render.help import help_lines
+from tui.widgets.key_bar import KeyBar
+from tui.widgets.line_view import LineView
+
+Group = tuple[str, Sequence[tuple[str, str]]]
+
+
+class HelpScreen(ModalScreen[None]):
+    """A page of lines over everything else; escape, ? and q close it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,question_mark,q", "dismiss", "back", id="help.close", show=False)
+    ]
+
+    def __init__(self, groups: Sequence[Group]) -> None:
+        super().__init__()
+        self.groups = groups
+
+    def compose(self) -> ComposeResult:
+        yield LineView(id="help")
+        yield KeyBar(keys.HELP, id="keys")
+
+    def on_mount(self) -> None:
+        view = self.query_one("#help", LineView)
+        view.show(help_lines(self.groups))
+        view.focus()

@@ -1,0 +1,205 @@
+"""The main screen: the tree, the detail beside it (or behind it where the terminal is narrow), health below."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container, Vertical
+from textual.screen import Screen
+from textual.timer import Timer
+
+from adapter.health import Health
+from tui.model.nodes import ChangeSet
+from tui.model.rows import VisibleRows
+from tui.model.store import Store
+from tui.render import keys
+from tui.render.health import Lags
+from tui.render.status import Status
+from tui.render.tree_row import heading
+from tui.tally import Tally
+from tui.widgets.detail import Detail
+from tui.widgets.fixed_lines import FixedLines
+from tui.widgets.health_pane import HealthPane
+from tui.widgets.key_bar import KeyBar
+from tui.widgets.session_tree import SessionTree
+from tui.widgets.status_bar import StatusBar
+
+TWO_PANES = 100
+"""Columns from which tree and detail stand side by side."""
+
+
+class MainScreen(Screen[None]):
+    """Holds the panes, moves the focus between them, and hands every change to the parts that show it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("tab,shift+tab", "other_pane", "tree or detail", id="pane.other", show=False),
+        Binding("escape", "back", "back to the tree", id="pane.back", show=False),
+        Binding("1", "tab(0)", "Overview", id="detail.overview", show=False),
+        Binding("2", "tab(1)", "Input", id="detail.input", show=False),
+        Binding("3", "tab(2)", "Output", id="detail.output", show=False),
+        Binding("4", "tab(3)", "Raw", id="detail.raw", show=False),
+        Binding("f", "follow", "follow the newest activity", id="follow", show=False),
+        Binding("H", "health", "health of the database", id="health", show=False),
+    ]
+
+    def __init__(self, store: Store, paths: tuple[str, ...], now: Callable[[], int]) -> None:
+        super().__init__()
+        self.store = store
+        self.rows = VisibleRows(store)
+        self.tally = Tally(store)
+        self.now = now
+        self.paths = paths
+        self.problem = ""
+        self.healths: tuple[Health, ...] = ()
+        self.lags: Lags | None = None
+        self._ticking: Timer | None = None
+
+    def compose(self) -> ComposeResult:
+        yield StatusBar(id="status")
+        with Container(id="panes"):
+            with Vertical(id="left"):
+                yield FixedLines([[]], id="heading")
+                yield SessionTree(self.store, self.rows, self.now, id="tree")
+            yield Detail(self.store, self.now, id="detail")
+        yield HealthPane(id="health")
+        yield KeyBar(keys.TREE, id="keys")
+
+    @property
+    def tree(self) -> SessionTree:
+        """The tree."""
+        return self.query_one("#tree", SessionTree)
+
+    @property
+    def detail(self) -> Detail:
+        """The detail of the cursor."""
+        return self.query_one("#detail", Detail)
+
+    def on_mount(self) -> None:
+        self.query_one("#health").display = False
+        self._ticking = self.set_interval(1, self.tick, pause=True)
+        self._arrange(self.app.size.width)
+        self.tree.focus()
+        self._show_status()
+
+    # --- what arrives ----------------------------------------------------------------------------------------
+
+    def changed(self, changes: ChangeSet) -> bool:
+        """Takes a change of the model in; returns whether something has to be drawn."""
+        self.tally.update(changes, self.now())
+        drawn = self.tree.apply(changes)
+        drawn = self.detail.node_changed(changes.dirty) or drawn
+        self._show_status()
+        return drawn
+
+    def health_changed(self, healths: tuple[Health, ...], lags: Lags | None) -> None:
+        """Takes the newest health of all sources in."""
+        self.healths, self.lags = healths, lags
+        self.query_one("#health", HealthPane).update(healths, lags)
+        self._show_status()
+
+    def show_problem(self, text: str) -> None:
+        """Shows one calm line, or takes it away."""
+        self.problem = text
+        self._show_status()
+
+    def tick(self) -> None:
+        """Once a second while something that runs is in sight: elapsed times, and states that time changes."""
+        self.tally.tick(self.now())
+        if self.tree.tick():
+            self.detail.tick()
+        elif self._ticking is not None:
+            self._ticking.pause()
+        self._show_status()
+
+    def on_session_tree_running_in_sight(self) -> None:
+        if self._ticking is not None:
+            self._ticking.resume()
+
+    def _show_status(self) -> None:
+        counts, tree = self.tally.counts, self.tree
+        status = Status(
+            paths=self.paths,
+            healths=self.healths,
+            lags=self.lags,
+            running=counts.running,
+            waiting=counts.waiting,
+            failed=counts.failed_today,
+            cost_today=counts.cost_today,
+            following=tree.following,
+            new_above=tree.new_above,
+            new_below=tree.new_below,
+        )
+        self.query_one("#status", StatusBar).update(status, self.problem)
+        self._show_heading()
+
+    def _show_heading(self) -> None:
+        left = f" Sessions {len(self.store.sessions):,}"
+        self.query_one("#heading", FixedLines).show([heading(self.tree.size.width, left)])
+
+    # --- panes -----------------------------------------------------------------------------------------------
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._arrange(event.size.width)
+
+    def _arrange(self, width: int) -> None:
+        """Two panes, or the one that has the focus."""
+        narrow = width < TWO_PANES
+        self.set_class(narrow, "narrow")
+        self.tree.enter_opens = narrow
+        self._show_keys()
+        self.call_after_refresh(self._show_heading)
+
+    def on_descendant_focus(self) -> None:
+        self._show_keys()
+
+    def _show_keys(self) -> None:
+        in_detail = self.detail.view.has_focus
+        self.set_class(in_detail, "in-detail")
+        narrow = self.has_class("narrow")
+        shown = (keys.DETAIL_ALONE if narrow else keys.DETAIL) if in_detail else keys.TREE
+        self.query_one("#keys", KeyBar).update(shown)
+
+    def on_session_tree_node_selected(self, message: SessionTree.NodeSelected) -> None:
+        self.detail.show(message.key)
+
+    def on_session_tree_detail_wanted(self, message: SessionTree.DetailWanted) -> None:
+        self.detail.show(message.key)
+        self._focus_detail()
+
+    def on_session_tree_status_changed(self) -> None:
+        self._show_status()
+
+    def _focus_detail(self) -> None:
+        # A hidden widget cannot take the focus, so the class that shows it comes first.
+        self.add_class("in-detail")
+        self.detail.view.focus()
+
+    def _focus_tree(self) -> None:
+        self.remove_class("in-detail")
+        self.tree.focus()
+
+    def action_other_pane(self) -> None:
+        if self.detail.view.has_focus:
+            self._focus_tree()
+        else:
+            self._focus_detail()
+
+    def action_back(self) -> None:
+        self._focus_tree()
+
+    def action_tab(self, index: int) -> None:
+        self.detail.pick(index)
+
+    def action_follow(self) -> None:
+        self.tree.follow(not self.tree.following)
+
+    def action_health(self) -> None:
+        pane = self.query_one("#health", HealthPane)
+        pane.display = not pane.display
+        if pane.display:
+            pane.update(self.healths, self.lags)
+            self.post_message(HealthPane.Opened())

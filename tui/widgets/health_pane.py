@@ -1,0 +1,54 @@
+"""The health of every source, below the panes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.message import Message
+
+from adapter.health import Health
+from tui.render.health import Lags, health_lines
+from tui.render.lines import Line, folded
+from tui.widgets.fixed_lines import FixedLines
+
+TALLEST = 12
+"""Lines that the pane may take before it cuts: the tree must stay usable below a store full of warnings."""
+
+
+class HealthPane(FixedLines):
+    """Shows the healths it was last given, folded to its width."""
+
+    class Opened(Message):
+        """The pane has just been opened: fresh counts are wanted."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.healths: Sequence[Health] = ()
+        self.lags: Lags | None = None
+
+    def update(self, healths: Sequence[Health], lags: Lags | None) -> None:
+        """Takes the newest numbers in; costs nothing while the pane is hidden."""
+        self.healths, self.lags = healths, lags
+        if self.display:
+            self._lay_out()
+
+    def on_show(self) -> None:
+        self._lay_out()
+
+    def on_resize(self) -> None:
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        width = (self.size.width or self.app.size.width) - 2
+        lines: list[Line] = [
+            piece
+            for health in self.healths
+            for line in health_lines(health, self.lags)
+            for piece in folded(line, width, indent=2)
+        ]
+        if not lines:
+            lines = [[("  No database is watched.", "dim")]]
+        if len(lines) > TALLEST:
+            more = len(lines) - TALLEST + 1
+            lines = [*lines[: TALLEST - 1], [(f"  and {more} lines more: opencode-viewer doctor", "dim")]]
+        self.show([[(" ", "text"), *line] for line in lines])

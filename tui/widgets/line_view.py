@@ -1,0 +1,91 @@
+"""A scrolling view of any number of lines: only those in sight are asked for, coloured and drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.style import Style
+from textual.binding import Binding, BindingType
+from textual.geometry import Region, Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from tui.render.lines import Line, segments, width_of
+from tui.widgets.roles import ROLE_CLASSES, role_styles
+
+SIDE_STEP = 8
+"""Cells that one key press moves a text sideways."""
+
+
+class LineView(ScrollView, can_focus=True, inherit_bindings=False):
+    """Shows a sequence of lines; long lines are reached sideways.
+
+    | keys | what they do |
+    |---|---|
+    | up, k / down, j | one line |
+    | pageup, ctrl+b / pagedown, ctrl+f, space | one page |
+    | g, home / G, end | start, end |
+    | left, h / right, l | sideways |
+    """
+
+    COMPONENT_CLASSES = ROLE_CLASSES
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "step(-1)", "line up", id="text.up", show=False),
+        Binding("down,j", "step(1)", "line down", id="text.down", show=False),
+        Binding("pageup,ctrl+b", "leaf(-1)", "page up", id="text.page_up", show=False),
+        Binding("pagedown,ctrl+f,space", "leaf(1)", "page down", id="text.page_down", show=False),
+        Binding("g,home", "edge(False)", "start", id="text.start", show=False),
+        Binding("G,end", "edge(True)", "end", id="text.end", show=False),
+        Binding("left,h", "side(-1)", "to the left", id="text.left", show=False),
+        Binding("right,l", "side(1)", "to the right", id="text.right", show=False),
+    ]
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.lines: Sequence[Line] = ()
+        self.offset_x = 0
+        self._styles: dict[str, Style] = {}
+
+    def show(self, lines: Sequence[Line], keep: bool = False) -> None:
+        """Replaces the lines. With `keep` the place is kept, and a view that stood at the end stays at the end."""
+        at_end = bool(self.lines) and self.scroll_offset.y >= self.max_scroll_y > 0
+        self.lines = lines
+        self.virtual_size = Size(0, len(lines))
+        if not keep:
+            self.offset_x = 0
+            self.scroll_to(y=0, animate=False)
+        elif at_end:
+            self.scroll_to(y=self.max_scroll_y, animate=False)
+        self.refresh()
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        self._styles = role_styles(self)
+        return super().render_lines(crop)
+
+    def render_line(self, y: int) -> Strip:
+        width = self.size.width
+        index = self.scroll_offset.y + y
+        if index >= len(self.lines):
+            return Strip.blank(width, self._styles["text"])
+        return Strip(segments(self.lines[index], width, self._styles, self.offset_x), width)
+
+    def action_step(self, count: int) -> None:
+        self.scroll_to(y=self.scroll_offset.y + count, animate=False)
+
+    def action_leaf(self, pages: int) -> None:
+        self.scroll_to(y=self.scroll_offset.y + pages * max(1, self.size.height - 1), animate=False)
+
+    def action_edge(self, end: bool) -> None:
+        self.scroll_to(y=self.max_scroll_y if end else 0, animate=False)
+
+    def action_side(self, steps: int) -> None:
+        top = self.scroll_offset.y
+        seen = self.lines[top : top + self.size.height]
+        widest = max((width_of(line) for line in seen), default=0)
+        limit = max(0, widest - self.size.width)
+        moved = max(0, min(limit, self.offset_x + steps * SIDE_STEP))
+        if moved != self.offset_x:
+            self.offset_x = moved
+            self.refresh()

@@ -1,0 +1,20 @@
+"""The roles of styled text as component classes: where a line's "good" or "dim" becomes a colour of the theme."""
+
+from __future__ import annotations
+
+from rich.style import Style
+from textual.widget import Widget
+
+from tui.render.lines import ROLES
+
+ROLE_CLASSES = {f"line--{role}" for role in ROLES}
+"""What a widget that draws lines adds to its COMPONENT_CLASSES; viewer.tcss colours them."""
+
+
+def role_styles(widget: Widget) -> dict[str, Style]:
+    """The theme's style for each role on this widget's background.
+
+    To be called once a frame: `refresh` empties Textual's own cache, and looking styles up for every line made a
+    frame a third slower (5.4 against 3.7-5.0 ms for 40 lines).
+    """
+    return {role: widget.get_component_rich_style(f"line--{role}") for role in ROLES}

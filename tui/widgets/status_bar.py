@@ -1,0 +1,27 @@
+"""The bar on top of the screen, and under it one line for each problem while there is one."""
+
+from __future__ import annotations
+
+from tui.render.status import Status, problem_lines, status_line
+from tui.widgets.fixed_lines import FixedLines
+
+
+class StatusBar(FixedLines):
+    """Shows a Status at whatever width the screen has."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__([[]], id=id)
+        self.status = Status()
+        self.problem = ""
+
+    def update(self, status: Status, problem: str) -> None:
+        """Takes the new status in; draws only what differs."""
+        self.status, self.problem = status, problem
+        self._lay_out()
+
+    def on_resize(self) -> None:
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        width = self.size.width or self.app.size.width
+        self.show([status_line(self.status, width), *problem_lines(self.status.healths, self.problem)])
