@@ -148,14 +148,14 @@ def signature(path: Path) -> Signature:
     try:
         stat = path.stat()
     except FileNotFoundError:
-        raise SourceMissing(f"no database at {path}; waiting for opencode to make it") from None
+        raise SourceMissing(f"no database at {path}") from None
     except OSError as error:
         raise SourceUnreadable(f"cannot read {path}: {error.strerror}") from None
     if path.is_dir():
         raise SourceUnreadable(f"{path} is a directory; name the database file in it, usually opencode.db")
     wal_inode, wal_size = _inode_and_size(side_file(path, "-wal"))
     if stat.st_size == 0 and wal_size <= 0:
-        raise SourceEmpty(f"{path} is empty; waiting for opencode to fill it")
+        raise SourceEmpty(f"{path} is empty (0 bytes)")
     journal = side_file(path, "-journal").exists()
     return Signature(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, wal_inode, wal_size, journal)
 

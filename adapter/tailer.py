@@ -15,7 +15,7 @@ from adapter.catalogue import all_sessions, ended_cleanly, last_message
 from adapter.changes import FEED_PAGE, Touched, compare_lists, detect
 from adapter.cursor import Marks
 from adapter.database import NO_SCHEMA, Database
-from adapter.errors import DeadlineExceeded, SourceChanged, SourceUnavailable
+from adapter.errors import DeadlineExceeded, SourceChanged, SourceEmpty, SourceMissing, SourceUnavailable
 from adapter.events import Event, LogEntry, Severity, SourceError, SourceProgress
 from adapter.health import Lags
 from adapter.journal import Journal
@@ -116,7 +116,7 @@ class Tailer:
                 except (SourceUnavailable, DeadlineExceeded, OSError) as error:
                     await database.close()
                     words = str(error)
-                    database.health.state = "waiting" if "waiting for opencode" in words else "error"
+                    database.health.state = "waiting" if isinstance(error, SourceMissing | SourceEmpty) else "error"
                     database.health.message = words
                     if words != trouble:
                         trouble = words

@@ -1,0 +1,136 @@
+"""Arguments and sub-commands. Only the app itself imports Textual, and only when it starts."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tui import __version__
+
+DESCRIPTION = """\
+Watch opencode live: every session, sub-agent, step and tool call, with tokens and cost, read from opencode's own
+database. Strictly read-only: nothing of opencode's is ever changed or slowed down."""
+
+EPILOG = """\
+Without --db every database that opencode would use is watched (OPENCODE_DB, XDG_DATA_HOME, release channels).
+Examples:
+  opencode-viewer --demo                      a recorded run, to look around
+  opencode-viewer events --follow | jq .kind  every change as one JSON object a line
+  opencode-viewer doctor --json               what can be read, and how
+Exit status: 0 fine, 1 degraded (doctor), 2 no usable database or wrong arguments."""
+
+OK, DEGRADED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All arguments. Building it imports nothing of ours but the version."""
+    raw = argparse.RawDescriptionHelpFormatter
+    database = argparse.ArgumentParser(add_help=False)
+    database.add_argument(
+        "--db",
+        metavar="PATH",
+        action="append",
+        # A sub-command's own default would overwrite what was given before it.
+        default=argparse.SUPPRESS,
+        type=Path,
+        help="a database to read instead of opencode's own; may be repeated",
+    )
+    database.add_argument(
+        "--no-watch",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="poll instead of asking the system for file notifications (network mounts)",
+    )
+    parser = argparse.ArgumentParser(
+        prog="opencode-viewer", description=DESCRIPTION, epilog=EPILOG, formatter_class=raw, parents=[database]
+    )
+    parser.add_argument("--version", action="version", version=f"opencode-viewer {__version__}")
+    parser.add_argument(
+        "--demo", action="store_true", help="play a recorded run into a temporary database and watch it"
+    )
+    parser.add_argument(
+        "--demo-speed", type=float, default=1.0, metavar="N", help="how fast the demo plays, 0.25 to 100 (default 1)"
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands without a screen")
+
+    events = commands.add_parser(
+        "events",
+        parents=[database],
+        formatter_class=raw,
+        help="canonical events, one JSON object a line",
+        description="Every session from its beginning as canonical events, one JSON object a line; "
+        "with --follow\nalso every change from then on. Data goes to stdout, remarks to stderr.",
+    )
+    events.add_argument("--session", metavar="ID", help="only this session")
+    events.add_argument("--follow", action="store_true", help="go on with what changes")
+    events.add_argument("--cursor", metavar="FILE", type=Path, help="resume from and keep the position in this file")
+
+    tree = commands.add_parser(
+        "tree",
+        parents=[database],
+        help="the sessions with their steps and calls, as text or JSON",
+        description="The model as the screen shows it. Text in it is made harmless for terminals; "
+        "`events` has it verbatim.",
+    )
+    tree.add_argument("--session", metavar="ID", help="only this session and its sub-agents")
+    tree.add_argument("--json", action="store_true", help="one JSON object")
+
+    show = commands.add_parser(
+        "show",
+        parents=[database],
+        help="one payload, verbatim",
+        description="Prints the text behind the `uri` of a payload_ref event, byte for byte.",
+    )
+    show.add_argument("uri", metavar="URI", help="opencode-sqlite://?part_id=...&field=...")
+    show.add_argument("--clean", action="store_true", help="made harmless for a terminal")
+
+    doctor = commands.add_parser(
+        "doctor",
+        parents=[database],
+        help="what can be read, and how well",
+        description="Says of each database what is in it and how it is read. Exit status 0 good, 1 degraded, "
+        "2 no usable database.",
+    )
+    doctor.add_argument("--json", action="store_true", help="one JSON object")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command and returns the exit status. A broken pipe and ctrl+c end quietly."""
+    arguments = build_parser().parse_args(argv)
+    arguments.db = getattr(arguments, "db", None) or []
+    arguments.no_watch = getattr(arguments, "no_watch", False)
+    try:
+        if arguments.command is None:
+            return _run_app(arguments)
+        from tui import headless
+
+        status = headless.run(arguments)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        # Python flushes stdout once more at exit; give it something that still takes bytes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _run_app(arguments: argparse.Namespace) -> int:
+    if arguments.demo and arguments.db:
+        print("opencode-viewer: --demo plays its own database; leave out --db", file=sys.stderr)
+        return UNUSABLE
+    if not sys.stdout.isatty() or not sys.stdin.isatty():
+        print("opencode-viewer: the screen needs a terminal; see --help for commands that do not", file=sys.stderr)
+        return UNUSABLE
+    from tui.start import run
+
+    try:
+        run(arguments.db, demo=arguments.demo, demo_speed=arguments.demo_speed, notify=not arguments.no_watch)
+    except ValueError as error:
+        print(f"opencode-viewer: {error}", file=sys.stderr)
+        return UNUSABLE
+    return OK

@@ -1,0 +1,306 @@
+"""The commands without a screen: events, tree, show, doctor. stdout carries data only; remarks go to stderr.
+
+Nothing here may import Textual: these commands have to start fast and work in a pipe.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import re
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from adapter.errors import PayloadError, SourceUnavailable
+from adapter.events import Event, LogEntry, SessionStarted, SourceError
+from adapter.health import Health
+from adapter.locate import locate
+from adapter.source import OpencodeSource
+from adapter.tailer import Batch
+from tui import sanitize
+from tui.cli import DEGRADED, OK, UNUSABLE
+
+DOCTOR_LIMIT_S = 10.0
+"""`doctor` reads sessions for this long and says how many it got through."""
+UNSAFE_IN_JSON = re.compile(
+    "[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs one command to its end and returns the exit status."""
+    paths = arguments.db
+    if not paths:
+        located = locate(os.environ, Path.home())
+        paths = [path for path in located.paths if path.exists()]
+        if not paths and not (arguments.command == "events" and arguments.follow and located.paths):
+            return _complain(f"no opencode database: {located.note}")
+        paths = paths or located.paths
+    return asyncio.run(COMMANDS[arguments.command](arguments, paths))
+
+
+async def events(arguments: argparse.Namespace, paths: list[Path]) -> int:
+    """Canonical events as NDJSON: what there is, then with --follow what comes."""
+    kept = _read_cursors(arguments.cursor)
+    async with AsyncExitStack() as stack:
+        sources = [await stack.enter_async_context(_source(path, arguments)) for path in paths]
+        try:
+            if arguments.session and not arguments.follow:
+                found = [event for source in sources for event in await source.load(arguments.session)]
+                _write(found)
+                return OK if found else _complain(f"no session {sanitize.label(arguments.session)}")
+            streams = [_stream(source, arguments, kept, cursors=arguments.cursor) for source in sources]
+            await asyncio.gather(*streams)
+        except SourceUnavailable as error:
+            return _complain(str(error))
+    return OK
+
+
+async def _stream(
+    source: OpencodeSource, arguments: argparse.Namespace, kept: dict[str, str], cursors: Path | None
+) -> None:
+    async for batch in _patiently(source, kept.get(source.source), follow=arguments.follow):
+        chosen = batch.events
+        if arguments.session:
+            chosen = [event for event in chosen if getattr(event, "session_id", "") == arguments.session]
+        _write(chosen)
+        for event in batch.events:
+            if isinstance(event, SourceError) or (isinstance(event, LogEntry) and event.ref == "cursor"):
+                print(f"opencode-viewer: {sanitize.label(event.message)}", file=sys.stderr)
+        position = getattr(batch.events[-1], "cursor", "") if batch.events else ""
+        if cursors is not None and position:
+            # Only behind the flush of its events: a crash in between repeats them and never skips any.
+            kept[source.source] = position
+            _keep_cursors(cursors, kept)
+
+
+async def _patiently(source: OpencodeSource, cursor: str | None, *, follow: bool) -> AsyncIterator[Batch]:
+    """The stream of a source; with `follow` a database that is not there yet is waited for."""
+    told = ""
+    while True:
+        try:
+            async for batch in source.stream(cursor, follow=follow):
+                yield batch
+            return
+        except SourceUnavailable as error:
+            if not follow:
+                raise
+            if str(error) != told:
+                told = str(error)
+                print(f"opencode-viewer: {sanitize.label(told)}", file=sys.stderr)
+            await asyncio.sleep(1)
+
+
+def _write(found: list[Event]) -> None:
+    out = sys.stdout.buffer
+    for event in found:
+        out.write(json_line(event))
+    out.flush()
+
+
+def json_line(value: Any) -> bytes:
+    """A value as one line of JSON that no terminal takes for a command: C1, DEL, bidi and invisible characters are
+    written as \\u escapes, which any JSON reader turns back into the same characters."""
+    text = msgspec.json.encode(value).decode()
+    if not text.isascii() or "\x7f" in text:
+        text = UNSAFE_IN_JSON.sub(_escape, text)
+    return text.encode() + b"\n"
+
+
+def _escape(match: re.Match[str]) -> str:
+    raw = match[0].encode("utf-16-be")
+    return "".join(f"\\u{raw[i]:02x}{raw[i + 1]:02x}" for i in range(0, len(raw), 2))
+
+
+def _read_cursors(file: Path | None) -> dict[str, str]:
+    if file is None:
+        return {}
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=dict[str, str])
+    except FileNotFoundError:
+        return {}
+    except (OSError, msgspec.MsgspecError) as error:
+        print(f"opencode-viewer: starting over: {file} holds no cursor ({error})", file=sys.stderr)
+        return {}
+
+
+def _keep_cursors(file: Path, kept: dict[str, str]) -> None:
+    """Replaces the file in one step, so that a crash leaves the old or the new position and never half of one."""
+    fresh = file.with_name(f".{file.name}.{os.getpid()}")
+    fresh.write_bytes(msgspec.json.encode(kept))
+    fresh.replace(file)
+
+
+async def tree(arguments: argparse.Namespace, paths: list[Path]) -> int:
+    """The model as text or JSON."""
+    from tui.model.store import Store
+    from tui.model.tree_json import tree as as_json
+    from tui.model.tree_json import tree_text
+
+    store = Store()
+    sources = []
+    async with AsyncExitStack() as stack:
+        for path in paths:
+            source = await stack.enter_async_context(_source(path, arguments))
+            sources.append(source.source)
+            try:
+                wanted = await _family(source, arguments.session) if arguments.session else None
+                async for batch in _sessions(source, wanted):
+                    store.apply(batch)
+            except SourceUnavailable as error:
+                return _complain(str(error))
+    if arguments.session and not store.sessions:
+        return _complain(f"no session {sanitize.label(arguments.session)}")
+    now_us = int(time.time() * 1e6)
+    if arguments.json:
+        sys.stdout.buffer.write(json_line(as_json(store, now_us, sources)))
+    else:
+        for line in tree_text(store, now_us):
+            print(line)
+    return OK
+
+
+async def _sessions(source: OpencodeSource, wanted: list[str] | None) -> AsyncIterator[list[Event]]:
+    if wanted is None:
+        async for batch in source.stream():
+            yield batch.events
+    else:
+        for session_id in wanted:
+            yield await source.load(session_id)
+
+
+async def _family(source: OpencodeSource, session_id: str) -> list[str]:
+    """The session and everything below it."""
+    children: dict[str, list[str]] = {}
+    known = set()
+    for event in await source.catalogue():
+        if isinstance(event, SessionStarted):
+            known.add(event.session_id)
+            children.setdefault(event.parent_id or "", []).append(event.session_id)
+    family = [session_id] if session_id in known else []
+    for member in family:
+        family += [child for child in children.get(member, ()) if child not in family]
+    return family
+
+
+async def show(arguments: argparse.Namespace, paths: list[Path]) -> int:
+    """One payload, whole."""
+    problem = ""
+    for path in paths:
+        async with _source(path, arguments) as source:
+            try:
+                found = await source.payload(arguments.uri, limit=sys.maxsize)
+            except (PayloadError, SourceUnavailable) as error:
+                problem = str(error)
+                continue
+        if arguments.clean:
+            for line in sanitize.lines(found.text):
+                print(line)
+        else:
+            sys.stdout.buffer.write(found.text.encode("utf-8", "surrogateescape"))
+        return OK
+    return _complain(problem)
+
+
+async def doctor(arguments: argparse.Namespace, paths: list[Path]) -> int:
+    """Health of every source; one that fails does not hide the others."""
+    healths = []
+    for path in paths:
+        async with _source(path, arguments) as source:
+            try:
+                healths.append(await _examine(source))
+            except SourceUnavailable as error:
+                health = source.health()
+                health.state, health.message = "error", str(error)
+                healths.append(health)
+    if arguments.json:
+        sys.stdout.buffer.write(json_line({"sources": [_report(health) for health in healths]}))
+    else:
+        for health in healths:
+            print("\n".join(_lines(health)))
+    if not any(health.state == "ok" for health in healths):
+        return _complain(healths[0].message) if arguments.json else UNUSABLE
+    return DEGRADED if any(health.degraded for health in healths) else OK
+
+
+async def _examine(source: OpencodeSource) -> Health:
+    """Reads every session, so that rows that cannot be read are counted, for as long as is bearable."""
+    until = time.monotonic() + DOCTOR_LIMIT_S
+    async for batch in source.stream():
+        source.health().checked += len(batch.loaded)
+        if time.monotonic() > until:
+            break
+    return await source.probe()
+
+
+def _report(health: Health) -> dict[str, Any]:
+    return {
+        "source": health.source,
+        "path": health.path,
+        "state": health.state,
+        "message": health.message,
+        "family": health.family,
+        "versions": health.versions,
+        "strategy": health.strategy,
+        "counts": health.counts,
+        "approximate": health.approximate,
+        "migrations": {
+            "table": health.migration_table,
+            "count": health.migration_count,
+            "latest": health.migration_latest,
+            "hash": health.migration_hash,
+        },
+        "missing_columns": health.missing_columns,
+        "warnings": health.warnings,
+        "checked_sessions": health.checked,
+        "size": health.size,
+        "wal_size": health.wal_size,
+        "open_mode": health.open_mode,
+        "longest_read_ms": round(health.longest_read_ms, 3),
+        "reconciled": health.reconciled,
+    }
+
+
+def _lines(health: Health) -> list[str]:
+    """The report as text, a fact a line."""
+    facts: list[tuple[str, str]] = [("database", health.path), ("state", f"{health.state} {health.message}".strip())]
+    if health.state == "ok":
+        counts = ", ".join(
+            f"{'up to ' if name in health.approximate else ''}{count:,} {name}" for name, count in health.counts.items()
+        )
+        facts += [
+            ("family", f"{health.family}, opencode {', '.join(health.versions) or 'unknown'}"),
+            ("holds", counts),
+            ("size", f"{health.size:,} bytes, WAL {health.wal_size:,} bytes"),
+            (
+                "migrations",
+                f"{health.migration_count} in {health.migration_table or 'no table'}, newest {health.migration_latest}",
+            ),
+            ("hash", health.migration_hash),
+            ("opened", health.open_mode),
+            ("changes by", health.strategy),
+            ("longest read", f"{health.longest_read_ms:.1f} ms"),
+            ("missing", ", ".join(health.missing_columns) or "no column"),
+            ("checked", f"{health.checked:,} of {health.counts.get('sessions', 0):,} sessions, row by row"),
+            ("warnings", ", ".join(f"{kind} {n}" for kind, n in health.warnings.items()) or "none"),
+        ]
+    return [f"{name:>13}  {sanitize.label(value, limit=2000)}" for name, value in facts]
+
+
+def _source(path: Path, arguments: argparse.Namespace) -> OpencodeSource:
+    return OpencodeSource(path, watch=not arguments.no_watch)
+
+
+def _complain(words: str) -> int:
+    print(f"opencode-viewer: {sanitize.label(words, limit=1000)}", file=sys.stderr)
+    return UNUSABLE
+
+
+COMMANDS = {"events": events, "tree": tree, "show": show, "doctor": doctor}
