@@ -259,7 +259,7 @@ def _put_op(store: Store, session: Session, turn: Turn, old: Op | None, new: Op,
 
 def _link_child(store: Store, session: Session, op: Op, child_id: str, batch: Batch) -> None:
     """Keeps the index of calls: `op` names the session `child_id`, or ("") no longer the one it named."""
-    if not op.child_session_id:
+    if op.kind != "session" or not op.child_session_id:
         return
     child = (session.source, op.child_session_id)
     if child_id:

@@ -185,5 +185,5 @@ class Store:
             turn = self.turn_of_op(key)
             if turn is not None:
                 op = turn.ops[key.id]
-                ranked.append(((turn.seq, op.seq, op.kind == "session", key.id), key))
+                ranked.append(((turn.seq, op.seq, key.id), key))
         return max(ranked)[1] if ranked else None
