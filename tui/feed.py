@@ -337,7 +337,7 @@ class Feed:
                         await self._offer_batch(source, batch)
                 return
             except Exception as error:
-                self._answer(lambda text=f"{source.path}: {error!r}": self._listener.problem(text))
+                self._problem(f"{source.path}: {error!r}")
                 await asyncio.sleep(RETRY_AFTER)
 
     async def _look_for_more(self, discover: Callable[[], Sequence[SourceLike]]) -> None:
@@ -375,14 +375,12 @@ class Feed:
             try:
                 health = await source.probe()
             except Exception as error:
-                text = f"{source.path}: {error}"
-                self._answer(lambda text=text: self._listener.problem(text))
+                self._problem(f"{source.path}: {error}")
                 continue
-            self._answer(lambda name=name, health=health: self._probed(name, health))
+            self.offer(Arrival(name, (), health=health))
 
-    def _probed(self, name: str, health: Health) -> None:
-        self.health[name] = health
-        self._listener.health_changed(self.health)
+    def _problem(self, text: str) -> None:
+        self._answer(lambda: self._listener.problem(text))
 
     def _answer(self, call: Callable[[], None]) -> None:
         self.offer(Answer(call))

@@ -52,7 +52,7 @@ def title(store: Store, key: Key, glyphs: Glyphs = UNICODE) -> str:
     if key.kind == "turn" and (turn := store.turn(key)) is not None:
         return f"Step {turn.seq}  {summaries.turn_words(turn)}"
     if key.kind == "op" and (op := store.op(key)) is not None:
-        return plain(summaries.op_summary(op, glyphs)[:3])
+        return plain(summaries.op_summary(op, glyphs))
     return ""
 
 
@@ -288,7 +288,7 @@ def _turn(store: Store, session: Session, turn: Turn, now_us: int, glyphs: Glyph
 
 def _op(store: Store, session: Session, op: Op, now_us: int, glyphs: Glyphs) -> list[Line]:
     now = state.op_state(store, session, op, now_us)
-    head = summaries.op_summary(op, glyphs)[:3]
+    head = summaries.op_summary(op, glyphs)
     lines: list[Line] = [head, [], _state_line(now, now_us, glyphs)]
     lines += _error_lines(op.error_class, op.error_message)
     if op.title and op.title != op.label:

@@ -14,7 +14,7 @@ _PATTERN_TOOLS = frozenset({"grep", "glob", "list"})
 
 
 def op_summary(op: Op, glyphs: Glyphs) -> list[Span]:
-    """Name and subject of an op: `bash  npm test`, `edit  src/retry.ts  +12 -4`, `todo  3/5 done`."""
+    """Name and subject of an op: `bash  npm test`, `edit  src/retry.ts`, `todowrite  3/5 done`."""
     if op.kind == "text":
         return [(f"{glyphs.text} ", "dim"), (op.label or "writing", "dim")]
     if op.kind == "reasoning":
@@ -26,7 +26,7 @@ def op_summary(op: Op, glyphs: Glyphs) -> list[Span]:
     subject = subject_of(op)
     if subject:
         spans += [("  ", "text"), (subject, "text")]
-    return spans + tail(op)
+    return spans
 
 
 def subject_of(op: Op) -> str:

@@ -19,7 +19,7 @@ from tui.model.state import State
 from tui.model.store import Store
 from tui.render import numbers, summaries
 from tui.render.glyphs import UNICODE, Glyphs, mark
-from tui.render.lines import Line, Span, fit, pad, segments
+from tui.render.lines import Line, Span, fit, pad, segments, width_of
 
 INDENT = 2
 """Cells a level of the tree is moved to the right."""
@@ -42,27 +42,29 @@ _BY_USE = (
     Column("cost", "cost", 7, 20),
     Column("time", "time", 6, 26),
     Column("delta", "Δ", 7, 32),
-    Column("io", "in/out", 10, 36),
-    Column("model", "model", 14, 44),
-    Column("agent", "agent", 10, 50),
+    Column("io", "in/out", 10, 42),
+    Column("model", "model", 14, 48),
+    Column("agent", "agent", 10, 52),
 )
 _ORDER = ("agent", "model", "time", "io", "delta", "cost")
 _LEFT = ("agent", "model")
 
 
 class Cells(NamedTuple):
-    """What one row says, before it is laid out: glyph and role, words, and a text per column."""
+    """What one row says, before it is laid out: glyph and role, words, a text per column, and a `note` (state, result,
+    error) that is still there when the words have to be cut."""
 
     glyph: str
     role: str
     words: Line
     columns: dict[str, str]
     running: bool
+    note: Line = ()
 
 
 def columns_for(width: int) -> tuple[Column, ...]:
     """The columns that a tree of that width shows, from left to right."""
-    words = width
+    words = width - 1
     chosen: list[Column] = []
     for column in _BY_USE:
         words -= column.width + 1
@@ -75,9 +77,9 @@ def columns_for(width: int) -> tuple[Column, ...]:
 def heading(width: int, left: str) -> Line:
     """The line above the tree: `left`, then the names of the columns."""
     shown = columns_for(width)
-    words = width - sum(column.width + 1 for column in shown)
+    words = width - 1 - sum(column.width + 1 for column in shown)
     right = "".join(" " + pad(column.heading, column.width, right=column.name not in _LEFT) for column in shown)
-    return [(pad(left, words), "dim"), (right, "dim")]
+    return [(pad(left, words), "dim"), (right + " ", "dim")]
 
 
 def fold_span(row: Row) -> range:
@@ -92,6 +94,8 @@ def laid_out(
     cells: Cells, row: Row, width: int, styles: Mapping[str, Style], glyphs: Glyphs = UNICODE
 ) -> list[Segment]:
     """The row as segments of exactly `width` cells."""
+    shown = columns_for(width)
+    room = width - 1 - sum(column.width + 1 for column in shown)
     fold = {"open": glyphs.fold_open, "closed": glyphs.fold_closed}.get(row.fold, " ")
     left: list[Span] = [
         (" " + " " * (INDENT * min(row.depth, _DEEPEST)), "text"),
@@ -99,14 +103,19 @@ def laid_out(
         (cells.glyph + " ", cells.role),
         *cells.words,
     ]
-    shown = columns_for(width)
-    words = width - sum(column.width + 1 for column in shown)
+    space = max(0, room - width_of(left[:3]))
+    note = min(width_of(cells.note), space // 2 if width_of(cells.words) > space // 2 else space)
+    words = min(room - note, width_of(left))
     right: list[Span] = []
     for column in shown:
         text = cells.columns.get(column.name, "")
         role = "active" if column.name == "time" and cells.running else _COLUMN_ROLES.get(column.name, "dim")
         right.append((" " + pad(text, column.width, right=column.name not in _LEFT), role))
-    return segments(left, words, styles) + segments(right, width - words, styles)
+    return [
+        *segments(left, words, styles),
+        *segments(cells.note, room - words, styles),
+        *segments([*right, (" ", "text")], width - room, styles),
+    ]
 
 
 _COLUMN_ROLES = {"cost": "text", "delta": "accent"}
@@ -172,14 +181,13 @@ def _session(store: Store, session: Session, row: Row, now_us: int, glyphs: Glyp
     look = mark(now.name, glyphs)
     running = now.name in state.ACTIVE
     words: list[Span] = [(session.title or session.slug or session.id, "strong" if row.depth == 0 else "text")]
-    if session.kind == "fork":
-        words.append(("  fork", "dim"))
+    note: list[Span] = [("  fork", "dim")] if session.kind == "fork" else []
     if running or now.name == "orphaned":
-        words.append((f"  {state_words(now, owner)}", look.role))
+        note.append((f"  {state_words(now, owner)}", look.role))
     elif now.name == "failed":
-        words.append((f"  {now.reason or 'failed'}", "bad"))
+        note.append((f"  {now.reason or 'failed'}", "bad"))
     elif now.name == "aborted":
-        words.append(("  aborted", "dim"))
+        note.append(("  aborted", "dim"))
     tree = rollup.subtree(store, session)
     end = now_us if running else max(session.last_ts, session.updated_ts)
     return Cells(
@@ -194,6 +202,7 @@ def _session(store: Store, session: Session, row: Row, now_us: int, glyphs: Glyp
             "cost": numbers.money(tree.cost),
         },
         running,
+        note,
     )
 
 
@@ -214,8 +223,9 @@ def _prompt(store: Store, session: Session, row: Row, now_us: int, glyphs: Glyph
     ends = [turn.end_ts for turn in session.turns.values() if turn.prompt_id == prompt.message_id]
     end = now_us if running else max(ends, default=0)
     words: list[Span] = [(summaries.prompt_words(prompt), "dim" if prompt.synthetic else "text")]
+    note: list[Span] = []
     if row.fold == "closed" and running:
-        words.append((f"  {state_words(now)}", mark(now.name).role))
+        note.append((f"  {state_words(now)}", mark(now.name).role))
     return Cells(
         glyphs.prompt,
         mark(now.name).role if running or now.name == "failed" else "accent",
@@ -227,6 +237,7 @@ def _prompt(store: Store, session: Session, row: Row, now_us: int, glyphs: Glyph
             "cost": numbers.money(cost),
         },
         running,
+        note,
     )
 
 
@@ -235,13 +246,14 @@ def _turn(store: Store, session: Session, turn: Turn, row: Row, now_us: int, gly
     look = mark(now.name, glyphs)
     running = now.name in state.ACTIVE
     words: list[Span] = [(f"step {turn.seq}", "text")]
+    note: list[Span] = []
     said = summaries.turn_words(turn)
     if running and now.name != "tool":
         words.append((f"  {state_words(now)}", look.role))
     if said:
         words.append((f"  {said}", "dim"))
     if turn.error_message or turn.error_class:
-        words.append((f"  {summaries.error_of(turn)}", "bad"))
+        note.append((f"  {summaries.error_of(turn)}", "bad"))
     return Cells(
         look.glyph,
         look.role,
@@ -255,6 +267,7 @@ def _turn(store: Store, session: Session, turn: Turn, row: Row, now_us: int, gly
             "cost": numbers.money(turn.cost),
         },
         running,
+        note,
     )
 
 
@@ -265,9 +278,9 @@ def _op(store: Store, session: Session, op: Op, row: Row, now_us: int, glyphs: G
     now = state.op_state(store, session, op, now_us)
     look = mark(now.name, glyphs)
     running = now.name in state.ACTIVE
-    words = summaries.op_summary(op, glyphs)
+    words, note = summaries.op_summary(op, glyphs), summaries.tail(op)
     if now.inferred or now.name in ("waiting", "permission", "stalled"):
-        words.append((f"  {state_words(now)}", look.role))
+        note.append((f"  {state_words(now)}", look.role))
     if op.kind in ("text", "reasoning") and not running:
         return Cells(" ", "dim", words, {"time": elapsed(op.start_ts, op.end_ts)}, False)
     return Cells(
@@ -281,6 +294,7 @@ def _op(store: Store, session: Session, op: Op, row: Row, now_us: int, glyphs: G
             "cost": numbers.money(op.cost),
         },
         running,
+        note,
     )
 
 
@@ -290,10 +304,11 @@ def _sub_agent(store: Store, session: Session, op: Op, child: Session, row: Row,
     look = mark(now.name, glyphs)
     running = now.name in state.ACTIVE
     words: list[Span] = [("task", "accent"), ("  ", "text"), (summaries.subject_of(op) or child.title, "text")]
+    note: list[Span] = []
     if running:
         owner, inner = _shown_state(store, child, row, now_us)
-        words.append((f"  {state_words(inner, owner)}", mark(inner.name).role))
-    words += summaries.tail(op)
+        note.append((f"  {state_words(inner, owner)}", mark(inner.name).role))
+    note += summaries.tail(op)
     tree = rollup.subtree(store, child)
     end = now_us if running else op.end_ts or max(child.last_ts, child.updated_ts)
     return Cells(
@@ -308,6 +323,7 @@ def _sub_agent(store: Store, session: Session, op: Op, child: Session, row: Row,
             "cost": numbers.money(tree.cost),
         },
         running,
+        note,
     )
 
 

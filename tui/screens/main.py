@@ -69,7 +69,7 @@ class MainScreen(Screen[None]):
         yield KeyBar(keys.TREE, id="keys")
 
     @property
-    def tree(self) -> SessionTree:
+    def sessions(self) -> SessionTree:
         """The tree."""
         return self.query_one("#tree", SessionTree)
 
@@ -82,7 +82,7 @@ class MainScreen(Screen[None]):
         self.query_one("#health").display = False
         self._ticking = self.set_interval(1, self.tick, pause=True)
         self._arrange(self.app.size.width)
-        self.tree.focus()
+        self.sessions.focus()
         self._show_status()
 
     # --- what arrives ----------------------------------------------------------------------------------------
@@ -90,7 +90,7 @@ class MainScreen(Screen[None]):
     def changed(self, changes: ChangeSet) -> bool:
         """Takes a change of the model in; returns whether something has to be drawn."""
         self.tally.update(changes, self.now())
-        drawn = self.tree.apply(changes)
+        drawn = self.sessions.apply(changes)
         drawn = self.detail.node_changed(changes.dirty) or drawn
         self._show_status()
         return drawn
@@ -109,7 +109,7 @@ class MainScreen(Screen[None]):
     def tick(self) -> None:
         """Once a second while something that runs is in sight: elapsed times, and states that time changes."""
         self.tally.tick(self.now())
-        if self.tree.tick():
+        if self.sessions.tick():
             self.detail.tick()
         elif self._ticking is not None:
             self._ticking.pause()
@@ -120,7 +120,7 @@ class MainScreen(Screen[None]):
             self._ticking.resume()
 
     def _show_status(self) -> None:
-        counts, tree = self.tally.counts, self.tree
+        counts, tree = self.tally.counts, self.sessions
         status = Status(
             paths=self.paths,
             healths=self.healths,
@@ -138,7 +138,7 @@ class MainScreen(Screen[None]):
 
     def _show_heading(self) -> None:
         left = f" Sessions {len(self.store.sessions):,}"
-        self.query_one("#heading", FixedLines).show([heading(self.tree.size.width, left)])
+        self.query_one("#heading", FixedLines).show([heading(self.sessions.size.width, left)])
 
     # --- panes -----------------------------------------------------------------------------------------------
 
@@ -149,7 +149,7 @@ class MainScreen(Screen[None]):
         """Two panes, or the one that has the focus."""
         narrow = width < TWO_PANES
         self.set_class(narrow, "narrow")
-        self.tree.enter_opens = narrow
+        self.sessions.enter_opens = narrow
         self._show_keys()
         self.call_after_refresh(self._show_heading)
 
@@ -180,7 +180,7 @@ class MainScreen(Screen[None]):
 
     def _focus_tree(self) -> None:
         self.remove_class("in-detail")
-        self.tree.focus()
+        self.sessions.focus()
 
     def action_other_pane(self) -> None:
         if self.detail.view.has_focus:
@@ -195,7 +195,7 @@ class MainScreen(Screen[None]):
         self.detail.pick(index)
 
     def action_follow(self) -> None:
-        self.tree.follow(not self.tree.following)
+        self.sessions.follow(not self.sessions.following)
 
     def action_health(self) -> None:
         pane = self.query_one("#health", HealthPane)

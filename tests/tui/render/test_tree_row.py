@@ -50,22 +50,31 @@ TASK = Row(key("op", "ses_retry", "prt_ses_retry_3_2:tool"), 3, "closed")
 
 def test_a_session_row_at_120_columns() -> None:
     assert drawn(store_of(story.running_sub_agent()), RETRY, 120) == (
-        " ▾ ► Fix the flaky retry test  grep                          build      opus-4.5         4m09    34k/611"
-        "           $0.77"
+        " ▾ ► Fix the flaky retry test  grep                         build      opus-4.5         4m09    34k/611"
+        "           $0.77 "
     )
 
 
 def test_rows_below_a_session_at_80_columns() -> None:
     store = store_of(story.running_sub_agent())
     assert [drawn(store, row, 80) for row in (PROMPT, STEP, BASH, EDIT, TODO, GREP, TASK)] == [
-        "   ▾ ❯ make the retry test stable                4m09     26k/91    +14k   $0.45",
-        "     ▾ ✓ step 1  Let me look at the failing t…    15s     12k/45    +12k   $0.21",
-        "         ✓ bash  npm test -- retry  exit 1       9.1s                           ",
-        "         ✓ edit  src/retry.ts  +12 -4            0.2s                           ",
-        "         ✓ todowrite  3/5 done                   0.1s                           ",
-        "         ✓ grep  backoff(  17 hits               0.3s                           ",
-        "       ▸ ► task  find every caller  grep retr…   3m41                           ",
+        "   ▾ ❯ make the retry test stable               4m09     26k/91    +14k   $0.45 ",
+        "     ▾ ✓ step 1  Let me look at the failing…     15s     12k/45    +12k   $0.21 ",
+        "         ✓ bash  npm test -- retry  exit 1      9.1s                            ",
+        "         ✓ edit  src/retry.ts  +12 -4           0.2s                            ",
+        "         ✓ todowrite  3/5 done                  0.1s                            ",
+        "         ✓ grep  backoff(  17 hits              0.3s                            ",
+        "       ▸ ► task  find every cal…  grep retry(   3m41                            ",
     ]
+
+
+def test_the_state_is_still_there_when_the_title_has_to_be_cut() -> None:
+    step = Step("ses_x", 1, "usr_x", 9).op("tool", "bash", 8, None, label="make", running=True)
+    store = store_of(
+        [session("ses_x", "A title much longer than there is room for in a narrow tree", 10), *step.events]
+    )
+    text = drawn(store, Row(key("session", "ses_x", "ses_x"), 0, "closed"), 60)
+    assert "…  bash make" in text
 
 
 def test_a_sub_agent_row_joins_the_call_and_its_session() -> None:
@@ -119,7 +128,7 @@ def test_a_row_is_exactly_as_wide_as_the_tree_whatever_the_title(title: str, wid
 
 def test_a_deep_row_keeps_room_for_its_words() -> None:
     store = store_of(story.running_sub_agent())
-    assert "npm test" in drawn(store, Row(BASH.key, 60, ""), 80)
+    assert "npm test" in drawn(store, Row(BASH.key, 60, ""), 100)
 
 
 def test_rows_can_be_drawn_in_ascii() -> None:
