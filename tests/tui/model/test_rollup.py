@@ -1,0 +1,134 @@
+"""Tokens and money: which numbers count, and what is below."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from adapter.events import NO_USAGE, Usage
+from tests.tui.model.builders import SOURCE, gone, op, op_end, prompt, session, store_of, turn, turn_end
+from tui.model.rollup import own, own_usage, prompt_usage, subtree
+from tui.model.store import Store
+
+
+def columns(usage: Usage, cost: float) -> dict[str, object]:
+    return {"usage": msgspec.structs.asdict(usage), "cost": cost}
+
+
+def test_the_columns_of_the_session_count_when_they_hold_anything() -> None:
+    usage = Usage(1, 2, 3, 4, 5)
+    store = store_of(session(extras=columns(usage, 0.25)), turn("a1"), turn_end("a1", usage=Usage(input=99), cost=9.0))
+    assert own_usage(store.sessions[SOURCE, "s1"]) == (usage, 0.25, "columns")
+
+
+def test_columns_may_come_as_a_struct_and_without_tokens() -> None:
+    store = store_of(session(extras={"usage": Usage(), "cost": 0.5}))
+    assert own_usage(store.sessions[SOURCE, "s1"]) == (NO_USAGE, 0.5, "columns")
+
+
+def test_empty_columns_give_way_to_the_sum_of_the_steps() -> None:
+    store = store_of(
+        session(extras=columns(NO_USAGE, 0.0)),
+        turn("a1"),
+        op("p1", "a1", "llm", 1),
+        op_end("p1", "a1", "llm", 1, usage=Usage(input=10, output=1), cost=0.5),
+        op("p2", "a1", "llm", 2),
+        op_end("p2", "a1", "llm", 2, usage=Usage(input=20, cache_read=5), cost=0.25),
+        op("p3", "a1", "llm", 3),
+        turn_end("a1", usage=Usage(input=7)),
+    )
+    assert own_usage(store.sessions[SOURCE, "s1"]) == (Usage(30, 1, 0, 5, 0), 0.75, "steps")
+
+
+def test_without_steps_the_messages_count() -> None:
+    store = store_of(session(), turn("a1"), turn_end("a1", usage=Usage(input=7, reasoning=2), cost=0.125))
+    assert own_usage(store.sessions[SOURCE, "s1"]) == (Usage(input=7, reasoning=2), 0.125, "messages")
+
+
+def test_a_row_alone_without_numbers_is_unknown_not_free() -> None:
+    store = store_of(session())
+    assert own_usage(store.sessions[SOURCE, "s1"]) == (NO_USAGE, 0.0, "unknown")
+    store.mark_loaded(SOURCE, "s1")
+    assert own_usage(store.sessions[SOURCE, "s1"]).origin == "messages"
+
+
+def family() -> Store:
+    return store_of(
+        session(extras=columns(Usage(input=1), 1.0)),
+        session("kid", 2, parent_id="s1", extras=columns(Usage(input=10), 2.0)),
+        session("grandkid", 3, parent_id="kid", extras=columns(Usage(input=100), 4.0)),
+        session("other", 4, extras=columns(Usage(input=1000), 8.0)),
+    )
+
+
+def test_a_subtree_adds_every_level_below_once() -> None:
+    store = family()
+    sums = subtree(store, store.sessions[SOURCE, "s1"])
+    assert (sums.usage, sums.cost, sums.sessions) == (Usage(input=111), 7.0, 3)
+    assert sums.last_ts == 3_000_000
+
+
+def test_a_change_below_reaches_the_sums_above_and_no_others() -> None:
+    store = family()
+    for item in store.sessions.values():
+        subtree(store, item)
+    store.apply([session("grandkid", 3, parent_id="kid", extras=columns(Usage(input=200), 5.0))])
+    assert set(store.subtrees) == {(SOURCE, "other")}
+    assert subtree(store, store.sessions[SOURCE, "s1"]).usage == Usage(input=211)
+
+
+def test_a_child_that_goes_or_moves_is_taken_off_the_sums() -> None:
+    store = family()
+    assert subtree(store, store.sessions[SOURCE, "s1"]).sessions == 3
+    store.apply([session("grandkid", 3, parent_id="other", extras=columns(Usage(input=100), 4.0))])
+    assert subtree(store, store.sessions[SOURCE, "s1"]).usage == Usage(input=11)
+    assert subtree(store, store.sessions[SOURCE, "other"]).usage == Usage(input=1100)
+    store.apply([gone("grandkid")])
+    assert subtree(store, store.sessions[SOURCE, "other"]).usage == Usage(input=1000)
+
+
+def test_a_child_that_was_there_before_its_parent_counts() -> None:
+    store = store_of(session("kid", 2, parent_id="s1", extras=columns(Usage(input=10), 2.0)))
+    subtree(store, store.sessions[SOURCE, "kid"])
+    store.apply([session(extras=columns(Usage(input=1), 1.0))])
+    assert subtree(store, store.sessions[SOURCE, "s1"]).cost == 3.0
+
+
+def test_unchanged_sums_are_kept() -> None:
+    store = family()
+    first = subtree(store, store.sessions[SOURCE, "s1"])
+    assert subtree(store, store.sessions[SOURCE, "s1"]) is first
+    assert own(store, store.sessions[SOURCE, "kid"]) is own(store, store.sessions[SOURCE, "kid"])
+
+
+@pytest.mark.parametrize("cycle", [False, True])
+def test_two_thousand_levels_and_a_cycle_of_them_add_up(cycle: bool) -> None:
+    chain = [
+        session(
+            f"s{n:04}",
+            n,
+            parent_id=f"s{(n - 1) % 2000:04}" if n or cycle else None,
+            extras=columns(Usage(input=1), 0.5),
+        )
+        for n in range(2000)
+    ]
+    store = store_of(*chain)
+    top = store.top_of(store.sessions[SOURCE, "s1000"])
+    sums = subtree(store, top)
+    assert (sums.usage.input, sums.cost, sums.sessions) == (2000, 1000.0, 2000)
+
+
+def test_a_prompt_sums_what_answers_it() -> None:
+    store = store_of(
+        session(),
+        prompt("u1"),
+        turn("a1", 1, 3, "u1"),
+        turn_end("a1", 1, usage=Usage(input=10), delta=Usage(input=10), cost=1.0),
+        turn("a2", 2, 6, "u1"),
+        turn_end("a2", 2, usage=Usage(input=14), delta=Usage(input=4), cost=2.0),
+        turn("a3", 3, 9, "u2"),
+        turn_end("a3", 3, usage=Usage(input=99), delta=Usage(input=85), cost=4.0),
+    )
+    only = store.sessions[SOURCE, "s1"]
+    assert prompt_usage(only, "u1") == (Usage(input=24), Usage(input=14), 3.0)
+    assert prompt_usage(only, "none") == (NO_USAGE, NO_USAGE, 0)
