@@ -199,6 +199,11 @@ class Feed:
         model, paint = sorted(self._to_model), sorted(self._to_paint) or [0.0]
         return Lags(_at(model, 0.5), _at(model, 0.99), _at(paint, 0.5), _at(paint, 0.99))
 
+    @property
+    def waiting(self) -> bool:
+        """Whether something has arrived that has not been applied."""
+        return bool(self._queue) or self._current is not None
+
     def pump(self) -> None:
         """Applies what is waiting, within BUDGET, and tells the listener once."""
         if self._timer is not None:
@@ -246,7 +251,7 @@ class Feed:
         """Schedules the next application when something is left, else goes to sleep."""
         loop = self._ui_loop
         with self._lock:
-            backlog = bool(self._queue) or self._current is not None
+            backlog = self.waiting
             self._awake = backlog
         if loop is None:
             return

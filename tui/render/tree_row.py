@@ -24,7 +24,7 @@ from tui.render.lines import Line, Span, fit, pad, segments, width_of
 INDENT = 2
 """Cells a level of the tree is moved to the right."""
 
-_DEEPEST = 12
+_DEEPEST = 8
 """Levels that are indented; deeper rows stay here, so that sub-agents of sub-agents keep room for words."""
 
 

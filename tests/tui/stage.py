@@ -1,0 +1,162 @@
+"""The app on a stage: no database, a fixed clock, events fed by hand, texts answered from a dictionary."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from textual.pilot import Pilot
+
+from adapter.events import Event
+from adapter.health import Health
+from tests.tui.story import NOW, SOURCE
+from tui.app import ViewerApp
+from tui.feed import Arrival
+
+
+class Text(msgspec.Struct):
+    """An answer of `payload`."""
+
+    text: str
+    size: int
+    truncated: bool = False
+    format: str = "text"
+
+
+class Batch(msgspec.Struct):
+    """What `tail` gives."""
+
+    events: list[Event]
+    loaded: list[str] = []
+    committed_at: float = 0.0
+
+
+def health(**fields: Any) -> Health:
+    """The health of a source that works."""
+    known: dict[str, Any] = {
+        "source": SOURCE,
+        "path": "/data/opencode.db",
+        "state": "ok",
+        "family": "v1",
+        "versions": ["1.18.33"],
+        "strategy": "event feed",
+        "counts": {"sessions": 7, "messages": 42, "parts": 180, "events": 999},
+        "migration_table": "migration",
+        "migration_count": 38,
+        "migration_latest": "20260622202450_simplify",
+        "migration_hash": "9f3a21c0ffee",
+        "size": 4_300_000,
+        "wal_size": 120_000,
+        "lag_p50_ms": 9.0,
+        "lag_p99_ms": 22.0,
+        "last_change": NOW - 4.0,
+        "longest_read_ms": 6.0,
+    }
+    return Health(**{**known, **fields})
+
+
+class FakeSource:
+    """A source that gives the batches of `first` and those that are sent to it, and answers requests from memory."""
+
+    def __init__(self, texts: dict[str, str] | None = None, state: Health | None = None) -> None:
+        self.source = SOURCE
+        self.path = Path("/data/opencode.db")
+        self.following = False
+        self._batches: asyncio.Queue[Batch] = asyncio.Queue()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.texts = texts or {}
+        self.state = state or health()
+        self.requested: list[str] = []
+        self.asked: list[str] = []
+        self.closed = False
+        self.first: list[Batch] = []
+
+    async def __aenter__(self) -> FakeSource:
+        return self
+
+    async def __aexit__(self, *exc: Any) -> None:
+        self.closed = True
+
+    async def tail(self, cursor: str | None = None) -> AsyncIterator[Batch]:
+        self._loop = asyncio.get_running_loop()
+        self.following = True
+        for batch in self.first:
+            yield batch
+        while True:
+            yield await self._batches.get()
+
+    def send(self, batch: Batch) -> None:
+        """Lets `tail` give a batch, from the test's thread."""
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(self._batches.put_nowait, batch)
+
+    def request(self, session_id: str) -> None:
+        self.requested.append(session_id)
+
+    async def payload(self, uri: str, limit: int = 0) -> Text:
+        self.asked.append(uri)
+        if uri not in self.texts:
+            raise LookupError("the row is gone")
+        text = self.texts[uri]
+        return Text(text, len(text.encode()))
+
+    async def probe(self) -> Health:
+        return self.state
+
+    def health(self) -> Health:
+        return self.state
+
+
+async def until(pilot: Pilot[Any], true: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Waits for a condition that another thread brings about; fails after the deadline."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while not true():
+        if asyncio.get_running_loop().time() > deadline:
+            raise AssertionError("the condition did not come true in time")
+        await pilot.pause(0.01)
+
+
+def feed(app: ViewerApp, events: Sequence[Event], loaded: Sequence[str] = ()) -> None:
+    """Hands events to the app and applies them all, at once and on this loop."""
+    app.feed.offer(Arrival(SOURCE, events, loaded))
+    while app.feed.waiting:
+        app.feed.pump()
+
+
+@asynccontextmanager
+async def playing(
+    events: Sequence[Event] = (),
+    size: tuple[int, int] = (120, 40),
+    source: FakeSource | None = None,
+    clock: Callable[[], float] = lambda: NOW,
+) -> AsyncIterator[tuple[ViewerApp, Pilot[Any]]]:
+    """The running app, the events applied and painted."""
+    app = ViewerApp([source] if source is not None else [], clock=clock)
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        if events:
+            feed(app, events)
+        await pilot.pause()
+        yield app, pilot
+
+
+def screen_text(app: ViewerApp) -> list[str]:
+    """What stands on the screen, line by line."""
+    return [strip.text.rstrip() for strip in app.screen._compositor.render_strips(app.size)]
+
+
+def before(events: Sequence[Event]) -> Callable[[Pilot[Any]], Awaitable[None]]:
+    """For snapshots: feeds events to the app before its picture is taken."""
+
+    async def run(pilot: Pilot[Any]) -> None:
+        await pilot.pause()
+        app = pilot.app
+        assert isinstance(app, ViewerApp)
+        feed(app, events)
+        await pilot.pause()
+
+    return run
