@@ -54,8 +54,9 @@ class ViewerApp(App[None]):
         """The time in µs UTC."""
         return int(self.clock() * 1_000_000)
 
-    def on_mount(self) -> None:
-        self.push_screen(self.main)
+    async def on_mount(self) -> None:
+        # What arrives before the screen stands would find nobody to tell.
+        await self.push_screen(self.main)
         self.feed.attach()
         self.run_worker(self.feed.run, name="feed", thread=True, exit_on_error=True)
 
