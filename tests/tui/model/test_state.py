@@ -1,0 +1,345 @@
+"""What is it doing, and why do we say so: one table of rows and times, then what sub-agents change."""
+
+from __future__ import annotations
+
+import pytest
+
+from adapter.events import Event
+from tests.tui.model.builders import (
+    SOURCE,
+    at,
+    failed,
+    key,
+    op,
+    op_end,
+    prompt,
+    session,
+    store_of,
+    task,
+    turn,
+    turn_end,
+)
+from tui.model.state import (
+    ACTIVE,
+    is_open,
+    loudest,
+    node_state,
+    op_state,
+    prompt_state,
+    session_state,
+    span,
+    turn_state,
+    urgency,
+)
+
+ASKED: list[Event] = [session(), prompt("u1", 2)]
+STEP: list[Event] = [*ASKED, turn("a1", 1, 3, "u1"), op("p1", "a1", "llm", 1, 3)]
+DONE: list[Event] = [*STEP, op_end("p1", "a1", "llm", 1, 5), turn_end("a1", 1, 5)]
+CALLED: list[Event] = [*STEP, turn_end("a1", 1, 5, finish="tool-calls")]
+
+
+def tool(name: str, **extras: object) -> list[Event]:
+    return [*STEP, op("p2", "a1", "tool", 2, 4, name=name, **extras)]
+
+
+MINUTE = 60
+TABLE = [
+    # what is known; now (s); state; inferred; what the reason says
+    ("nothing loaded", [session()], 9, "idle", False, "its turns are not loaded"),
+    ("failed, nothing loaded", [session(), failed()], 9, "failed", False, "APIError"),
+    ("archived", [*DONE, session(extras={"archived_ts": at(8)})], 9, "archived", False, "archived"),
+    ("reverted", [*DONE, session(extras={"revert_message_id": "u1"})], 9, "idle", False, "reverted"),
+    ("unanswered", ASKED, 5, "starting", False, "no answer for 3 s"),
+    ("unanswered for long", ASKED, 2 + 4 * MINUTE, "stalled", True, "no commit for 4 min"),
+    (
+        "unanswered for ever",
+        ASKED,
+        2 + 11 * MINUTE,
+        "orphaned",
+        True,
+        "while a prompt is unanswered: opencode was prob",
+    ),
+    (
+        "compaction asked for",
+        [session(), prompt("u1", 2, compaction=True)],
+        5,
+        "compacting",
+        False,
+        "asked for 3 s ago",
+    ),
+    ("step without parts", [*ASKED, turn("a1", 1, 3, "u1")], 9, "starting", False, "has not answered for 6 s; a retry"),
+    ("step begun", STEP, 9, "starting", False, "has not answered for 6 s"),
+    ("thinking", [*STEP, op("p2", "a1", "reasoning", 2, 4)], 9, "thinking", False, "thinking for 5 s"),
+    ("writing", [*STEP, op("p2", "a1", "text", 2, 4)], 9, "writing", False, "writing for 5 s"),
+    (
+        "writing, silent",
+        [*STEP, op("p2", "a1", "text", 2, 4)],
+        4 + 200,
+        "stalled",
+        True,
+        "writing for 3 min 20 s; no com",
+    ),
+    (
+        "writing for ever",
+        [*STEP, op("p2", "a1", "text", 2, 4)],
+        4 + 12 * MINUTE,
+        "orphaned",
+        True,
+        "no commit for 12 min",
+    ),
+    (
+        "written, step open",
+        [*STEP, op("p2", "a1", "text", 2, 4), op_end("p2", "a1", "text", 2, 6)],
+        9,
+        "between",
+        False,
+        "text ended 3 s ago",
+    ),
+    ("writes a summary", [*ASKED, turn("a1", 1, 3, "u1", extras={"summary": True})], 9, "compacting", False, "for 6 s"),
+    ("writes arguments", tool("edit", phase="pending"), 9, "writing", False, "writing the arguments of edit for 5 s"),
+    ("bash runs", tool("bash", running=True, output_bytes=9), 4 + 250, "tool", False, "bash has run for 4 min 10 s"),
+    ("bash, silent", tool("bash", running=True), 4 + 250, "tool", False, "bash has run for 4 min 10 s with no output"),
+    ("bash, silent for long", tool("bash", running=True), 4 + 12 * MINUTE, "stalled", True, "no commit for 12 min"),
+    (
+        "bash for ever",
+        tool("bash", running=True),
+        4 + 31 * MINUTE,
+        "orphaned",
+        True,
+        "bash is marked running: opencode",
+    ),
+    ("bash not begun yet", tool("bash"), 5, "tool", False, "bash has run for 1 s"),
+    ("bash not begun", tool("bash"), 9, "permission", True, "bash was called 5 s ago and has not begun"),
+    ("edit not begun", tool("edit", phase="running"), 9, "permission", True, "probably waits for permission"),
+    ("edit at work", tool("edit", running=True), 9, "tool", False, "edit has run for 5 s"),
+    ("permission for long", tool("bash"), 4 + 40 * MINUTE, "permission", True, "unless opencode was closed"),
+    ("a slow reader", tool("webfetch"), 9, "tool", False, "webfetch has run for 5 s"),
+    ("a tool, silent", tool("grep"), 4 + 216, "stalled", True, "grep has run for 3 min 36 s; no commit for 3 min 36 s"),
+    (
+        "a tool for ever",
+        tool("grep"),
+        4 + 12 * MINUTE,
+        "orphaned",
+        True,
+        "no commit for 12 min while grep is marked running: opencode was probably killed",
+    ),
+    ("a question", tool("question", label="Which?"), 9, "waiting", False, "question has waited for an answer for 5 s"),
+    ("leaving a plan", tool("plan_exit"), 9, "waiting", False, "plan_exit has waited"),
+    ("a question for long", tool("question"), 4 + 40 * MINUTE, "waiting", True, "unless opencode was closed"),
+    ("a question for days", tool("question"), 4 + 13 * 60 * MINUTE, "orphaned", True, "probably closed"),
+    (
+        "two calls, one asks",
+        [*tool("grep"), op("p3", "a1", "tool", 3, 4, name="question")],
+        9,
+        "waiting",
+        False,
+        "for 5 s, and 1 more",
+    ),
+    ("a call outranks an open text", [*tool("grep"), op("p3", "a1", "text", 3, 4)], 9, "tool", False, "grep has run"),
+    ("between steps", CALLED, 9, "between", False, "a step ended 4 s ago"),
+    ("no step followed", CALLED, 60, "idle", True, "ended 55 s ago with tool calls, and none followed"),
+    (
+        "permission refused",
+        [*tool("bash"), op_end("p2", "a1", seq=2, status="failed", error="PermissionRejected"), CALLED[-1]],
+        60,
+        "idle",
+        True,
+        "bash was refused 55 s ago",
+    ),
+    (
+        "question dismissed",
+        [*tool("question"), op_end("p2", "a1", seq=2, status="failed", error="QuestionDismissed"), CALLED[-1]],
+        60,
+        "idle",
+        True,
+        "question got no answer 55 s ago",
+    ),
+    ("answered", DONE, 9, "idle", False, "it answered 4 s ago"),
+    ("cut", [*STEP, turn_end("a1", 1, 5, finish="length")], 9, "idle", False, "cut at the output limit"),
+    ("filtered", [*STEP, turn_end("a1", 1, 5, finish="content-filter")], 9, "idle", False, "provider's filter"),
+    ("failed", [*STEP, turn_end("a1", 1, 5, status="failed", error="APIError")], 9, "failed", False, "APIError"),
+    ("aborted", [*STEP, turn_end("a1", 1, 5, status="aborted")], 9, "aborted", False, "stopped by the user"),
+    (
+        "asked again after a failure",
+        [*STEP, turn_end("a1", status="failed"), prompt("u2", 8)],
+        9,
+        "starting",
+        False,
+        "1 s",
+    ),
+    ("asked while it runs", [*tool("grep"), prompt("u2", 6)], 9, "tool", False, "grep has run for 5 s"),
+    (
+        "killed, then on",
+        [*tool("bash"), turn("a2", 2, 8, "u1"), turn_end("a2", 2, 9)],
+        10,
+        "idle",
+        False,
+        "answered 1 s",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("events", "now", "name", "inferred", "reason"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE]
+)
+def test_the_state_of_a_session(events: list[Event], now: float, name: str, inferred: bool, reason: str) -> None:
+    store = store_of(*events)
+    state = session_state(store, store.sessions[SOURCE, "s1"], at(now))
+    assert (state.name, state.inferred) == (name, inferred)
+    assert reason in state.reason
+
+
+@pytest.mark.parametrize("events", [row[1] for row in TABLE], ids=[row[0] for row in TABLE])
+def test_a_session_that_is_not_open_never_becomes_active(events: list[Event]) -> None:
+    store = store_of(*events)
+    only = store.sessions[SOURCE, "s1"]
+    if not is_open(only):
+        assert not {session_state(store, only, at(now)).name for now in (9, 60, 700, 90_000)} & ACTIVE
+
+
+def test_the_clock_of_the_database_may_be_ahead_of_ours() -> None:
+    store = store_of(*tool("grep"))
+    state = session_state(store, store.sessions[SOURCE, "s1"], 0)
+    assert (state.name, state.reason) == ("tool", "grep has run for 0 s")
+
+
+def test_an_output_chunk_is_a_commit() -> None:
+    store = store_of(*tool("bash", running=True, output_bytes=9, time_updated=at(3000)))
+    assert session_state(store, store.sessions[SOURCE, "s1"], at(3010)).name == "tool"
+
+
+def test_what_never_closed_is_orphaned_once_later_steps_follow() -> None:
+    store = store_of(*tool("bash"), turn("a2", 2, 8, "u1"))
+    only = store.sessions[SOURCE, "s1"]
+    assert turn_state(store, only, only.turns["a1"], at(9)).name == "orphaned"
+    assert op_state(store, only, only.turns["a1"].ops["p2:tool"], at(9)).name == "orphaned"
+    assert turn_state(store, only, only.turns["a2"], at(9)).name == "starting"
+
+
+def test_an_op_left_open_by_a_failed_step_is_orphaned() -> None:
+    store = store_of(*tool("grep"), turn_end("a1", status="aborted"))
+    only = store.sessions[SOURCE, "s1"]
+    state = op_state(store, only, only.turns["a1"].ops["p2:tool"], at(9))
+    assert (state.name, state.reason) == ("orphaned", "its step aborted without closing it")
+
+
+@pytest.mark.parametrize("status", ["completed", "failed", "cancelled", "truncated"])
+def test_an_op_that_has_ended_has_the_name_of_its_end(status: str) -> None:
+    store = store_of(*tool("grep"), op_end("p2", "a1", seq=2, status=status))
+    only = store.sessions[SOURCE, "s1"]
+    assert op_state(store, only, only.turns["a1"].ops["p2:tool"], at(9)).name == status
+
+
+def test_a_prompt_has_the_state_of_its_newest_step() -> None:
+    store = store_of(*DONE, prompt("u2", 6), turn("a2", 2, 7, "u2"), op("p9", "a2", "text", 1, 8, turn_seq=2))
+    only = store.sessions[SOURCE, "s1"]
+    assert prompt_state(store, only, only.prompts["u1"], at(9)).name == "completed"
+    assert prompt_state(store, only, only.prompts["u2"], at(9)).name == "writing"
+
+
+def test_a_prompt_behind_a_running_step_is_queued_and_one_passed_over_is_done_with() -> None:
+    store = store_of(*STEP, prompt("u2", 5))
+    only = store.sessions[SOURCE, "s1"]
+    assert prompt_state(store, only, only.prompts["u2"], at(9)).reason == "queued behind the step that runs"
+    store.apply([prompt("u3", 7), turn("a2", 2, 8, "u3")])
+    assert prompt_state(store, only, only.prompts["u2"], at(9)).name == "completed"
+
+
+def test_a_key_names_the_state_of_its_node() -> None:
+    store = store_of(*tool("grep"))
+    names = {
+        kind: state.name if (state := node_state(store, key(kind, node), at(9))) else None
+        for kind, node in [("session", "s1"), ("prompt", "u1"), ("turn", "a1"), ("op", "p2:tool"), ("op", "gone")]
+    }
+    assert names == {"session": "tool", "prompt": "tool", "turn": "tool", "op": None}
+    assert node_state(store, key("session", "s9", "s9"), at(9)) is None
+
+
+def delegating(*inside: Event, finished: bool = False) -> list[Event]:
+    ends = [op_end("p2", "a1", "session", 2, 6), op_end("p2", "a1", "tool", 3, 6)] if finished else []
+    return [
+        *STEP,
+        *task("p2", "a1", "kid", 2),
+        session("kid", 4, parent_id="s1", agent="explore"),
+        prompt("k1", 4, session_id="kid"),
+        turn("b1", 1, 5, "k1", session_id="kid"),
+        *inside,
+        *ends,
+    ]
+
+
+class TestSubAgents:
+    def test_a_parent_runs_a_tool_while_its_child_writes(self) -> None:
+        store = store_of(*delegating(op("q1", "b1", "text", 1, 6, session_id="kid")))
+        state = session_state(store, store.sessions[SOURCE, "s1"], at(9))
+        assert (state.name, state.reason) == ("tool", "sub-agent explore: the model has been writing for 3 s")
+
+    def test_a_question_of_a_child_is_a_question_of_its_parent(self) -> None:
+        store = store_of(*delegating(op("q1", "b1", "tool", 1, 6, session_id="kid", name="question")))
+        for minutes in (1, 20):
+            assert session_state(store, store.sessions[SOURCE, "s1"], at(6 + minutes * 60)).name == "waiting"
+
+    def test_a_parent_is_as_alive_as_its_child(self) -> None:
+        store = store_of(*delegating(op("q1", "b1", "text", 1, 3000, session_id="kid")))
+        assert session_state(store, store.sessions[SOURCE, "s1"], at(3010)).name == "tool"
+        assert session_state(store, store.sessions[SOURCE, "s1"], at(3300)).name == "stalled"
+        assert session_state(store, store.sessions[SOURCE, "s1"], at(9000)).name == "orphaned"
+
+    def test_a_background_task_is_active_though_its_call_has_ended(self) -> None:
+        store = store_of(*delegating(op("q1", "b1", "text", 1, 6, session_id="kid"), finished=True))
+        only = store.sessions[SOURCE, "s1"]
+        assert op_state(store, only, only.turns["a1"].ops["p2:tool"], at(9)).name == "tool"
+
+    def test_a_call_whose_child_is_done_has_its_own_end(self) -> None:
+        store = store_of(*delegating(turn_end("b1", ts=6, session_id="kid"), finished=True))
+        only = store.sessions[SOURCE, "s1"]
+        assert op_state(store, only, only.turns["a1"].ops["p2:tool"], at(9)).name == "completed"
+
+    def test_the_older_call_of_a_resumed_task_is_not_active(self) -> None:
+        resumed = [turn("a2", 2, 8, "u1"), *task("p9", "a2", "kid", 1, turn_seq=2, ts=9)]
+        store = store_of(*delegating(finished=True), *resumed, op("q1", "b1", "text", 1, 9, session_id="kid"))
+        only = store.sessions[SOURCE, "s1"]
+        assert op_state(store, only, only.turns["a1"].ops["p2:tool"], at(10)).name == "completed"
+        assert op_state(store, only, only.turns["a2"].ops["p9:tool"], at(10)).name == "tool"
+
+    def test_a_folded_parent_shows_what_is_most_urgent_below(self) -> None:
+        asks = op("q1", "b1", "tool", 1, 6, session_id="kid", name="question")
+        store = store_of(*delegating(asks), op("p5", "a1", "tool", 5, 4, name="grep"))
+        whose, state = loudest(store, store.sessions[SOURCE, "s1"], at(9))
+        assert (whose.id, state.name) == ("s1", "waiting")
+        quiet = store_of(*DONE, *delegating(asks)[len(STEP) :], op_end("p2", "a1", "tool", 3, 6), turn_end("a1"))
+        assert loudest(quiet, quiet.sessions[SOURCE, "s1"], at(9))[0].id == "kid"
+
+    def test_an_old_failure_below_does_not_outshout_its_parent(self) -> None:
+        store = store_of(
+            *DONE, session("kid", 3, parent_id="s1"), turn("b1", session_id="kid"),
+            turn_end("b1", session_id="kid", status="failed"),
+        )  # fmt: skip
+        assert loudest(store, store.sessions[SOURCE, "s1"], at(9))[1].name == "idle"
+
+    def test_a_thousand_levels_of_waiting_parents_need_no_recursion(self) -> None:
+        events: list[Event] = []
+        for n in range(1000):
+            me, kid = f"s{n}", f"s{n + 1}"
+            events += [session(me, n, parent_id=f"s{n - 1}" if n else None), turn(f"a{n}", session_id=me)]
+            events += task(f"p{n}", f"a{n}", kid, session_id=me)
+        store = store_of(*events)
+        assert session_state(store, store.sessions[SOURCE, "s0"], at(1001)).name == "tool"
+
+
+def test_durations_in_words() -> None:
+    assert [span(at(s)) for s in (-5, 0.9, 9, 60, 250, 3600, 7380, 172_800)] == [
+        "0 s",
+        "0 s",
+        "9 s",
+        "1 min",
+        "4 min 10 s",
+        "1 h",
+        "2 h 3 min",
+        "2 days",
+    ]
+
+
+def test_what_needs_a_person_is_most_urgent_and_an_unknown_name_least() -> None:
+    ranked = sorted(["idle", "waiting", "tool", "failed", "permission", "stalled", "new"], key=urgency)
+    assert ranked == ["new", "idle", "failed", "tool", "stalled", "permission", "waiting"]
