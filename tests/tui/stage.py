@@ -111,13 +111,14 @@ class FakeSource:
         return self.state
 
 
-async def until(pilot: Pilot[Any], true: Callable[[], bool], seconds: float = 10.0) -> None:
-    """Waits for a condition that another thread brings about; fails after the deadline."""
+async def until(pilot: Pilot[Any] | None, true: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Waits for a condition that another thread brings about; fails after the deadline. Without a pilot the app may
+    have ended already."""
     deadline = asyncio.get_running_loop().time() + seconds
     while not true():
         if asyncio.get_running_loop().time() > deadline:
             raise AssertionError("the condition did not come true in time")
-        await pilot.pause(0.01)
+        await (pilot.pause(0.01) if pilot is not None else asyncio.sleep(0.01))
 
 
 def feed(app: ViewerApp, events: Sequence[Event], loaded: Sequence[str] = ()) -> None:

@@ -231,7 +231,7 @@ async def test_q_quits() -> None:
         await until(pilot, lambda: source.following)
         await pilot.press("q")
     assert app.return_code == 0
-    assert source.closed
+    await until(None, lambda: source.closed)
 
 
 async def test_the_health_pane_shows_fresh_counts() -> None:
