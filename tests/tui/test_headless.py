@@ -1,0 +1,230 @@
+"""The commands without a screen, run as a user runs them: as processes, in pipes, on real files."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tui.demo.player import Player
+
+TIMEOUT_S = 60
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The finished demo, with its writer still connected as opencode's is."""
+    player = Player(tmp_path_factory.mktemp("demo"))
+    player.prepare()
+    player.finish()
+    yield player.path
+    player.close()
+
+
+def command(*arguments: str | Path) -> list[str]:
+    return [sys.executable, "-m", "tui", *map(str, arguments)]
+
+
+def run(*arguments: str | Path, home: Path | None = None) -> subprocess.CompletedProcess[bytes]:
+    environment = {**os.environ, "PYTHONWARNINGS": "error"}
+    if home is not None:
+        environment |= {"HOME": str(home), "XDG_DATA_HOME": ""}
+        environment.pop("OPENCODE_DB", None)
+    return subprocess.run(command(*arguments), capture_output=True, timeout=TIMEOUT_S, check=False, env=environment)
+
+
+def lines(output: bytes) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in output.splitlines()]
+
+
+def test_events_are_one_json_object_a_line_and_end_with_a_cursor(database: Path) -> None:
+    done = run("events", "--db", database)
+    assert (done.returncode, done.stderr) == (0, b"")
+    events = lines(done.stdout)
+    with sqlite3.connect(database) as plain:
+        sessions = {row[0] for row in plain.execute("SELECT id FROM session")}
+    assert {event["session_id"] for event in events if event["kind"] == "session_started"} == sessions
+    assert events[-1]["kind"] == "source_progress"
+    assert all(event["source"] == f"opencode:{database}" for event in events)
+
+
+def test_events_of_one_session_are_only_its_own(database: Path) -> None:
+    everything = lines(run("events", "--db", database).stdout)
+    chosen = next(event["session_id"] for event in everything if event["kind"] == "session_started")
+    events = lines(run("events", "--db", database, "--session", chosen).stdout)
+    assert events == [event for event in everything if event.get("session_id") == chosen]
+
+
+def test_a_cursor_file_resumes_behind_what_was_printed(database: Path, tmp_path: Path) -> None:
+    cursor = tmp_path / "cursor"
+    first = lines(run("events", "--db", database, "--cursor", cursor).stdout)
+    again = run("events", "--db", database, "--cursor", cursor)
+    assert (again.returncode, again.stderr) == (0, b"")
+    assert len(first) > 100
+    assert [event["kind"] for event in lines(again.stdout) if event["kind"] != "source_progress"] == []
+
+
+def test_a_cursor_that_is_none_starts_over_and_says_so(database: Path, tmp_path: Path) -> None:
+    cursor = tmp_path / "cursor"
+    cursor.write_text("not a cursor")
+    done = run("events", "--db", database, "--cursor", cursor)
+    assert b"starting over" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert len(lines(done.stdout)) > 100
+
+
+def test_follow_prints_what_comes_and_ends_quietly_on_ctrl_c(tmp_path: Path) -> None:
+    player = Player(tmp_path)
+    player.prepare()
+    process = subprocess.Popen(
+        command("events", "--db", player.path, "--follow"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    try:
+        assert json.loads(process.stdout.readline())["kind"] == "source_progress"
+        player.skip_to(20.0)
+        kinds = set()
+        while "op_finalized" not in kinds:
+            line = process.stdout.readline()
+            assert line, "the stream ended"
+            kinds.add(json.loads(line)["kind"])
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=TIMEOUT_S)
+    finally:
+        process.kill()
+        process.communicate()
+        player.close()
+    assert errors == b""
+    assert process.returncode == 130
+
+
+def test_a_broken_pipe_ends_quietly(database: Path) -> None:
+    process = subprocess.Popen(command("events", "--db", database), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    errors = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(TIMEOUT_S) == 0
+    assert errors == b""
+
+
+def test_tree_shows_sub_agents_under_their_call(database: Path) -> None:
+    tree = json.loads(run("tree", "--json", "--db", database).stdout)
+    by_id = {session["id"]: session for session in tree["sessions"]}
+    children = [session for session in tree["sessions"] if session["parent_id"]]
+    assert len(children) == 2
+    for child in children:
+        calls = [
+            op
+            for turn in by_id[child["parent_id"]]["turns"]
+            for op in turn["ops"]
+            if op["child_session_id"] == child["id"]
+        ]
+        assert [op["kind"] for op in calls] == ["session", "tool"]
+    text = run("tree", "--db", database).stdout.decode()
+    outer = next(line for line in text.splitlines() if "Make the retry test stable" in line)
+    inner = next(line for line in text.splitlines() if "task" in line and "general" in line)
+    assert len(inner) - len(inner.lstrip()) > len(outer) - len(outer.lstrip())
+
+
+def test_show_prints_the_exact_text_of_a_reference(database: Path) -> None:
+    events = lines(run("events", "--db", database).stdout)
+    reference = next(
+        event for event in events if event["kind"] == "payload_ref" and event["payload_kind"] == "tool_response"
+    )
+    done = run("show", "--db", database, reference["uri"])
+    with sqlite3.connect(database) as plain:
+        row = plain.execute("SELECT data FROM part WHERE id = ?", (reference["part_id"],)).fetchone()
+    assert done.stdout.decode() == json.loads(row[0])["state"]["output"]
+    assert len(done.stdout) == reference["size"]
+
+
+@pytest.mark.parametrize("uri", ["nonsense", "opencode-sqlite://?part_id=prt_gone&field=text"])
+def test_show_says_why_a_reference_leads_nowhere(database: Path, uri: str) -> None:
+    done = run("show", "--db", database, uri)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_doctor_tells_counts_migrations_and_strategy(database: Path) -> None:
+    done = run("doctor", "--json", "--db", database)
+    assert done.returncode == 0
+    report = json.loads(done.stdout)["sources"][0]
+    with sqlite3.connect(database) as plain:
+        for name, count in report["counts"].items():
+            assert count == plain.execute(f"SELECT count(*) FROM {name.removesuffix('s')}").fetchone()[0]
+        names = [row[0] for row in plain.execute("SELECT id FROM migration ORDER BY id")]
+    assert report["migrations"]["count"] == len(names)
+    assert report["migrations"]["latest"] == names[-1]
+    assert len(report["migrations"]["hash"]) == 64
+    assert report["strategy"] == "event feed"
+    assert run("doctor", "--db", database).returncode == 0
+
+
+def test_doctor_is_degraded_by_a_row_that_cannot_be_read(tmp_path: Path) -> None:
+    player = Player(tmp_path)
+    player.prepare()
+    player.finish()
+    with sqlite3.connect(player.path) as plain:
+        plain.execute("UPDATE part SET data = '{broken' WHERE id = (SELECT max(id) FROM part)")
+    done = run("doctor", "--json", "--db", player.path)
+    player.close()
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["sources"][0]["warnings"] == {"broken JSON": 1}
+
+
+@pytest.mark.parametrize("name", ["events", "tree", "doctor"])
+@pytest.mark.parametrize("case", ["missing", "directory", "empty", "text", "foreign"])
+def test_a_database_that_cannot_be_read_is_one_line_and_exit_2(name: str, case: str, tmp_path: Path) -> None:
+    path = tmp_path / "opencode.db"
+    if case == "directory":
+        path.mkdir()
+    elif case == "empty":
+        path.touch()
+    elif case == "text":
+        path.write_text("this is not a database, whatever its name says\n" * 100)
+    elif case == "foreign":
+        with sqlite3.connect(path) as plain:
+            plain.execute("CREATE TABLE bookmarks (id INTEGER)")
+    done = run(name, "--db", path)
+    assert done.returncode == 2
+    told = done.stderr if name != "doctor" else done.stdout
+    assert b"Traceback" not in done.stdout + done.stderr
+    assert str(path).encode() in told
+    assert len(done.stderr.splitlines()) == (0 if name == "doctor" else 1)
+
+
+def test_without_any_database_it_says_where_it_looked(tmp_path: Path) -> None:
+    done = run("doctor", home=tmp_path)
+    assert done.returncode == 2
+    assert str(tmp_path / ".local" / "share" / "opencode").encode() in done.stderr
+
+
+def test_the_app_without_a_terminal_says_so_and_ends(database: Path) -> None:
+    done = run("--db", database)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"terminal" in done.stderr
+
+
+def test_json_never_holds_a_raw_control_or_bidi_character(tmp_path: Path) -> None:
+    player = Player(tmp_path)
+    player.prepare()
+    player.finish()
+    hostile = "a\x1b[31mb\x9b31mc\u202ed\u2066e\x7ff\u200bg"
+    with sqlite3.connect(player.path) as plain:
+        plain.execute("UPDATE session SET title = ?", (hostile,))
+    done = run("events", "--db", player.path)
+    player.close()
+    text = done.stdout.decode()
+    assert not any(character in text for character in "\x1b\x9b\u202e\u2066\x7f\u200b")
+    assert {event["title"] for event in lines(done.stdout) if event["kind"] == "session_started"} == {hostile}
