@@ -144,7 +144,7 @@ class Recording(HeadlessDriver):
         self.written.append(data)
 
 
-OURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\]22;[a-z]*\x1b\\")
+OURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\]22;[a-z]*\x07")
 """What Textual itself sends: CSI sequences, and OSC 22 for the shape of the pointer."""
 
 

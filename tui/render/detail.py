@@ -144,6 +144,8 @@ def _row(label: str, *spans: Span | str) -> Line:
 def _state_line(now: State, now_us: int, glyphs: Glyphs) -> Line:
     look = mark(now.name, glyphs)
     word = look.word + ("?" if now.inferred else "")
+    if now.name == "failed":
+        return _row("state", (f"{look.glyph} {word}", look.role))  # the lines of the error follow
     since = f" for {numbers.duration(now_us - now.since)}" if now.since > 0 and now.name in state.ACTIVE else ""
     why = f"  {now.reason}" if now.reason else ""
     subject = f" {now.subject}" if now.subject else ""

@@ -10,7 +10,7 @@ from tui import sanitize
 from tui.render import numbers
 from tui.render.glyphs import UNICODE, Glyphs
 from tui.render.health import Lags
-from tui.render.lines import Line, Span, fit, width_of
+from tui.render.lines import Line, Span, fit, folded, width_of
 
 TITLE = "opencode-viewer"
 
@@ -44,14 +44,14 @@ def status_line(status: Status, width: int, glyphs: Glyphs = UNICODE) -> Line:
     return [*left, (" " * gap, "text"), *right]
 
 
-def problem_lines(healths: Sequence[Health], problem: str) -> list[Line]:
-    """What is wrong right now, one line each; nothing when all is well."""
+def problem_lines(healths: Sequence[Health], problem: str, width: int) -> list[Line]:
+    """What is wrong right now, folded to the width; nothing when all is well."""
     lines: list[Line] = [[(" ! ", "warn"), (sanitize.label(problem, 400), "warn")]] if problem else []
     for health in healths:
         if health.state != "ok" and health.message:
             role = "warn" if health.state == "waiting" else "bad"
             lines.append([(" ! ", role), (sanitize.label(health.message, 400), role)])
-    return lines
+    return [piece for line in lines for piece in folded(line, width, indent=3)]
 
 
 def _right(status: Status, width: int, glyphs: Glyphs) -> list[Span]:

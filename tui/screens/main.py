@@ -38,10 +38,10 @@ class MainScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab,shift+tab", "other_pane", "tree or detail", id="pane.other", show=False),
         Binding("escape", "back", "back to the tree", id="pane.back", show=False),
-        Binding("1", "tab(0)", "Overview", id="detail.overview", show=False),
-        Binding("2", "tab(1)", "Input", id="detail.input", show=False),
-        Binding("3", "tab(2)", "Output", id="detail.output", show=False),
-        Binding("4", "tab(3)", "Raw", id="detail.raw", show=False),
+        Binding("1", "tab(0)", "Overview tab", id="detail.overview", show=False),
+        Binding("2", "tab(1)", "Input tab", id="detail.input", show=False),
+        Binding("3", "tab(2)", "Output tab", id="detail.output", show=False),
+        Binding("4", "tab(3)", "Raw tab", id="detail.raw", show=False),
         Binding("f", "follow", "follow the newest activity", id="follow", show=False),
         Binding("H", "health", "health of the database", id="health", show=False),
     ]

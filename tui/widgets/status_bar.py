@@ -24,4 +24,4 @@ class StatusBar(FixedLines):
 
     def _lay_out(self) -> None:
         width = self.size.width or self.app.size.width
-        self.show([status_line(self.status, width), *problem_lines(self.status.healths, self.problem)])
+        self.show([status_line(self.status, width), *problem_lines(self.status.healths, self.problem, width)])
