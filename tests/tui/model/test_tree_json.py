@@ -1,0 +1,121 @@
+"""The tree as JSON and as text."""
+
+from __future__ import annotations
+
+import json
+
+from adapter.events import Event, Usage
+from tests.tui.model.builders import SOURCE, at, op, op_end, prompt, session, store_of, task, turn, turn_end
+from tui.model.tree_json import INDENT_LIMIT, tree, tree_text
+
+FAMILY: list[Event] = [
+    session(
+        title="Fix it", agent="build", model="opus", provider_alias="acme", extras={"cost": 0.5, "usage": {"input": 9}}
+    ),
+    prompt("u1", 2, "make it stable"),
+    turn("a1", 1, 3, "u1"),
+    op("p1", "a1", "llm", 1, 3),
+    op("p2", "a1", "text", 2, 3, label="Let me look"),
+    *task("p3", "a1", "kid", 3),
+    session("kid", 5, parent_id="s1", root_id="s1", session_kind="sub_agent", agent="explore", model="haiku"),
+    prompt("k1", 5, "find", session_id="kid"),
+    turn("b1", 1, 6, "k1", session_id="kid"),
+    op("q1", "b1", "tool", 1, 7, session_id="kid", name="grep", label="retry("),
+    op_end("q1", "b1", "tool", 1, 8, session_id="kid"),
+    turn_end("b1", 1, 9, session_id="kid", usage=Usage(input=10, output=2), delta=Usage(input=10, output=2), cost=0.25),
+]
+
+
+def test_the_object_has_the_planned_shape_parents_first() -> None:
+    store = store_of(*FAMILY)
+    told = json.loads(json.dumps(tree(store, at(10), ["/tmp/opencode.db"])))
+    assert told["sources"] == ["/tmp/opencode.db"]
+    top, kid = told["sessions"]
+    assert (top["id"], kid["id"], kid["parent_id"], kid["root_id"], kid["kind"]) == (
+        "s1",
+        "kid",
+        "s1",
+        "s1",
+        "sub_agent",
+    )
+    assert set(top) == set(
+        [
+            "id",
+            "parent_id",
+            "root_id",
+            "kind",
+            "title",
+            "agent",
+            "model",
+            "provider_alias",
+            "status",
+            "state",
+            "reason",
+            "usage",
+            "cost",
+            "subtree",
+            "turns",
+        ]
+    )
+    assert top["cost"] == 0.5
+    assert top["subtree"] == {
+        "usage": {"input": 19, "output": 2, "reasoning": 0, "cache_read": 0, "cache_write": 0},
+        "cost": 0.75,
+        "sessions": 2,
+    }
+    assert (top["status"], top["state"], kid["state"]) == ("running", "tool", "idle")
+    step = top["turns"][0]
+    assert set(step) == set(["seq", "message_id", "prompt_id", "status", "usage", "delta", "cost", "ops"])
+    assert [(item["seq"], item["kind"], item["child_session_id"]) for item in step["ops"]] == [
+        (1, "llm", ""),
+        (2, "text", ""),
+        (3, "session", "kid"),
+        (4, "tool", "kid"),
+    ]
+    assert set(step["ops"][0]) == set(
+        ["seq", "parent_seq", "part_id", "kind", "name", "status", "usage", "delta", "cost", "child_session_id"]
+    )
+
+
+def test_the_text_nests_a_sub_agent_under_its_call() -> None:
+    assert list(tree_text(store_of(*FAMILY), at(10))) == [
+        "▶ Fix it  build  opus  in 19 out 2 $0.7500  [tool: task has run for 6 s]",
+        "  ▶ prompt: make it stable  [tool: task has run for 6 s]",
+        "    ▶ step 1  Let me look  [tool: task has run for 6 s]",
+        "      ▶ task  look around  explore  haiku  in 10 out 2 $0.2500  [tool: task has run for 6 s]",
+        "        ✔ prompt: find  in 10 out 2 $0.2500",
+        "          ✔ step 1  in 10 out 2 $0.2500",
+        "            ✔ grep  retry(",
+    ]
+
+
+def test_sessions_without_title_or_turns_and_uncalled_children_are_listed() -> None:
+    store = store_of(session(), session("kid", 2, parent_id="s1", title="lost child"))
+    assert list(tree_text(store, at(10))) == ["✔ (no title)", "  ✔ lost child"]
+
+
+def test_nothing_is_nothing() -> None:
+    assert tree(store_of(), 0, []) == {"sources": [], "sessions": []}
+    assert list(tree_text(store_of(), 0)) == []
+
+
+def test_a_cycle_and_great_depth_are_printed_once_and_within_the_screen() -> None:
+    chain = [session(f"s{n:04}", n, parent_id=f"s{(n - 1) % 2000:04}", title=f"t{n}") for n in range(2000)]
+    store = store_of(*chain)
+    lines = list(tree_text(store, at(9000)))
+    assert len(lines) == len(set(lines)) == 2000
+    assert max(len(line) - len(line.lstrip()) for line in lines) == 2 * INDENT_LIMIT
+    assert len(tree(store, at(9000), [])["sessions"]) == 2000
+
+
+def test_text_of_strangers_is_harmless_in_both() -> None:
+    evil = "a\x1b]52;c;AAAA\x07\u202e[/foo]\nb"
+    store = store_of(
+        session(title=evil), prompt("u1", text=evil), turn("a1", 1, 3, "u1"), op("p1", "a1", name=evil, label=evil)
+    )
+    lines = list(tree_text(store, at(9000)))
+    assert len(lines) == 4
+    assert all(line.isprintable() and "[/foo]" in line for line in lines if "step" not in line)
+    title = tree(store, at(9000), [])["sessions"][0]["title"]
+    assert title.isprintable()
+    assert (SOURCE, "s1") in store.sessions
