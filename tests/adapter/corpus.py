@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import tempfile
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -66,7 +66,7 @@ async def read(path: Path) -> tuple[list[Event], Health]:
         return events, await source.probe()
 
 
-@lru_cache(maxsize=None)
+@cache
 def load(name: str) -> Loaded:
     """Reads `VERSION/SCENARIO` whole. Not to be called while an event loop runs."""
     with tempfile.TemporaryDirectory() as directory:
@@ -76,7 +76,7 @@ def load(name: str) -> Loaded:
         return Loaded(events, health, before, files(path.parent))
 
 
-@lru_cache(maxsize=None)
+@cache
 def table(name: str, sql: str) -> list[tuple[object, ...]]:
     """What plain SQL says about `VERSION/SCENARIO`."""
     connection = sqlite3.connect(":memory:")

@@ -1,0 +1,138 @@
+"""A model that follows a database through the adapter's tail, and how it is compared with a cold load."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from adapter.events import Event
+from adapter.source import OpencodeSource
+from adapter.tailer import Batch
+from tui.model.nodes import Session
+from tui.model.store import Store
+
+DEADLINE_S = 10.0
+NOT_COMPARED = {"logs", "loaded", "last_ts"}
+"""Remarks outlive their rows, and what is loaded differs on purpose."""
+NOT_LOADED = {"prompts", "turns"}
+
+
+class Follower:
+    """Runs `source.tail()` in a task and applies what it yields. `batches` are all that came."""
+
+    def __init__(self, path: Path, *, clock: Callable[[], float] = time.time, watch: bool = True) -> None:
+        self.path = path
+        self.source = OpencodeSource(path, clock=clock, watch=watch)
+        self.store = Store()
+        self.batches: list[Batch] = []
+        self._arrived = asyncio.Condition()
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._run())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._task is not None
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        await self.source.close()
+
+    @property
+    def events(self) -> list[Event]:
+        """All events so far."""
+        return [event for batch in self.batches for event in batch.events]
+
+    def of(self, kind: type[Event]) -> list[Any]:
+        """All events of a kind so far."""
+        return [event for event in self.events if type(event) is kind]
+
+    def session(self, session_id: str) -> Session | None:
+        """The model's session."""
+        return self.store.sessions.get((self.source.source, session_id))
+
+    async def until(self, predicate: Callable[[], bool], what: Callable[[], str] = str) -> None:
+        """Waits until the predicate holds, looking after each batch. Fails with `what` after DEADLINE_S."""
+        assert self._task is not None
+        try:
+            async with asyncio.timeout(DEADLINE_S), self._arrived:
+                while not predicate():
+                    if self._task.done():
+                        self._task.result()
+                    await self._arrived.wait()
+        except TimeoutError:
+            raise AssertionError(f"not within {DEADLINE_S:.0f} s: {what()}") from None
+
+    async def loaded(self, *session_ids: str) -> None:
+        """Waits until these sessions are there whole."""
+        for session_id in session_ids:
+            self.source.request(session_id)
+        await self.until(
+            lambda: all((found := self.session(s)) is not None and found.loaded for s in session_ids),
+            lambda: f"{session_ids} are not loaded",
+        )
+
+    async def equals_cold_load(self) -> None:
+        """Waits until the model is what a cold load of the file, made now, gives. Nothing may be written meanwhile."""
+        cold = await cold_store(self.path)
+        await self.until(lambda: not differences(self.store, cold), lambda: "\n".join(differences(self.store, cold)))
+
+    async def _run(self) -> None:
+        try:
+            async for batch in self.source.tail():
+                async with self._arrived:
+                    self.batches.append(batch)
+                    apply(self.store, self.source.source, batch)
+                    self._arrived.notify_all()
+        finally:
+            async with self._arrived:
+                self._arrived.notify_all()
+
+
+def apply(store: Store, source: str, batch: Batch) -> None:
+    """Takes a batch into a model, as the app does."""
+    store.apply(batch.events)
+    for session_id in batch.loaded:
+        store.mark_loaded(source, session_id)
+
+
+async def eventually(predicate: Callable[[], bool]) -> None:
+    """Waits for something that brings no batch. Fails after DEADLINE_S."""
+    async with asyncio.timeout(DEADLINE_S):
+        while not predicate():  # noqa: ASYNC110 - nothing announces it
+            await asyncio.sleep(0.01)
+
+
+async def cold_store(path: Path) -> Store:
+    """A model of the whole file as it is now."""
+    store = Store()
+    async with OpencodeSource(path, watch=False) as source:
+        async for batch in source.stream():
+            apply(store, source.source, batch)
+    return store
+
+
+def differences(followed: Store, cold: Store) -> list[str]:
+    """How a followed model differs from a cold one; sessions that were never loaded are compared by their row."""
+    out = []
+    for key in followed.sessions.keys() | cold.sessions.keys():
+        here, there = followed.sessions.get(key), cold.sessions.get(key)
+        if here is None or there is None:
+            out.append(f"{key[1]} is only in the {'followed' if there is None else 'cold'} model")
+            continue
+        for name in Session.__struct_fields__:
+            if name in NOT_COMPARED or (name in NOT_LOADED and not here.loaded):
+                continue
+            mine, cold_one = (msgspec.to_builtins(getattr(session, name), str_keys=True) for session in (here, there))
+            # Also the order of prompts, turns and ops is part of the model.
+            if mine != cold_one or (isinstance(mine, dict) and list(mine) != list(cold_one)):
+                out.append(f"{key[1]}.{name}: {str(mine)[:1500]}\n  cold: {str(cold_one)[:1500]}")
+    return out

@@ -1,0 +1,231 @@
+"""What opencode does to its database, seen by the tail: after each the followed model is what a cold load gives."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapter.events import OpRemoved, SessionRemoved, SourceError, TurnRemoved
+from tests.adapter.follower import Follower
+from tests.adapter.opencode_writer import OpencodeWriter, answer, tool
+
+KINDS = {"1.18": ("1.18.33", True), "1.15": ("1.15.13", False), "1.2": ("1.2.1", False)}
+
+
+@pytest.fixture(params=KINDS)
+def opencode(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpencodeWriter]:
+    """opencode as three versions write: with the change feed, with an empty one, with none."""
+    version, events = KINDS[request.param]
+    with OpencodeWriter(tmp_path / "opencode.db", version, events=events) as writer:
+        yield writer
+
+
+@pytest.fixture
+async def follower(opencode: OpencodeWriter) -> AsyncIterator[Follower]:
+    """Follows a database with one session: a prompt, a finished step, a running one."""
+    session = opencode.session("Fix the tests")
+    prompt = opencode.user(session, "Fix them.")
+    for number in (1, 2):
+        message = opencode.assistant(session, prompt)
+        opencode.part(message, {"type": "step-start"})
+        opencode.part(message, {"type": "text", "text": f"Step {number}.", "time": {"start": 1, "end": 2}})
+        if number == 1:
+            tokens = {"input": 100, "output": 5}
+            opencode.part(message, {"type": "step-finish", "reason": "tool-calls", "tokens": tokens})
+            data = answer(1, prompt, completed=2, tokens=100, finish="tool-calls")
+            opencode.message(session, data, message, created=opencode.ms)
+    async with Follower(opencode.path) as following:
+        await following.loaded(session)
+        yield following
+
+
+def newest(opencode: OpencodeWriter) -> str:
+    return list(opencode.messages)[-1]
+
+
+async def test_a_new_part_appears(opencode: OpencodeWriter, follower: Follower) -> None:
+    opencode.part(newest(opencode), tool("running", input={"command": "make"}))
+    await follower.equals_cold_load()
+
+
+async def test_a_part_rewritten_in_place_is_seen(opencode: OpencodeWriter, follower: Follower) -> None:
+    part = opencode.part(newest(opencode), tool("pending"))
+    for status in ("running", "completed"):
+        opencode.part(newest(opencode), tool(status, output="done"), part)
+        await follower.equals_cold_load()
+
+
+async def test_a_part_rewritten_in_the_same_millisecond_is_seen(opencode: OpencodeWriter, follower: Follower) -> None:
+    opencode.ms = opencode._now()
+    part = opencode.part(newest(opencode), tool("running", metadata={"output": ""}))
+    await follower.equals_cold_load()
+    for count in range(5):
+        opencode.part(newest(opencode), tool("running", metadata={"output": "x" * count}), part)
+        await follower.equals_cold_load()
+
+
+async def test_an_old_part_of_a_live_session_rewritten_is_seen(opencode: OpencodeWriter, follower: Follower) -> None:
+    old = next(iter(opencode.parts))
+    for _ in range(3):
+        opencode.assistant(opencode.sessions[0])
+    await follower.equals_cold_load()
+    opencode.part(opencode.parts[old], {"type": "text", "text": "Patched long after."}, old)
+    await follower.equals_cold_load()
+
+
+async def test_a_message_that_ends_is_final(opencode: OpencodeWriter, follower: Follower) -> None:
+    message, session = newest(opencode), opencode.sessions[0]
+    opencode.message(session, answer(5, completed=9, tokens=7, finish="stop"), message)
+    await follower.until(lambda: follower.session(session).turns[message].status == "completed")  # type: ignore[union-attr]
+    await follower.equals_cold_load()
+
+
+async def test_deleted_parts_go(opencode: OpencodeWriter, follower: Follower) -> None:
+    part = list(opencode.parts)[-1]
+    opencode.remove_part(part)
+    await follower.until(lambda: any(e.part_id == part for e in follower.of(OpRemoved)))
+    await follower.equals_cold_load()
+
+
+async def test_deleted_messages_go_and_later_turns_are_numbered_anew(
+    opencode: OpencodeWriter, follower: Follower
+) -> None:
+    first = list(opencode.messages)[1]
+    opencode.remove_message(first)
+    await follower.until(lambda: any(e.message_id == first for e in follower.of(TurnRemoved)))
+    await follower.equals_cold_load()
+    session = follower.session(opencode.sessions[0])
+    assert session is not None
+    assert [turn.seq for turn in session.turns.values()] == [1]
+
+
+async def test_a_deleted_session_goes_with_its_children(opencode: OpencodeWriter, follower: Follower) -> None:
+    parent = opencode.sessions[0]
+    child = opencode.session("Look around (@general subagent)", parent)
+    opencode.user(child)
+    await follower.equals_cold_load()
+    opencode.remove_session(child)
+    opencode.remove_session(parent)
+    await follower.until(lambda: {e.session_id for e in follower.of(SessionRemoved)} == {parent, child})
+    await follower.equals_cold_load()
+    assert follower.store.sessions == {}
+
+
+async def test_a_revert_and_the_next_prompt_drop_what_was_reverted(
+    opencode: OpencodeWriter, follower: Follower
+) -> None:
+    session = opencode.sessions[0]
+    doomed = list(opencode.messages)[1:]
+    opencode.change_session(session, revert=json.dumps({"messageID": doomed[0]}))
+    await follower.equals_cold_load()
+    for message in doomed:
+        opencode.remove_message(message)
+    opencode.change_session(session, revert=None)
+    opencode.user(session, "Another way.")
+    await follower.equals_cold_load()
+
+
+async def test_a_fork_arrives_whole(opencode: OpencodeWriter, follower: Follower) -> None:
+    opencode.fork(opencode.sessions[0], "Fix the tests (fork #1)")
+    await follower.equals_cold_load()
+
+
+async def test_a_sub_agent_appears_under_its_call(opencode: OpencodeWriter, follower: Follower) -> None:
+    parent = opencode.sessions[0]
+    call = opencode.part(newest(opencode), tool("running", "task", input={"description": "Look"}))
+    child = opencode.session("Look (@general subagent)", parent)
+    opencode.part(newest(opencode), tool("running", "task", metadata={"sessionId": child}), call)
+    prompt = opencode.user(child, "Look around.")
+    opencode.assistant(child, prompt)
+    await follower.equals_cold_load()
+    found = follower.session(child)
+    assert found is not None
+    op = follower.store.task_op_of(found)
+    assert op is not None
+    assert (op.part_id, op.kind) == (call, "session")
+    assert len(found.turns) == 1
+
+
+async def test_an_import_without_events_is_found(opencode: OpencodeWriter, follower: Follower) -> None:
+    events, opencode.events = opencode.events, False
+    session = opencode.session("Imported")
+    opencode.user(session, "From elsewhere.")
+    opencode.events = events
+    await follower.equals_cold_load()
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [{"title": "A better title"}, {"time_archived": 1_900_000_000_000}, {"revert": '{"messageID":"msg_1"}'}],
+    ids=["title", "archive", "revert"],
+)
+async def test_a_change_of_the_session_row_alone_is_seen(
+    opencode: OpencodeWriter, follower: Follower, columns: dict[str, Any]
+) -> None:
+    opencode.change_session(opencode.sessions[0], **columns)
+    await follower.equals_cold_load()
+
+
+async def test_a_commit_about_nothing_we_show_brings_no_event(opencode: OpencodeWriter, follower: Follower) -> None:
+    await follower.equals_cold_load()
+    before = len(follower.batches)
+    statement = "INSERT INTO todo (session_id, content, status, priority, position, time_created, time_updated)"
+    row = (opencode.sessions[0], "think", "pending", "low", 1, 1, 1)
+    opencode.commit((f"{statement} VALUES (?, ?, ?, ?, ?, ?, ?)", row))
+    opencode.part(newest(opencode), {"type": "text", "text": "afterwards"})
+    await follower.equals_cold_load()
+    assert not any(isinstance(e, SourceError) for e in follower.events)
+    about = {getattr(e, "message_id", None) for b in follower.batches[before:] for e in b.events}
+    assert about <= {newest(opencode), None}
+
+
+async def test_a_failed_answer_is_told_and_a_later_clean_one_takes_it_back(
+    opencode: OpencodeWriter, follower: Follower
+) -> None:
+    session, message = opencode.sessions[0], newest(opencode)
+    error = {"name": "APIError", "data": {"message": "no"}}
+    opencode.message(session, answer(5, completed=9, error=error), message)
+    await follower.until(lambda: follower.session(session).final_status == "failed")  # type: ignore[union-attr]
+    opencode.assistant(session, completed=12, finish="stop")
+    await follower.until(lambda: follower.session(session).final_status == "")  # type: ignore[union-attr]
+    await follower.equals_cold_load()
+
+
+async def test_a_session_across_the_wrap_of_ids_keeps_its_order(opencode: OpencodeWriter, follower: Follower) -> None:
+    session = opencode.sessions[0]
+    now = opencode._now()
+    opencode.ms = now
+    opencode.id_shift_ms = 2**36 - 5 - now % 2**36
+    before = opencode.assistant(session)
+    opencode.part(before, {"type": "step-start"})
+    opencode.id_shift_ms += 10
+    opencode.part(before, {"type": "text", "text": "behind the wrap"})
+    opencode.ms = now + 10
+    after = opencode.assistant(session)
+    opencode.part(after, {"type": "step-start"})
+    assert after < before
+    await follower.equals_cold_load()
+    turns = list(follower.session(session).turns.values())  # type: ignore[union-attr]
+    assert [turn.message_id for turn in turns[-2:]] == [before, after]
+    assert [op.kind for op in turns[-2].ops.values()] == ["llm", "text"]
+
+
+@pytest.mark.parametrize("statement", ["PRAGMA wal_checkpoint(PASSIVE)", "PRAGMA wal_checkpoint(TRUNCATE)"])
+async def test_a_checkpoint_changes_nothing(opencode: OpencodeWriter, follower: Follower, statement: str) -> None:
+    await follower.equals_cold_load()
+    for number in range(3):
+        opencode.run(statement)
+        opencode.part(newest(opencode), {"type": "text", "text": f"after checkpoint {number}"})
+        await follower.equals_cold_load()
+
+
+async def test_without_notifications_the_tick_finds_changes(opencode: OpencodeWriter) -> None:
+    session = opencode.session()
+    async with Follower(opencode.path, watch=False) as follower:
+        await follower.loaded(session)
+        opencode.user(session)
+        await follower.equals_cold_load()

@@ -1,0 +1,245 @@
+"""The file itself appears, vanishes, is replaced, restored or migrated while it is followed."""
+
+# ruff: noqa: ASYNC240 - the files are small, and what happens to them must be over before the test goes on
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from adapter.errors import AdapterError
+from adapter.events import LogEntry, SessionRemoved, SourceError
+from adapter.source import OpencodeSource
+from tests.adapter import corpus
+from tests.adapter.follower import Follower
+from tests.adapter.opencode_writer import OpencodeWriter
+from tests.adapter.writer import Writer
+
+
+def sessions(follower: Follower) -> set[str]:
+    return {key[1] for key in follower.store.sessions}
+
+
+def sessions_of(name: str) -> set[str]:
+    return {str(row[0]) for row in corpus.table(name, "SELECT id FROM session")}
+
+
+async def told(follower: Follower, words: str, times: int = 1) -> None:
+    """Waits for a source_error with these words."""
+    await follower.until(
+        lambda: sum(words in e.message for e in follower.of(SourceError)) == times,
+        lambda: f"no {words!r} in {[e.message for e in follower.of(SourceError)]}",
+    )
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "opencode.db"
+
+
+@pytest.mark.parametrize("directory_exists", [True, False])
+async def test_a_missing_file_is_told_once_and_waited_for(database: Path, directory_exists: bool) -> None:
+    if directory_exists:
+        database.parent.mkdir()
+    async with Follower(database) as follower:
+        await told(follower, f"no database at {database}")
+        assert follower.source.health().state == "waiting"
+        database.parent.mkdir(exist_ok=True)
+        corpus.build("1.18.33/task", database.with_name("elsewhere.db")).rename(database)
+        await follower.until(lambda: sessions(follower) == sessions_of("1.18.33/task"))
+        await follower.equals_cold_load()
+        assert follower.source.health().state == "ok"
+        assert len(follower.of(SourceError)) == 1
+
+
+BROKEN = {
+    "empty": (lambda path: path.write_bytes(b""), "is empty (0 bytes)", "waiting"),
+    "garbage": (lambda path: path.write_bytes(b"\x00garbage" * 1000), "is not a SQLite database", "error"),
+    "short": (lambda path: path.write_bytes(b"SQLite format 3\0"), "is not a SQLite database", "error"),
+    "directory": (lambda path: path.mkdir(), "is a directory", "error"),
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+async def test_a_file_that_cannot_be_read_is_told_and_gets_another_chance(database: Path, what: str) -> None:
+    spoil, words, state = BROKEN[what]
+    database.parent.mkdir()
+    spoil(database)
+    async with Follower(database) as follower:
+        await told(follower, words)
+        assert follower.source.health().state == state
+        if database.is_dir():
+            database.rmdir()
+        corpus.build("1.18.33/plain", database.with_name("elsewhere.db")).replace(database)
+        await follower.equals_cold_load()
+        assert sessions(follower) == sessions_of("1.18.33/plain")
+
+
+async def test_a_database_of_another_program_is_named_as_such(database: Path) -> None:
+    database.parent.mkdir()
+    with Writer(database) as foreign:
+        foreign.run("CREATE TABLE song (id INTEGER, title TEXT)")
+        async with Follower(database) as follower:
+            await told(follower, "has no table session")
+        async with OpencodeSource(database) as source:
+            with pytest.raises(AdapterError, match="no table session: not a database of opencode"):
+                await source.open()
+
+
+async def test_a_database_without_a_column_that_is_needed_says_which(database: Path) -> None:
+    database.parent.mkdir()
+    corpus.build("1.18.33/plain", database)
+    with Writer(database) as writer:
+        writer.run("ALTER TABLE part RENAME COLUMN data TO payload")
+        async with Follower(database) as follower:
+            await told(follower, "has no column part.data")
+
+
+async def test_tables_that_appear_later_are_picked_up(database: Path) -> None:
+    database.parent.mkdir()
+    with Writer(database) as writer:
+        writer.run("CREATE TABLE early (id INTEGER)")
+        async with Follower(database) as follower:
+            await told(follower, "has no table session")
+            writer.run("PRAGMA foreign_keys=OFF")
+            script = corpus.statements("1.18.33/plain").replace("BEGIN TRANSACTION;", "").replace("COMMIT;", "")
+            pieces = [piece for piece in script.split(";\n") if piece.strip()]
+            writer.commit(*[(piece, ()) for piece in pieces])
+            await follower.equals_cold_load()
+            assert sessions(follower) == sessions_of("1.18.33/plain")
+
+
+async def test_a_file_replaced_by_rename_is_read_anew(database: Path) -> None:
+    database.parent.mkdir()
+    corpus.build("1.18.33/task", database)
+    async with Follower(database) as follower:
+        await follower.until(lambda: sessions(follower) == sessions_of("1.18.33/task"))
+        corpus.build("1.18.33/fail", database.with_name("new.db")).replace(database)
+        await follower.until(lambda: sessions(follower) == sessions_of("1.18.33/fail"))
+        await follower.equals_cold_load()
+        assert {e.session_id for e in follower.of(SessionRemoved)} == sessions_of("1.18.33/task")
+
+
+async def test_a_file_deleted_and_made_again_is_followed(database: Path) -> None:
+    database.parent.mkdir()
+    first = OpencodeWriter(database)
+    session = first.session("Before")
+    async with Follower(database) as follower:
+        await follower.loaded(session)
+        first.kill()
+        for file in database.parent.iterdir():
+            file.unlink()
+        await told(follower, "no database at")
+        with OpencodeWriter(database) as second:
+            again = second.session("After")
+            second.user(again)
+            await follower.until(lambda: sessions(follower) == {again})
+            await follower.equals_cold_load()
+
+
+async def test_a_copy_restored_over_the_file_is_read_anew(database: Path, tmp_path: Path) -> None:
+    database.parent.mkdir()
+    backup = corpus.build("1.18.33/task", tmp_path / "backup.db")
+    corpus.build("1.18.33/fail", database)
+    inode = database.stat().st_ino
+    async with Follower(database) as follower:
+        await follower.until(lambda: sessions(follower) == sessions_of("1.18.33/fail"))
+        shutil.copyfile(backup, database)
+        assert database.stat().st_ino == inode
+        await follower.until(lambda: sessions(follower) == sessions_of("1.18.33/task"))
+        await follower.equals_cold_load()
+
+
+async def test_a_truncated_file_is_told_and_recovers(database: Path, tmp_path: Path) -> None:
+    database.parent.mkdir()
+    corpus.build("1.18.33/task", database)
+    whole = database.read_bytes()
+    async with Follower(database) as follower:
+        await follower.until(lambda: sessions(follower) == sessions_of("1.18.33/task"))
+        os.truncate(database, 0)
+        await told(follower, "is empty (0 bytes)")
+        os.truncate(database, 0)
+        database.write_bytes(whole[:5000])
+        await told(follower, "is not a SQLite database")
+        database.write_bytes(whole)
+        await follower.equals_cold_load()
+        assert sessions(follower) == sessions_of("1.18.33/task")
+
+
+async def test_a_clean_start_of_opencode_on_a_closed_file_is_noticed(database: Path) -> None:
+    database.parent.mkdir()
+    corpus.build("1.18.33/plain", database)
+    async with Follower(database) as follower:
+        await follower.until(lambda: bool(sessions(follower)))
+        assert follower.source.health().open_mode == "immutable"
+        (session,) = sessions_of("1.18.33/plain")
+        for title in ("First", "Second"):
+            with Writer(database) as writer:
+                writer.commit(("UPDATE session SET title = ? WHERE id = ?", (title, session)))
+                await follower.until(lambda wanted=title: follower.session(session).title == wanted)  # type: ignore[union-attr, misc]
+                assert follower.source.health().open_mode == "readonly_shm"
+            await follower.equals_cold_load()
+
+
+async def test_a_new_column_is_read_from_the_moment_it_exists(database: Path) -> None:
+    database.parent.mkdir()
+    with OpencodeWriter(database, "1.2.1") as opencode:
+        session = opencode.session()
+        async with Follower(database) as follower:
+            await follower.loaded(session)
+            missing = [e.message for e in follower.of(LogEntry) if "not in this database" in e.message]
+            assert len(missing) == 8
+            before = follower.source.health().migration_hash
+            opencode.run("ALTER TABLE session ADD COLUMN agent TEXT")
+            opencode.commit(
+                ("UPDATE session SET agent = 'plan'", ()),
+                ("INSERT INTO __drizzle_migrations (hash, created_at) VALUES ('x', 1777641798000)", ()),
+            )
+            await follower.until(lambda: follower.session(session).agent == "plan")  # type: ignore[union-attr]
+            await follower.until(
+                lambda: any(e.severity == "WRN" and "migrated" in e.message for e in follower.of(LogEntry))
+            )
+            health = follower.source.health()
+            assert health.migration_hash != before
+            assert "session.agent" not in health.missing_columns
+            assert health.warnings == {"migrated while watched": 1}
+            opencode.user(session)
+            await follower.equals_cold_load()
+            again = [e.message for e in follower.of(LogEntry) if "not in this database" in e.message]
+            assert len(again) == len(set(again)) == 8
+
+
+async def test_a_table_rebuilt_by_a_migration_is_followed(database: Path) -> None:
+    database.parent.mkdir()
+    with OpencodeWriter(database) as opencode:
+        session = opencode.session()
+        message = opencode.user(session)
+        async with Follower(database) as follower:
+            await follower.loaded(session)
+            opencode.run("PRAGMA foreign_keys=OFF")
+            columns = "id, message_id, session_id, time_created, time_updated, data"
+            opencode.commit(
+                (f"CREATE TABLE new_part AS SELECT {columns} FROM part ORDER BY id DESC", ()),
+                ("DROP TABLE part", ()),
+                ("ALTER TABLE new_part RENAME TO part", ()),
+                ("CREATE UNIQUE INDEX part_id ON part (id)", ()),
+                ("DELETE FROM event", ()),
+            )
+            opencode.part(message, {"type": "text", "text": "in the new table"})
+            await follower.equals_cold_load()
+
+
+async def test_a_killed_writer_leaves_a_file_that_is_still_followed(database: Path) -> None:
+    database.parent.mkdir()
+    first = OpencodeWriter(database)
+    session = first.session()
+    async with Follower(database) as follower:
+        await follower.loaded(session)
+        first.user(session, "the last words")
+        first.kill()
+        await follower.equals_cold_load()
+        with Writer(database) as second:
+            second.commit(("UPDATE session SET title = 'revived'", ()))
+            await follower.until(lambda: follower.session(session).title == "revived")  # type: ignore[union-attr]
