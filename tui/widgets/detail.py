@@ -23,6 +23,9 @@ from tui.widgets.line_view import LineView
 
 TABS = ("Overview", "Input", "Output", "Raw")
 
+ROOMY = 46
+"""Cells from which the tabs have space around their names."""
+
 FETCH_AFTER = 0.06
 """Seconds the cursor has to rest on a node before its text is fetched: a held-down arrow key passes many."""
 
@@ -63,11 +66,10 @@ class TabLine(FixedLines):
 
     def on_click(self, event: events.Click) -> None:
         at = 0
-        for index, (text, _role) in enumerate(self.lines[0][1::2]):
-            begin = 1 + at
-            at += len(text) + 1
-            if begin <= event.x < begin + len(text):
-                self.post_message(self.Picked(index))
+        for place, (text, _role) in enumerate(self.lines[0]):
+            if place % 2 and at <= event.x < at + len(text):
+                self.post_message(self.Picked(place // 2))
+            at += len(text)
 
 
 class Detail(Vertical):
@@ -143,9 +145,11 @@ class Detail(Vertical):
         self._draw(keep=True)
 
     def _draw_tabs(self) -> None:
+        roomy = self.size.width >= ROOMY
         spans: list[Span] = [(" ", "dim")]
         for index, name in enumerate(TABS):
-            spans += [(f" {index + 1} {name} ", "tab" if index == self.tab else "dim"), (" ", "dim")]
+            text = f" {index + 1} {name} " if roomy else f"{index + 1} {name}"
+            spans += [(text, "tab" if index == self.tab else "dim"), (" " if roomy else "  ", "dim")]
         self.query_one("#tabs", TabLine).show([spans])
 
     def _draw(self, keep: bool) -> None:

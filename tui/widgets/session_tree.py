@@ -162,8 +162,12 @@ class SessionTree(ScrollView, can_focus=True, inherit_bindings=False):
     def render_lines(self, crop: Region) -> list[Strip]:
         self._styles = role_styles(self)
         cursor = self.get_component_rich_style("tree--cursor")
-        overlay = Style(bgcolor=cursor.bgcolor, bold=cursor.bold, reverse=cursor.reverse)
-        self._cursor_styles = {role: style + overlay for role, style in self._styles.items()}
+        if cursor.reverse:
+            # Swapping each role's own colours would make a patchwork; the bar has to be one bar without colour.
+            self._cursor_styles = dict.fromkeys(self._styles, self._styles["strong"] + Style(reverse=True))
+        else:
+            overlay = Style(bgcolor=cursor.bgcolor, bold=cursor.bold)
+            self._cursor_styles = {role: style + overlay for role, style in self._styles.items()}
         return super().render_lines(crop)
 
     def render_line(self, y: int) -> Strip:
