@@ -62,14 +62,19 @@ def take(store: Store, event: Event, batch: Batch) -> None:
 
 def _session(store: Store, event: Any, batch: Batch) -> Session:
     """The session an event speaks of; an empty one stands in until its row arrives."""
-    key = (event.source, event.session_id)
-    session = store.sessions.get(key)
+    session = store.sessions.get((event.source, event.session_id))
     if session is None:
-        session = store.sessions[key] = Session(source=key[0], id=key[1], root_id=key[1])
-        book = store.books.get(key[0])
-        if book is not None:
-            session.logs = book.about(key[1])
+        session = _new_session(store, event)
         _place(store, session, batch)
+    return session
+
+
+def _new_session(store: Store, event: Any) -> Session:
+    session = Session(source=event.source, id=event.session_id, root_id=event.session_id)
+    store.sessions[event.source, event.session_id] = session
+    book = store.books.get(event.source)
+    if book is not None:
+        session.logs = book.about(event.session_id)
     return session
 
 
@@ -88,10 +93,13 @@ def _place(store: Store, session: Session, batch: Batch) -> None:
 
 
 def _session_started(store: Store, event: SessionStarted, batch: Batch) -> None:
-    session = _session(store, event, batch)
-    key = (session.source, session.id)
+    key = (event.source, event.session_id)
+    session = store.sessions.get(key)
+    is_new = session is None
+    if session is None:
+        session = _new_session(store, event)
     new = facts.session_facts(event)
-    if any(getattr(session, name) != value for name, value in new.items()):
+    if is_new or any(getattr(session, name) != value for name, value in new.items()):
         batch.change(key)
         if session.start_ts != new["start_ts"]:
             store.kids.clear()

@@ -12,7 +12,8 @@ limit in the data, and it descends only where something is open: the cost follow
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from tui.model.folds import EVERYTHING, TOOLS, Folds
@@ -37,16 +38,61 @@ class _Item(NamedTuple):
     level: int
 
 
-def lay_out(store: Store, top: Session, folds: Folds, live: Set[SessionKey]) -> list[Row]:
-    """The rows of the tree of `top`, in order."""
+class Segment(NamedTuple):
+    """The rows of one turn that calls no sub-agent, made at this depth and level: most of a long session is these."""
+
+    depth: int
+    level: int
+    rows: list[Row]
+
+
+NO_SEGMENTS: Mapping[Key, Segment] = MappingProxyType({})
+
+
+class Layout(NamedTuple):
+    """The rows of one tree, in order, the segments in it by turn, and how many rows had to be made."""
+
+    rows: list[Row]
+    segments: dict[Key, Segment]
+    made: int
+
+
+def lay_out(
+    store: Store, top: Session, folds: Folds, live: Set[SessionKey], known: Mapping[Key, Segment] = NO_SEGMENTS
+) -> Layout:
+    """Lays out the tree of `top`. `known` are segments of an earlier layout whose turns have not changed since."""
     rows: list[Row] = []
+    segments: dict[Key, Segment] = {}
+    made = 0
     stack = [_Item(top, top, 0, -1)]
     while stack:
         item = stack.pop()
+        if isinstance(item.node, Turn):
+            key = turn_key(item.session, item.node)
+            level = turn_level(folds, key, item.level)
+            segment = known.get(key)
+            if segment is None or segment.depth != item.depth or segment.level != level:
+                segment = _segment(item.session, item.node, item.depth, level)
+                made += len(segment.rows) if segment else 0
+            if segment is not None:
+                segments[key] = segment
+                rows += segment.rows
+                continue
         key, fold, below = _row(store, item, folds, live)
         rows.append(Row(key, item.depth, fold))
+        made += 1
         stack.extend(reversed(below))
-    return rows
+    return Layout(rows, segments, made)
+
+
+def _segment(session: Session, turn: Turn, depth: int, level: int) -> Segment | None:
+    """The rows of a turn; None when one of its calls may show a session below it."""
+    if any(op.child_session_id for op in turn.ops.values()):
+        return None
+    shown = shown_ops(turn, level)
+    rows = [Row(turn_key(session, turn), depth, "open" if shown else _closed(turn))]
+    rows += [Row(op_key(session, op), depth + 1, "") for op in shown]
+    return Segment(depth, level, rows)
 
 
 def shown_session(store: Store, key: Key) -> Session | None:
@@ -181,4 +227,9 @@ def _turn(session: Session, turn: Turn, item: _Item, folds: Folds) -> tuple[str,
     shown = shown_ops(turn, turn_level(folds, turn_key(session, turn), item.level))
     if shown:
         return "open", [_Item(op, session, item.depth + 1, item.level) for op in shown]
-    return ("closed" if any(op.kind != "llm" for op in turn.ops.values()) else ""), []
+    return _closed(turn), []
+
+
+def _closed(turn: Turn) -> str:
+    """The fold sign of a turn that shows nothing: a step that is one model call has nothing to show."""
+    return "closed" if any(op.kind != "llm" for op in turn.ops.values()) else ""

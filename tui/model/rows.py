@@ -13,7 +13,7 @@ from itertools import accumulate
 import msgspec
 
 from tui.model.folds import EVERYTHING, TOOLS, Folds
-from tui.model.layout import fold_key, lay_out, parent_key, row_key, shown_ops, shown_session
+from tui.model.layout import Segment, fold_key, lay_out, parent_key, row_key, shown_ops, shown_session
 from tui.model.links import SessionKey
 from tui.model.nodes import ChangeSet, Key, Row, Session, op_id, op_key, prompt_key, session_key, turn_key
 from tui.model.rollup import subtree
@@ -29,16 +29,31 @@ _Place = tuple[int, int, str, str]
 
 
 class _Block(msgspec.Struct):
-    """The rows of one tree; `index` is made when a key is first looked for."""
+    """The rows of one tree; `index` is made when a key is first looked for, and kept up to date from then on."""
 
     place: _Place
-    rows: list[Row]
+    rows: list[Row] = []
+    segments: dict[Key, Segment] = {}
     index: dict[Key, int] | None = None
+
+    def replace(self, rows: list[Row]) -> bool:
+        """Takes other rows in, at the cost of what comes after the first difference. False when there is none."""
+        if rows == self.rows:
+            return False
+        if self.index is not None:
+            pairs = enumerate(zip(self.rows, rows, strict=False))
+            same = next((i for i, (old, new) in pairs if old is not new and old != new), min(len(self.rows), len(rows)))
+            for row in self.rows[same:]:
+                del self.index[row.key]
+            for i in range(same, len(rows)):
+                self.index[rows[i].key] = i
+        self.rows = rows
+        return True
 
 
 class VisibleRows:
-    """The list that the tree widget draws. `laid_out` counts the blocks laid out so far, so that a test can hold an
-    update to its cost.
+    """The list that the tree widget draws. `laid_out` counts the blocks laid out so far, `made` the rows made for them,
+    so that a test can hold an update to its cost.
 
     Trees with something live in them come first, the one whose run began last on top: their order is steady while they
     write. Then the others by their newest activity.
@@ -48,6 +63,7 @@ class VisibleRows:
         self.store = store
         self.folds = folds if folds is not None else Folds()
         self.laid_out = 0
+        self.made = 0
         self._new = True
         self._second = -1
         self._open: set[SessionKey] = set()
@@ -136,6 +152,9 @@ class VisibleRows:
                 self._open.add(key)
             else:
                 self._open.discard(key)
+        for node in changes.dirty:
+            if node.kind == "turn":
+                self._drop_segment(node)
         roots |= self._update_live(touched, now_us)
         moved = {self.store.links.top(key) for key in touched if key in self.store.sessions} - roots
         return self._lay_out(roots, moved)
@@ -168,7 +187,7 @@ class VisibleRows:
 
     def _lay_out(self, roots: set[SessionKey], moved: set[SessionKey]) -> bool:
         """Lays out the trees of `roots`, and puts those of `moved` in their place."""
-        changed = False
+        grown: dict[SessionKey, int] = {}
         out: list[_Place] = []
         new: list[_Place] = []
         for key in roots | moved:
@@ -181,22 +200,38 @@ class VisibleRows:
             top = self.store.sessions[key]
             place = self._place(top)
             if block is None or key in roots:
-                rows = lay_out(self.store, top, self.folds, self._above_live)
+                if block is None:
+                    block = self._blocks[key] = _Block(place)
+                    new.append(place)
+                layout = lay_out(self.store, top, self.folds, self._above_live, block.segments)
                 self.laid_out += 1
-                if block is None or rows != block.rows:
-                    changed = True
-                    self._blocks[key] = _Block(place, rows)
-            if block is None or block.place != place:
-                if block is not None:
-                    out.append(block.place)
+                self.made += layout.made
+                block.segments = layout.segments
+                before = len(block.rows)
+                if block.replace(layout.rows):
+                    grown[key] = len(block.rows) - before
+            if block.place != place:
+                out.append(block.place)
                 new.append(place)
-                self._blocks[key].place = place
+                block.place = place
         if out or new:
-            changed = True
             self._reorder(out, new)
-        if changed:
-            self._ends = list(accumulate(len(self._blocks[place[2:]].rows) for place in self._order))
-        return changed
+            self._ends = list(accumulate([len(self._blocks[place[2:]].rows) for place in self._order]))
+            return True
+        for key, more in grown.items():
+            if more:
+                at = bisect_left(self._order, self._blocks[key].place)
+                self._ends[at:] = [end + more for end in self._ends[at:]]
+        return bool(grown)
+
+    def _drop_segment(self, turn: Key) -> None:
+        """The rows of a turn that changed have to be made again."""
+        session = self.store.sessions.get((turn.source, turn.session_id))
+        if session is not None:
+            top = self.store.top_of(session)
+            block = self._blocks.get((top.source, top.id))
+            if block is not None:
+                block.segments.pop(turn, None)
 
     def _reorder(self, out: list[_Place], new: list[_Place]) -> None:
         if len(out) + len(new) > MANY:

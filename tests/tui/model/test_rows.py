@@ -405,6 +405,19 @@ class TestCost:
         assert not rows.update(changes, at(5))
         assert rows.laid_out == laid_out
 
+    def test_a_step_of_a_long_run_makes_its_own_rows_only(self) -> None:
+        run = [event for n in range(1, 200) for event in step(f"a{n}", n, n * 2, "u1")]
+        store = store_of(session(), prompt("u1", 1), *run, turn("a200", 200, 500, "u1"))
+        rows = rows_of(store, now=501)
+        assert len(rows) == 2 + 199 * 2 + 1
+        last = rows.row(len(rows) - 1).key
+        assert rows.index_of(last) == len(rows) - 1
+        made = rows.made
+        rows.update(store.apply([op("p9", "a200", "tool", 1, 501, turn_seq=200)]), at(501))
+        assert rows.made - made == 4  # the session, its prompt, the step and the call
+        assert rows.index_of(last) == len(rows) - 2
+        assert rows.index_of(key("op", "p9:tool")) == len(rows) - 1
+
     def test_a_folded_tree_costs_one_row_however_large(self) -> None:
         store = store_of(session(), *(turn(f"a{n}", n, n + 2) for n in range(1, 2000)), turn_end("a1999", 1999, 3000))
         rows = rows_of(store, now=9000)

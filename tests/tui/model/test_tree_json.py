@@ -26,6 +26,10 @@ FAMILY: list[Event] = [
 ]
 
 
+SESSION_FIELDS = """id parent_id root_id kind title agent model provider_alias status state reason usage cost subtree
+turns"""
+
+
 def test_the_object_has_the_planned_shape_parents_first() -> None:
     store = store_of(*FAMILY)
     told = json.loads(json.dumps(tree(store, at(10), ["/tmp/opencode.db"])))
@@ -38,25 +42,7 @@ def test_the_object_has_the_planned_shape_parents_first() -> None:
         "s1",
         "sub_agent",
     )
-    assert set(top) == set(
-        [
-            "id",
-            "parent_id",
-            "root_id",
-            "kind",
-            "title",
-            "agent",
-            "model",
-            "provider_alias",
-            "status",
-            "state",
-            "reason",
-            "usage",
-            "cost",
-            "subtree",
-            "turns",
-        ]
-    )
+    assert set(top) == set(SESSION_FIELDS.split())
     assert top["cost"] == 0.5
     assert top["subtree"] == {
         "usage": {"input": 19, "output": 2, "reasoning": 0, "cache_read": 0, "cache_write": 0},
