@@ -131,7 +131,7 @@ class Detail(Vertical):
         """Draws again when the node is among those that changed; its texts are fetched anew when looked at."""
         if self.key is None or self.key not in dirty:
             return False
-        self._stale = set(self._texts)
+        self._stale = set(self._texts) | self._asked
         self._draw(keep=True)
         return True
 

@@ -1,0 +1,110 @@
+"""The status bar, the health pane, the footer and the help, as text."""
+
+from __future__ import annotations
+
+import pytest
+from rich.cells import cell_len
+from textual.binding import Binding
+
+from tests.tui.stage import health
+from tui.app import ViewerApp, key_groups
+from tui.render import keys
+from tui.render.health import Lags, health_lines
+from tui.render.help import help_lines
+from tui.render.lines import plain
+from tui.render.status import Status, problem_lines, status_line
+from tui.screens.help import HelpScreen
+from tui.screens.main import MainScreen
+from tui.widgets.line_view import LineView
+from tui.widgets.session_tree import SessionTree
+
+FULL = Status(
+    paths=("/home/ada/.local/share/opencode/opencode.db",),
+    healths=(health(),),
+    lags=Lags(12, 30, 4, 9),
+    running=3,
+    waiting=1,
+    failed=2,
+    cost_today=4.12,
+    following=True,
+    new_below=5,
+)
+
+
+def test_the_bar_at_full_width() -> None:
+    text = plain(status_line(FULL, 160))
+    assert text.startswith(" opencode-viewer  /home/ada/.local/share/opencode/opencode.db   ")
+    assert text.endswith("   5 new below   follow   ● 12 ms   ► 3 running   ? 1 waiting   ✗ 2 failed   $4.12 today ")
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120, 200])
+def test_the_bar_fits_and_keeps_the_counts(width: int) -> None:
+    text = plain(status_line(FULL, width))
+    assert cell_len(text) == width
+    assert "► 3" in text
+    assert "? 1" in text
+    assert "$4.12" in text
+
+
+def test_the_worst_source_decides_the_dot() -> None:
+    states = [health(), health(state="error", message="no")]
+    assert "● error" in plain(status_line(FULL._replace(healths=tuple(states)), 160))
+    assert "2 databases" in plain(status_line(FULL._replace(paths=("/a", "/b")), 160))
+
+
+def test_problems_are_clean_lines_folded_to_the_width() -> None:
+    lines = problem_lines([health(state="waiting", message="looked at \x1b[31m/a;\nwaiting")], "", 120)
+    assert [plain(line) for line in lines] == [" ! looked at /a; waiting"]
+    assert problem_lines([health()], "", 120) == []
+    assert len(problem_lines([], "word " * 30, 60)) > 1
+
+
+def test_health_says_where_the_numbers_come_from() -> None:
+    text = [plain(line) for line in health_lines(health(missing_columns=["session.cost"]), Lags(12, 30, 4, 9))]
+    assert text[0] == "● /data/opencode.db  v1 1.18.33  7 sessions  42 messages  180 parts  999 events"
+    assert text[1] == (
+        "  migration 20260622202450_simplify · 9f3a21c0 (38)   missing session.cost   file 4.1 MB  WAL 117 kB"
+    )
+    assert text[2] == (
+        "  changes by event feed   read lag p50 9 ms p99 22 ms   to model p50 12 p99 30 ms   to screen +4 +9 ms"
+        "   last change 14:13:16   longest read 6 ms   warnings 0"
+    )
+
+
+def test_health_of_a_source_that_is_not_there_is_short() -> None:
+    text = [plain(line) for line in health_lines(health(state="waiting", message="no file", counts={}))]
+    assert text[1] == "  no file"
+    assert len(text) == 2
+
+
+def test_warnings_are_counted_by_kind() -> None:
+    text = [plain(line) for line in health_lines(health(warnings={"unknown_part": 1200, "bad\x07": 1}))]
+    assert text[-2:] == ["  warning 1 × bad\ufffd", "  warning 1,200 × unknown_part"]
+
+
+def test_a_missing_journal_is_said() -> None:
+    assert any("no journal" in plain(line) for line in health_lines(health(migration_table="")))
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+@pytest.mark.parametrize("bar", [keys.TREE, keys.DETAIL, keys.DETAIL_ALONE, keys.HELP])
+def test_the_footer_always_has_help_and_quit(bar: tuple[tuple[str, str], ...], width: int) -> None:
+    text = plain(keys.key_line(bar, width))
+    assert "? help" in text
+    assert "q quit" in text
+    assert cell_len(text) <= width
+
+
+def test_the_help_has_every_binding_with_words() -> None:
+    text = "\n".join(plain(line) for line in help_lines(key_groups()))
+    for _, entries in key_groups():
+        for _, words in entries:
+            assert words
+            assert words in text
+
+
+def test_every_binding_has_an_id_of_its_own() -> None:
+    owners = (ViewerApp, MainScreen, HelpScreen, SessionTree, LineView)
+    ids = [binding.id for owner in owners for binding in owner.BINDINGS if isinstance(binding, Binding)]
+    assert all(ids)
+    assert len(ids) == len(set(ids))
