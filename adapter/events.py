@@ -122,7 +122,8 @@ class SessionRemoved(Event, frozen=True, kw_only=True, tag="session_removed"):
 
 class TurnStarted(Event, frozen=True, kw_only=True, tag="turn_started"):
     """An assistant message. `turn_seq` is its 1-based place among the session's assistant messages by
-    (time_created, id); `prompt_id` the user message it answers ("" when the row does not say)."""
+    (time_created, id); `prompt_id` the user message it answers ("" when the row does not say). `extras` may hold
+    `cwd`, `summary` (a compaction), `variant`, `status_code` of an error, and while it is open `time_updated` (µs)."""
 
     session_id: str
     turn_seq: int
@@ -165,7 +166,8 @@ class OpStarted(Event, frozen=True, kw_only=True, tag="op_started"):
     A `task` call that names its child gives two ops of one part: a `session` op (the parent) and the `tool` op.
     `extras` holds short facts for one line of text, never payloads: `label` (the call in a few words, at most
     LABEL_LIMIT characters), `title`, `exit`, `additions`, `deletions`, `todos`, `hits`, `running` (the process has
-    really started), `output_bytes`, and the like.
+    really started), `output_bytes`, `phase` (pending, running, completed, error), and `time_updated` (µs, when the
+    row was last written) while the call goes on.
     """
 
     session_id: str

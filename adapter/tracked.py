@@ -11,11 +11,12 @@ from typing import Literal
 
 import msgspec
 
-from adapter.events import Event, OpRemoved, TurnRemoved, Usage
+from adapter.events import Event, OpFinalized, OpRemoved, TurnFinalized, TurnRemoved, Usage
 from adapter.mapping.session import LastAnswer
 from adapter.mapping.turn import TURN_GROUP, MappedMessage, map_message
 from adapter.reading import MessageRow
 
+ENDS = (OpFinalized, TurnFinalized)
 ENCODER = msgspec.msgpack.Encoder()
 
 
@@ -25,13 +26,14 @@ def digest(events: list[Event]) -> int:
 
 
 class TrackedMessage(msgspec.Struct):
-    """One emitted message. `fingerprint` sums up (id, time_updated) of its rows, so that lists without data tell
+    """One emitted message: a digest per group, and which groups told of an end. `fingerprint` sums up (id, time_updated) of its rows, so that lists without data tell
     whether it must be read again."""
 
     role: Literal["user", "assistant", "other"]
     time_created: int
     fingerprint: int
     groups: dict[str, int]
+    ended: frozenset[str]
     usage: Usage | None
     last: LastAnswer | None
     open: bool
@@ -49,7 +51,8 @@ class TrackedSession:
 
     def replace(self, rows: list[MessageRow]) -> list[Event]:
         """Takes the whole session anew: events for what differs, removals for what is gone."""
-        events = self._gone([key for key in self.messages if key not in {item.row.id for item in rows}])
+        present = {item.row.id for item in rows}
+        events = self._gone([key for key in self.messages if key not in present])
         previous: Usage | None = None
         seq = 0
         before, self.messages = self.messages, {}
@@ -123,19 +126,26 @@ class TrackedSession:
         events: list[Event] = []
         for message_id in ids:
             del self.messages[message_id]
-            events.append(
-                TurnRemoved(source=self.source, ts=self.changed_ms * 1000, session_id=self.id, message_id=message_id)
-            )
+            events.append(self._turn_removed(message_id))
         return events
+
+    def _turn_removed(self, message_id: str) -> TurnRemoved:
+        return TurnRemoved(source=self.source, ts=self.changed_ms * 1000, session_id=self.id, message_id=message_id)
 
     def _emit(self, item: MessageRow, mapped: MappedMessage, known: TrackedMessage | None) -> list[Event]:
         events: list[Event] = []
         before = known.groups if known else {}
+        was_ended = known.ended if known else frozenset()
         after = {key: digest(group) for key, group in mapped.groups.items()}
+        ended = frozenset(key for key, group in mapped.groups.items() if any(isinstance(e, ENDS) for e in group))
         newest = max([item.row.time_updated, *(part.row.time_updated for part in item.parts)])
         self.changed_ms = max(self.changed_ms, newest)
-        for part_id in before:
-            if part_id not in after and part_id != TURN_GROUP:
+        if TURN_GROUP in was_ended - ended:
+            events += [self._turn_removed(item.row.id)]
+            before = {}
+        # An end that no longer holds is taken back by removing its node; what is left of it follows.
+        for part_id in before.keys() - after.keys() | (was_ended - ended):
+            if part_id != TURN_GROUP and part_id in before:
                 events.append(
                     OpRemoved(
                         source=self.source,
@@ -155,6 +165,7 @@ class TrackedSession:
                 [(item.row.id, item.row.time_updated), *((p.row.id, p.row.time_updated) for p in item.parts)]
             ),
             groups=after,
+            ended=ended,
             usage=mapped.usage,
             last=mapped.last,
             open=mapped.role == "assistant" and mapped.usage is None,

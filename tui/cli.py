@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tui import __version__
+from tui.exit_codes import INTERRUPTED, OK, UNUSABLE
 
 DESCRIPTION = """\
 Watch opencode live: every session, sub-agent, step and tool call, with tokens and cost, read from opencode's own
@@ -21,8 +22,6 @@ Examples:
   opencode-viewer events --follow | jq .kind  every change as one JSON object a line
   opencode-viewer doctor --json               what can be read, and how
 Exit status: 0 fine, 1 degraded (doctor), 2 no usable database or wrong arguments."""
-
-OK, DEGRADED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -25,7 +25,7 @@ from adapter.locate import locate
 from adapter.source import OpencodeSource
 from adapter.tailer import Batch
 from tui import sanitize
-from tui.cli import DEGRADED, OK, UNUSABLE
+from tui.exit_codes import DEGRADED, OK, UNUSABLE
 
 DOCTOR_LIMIT_S = 10.0
 """`doctor` reads sessions for this long and says how many it got through."""

@@ -277,6 +277,9 @@ class OpMapper:
             "phase": status,
             **tools.facts(tool, arguments, metadata),
         }
+        if status in ("pending", "running"):
+            # The only sign of life of a call that goes on: opencode touches the row with every chunk of output.
+            extras["time_updated"] = row.time_updated * 1000
         if state.title:
             extras["title"] = tools.short(state.title)
         if isinstance(live, str):

@@ -237,6 +237,8 @@ def _assistant(
         ended_error=error,
     )
     extras: dict[str, Any] = {}
+    if not ended:
+        extras["time_updated"] = row.time_updated * 1000
     if message.path and message.path.cwd:
         extras["cwd"] = message.path.cwd
     if message.summary is True:

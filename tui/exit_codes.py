@@ -1,0 +1,11 @@
+"""What the command tells its caller."""
+
+from __future__ import annotations
+
+OK = 0
+DEGRADED = 1
+"""`doctor`: readable, with something worth a look."""
+UNUSABLE = 2
+"""No usable database, or wrong arguments."""
+INTERRUPTED = 130
+"""ctrl+c, as a shell reports it."""
