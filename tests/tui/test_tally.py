@@ -59,9 +59,12 @@ def test_only_changed_sessions_are_judged(monkeypatch: pytest.MonkeyPatch) -> No
     tally.update(store.apply([session(f"ses_{n}", f"S {n}", 100 + n) for n in range(500)]), NOW_US)
     judged: list[str] = []
     original = state.session_state
-    monkeypatch.setattr(
-        state, "session_state", lambda store, one, now: judged.append(one.id) or original(store, one, now)
-    )
+
+    def noting(model: Store, one: Session, now: int) -> state.State:
+        judged.append(one.id)
+        return original(model, one, now)
+
+    monkeypatch.setattr(state, "session_state", noting)
     tally.update(store.apply([session("ses_7", "Renamed", 107)]), NOW_US)
     assert judged == ["ses_7"]
     judged.clear()
