@@ -191,9 +191,18 @@ async def test_the_cursor_stays_on_its_node_and_line_when_rows_arrive_above() ->
         assert "new above" not in screen_text(app)[0]
 
 
+async def test_before_the_user_moves_the_cursor_stays_on_top_where_the_newest_is() -> None:
+    async with playing([session("ses_a", "First known", 5000)], size=(80, 24)) as (app, pilot):
+        feed(app, [session(f"ses_{n}", f"Session {n}", 100 + n) for n in range(300)])
+        await pilot.pause()
+        assert app.main.sessions.cursor == Key(SOURCE, "session", "ses_0", "ses_0")
+        assert "Session 0" in screen_text(app)[2]
+
+
 async def test_rows_that_arrive_below_are_counted_until_they_are_seen() -> None:
     old = [session(f"ses_{n:03}", f"Session {n}", 1000 + n) for n in range(30)]
     async with playing(old, size=(80, 24)) as (app, pilot):
+        await pilot.press("j")
         feed(app, [session(f"ses_late{n}", f"Older session {n}", 90_000 + n) for n in range(5)])
         await pilot.pause()
         assert "5 new below" in screen_text(app)[0]

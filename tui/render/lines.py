@@ -62,10 +62,10 @@ def segments(line: Line, width: int, styles: Mapping[str, Style], start: int = 0
         if room == 0:
             drawn[-1] = Segment(fit(drawn[-1].text + text, cell_len(drawn[-1].text)), drawn[-1].style)
             break
-        text = fit(text, room)
-        drawn.append(Segment(text, styles[role]))
-        room -= cell_len(text)
-        if text.endswith("…"):
+        shown = fit(text, room)
+        drawn.append(Segment(shown, styles[role]))
+        room -= cell_len(shown)
+        if shown != text:
             break
     if room:
         drawn.append(Segment(" " * room, styles["text"]))

@@ -104,7 +104,7 @@ def laid_out(
         *cells.words,
     ]
     space = max(0, room - width_of(left[:3]))
-    note = min(width_of(cells.note), space // 2 if width_of(cells.words) > space // 2 else space)
+    note = min(width_of(cells.note), max(space - width_of(cells.words), space // 2))
     words = min(room - note, width_of(left))
     right: list[Span] = []
     for column in shown:

@@ -11,8 +11,8 @@ from tui.render.health import Lags, health_lines
 from tui.render.lines import Line, folded
 from tui.widgets.fixed_lines import FixedLines
 
-TALLEST = 12
-"""Lines that the pane may take before it cuts: the tree must stay usable below a store full of warnings."""
+SHARE = 3
+"""The pane takes at most one line in so many: the tree must stay usable above a store full of warnings."""
 
 
 class HealthPane(FixedLines):
@@ -48,7 +48,8 @@ class HealthPane(FixedLines):
         ]
         if not lines:
             lines = [[("  No database is watched.", "dim")]]
-        if len(lines) > TALLEST:
-            more = len(lines) - TALLEST + 1
-            lines = [*lines[: TALLEST - 1], [(f"  and {more} lines more: opencode-viewer doctor", "dim")]]
+        tallest = max(4, self.app.size.height // SHARE)
+        if len(lines) > tallest:
+            more = len(lines) - tallest + 1
+            lines = [*lines[: tallest - 1], [(f"  and {more} lines more: opencode-viewer doctor", "dim")]]
         self.show([[(" ", "text"), *line] for line in lines])

@@ -83,6 +83,7 @@ class SessionTree(ScrollView, can_focus=True, inherit_bindings=False):
         self.new_above = 0
         self.new_below = 0
         self._cursor_at = 0
+        self._untouched = True
         self._ticking: set[Key] = set()
         self._styles: dict[str, Style] = {}
         self._cursor_styles: dict[str, Style] = {}
@@ -96,8 +97,15 @@ class SessionTree(ScrollView, can_focus=True, inherit_bindings=False):
         before = len(self.rows)
         if not self.rows.update(changes, self.now()):
             return self._redraw(changes.dirty)
+        if self._untouched:
+            # Nobody has looked for anything yet: the first row is where the newest is, also while a catalogue of
+            # thousands is still coming in.
+            anchor = None
+            if len(self.rows) > 0:
+                self._set_cursor(0)
         self._place(anchor, anchor_at, top)
-        self._count_unseen(before, anchor, anchor_at)
+        if not self._untouched:
+            self._count_unseen(before, anchor, anchor_at)
         if self.following:
             self.go_to_newest()
         self.refresh()
@@ -138,7 +146,7 @@ class SessionTree(ScrollView, can_focus=True, inherit_bindings=False):
         found = self.rows.index_of(self.cursor) if self.cursor is not None else None
         if found is not None:
             self._cursor_at = found
-        elif len(self.rows):
+        elif len(self.rows) > 0:
             self._set_cursor(min(self._cursor_at, len(self.rows) - 1))
         else:
             self.cursor, self._cursor_at = None, 0
@@ -191,6 +199,7 @@ class SessionTree(ScrollView, can_focus=True, inherit_bindings=False):
 
     def select(self, key: Key) -> None:
         """Puts the cursor on a node that has a row, and brings it into sight."""
+        self._untouched = False
         at = self.rows.index_of(key)
         if at is not None:
             self._go(at)
@@ -234,6 +243,7 @@ class SessionTree(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _moved_by_hand(self) -> None:
         """The user took over: follow mode pauses, and what is in sight now has been seen."""
+        self._untouched = False
         self.follow(False)
         self._forget_unseen()
 

@@ -65,3 +65,8 @@ def test_a_cut_between_two_spans_is_marked_too() -> None:
 def test_a_scrolled_line_starts_in_the_middle() -> None:
     drawn = segments([("abcd", "text"), ("efgh", "dim")], 4, STYLES, start=2)
     assert "".join(segment.text for segment in drawn) == "cde…"
+
+
+def test_a_span_that_ends_in_an_ellipsis_of_its_own_does_not_end_the_line() -> None:
+    drawn = segments([("claude-…", "text"), (" 12s", "dim")], 12, STYLES)
+    assert "".join(segment.text for segment in drawn) == "claude-… 12s"

@@ -131,6 +131,12 @@ def test_a_deep_row_keeps_room_for_its_words() -> None:
     assert "npm test" in drawn(store, Row(BASH.key, 60, ""), 100)
 
 
+def test_a_long_state_leaves_half_of_the_room_to_the_title() -> None:
+    step = Step("ses_x", 1, "usr_x", 9).op("tool", "bash", 8, None, label="make " * 40, running=True)
+    store = store_of([session("ses_x", "A short title", 10), *step.events])
+    assert "A short title  bash make make" in drawn(store, Row(key("session", "ses_x", "ses_x"), 0, "closed"), 80)
+
+
 def test_rows_can_be_drawn_in_ascii() -> None:
     text = drawn(store_of(story.running_sub_agent()), RETRY, 80, ASCII)
     assert text.startswith(" v > Fix the flaky retry test")
