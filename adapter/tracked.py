@@ -67,6 +67,14 @@ class TrackedSession:
     def update(self, rows: list[MessageRow], wanted: set[str]) -> list[Event] | None:
         """Takes some messages anew; None when the whole session must be read instead, because the order of its
         messages changed or numbers of later ones depend on it."""
+        before = dict(self.messages)
+        events = self._update(rows, wanted)
+        if events is None:
+            # What was noted on the way has not left, so the whole session must tell it again.
+            self.messages = before
+        return events
+
+    def _update(self, rows: list[MessageRow], wanted: set[str]) -> list[Event] | None:
         found = {item.row.id: item for item in rows}
         order = list(self.messages)
         for message_id in wanted:

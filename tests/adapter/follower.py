@@ -85,6 +85,12 @@ class Follower:
         cold = await cold_store(self.path)
         await self.until(lambda: not differences(self.store, cold), lambda: "\n".join(differences(self.store, cold)))
 
+    def nudge(self) -> None:
+        """Makes the tail look now, as its tick would."""
+        watch = self.source._tailer._watch
+        if watch is not None:
+            watch.nudge()
+
     async def _run(self) -> None:
         try:
             async for batch in self.source.tail():
@@ -131,8 +137,15 @@ def differences(followed: Store, cold: Store) -> list[str]:
         for name in Session.__struct_fields__:
             if name in NOT_COMPARED or (name in NOT_LOADED and not here.loaded):
                 continue
-            mine, cold_one = (msgspec.to_builtins(getattr(session, name), str_keys=True) for session in (here, there))
-            # Also the order of prompts, turns and ops is part of the model.
-            if mine != cold_one or (isinstance(mine, dict) and list(mine) != list(cold_one)):
-                out.append(f"{key[1]}.{name}: {str(mine)[:1500]}\n  cold: {str(cold_one)[:1500]}")
+            mine, right = (msgspec.to_builtins(getattr(session, name), str_keys=True) for session in (here, there))
+            out += unlike(mine, right, f"{key[1]}.{name}")
     return out
+
+
+def unlike(mine: Any, right: Any, where: str) -> list[str]:
+    """Where two values of JSON's types differ; the order of keys counts, because it is the order on screen."""
+    if isinstance(mine, dict) and isinstance(right, dict):
+        if list(mine) != list(right):
+            return [f"{where} has {list(mine)}, cold {list(right)}"]
+        return [line for key in mine for line in unlike(mine[key], right[key], f"{where}.{key}")]
+    return [] if mine == right else [f"{where} is {str(mine)[:200]}, cold {str(right)[:200]}"]

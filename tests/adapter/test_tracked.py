@@ -1,0 +1,93 @@
+"""What is remembered of a session: only news leaves, and no news is lost between the short way and the long one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from adapter.events import Event, OpStarted, TurnFinalized, TurnRemoved, TurnStarted
+from adapter.reading import MessageRow
+from adapter.tracked import TrackedSession
+from tests.adapter.rows import message_row
+
+
+def row(number: int, *texts: str, tokens: int = 0, completed: int = 0) -> MessageRow:
+    """The answer `msg_<number>`, made at that millisecond, with a text part for each of `texts`."""
+    data: dict[str, Any] = {"role": "assistant", "tokens": {"input": tokens}, "time": {"completed": completed}}
+    return message_row(f"msg_{number}", data, [{"type": "text", "text": text} for text in texts], created=number)
+
+
+def tracked(*rows: MessageRow) -> TrackedSession:
+    session = TrackedSession("opencode:x", "ses_1")
+    session.replace(list(rows))
+    return session
+
+
+def removed(events: list[Event]) -> list[str]:
+    return [event.message_id for event in events if isinstance(event, TurnRemoved)]
+
+
+def test_the_same_rows_again_are_no_news() -> None:
+    rows = [row(1, "a"), row(2, "b", completed=9)]
+    session = tracked(*rows)
+    assert session.replace(rows) == []
+    assert session.update(rows, {"msg_1", "msg_2"}) == []
+
+
+def test_content_counts_not_time() -> None:
+    session = tracked(row(1, "a"))
+    events = session.update([row(1, "b")], {"msg_1"})
+    assert events is not None
+    assert [event.extras["label"] for event in events if isinstance(event, OpStarted)] == ["b"]
+
+
+def test_only_the_part_that_changed_leaves() -> None:
+    session = tracked(row(1, "a", "b", "c"))
+    events = session.update([row(1, "a", "B", "c")], {"msg_1"})
+    assert events is not None
+    assert {getattr(event, "part_id", "") for event in events} == {"msg_1_1"}
+
+
+def test_the_last_message_may_go_by_the_short_way() -> None:
+    session = tracked(row(1), row(2))
+    events = session.update([], {"msg_2"})
+    assert events is not None
+    assert removed(events) == ["msg_2"]
+
+
+def test_a_message_in_the_middle_needs_the_long_way() -> None:
+    session = tracked(row(1), row(2), row(3))
+    assert session.update([], {"msg_2"}) is None
+    events = session.replace([row(1), row(3)])
+    assert removed(events) == ["msg_2"]
+    assert [event.turn_seq for event in events if isinstance(event, TurnStarted)] == [2]
+
+
+def test_a_message_that_sorts_before_others_needs_the_long_way() -> None:
+    session = tracked(row(2), row(4))
+    assert session.update([row(3)], {"msg_3"}) is None
+    events = session.replace([row(2), row(3), row(4)])
+    starts = [(event.message_id, event.turn_seq) for event in events if isinstance(event, TurnStarted)]
+    assert starts == [("msg_3", 2), ("msg_4", 3)]
+
+
+def test_tokens_that_later_turns_grow_from_need_the_long_way() -> None:
+    session = tracked(row(1, tokens=100, completed=1), row(2, tokens=300, completed=2))
+    changed = [row(1, tokens=250, completed=1), row(2, tokens=300, completed=2)]
+    assert session.update(changed[:1], {"msg_1"}) is None
+    deltas = [event.delta.input for event in session.replace(changed) if isinstance(event, TurnFinalized)]
+    assert deltas == [250, 50]
+
+
+def test_nothing_is_lost_when_the_short_way_is_given_up_half_way() -> None:
+    session = tracked(row(1, tokens=100, completed=1), row(2, tokens=300, completed=2), row(3, "a"), row(4))
+    now = [row(1, tokens=100, completed=1), row(2, tokens=200, completed=2), row(3, "b")]
+    assert session.update([row(1, "new", tokens=100, completed=1), *now[1:]], {"msg_1", "msg_2", "msg_4"}) is None
+    events = session.replace([row(1, "new", tokens=100, completed=1), *now[1:]])
+    assert removed(events) == ["msg_4"]
+    labels = [event.extras["label"] for event in events if isinstance(event, OpStarted)]
+    assert labels == ["new", "b"]
+
+
+def test_open_and_newest_messages_are_looked_at_where_no_feed_tells() -> None:
+    session = tracked(row(1), row(2, completed=1), row(3, completed=1), row(4, completed=1))
+    assert session.recent(2) == ["msg_3", "msg_4", "msg_1"]
