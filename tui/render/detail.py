@@ -15,7 +15,7 @@ from tui.model.state import State
 from tui.model.store import Store
 from tui.render import numbers, summaries
 from tui.render.glyphs import UNICODE, Glyphs, mark
-from tui.render.lines import Line, Span, plain
+from tui.render.lines import Line, Span
 
 LABEL_WIDTH = 10
 """Cells of the names at the left; values that go on do so behind them."""
@@ -38,22 +38,6 @@ def overview(store: Store, key: Key, now_us: int, glyphs: Glyphs = UNICODE) -> l
     if key.kind == "op" and (op := store.op(key)) is not None:
         return _op(store, session, op, now_us, glyphs)
     return []
-
-
-def title(store: Store, key: Key, glyphs: Glyphs = UNICODE) -> str:
-    """What the detail pane is about, in one line."""
-    session = store.session_of(key)
-    if session is None:
-        return ""
-    if key.kind == "session":
-        return session.title or session.id
-    if key.kind == "prompt" and (prompt := store.prompt(key)) is not None:
-        return f"Prompt  {summaries.prompt_words(prompt)}"
-    if key.kind == "turn" and (turn := store.turn(key)) is not None:
-        return f"Step {turn.seq}  {summaries.turn_words(turn)}"
-    if key.kind == "op" and (op := store.op(key)) is not None:
-        return plain(summaries.op_summary(op, glyphs))
-    return ""
 
 
 def payloads(store: Store, key: Key, kinds: tuple[str, ...]) -> list[Payload]:

@@ -28,7 +28,6 @@ class Glyphs(NamedTuple):
     text: str
     reasoning: str
     compaction: str
-    note: str
 
 
 _ACTIVE = ("writing", "thinking", "tool", "compacting", "starting")
@@ -49,7 +48,6 @@ UNICODE = Glyphs(
         "truncated": Mark("⊘", "truncated", "warn"),
         "failed": Mark("✗", "failed", "bad"),
         "archived": Mark("∎", "archived", "dim"),
-        "pending": Mark("▹", "pending", "active"),
     },
     unknown=Mark("◦", "", "dim"),
     fold_open="▾",
@@ -58,7 +56,6 @@ UNICODE = Glyphs(
     text="❝",
     reasoning="∿",
     compaction="⊟",
-    note="i",
 )
 
 ASCII = Glyphs(
@@ -79,7 +76,6 @@ ASCII = Glyphs(
     text='"',
     reasoning="~",
     compaction="=",
-    note="i",
 )
 
 

@@ -14,12 +14,12 @@ from rich.style import Style
 from adapter.events import Usage
 from tui.model import rollup, state
 from tui.model.layout import called
-from tui.model.nodes import Key, Op, Row, Session, Turn
+from tui.model.nodes import Op, Row, Session, Turn
 from tui.model.state import State
 from tui.model.store import Store
 from tui.render import numbers, summaries
 from tui.render.glyphs import UNICODE, Glyphs, mark
-from tui.render.lines import Line, Span, fit, pad, segments, width_of
+from tui.render.lines import Line, Span, pad, segments, width_of
 
 INDENT = 2
 """Cells a level of the tree is moved to the right."""
@@ -134,8 +134,6 @@ def cells_of(store: Store, row: Row, now_us: int, glyphs: Glyphs = UNICODE) -> C
         return _turn(store, session, turn, row, now_us, glyphs)
     if row.key.kind == "op" and (op := store.op(row.key)) is not None:
         return _op(store, session, op, row, now_us, glyphs)
-    if row.key.kind == "log":
-        return Cells(glyphs.note, "dim", [(_log_words(session, row.key), "dim")], {}, False)
     return _GONE
 
 
@@ -325,9 +323,3 @@ def _sub_agent(store: Store, session: Session, op: Op, child: Session, row: Row,
         running,
         note,
     )
-
-
-def _log_words(session: Session, key: Key) -> str:
-    ref, _, message = key.id.partition(":")
-    log = session.logs.get((ref, message))
-    return fit(log.message, 400) if log is not None else ""
