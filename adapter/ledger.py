@@ -28,6 +28,8 @@ class Ledger:
         self._health: Health = database.health
         self._emitted: dict[str, int] = {}
         self._parents: dict[str, str | None] = {}
+        self._roots: dict[str, str] = {}
+        """The root that was emitted of every session with a parent."""
         self._ended: dict[str, LastAnswer] = {}
         self._warned: set[int] = set()
 
@@ -44,11 +46,14 @@ class Ledger:
                 self.updated_ms[session_id] = milliseconds(row.time_updated)
                 fresh.append(row)
         self._database.note_versions(fresh)
-        events: list[Event] = []
+        gone = [key for key in self._emitted if key not in self.seen]
+        events = [event for session_id in gone for event in self.forget(session_id)]
+        # A parent that came or went moves sessions whose own rows are as they were.
+        moved = {key for key, root in self._roots.items() if root != root_of(key, self._parents)}
+        told = {row.id for row in fresh}
+        fresh += [session_row(columns) for columns in rows if columns[0] in moved and columns[0] not in told]
         for row in fresh:
             events += self.session(row)
-        for session_id in [key for key in self._emitted if key not in self.seen]:
-            events += self.forget(session_id)
         return events
 
     def session(self, row: SessionRow) -> list[Event]:
@@ -56,7 +61,10 @@ class Ledger:
         self._parents[row.id] = row.parent_id
         tracked = self.tracked.get(row.id)
         last = tracked.last_answer() if tracked else self._ended.get(row.id)
-        events = map_session(self._source, row, root_of(row.id, self._parents), last)
+        root = root_of(row.id, self._parents)
+        if row.parent_id:
+            self._roots[row.id] = root
+        events = map_session(self._source, row, root, last)
         now = digest(events)
         if self._emitted.get(row.id) == now:
             return []
@@ -94,6 +102,7 @@ class Ledger:
         self.seen.pop(session_id, None)
         self.updated_ms.pop(session_id, None)
         self._parents.pop(session_id, None)
+        self._roots.pop(session_id, None)
         self._ended.pop(session_id, None)
         if self._emitted.pop(session_id, None) is None:
             return []
