@@ -11,7 +11,8 @@ from typing import Literal
 
 import msgspec
 
-from adapter.events import Event, OpFinalized, OpRemoved, TurnFinalized, TurnRemoved, Usage
+from adapter.events import Event, OpFinalized, OpRemoved, OpStarted, TurnFinalized, TurnRemoved, Usage
+from adapter.mapping.ops import Groups
 from adapter.mapping.session import LastAnswer
 from adapter.mapping.turn import TURN_GROUP, MappedMessage, map_message
 from adapter.reading import MessageRow
@@ -26,14 +27,16 @@ def digest(events: list[Event]) -> int:
 
 
 class TrackedMessage(msgspec.Struct):
-    """One emitted message: a digest per group, and which groups told of an end. `fingerprint` sums up (id, time_updated) of its rows, so that lists without data tell
-    whether it must be read again."""
+    """One emitted message: a digest per group, and which groups told of an end.
+
+    `fingerprint` sums up (id, time_updated) of its rows, so that lists without data tell whether it must be read again.
+    """
 
     role: Literal["user", "assistant", "other"]
     time_created: int
     fingerprint: int
     groups: dict[str, int]
-    ended: frozenset[str]
+    told: frozenset[tuple[str, str]]
     usage: Usage | None
     last: LastAnswer | None
     open: bool
@@ -143,16 +146,17 @@ class TrackedSession:
     def _emit(self, item: MessageRow, mapped: MappedMessage, known: TrackedMessage | None) -> list[Event]:
         events: list[Event] = []
         before = known.groups if known else {}
-        was_ended = known.ended if known else frozenset()
+        was_told = known.told if known else frozenset()
         after = {key: digest(group) for key, group in mapped.groups.items()}
-        ended = frozenset(key for key, group in mapped.groups.items() if any(isinstance(e, ENDS) for e in group))
+        told = _told(mapped.groups)
+        taken_back = {key for key, _ in was_told - told}
         newest = max([item.row.time_updated, *(part.row.time_updated for part in item.parts)])
         self.changed_ms = max(self.changed_ms, newest)
-        if TURN_GROUP in was_ended - ended:
+        if TURN_GROUP in taken_back:
             events += [self._turn_removed(item.row.id)]
             before = {}
-        # An end that no longer holds is taken back by removing its node; what is left of it follows.
-        for part_id in before.keys() - after.keys() | (was_ended - ended):
+        # What no longer holds is taken back by removing the part's nodes; what is left of them follows.
+        for part_id in before.keys() - after.keys() | taken_back:
             if part_id != TURN_GROUP and part_id in before:
                 events.append(
                     OpRemoved(
@@ -173,12 +177,23 @@ class TrackedSession:
                 [(item.row.id, item.row.time_updated), *((p.row.id, p.row.time_updated) for p in item.parts)]
             ),
             groups=after,
-            ended=ended,
+            told=told,
             usage=mapped.usage,
             last=mapped.last,
             open=mapped.role == "assistant" and mapped.usage is None,
         )
         return events
+
+
+def _told(groups: Groups) -> frozenset[tuple[str, str]]:
+    """What later events cannot take back by saying nothing of it: an end, and the `session` op of a call, which goes
+    when the call loses the metadata that named the child."""
+    return frozenset(
+        (key, "end" if isinstance(event, ENDS) else "session")
+        for key, group in groups.items()
+        for event in group
+        if isinstance(event, ENDS) or (isinstance(event, OpStarted) and event.op_kind == "session")
+    )
 
 
 def fingerprint(rows: list[tuple[str, int]]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from adapter.events import Event, OpStarted, TurnFinalized, TurnRemoved, TurnStarted
+from adapter.events import Event, OpRemoved, OpStarted, TurnFinalized, TurnRemoved, TurnStarted
 from adapter.reading import MessageRow
 from adapter.tracked import TrackedSession
 from tests.adapter.rows import message_row
@@ -86,6 +86,26 @@ def test_nothing_is_lost_when_the_short_way_is_given_up_half_way() -> None:
     assert removed(events) == ["msg_4"]
     labels = [event.extras["label"] for event in events if isinstance(event, OpStarted)]
     assert labels == ["new", "b"]
+
+
+def task(status: str, **state: Any) -> MessageRow:
+    part = {"type": "tool", "tool": "task", "state": {"status": status, **state}}
+    return message_row("msg_1", {"role": "assistant"}, [part])
+
+
+def test_a_call_that_no_longer_names_its_child_takes_the_session_op_back() -> None:
+    session = tracked(task("running", metadata={"sessionId": "ses_2"}))
+    events = session.update([task("error", error="no such agent")], {"msg_1"})
+    assert events is not None
+    assert [type(event) for event in events[:1]] == [OpRemoved]
+    assert [event.op_kind for event in events if isinstance(event, OpStarted)] == ["tool"]
+
+
+def test_an_end_that_no_longer_holds_is_taken_back() -> None:
+    session = tracked(task("completed", output="done"))
+    events = session.update([task("running")], {"msg_1"})
+    assert events is not None
+    assert [type(event) for event in events] == [OpRemoved, OpStarted]
 
 
 def test_open_and_newest_messages_are_looked_at_where_no_feed_tells() -> None:
