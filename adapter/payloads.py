@@ -1,29 +1,14 @@
-"""`opencode-sqlite://` references: how a text in the database is named, and how the name is resolved.
-
-A reference is `opencode-sqlite://?part_id=prt_...&field=state.output` (or `message_id=`), both values percent-encoded.
-`field` is a path into the row's JSON: keys and list positions separated by dots; an empty field is the whole row.
-"""
+"""Reads the text behind an `opencode-sqlite://` reference (see `references.py`)."""
 
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import parse_qs, quote, urlsplit
 
 import msgspec
 
 from adapter.connection import ROW_LIMIT_BYTES, Reader
 from adapter.errors import BadReference, PayloadGone, PayloadTooLarge, RowTooLarge
-
-SCHEME = "opencode-sqlite"
-TABLES = {"part_id": "part", "message_id": "message"}
-
-
-class Reference(msgspec.Struct, frozen=True):
-    """A parsed reference: the table (`part` or `message`), the row's id, the path of the field."""
-
-    table: str
-    row_id: str
-    field: str
+from adapter.references import parse
 
 
 class PayloadText(msgspec.Struct, frozen=True):
@@ -34,24 +19,6 @@ class PayloadText(msgspec.Struct, frozen=True):
     size: int
     truncated: bool
     format: str
-
-
-def build(key: str, row_id: str, field: str) -> str:
-    """The reference to a field; `key` is `part_id` or `message_id`."""
-    return f"{SCHEME}://?{key}={quote(row_id, safe='')}&field={quote(field, safe='')}"
-
-
-def parse(uri: str) -> Reference:
-    """Takes a reference apart. Raises BadReference when it is not one of ours."""
-    try:
-        parts = urlsplit(uri)
-        query = parse_qs(parts.query, keep_blank_values=True, strict_parsing=True, errors="strict")
-    except ValueError as error:
-        raise BadReference(f"not a payload reference ({error}): {uri[:120]!r}") from None
-    keys = [key for key in TABLES if key in query]
-    if parts.scheme != SCHEME or len(keys) != 1 or any(len(v) != 1 for v in query.values()):
-        raise BadReference(f"not a payload reference: {uri[:120]!r}; expected {SCHEME}://?part_id=...&field=...")
-    return Reference(TABLES[keys[0]], query[keys[0]][0], query.get("field", [""])[0])
 
 
 def pick(value: Any, field: str, uri: str) -> Any:

@@ -20,7 +20,7 @@ from adapter.events import (
 )
 from adapter.mapping import tools
 from adapter.mapping.tokens import money, usage_of
-from adapter.payloads import build
+from adapter.references import build
 from adapter.rows import (
     AgentPart,
     CompactionPart,

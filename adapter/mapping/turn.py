@@ -25,7 +25,7 @@ from adapter.mapping.ops import Groups, OpMapper, PartRow, TurnFacts, compaction
 from adapter.mapping.session import LastAnswer
 from adapter.mapping.tokens import money, usage_of
 from adapter.mapping.vendors import vendor
-from adapter.payloads import build
+from adapter.references import build
 from adapter.rows import (
     AssistantMessage,
     CompactionPart,

@@ -25,8 +25,8 @@ MOMENT_S = 24.5
 """Of the recording: two sub-agents have been started and one still runs, a read has failed, a question is open."""
 
 
-async def draw(svg: Path, keys: list[str]) -> None:
-    """Starts the app on the demo at its best moment, presses the keys, and exports what it shows."""
+async def draw(keys: list[str]) -> str:
+    """Starts the app on the demo at its best moment, presses the keys, and returns what it shows as SVG."""
     with Player() as player:
         player.skip_to(MOMENT_S)
         app = ViewerApp([OpencodeSource(player.path)])
@@ -37,7 +37,7 @@ async def draw(svg: Path, keys: list[str]) -> None:
             for key in keys:
                 await pilot.press(key)
             await pilot.pause(0.5)
-            svg.write_text(app.export_screenshot(title="opencode-viewer"))
+            return app.export_screenshot(title="opencode-viewer")
 
 
 def browser() -> str:
@@ -75,7 +75,7 @@ def main() -> None:
     png.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as directory:
         svg = Path(directory) / "demo.svg"
-        asyncio.run(draw(svg, keys))
+        svg.write_text(asyncio.run(draw(keys)))
         to_png(svg, png)
     print(f"{png}: {png.stat().st_size:,} bytes")
 

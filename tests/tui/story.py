@@ -207,7 +207,7 @@ def running_sub_agent() -> list[Event]:
     second.op("tool", "edit", 226, 0.2, label="src/retry.ts", additions=12, deletions=4)
     second.op("tool", "todowrite", 225, 0.1, label="5 todos", todos=[3, 5])
     second.op("tool", "grep", 224, 0.3, label="backoff(", hits=17)
-    second.end(223, Usage(input=2_000, output=46, cache_read=12_000), 1_900, 0.24)
+    second.end(223, Usage(input=1_900, output=46, cache_read=12_000), 1_900, 0.24)
     third = Step("ses_retry", 3, "usr_1", 222)
     third.op("text", "", 222, 1, label="Two things to check at once")
     third.op("tool", "task", 221, None, child="ses_find", label="find every caller")

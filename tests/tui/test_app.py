@@ -82,7 +82,8 @@ async def test_clicking_selects_and_clicking_the_marker_folds() -> None:
 
 async def test_the_detail_follows_the_cursor_and_tabs_fetch_their_text() -> None:
     events = story.everything()
-    source = FakeSource(story.texts(events))
+    row = {"opencode-sqlite://?part_id=prt_ses_retry_1_3&field=": '{"type":"tool","callID":"call_of_the_row"}'}
+    source = FakeSource({**story.texts(events), **row})
     async with playing(events, source=source) as (app, pilot):
         app.main.sessions.select(Key(SOURCE, "op", "ses_retry", "prt_ses_retry_1_3:tool"))
         await pilot.pause()
@@ -93,8 +94,7 @@ async def test_the_detail_follows_the_cursor_and_tabs_fetch_their_text() -> None
         await pilot.press("2")
         await until(pilot, lambda: any("command  npm test -- retry" in line for line in screen_text(app)))
         await pilot.press("4")
-        await pilot.pause()
-        assert any('"part_id": "prt_ses_retry_1_3"' in line for line in screen_text(app))
+        await until(pilot, lambda: any("call_of_the_row" in line for line in screen_text(app)))
 
 
 async def test_a_text_that_is_gone_says_so() -> None:

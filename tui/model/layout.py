@@ -178,8 +178,8 @@ def _session(
         return "closed", []
     level = folds.level(key, item.level)
     alone = single_prompt(store, session)
-    top, answers = outline(store, session)
-    nodes: Sequence[Prompt | Turn] = answers[alone.message_id] if alone else top
+    shape = outline(store, session)
+    nodes: Sequence[Prompt | Turn] = shape.answers[alone.message_id] if alone else shape.top
     below = [_Item(node, session, item.depth + 1, level) for node in nodes]
     children = [child for child in store.children_of(session) if store.call_key(child) is None]
     return "open", below + [_Item(child, child, item.depth + 1, level) for child in children]

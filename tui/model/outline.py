@@ -11,10 +11,12 @@ if TYPE_CHECKING:
 
 
 class Outline(NamedTuple):
-    """`top`: prompts and turns without a known prompt, by time. `answers`: the turns of each prompt, by seq."""
+    """`top`: prompts and turns without a known prompt, by time. `answers`: the turns of each prompt, by seq.
+    `growth`: what each turn added to the context, in tokens."""
 
     top: list[Prompt | Turn]
     answers: dict[str, list[Turn]]
+    growth: dict[str, int]
 
 
 def outline(store: Store, session: Session) -> Outline:
@@ -35,4 +37,18 @@ def _make(session: Session) -> Outline:
     if loose:
         top += loose
         top.sort(key=lambda node: (node.ts if isinstance(node, Prompt) else node.start_ts, node.message_id))
-    return Outline(top, answers)
+    return Outline(top, answers, _growth(session))
+
+
+def _growth(session: Session) -> dict[str, int]:
+    """The prompt that went out with each turn, less that of the turn before it, never below 0.
+
+    Counter by counter, as in `delta`, a prompt would count again when it comes out of the cache.
+    """
+    growth: dict[str, int] = {}
+    before = 0
+    for turn in session.turns.values():
+        context = turn.usage.context
+        growth[turn.message_id] = max(0, context - before) if context else 0
+        before = context or before
+    return growth

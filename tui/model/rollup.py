@@ -1,6 +1,6 @@
 """Tokens and money: of a session, of a prompt, of everything below a session.
 
-Sums add up `usage`, what was billed; `delta` is growth of the context and is summed only as growth.
+Sums add up `usage`, what was billed, and never `delta`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from adapter.events import NO_USAGE, Usage
 from tui.model.nodes import Session
+from tui.model.outline import outline
 
 if TYPE_CHECKING:
     from tui.model.store import Store
@@ -34,10 +35,10 @@ class Subtree(NamedTuple):
 
 
 class PromptSum(NamedTuple):
-    """What the answer to a prompt was billed, what it added to the context, and what it cost."""
+    """What the answer to a prompt was billed, what it added to the context (tokens), and what it cost."""
 
     usage: Usage
-    delta: Usage
+    added: int
     cost: float
 
 
@@ -112,11 +113,12 @@ def subtree(store: Store, session: Session) -> Subtree:
     return found
 
 
-def prompt_usage(session: Session, prompt_id: str) -> PromptSum:
+def prompt_usage(store: Store, session: Session, prompt_id: str) -> PromptSum:
     """The sums over the turns that answer a prompt."""
-    turns = [turn for turn in session.turns.values() if turn.prompt_id == prompt_id]
+    shape = outline(store, session)
+    turns = shape.answers.get(prompt_id, [])
     return PromptSum(
         total([turn.usage for turn in turns]),
-        total([turn.delta for turn in turns]),
+        sum(shape.growth[turn.message_id] for turn in turns),
         sum(turn.cost for turn in turns),
     )

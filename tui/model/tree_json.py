@@ -147,7 +147,7 @@ def _line(store: Store, node: Session | Prompt | Turn | Op, session: Session, no
         return state, _join(node.title or "(no title)", *_session_columns(store, node))
     if isinstance(node, Prompt):
         words = node.label or ("(compaction)" if node.extras.get("compaction") else "(no text)")
-        sums = prompt_usage(session, node.message_id)
+        sums = prompt_usage(store, session, node.message_id)
         return prompt_state(store, session, node, now_us), _join(f"prompt: {words}", _tokens(sums.usage, sums.cost))
     if isinstance(node, Turn):
         said = next((op.label for op in node.ops.values() if op.kind == "text" and op.label), "")

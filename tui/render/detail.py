@@ -6,11 +6,13 @@ import datetime
 
 import msgspec
 
-from adapter.events import NO_USAGE, Usage
+from adapter.events import Usage
+from adapter.references import build
 from tui import sanitize
 from tui.model import rollup, state
 from tui.model.layout import called
 from tui.model.nodes import Key, Op, Payload, Prompt, Session, Turn
+from tui.model.outline import outline
 from tui.model.state import State
 from tui.model.store import Store
 from tui.render import numbers, summaries
@@ -95,6 +97,19 @@ def _answer(session: Session, prompt_id: str) -> list[Payload]:
     return []
 
 
+def row_payload(store: Store, key: Key) -> Payload | None:
+    """The reference to the row behind a prompt, a turn or an op, as opencode wrote it; None for a session, whose
+    row has no JSON of its own."""
+    op = store.op(key)
+    if op is not None and op.part_id != op.message_id:
+        named = ("part_id", op.part_id)
+    elif op is not None or key.kind in ("prompt", "turn"):
+        named = ("message_id", op.message_id if op else key.id)
+    else:
+        return None
+    return Payload(kind="row", uri=build(*named, ""), format="json", size=-1, preview="")
+
+
 def raw(store: Store, key: Key) -> str:
     """The model's own record of the node as indented JSON, children left out."""
     session = store.session_of(key)
@@ -136,7 +151,7 @@ def _state_line(now: State, now_us: int, glyphs: Glyphs) -> Line:
     return _row("state", (f"{look.glyph} {word}", look.role), subject + since, (why, "dim"))
 
 
-def _usage_lines(usage: Usage, delta: Usage = NO_USAGE) -> list[Line]:
+def _usage_lines(usage: Usage, added: int = 0) -> list[Line]:
     if not usage.total:
         return []
     spans: list[Span | str] = [f"in {numbers.tokens(usage.input)}"]
@@ -149,8 +164,8 @@ def _usage_lines(usage: Usage, delta: Usage = NO_USAGE) -> list[Line]:
     if usage.reasoning:
         spans.append(f"   reasoning {numbers.tokens(usage.reasoning)}")
     lines = [_row("tokens", *spans)]
-    if delta.total:
-        lines.append(_row("added", (numbers.delta(delta.context) or "nothing", "accent"), " to the context"))
+    if added:
+        lines.append(_row("added", (numbers.delta(added), "accent"), " to the context"))
     return lines
 
 
@@ -234,7 +249,7 @@ def _session(store: Store, session: Session, now_us: int, glyphs: Glyphs) -> lis
 
 def _prompt(store: Store, session: Session, prompt: Prompt, now_us: int, glyphs: Glyphs) -> list[Line]:
     now = state.prompt_state(store, session, prompt, now_us)
-    usage, delta, cost = rollup.prompt_usage(session, prompt.message_id)
+    usage, added, cost = rollup.prompt_usage(store, session, prompt.message_id)
     turns = [turn for turn in session.turns.values() if turn.prompt_id == prompt.message_id]
     lines: list[Line] = [
         [(summaries.prompt_words(prompt), "strong")],
@@ -246,7 +261,7 @@ def _prompt(store: Store, session: Session, prompt: Prompt, now_us: int, glyphs:
         lines.append(_row("origin", "written by opencode, not by a person"))
     lines.append(_row("holds", numbers.plural(len(turns), "step")))
     lines += [_row("money", numbers.money(cost))] if cost else []
-    lines += _usage_lines(usage, delta)
+    lines += _usage_lines(usage, added)
     lines += _times(prompt.ts, max((turn.end_ts for turn in turns), default=0), now_us, now.name in state.ACTIVE)
     return lines + _payload_lines(list(prompt.payloads.values()))
 
@@ -262,7 +277,7 @@ def _turn(store: Store, session: Session, turn: Turn, now_us: int, glyphs: Glyph
     lines += [_row("finish", turn.finish)] if turn.finish else []
     lines += _error_lines(turn.error_class, turn.error_message)
     lines += [_row("money", numbers.money(turn.cost))] if turn.cost else []
-    lines += _usage_lines(turn.usage, turn.delta)
+    lines += _usage_lines(turn.usage, outline(store, session).growth.get(turn.message_id, 0))
     context = max((op.context_used for op in turn.ops.values()), default=0)
     lines += [_row("context", f"{numbers.tokens(context)} tokens went out")] if context else []
     lines += _times(turn.start_ts, turn.end_ts, now_us, now.name in state.ACTIVE)
@@ -291,7 +306,7 @@ def _op(store: Store, session: Session, op: Op, now_us: int, glyphs: Glyphs) -> 
     elif op.child_session_id:
         lines.append(_row("sub-agent", (f"{op.child_session_id} is not in the database", "dim")))
     lines += [_row("money", numbers.money(op.cost))] if op.cost else []
-    lines += _usage_lines(op.usage, op.delta)
+    lines += _usage_lines(op.usage)
     lines += _times(op.start_ts, op.end_ts, now_us, now.name in state.ACTIVE)
     sizes = [
         f"{word} {numbers.size(count)}" for word, count in (("in", op.bytes_in), ("out", op.bytes_out)) if count >= 0

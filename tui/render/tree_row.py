@@ -15,6 +15,7 @@ from adapter.events import Usage
 from tui.model import rollup, state
 from tui.model.layout import called
 from tui.model.nodes import Op, Row, Session, Turn
+from tui.model.outline import outline
 from tui.model.state import State
 from tui.model.store import Store
 from tui.render import numbers, summaries
@@ -217,8 +218,8 @@ def _prompt(store: Store, session: Session, row: Row, now_us: int, glyphs: Glyph
         return _GONE
     now = state.prompt_state(store, session, prompt, now_us)
     running = now.name in state.ACTIVE
-    usage, delta, cost = rollup.prompt_usage(session, prompt.message_id)
-    ends = [turn.end_ts for turn in session.turns.values() if turn.prompt_id == prompt.message_id]
+    usage, added, cost = rollup.prompt_usage(store, session, prompt.message_id)
+    ends = [turn.end_ts for turn in outline(store, session).answers.get(prompt.message_id, ())]
     end = now_us if running else max(ends, default=0)
     words: list[Span] = [(summaries.prompt_words(prompt), "dim" if prompt.synthetic else "text")]
     note: list[Span] = []
@@ -231,7 +232,7 @@ def _prompt(store: Store, session: Session, row: Row, now_us: int, glyphs: Glyph
         {
             "time": elapsed(prompt.ts, end),
             "io": io(usage),
-            "delta": numbers.delta(delta.context),
+            "delta": numbers.delta(added),
             "cost": numbers.money(cost),
         },
         running,
@@ -261,7 +262,7 @@ def _turn(store: Store, session: Session, turn: Turn, row: Row, now_us: int, gly
             "model": turn.model if turn.model != session.model else "",
             "time": elapsed(turn.start_ts, now_us if running else turn.end_ts),
             "io": io(turn.usage),
-            "delta": numbers.delta(turn.delta.context),
+            "delta": numbers.delta(outline(store, session).growth.get(turn.message_id, 0)),
             "cost": numbers.money(turn.cost),
         },
         running,
@@ -288,7 +289,6 @@ def _op(store: Store, session: Session, op: Op, row: Row, now_us: int, glyphs: G
         {
             "time": elapsed(op.start_ts, now_us if running else op.end_ts),
             "io": io(op.usage),
-            "delta": numbers.delta(op.delta.context),
             "cost": numbers.money(op.cost),
         },
         running,

@@ -161,7 +161,12 @@ class Detail(Vertical):
         if name == "Overview":
             lines: Sequence[Line] = self._folded(detail.overview(self.store, self.key, self.now()))
         elif name == "Raw":
-            lines = [paint(text, "json") for text in detail.raw_lines(self.store, self.key)]
+            row = detail.row_payload(self.store, self.key)
+            lines = (
+                self._texts_of([row], "row")
+                if row
+                else [paint(text, "json") for text in detail.raw_lines(self.store, self.key)]
+            )
         else:
             kinds = detail.INPUT_KINDS if name == "Input" else detail.OUTPUT_KINDS
             lines = self._texts_of(detail.payloads(self.store, self.key, kinds), name.lower())

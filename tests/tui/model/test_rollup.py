@@ -125,10 +125,11 @@ def test_a_prompt_sums_what_answers_it() -> None:
         turn("a1", 1, 3, "u1"),
         turn_end("a1", 1, usage=Usage(input=10), delta=Usage(input=10), cost=1.0),
         turn("a2", 2, 6, "u1"),
-        turn_end("a2", 2, usage=Usage(input=14), delta=Usage(input=4), cost=2.0),
+        turn_end("a2", 2, usage=Usage(input=4, cache_read=10), delta=Usage(cache_read=10), cost=2.0),
         turn("a3", 3, 9, "u2"),
         turn_end("a3", 3, usage=Usage(input=99), delta=Usage(input=85), cost=4.0),
     )
     only = store.sessions[SOURCE, "s1"]
-    assert prompt_usage(only, "u1") == (Usage(input=24), Usage(input=14), 3.0)
-    assert prompt_usage(only, "none") == (NO_USAGE, NO_USAGE, 0)
+    # The second prompt is 14 tokens, 10 of them from the cache: it added 4, not the 10 that moved into the cache.
+    assert prompt_usage(store, only, "u1") == (Usage(input=14, cache_read=10), 14, 3.0)
+    assert prompt_usage(store, only, "none") == (NO_USAGE, 0, 0)
