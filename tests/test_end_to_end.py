@@ -5,14 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import pytest
 
-from adapter.events import LogEntry, SourceError
-from adapter.source import OpencodeSource
-from tests.following import cold_load, following
+from adapter.events import LogEntry, PayloadRef, SourceError
+from tests.adapter.follower import Follower
 from tests.lab import opencode_binary
 from tests.lab.driver import Lab
 from tests.lab.scenarios import expected
@@ -20,6 +17,9 @@ from tui.model.nodes import Op, Session
 from tui.model.store import Store
 
 pytestmark = pytest.mark.opencode
+
+DEADLINE_S = 60.0
+"""opencode's first prompt takes seconds on a busy machine."""
 
 
 @pytest.fixture(scope="module")
@@ -36,24 +36,15 @@ def fingerprint(directory: Path) -> dict[str, tuple[int, int, str]]:
     }
 
 
-def plain(store: Store) -> dict[str, Any]:
-    """What a store holds, as plain values that compare by content."""
-    fields = [name for name in Session.__struct_fields__ if name != "logs"]
-    return {
-        key[1]: {name: msgspec.to_builtins(getattr(session, name), str_keys=True) for name in fields}
-        for key, session in store.sessions.items()
-    }
+def session(store: Store, session_id: str) -> Session:
+    """A session of the only source."""
+    return next(found for (_, identifier), found in store.sessions.items() if identifier == session_id)
 
 
 def running(store: Store, session_id: str, kind: str, name: str) -> Op | None:
     """A running op of a session, by kind and tool."""
-    for (_, identifier), session in store.sessions.items():
-        if identifier == session_id:
-            for turn in session.turns.values():
-                for op in turn.ops.values():
-                    if op.kind == kind and op.name == name and op.status == "running":
-                        return op
-    return None
+    ops = (op for turn in session(store, session_id).turns.values() for op in turn.ops.values())
+    return next((op for op in ops if (op.kind, op.name, op.status) == (kind, name, "running")), None)
 
 
 def output_bytes(store: Store, session_id: str) -> int:
@@ -80,30 +71,24 @@ async def test_watching_real_opencode_live(binary: Path, tmp_path: Path) -> None
     with Lab(tmp_path, binary, delay=0.03) as lab, lab.serve():
         with_tool, with_task = lab.session(title="drips"), lab.session(title="delegates")
         names_before = {file.name for file in lab.db.parent.glob(f"{lab.db.name}*")}
-        async with following(OpencodeSource(lab.db)) as seen:
-            await seen.until("both sessions", lambda store: len(store.sessions) == 2)
+        async with Follower(lab.db, deadline_s=DEADLINE_S) as seen:
+            store = seen.store
+            await seen.until(lambda: len(store.sessions) == 2, lambda: "both sessions")
             lab.prompt(with_tool, "lab:drip slowly", wait=False)
-            await seen.until("the tool while it runs", lambda store: running(store, with_tool, "tool", "bash"))
-            await seen.until("the tool's output while it grows", lambda store: output_bytes(store, with_tool) > 0)
+            await seen.until(lambda: bool(running(store, with_tool, "tool", "bash")), lambda: "the tool while it runs")
+            await seen.until(lambda: output_bytes(store, with_tool) > 0, lambda: "its output while it grows")
             lab.prompt(with_task, "lab:task go", wait=False)
-            await seen.until("the sub-agent under its call", lambda store: linked_and_busy(store, with_task))
+            await seen.until(lambda: linked_and_busy(store, with_task), lambda: "the sub-agent under its call")
             await asyncio.to_thread(lab.wait_idle, with_tool)
             await asyncio.to_thread(lab.wait_idle, with_task)
-            cold = plain(await cold_load(OpencodeSource(lab.db)))
-            await seen.until("the same as a cold load", lambda store: plain(store) == cold)
-            complaints = [
-                event for event in seen.events
-                if isinstance(event, SourceError) or (isinstance(event, LogEntry) and event.severity in ("WRN", "ERR"))
-            ]  # fmt: skip
-        assert complaints == []
+            await seen.equals_cold_load()
+            complaints = [event for event in seen.of(LogEntry) if event.severity in ("WRN", "ERR")]
+            assert complaints + seen.of(SourceError) == []
+            usages = [turn.usage for turn in session(store, with_tool).turns.values()]
         # opencode itself makes other things beside its database, such as `snapshot/`.
         assert {file.name for file in lab.db.parent.glob(f"{lab.db.name}*")} == names_before
-        steps = [turn["usage"] for turn in cold[with_tool]["turns"].values()]
-        wanted = [
-            {"input": step["uncached_input"], "output": step["visible_output"], "cache_read": step["cached"]}
-            for step in expected("drip")
-        ]
-        assert [{key: step[key] for key in wanted[0]} for step in steps] == wanted
+        wanted = [(step["uncached_input"], step["visible_output"], step["cached"]) for step in expected("drip")]
+        assert [(usage.input, usage.output, usage.cache_read) for usage in usages] == wanted
 
 
 async def test_reading_what_opencode_left_changes_no_byte(binary: Path, tmp_path: Path) -> None:
@@ -111,17 +96,10 @@ async def test_reading_what_opencode_left_changes_no_byte(binary: Path, tmp_path
         lab.run("lab:task2 please")
         before = fingerprint(lab.db.parent)
         assert f"{lab.db.name}-wal" in before, "opencode leaves its WAL; without it this test proves little"
-        source = OpencodeSource(lab.db)
-        async with following(source) as seen:
-            await seen.until("a whole run", lambda store: len(store.sessions) == 3)
-            await seen.until("every session's turns", lambda store: all(s.turns for s in store.sessions.values()))
-            reference = next(
-                payload
-                for session in seen.store.sessions.values()
-                for turn in session.turns.values()
-                for op in turn.ops.values()
-                for payload in op.payloads.values()
-            )
-            assert (await source.payload(reference.uri)).size > 0
-        assert len(plain(await cold_load(OpencodeSource(lab.db)))) == 3
+        async with Follower(lab.db, deadline_s=DEADLINE_S) as seen:
+            sessions = seen.store.sessions
+            await seen.until(lambda: len(sessions) == 3 and all(found.turns for found in sessions.values()))
+            uri = next(ref.uri for ref in seen.of(PayloadRef) if ref.payload_kind == "tool_response")
+            assert (await seen.source.payload(uri)).size > 0
+            await seen.equals_cold_load()
         assert fingerprint(lab.db.parent) == before

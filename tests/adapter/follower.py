@@ -26,8 +26,16 @@ NOT_LOADED = {"prompts", "turns"}
 class Follower:
     """Runs `source.tail()` in a task and applies what it yields. `batches` are all that came."""
 
-    def __init__(self, path: Path, *, clock: Callable[[], float] = time.time, watch: bool = True) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        clock: Callable[[], float] = time.time,
+        watch: bool = True,
+        deadline_s: float = DEADLINE_S,
+    ) -> None:
         self.path = path
+        self.deadline_s = deadline_s
         self.source = OpencodeSource(path, clock=clock, watch=watch)
         self.store = Store()
         self.batches: list[Batch] = []
@@ -60,16 +68,16 @@ class Follower:
         return self.store.sessions.get((self.source.source, session_id))
 
     async def until(self, predicate: Callable[[], bool], what: Callable[[], str] = str) -> None:
-        """Waits until the predicate holds, looking after each batch. Fails with `what` after DEADLINE_S."""
+        """Waits until the predicate holds, looking after each batch. Fails with `what` after the deadline."""
         assert self._task is not None
         try:
-            async with asyncio.timeout(DEADLINE_S), self._arrived:
+            async with asyncio.timeout(self.deadline_s), self._arrived:
                 while not predicate():
                     if self._task.done():
                         self._task.result()
                     await self._arrived.wait()
         except TimeoutError:
-            raise AssertionError(f"not within {DEADLINE_S:.0f} s: {what()}") from None
+            raise AssertionError(f"not within {self.deadline_s:.0f} s: {what()}") from None
 
     async def loaded(self, *session_ids: str) -> None:
         """Waits until these sessions are there whole."""

@@ -149,7 +149,7 @@ class Detail(Vertical):
         spans: list[Span] = [(" ", "dim")]
         for index, name in enumerate(TABS):
             text = f" {index + 1} {name} " if roomy else f"{index + 1} {name}"
-            spans += [(text, "tab" if index == self.tab else "dim"), (" " if roomy else "  ", "dim")]
+            spans += [(text, "tab" if index == self.tab else "dim"), (" ", "dim")]
         self.query_one("#tabs", TabLine).show([spans])
 
     def _draw(self, keep: bool) -> None:
