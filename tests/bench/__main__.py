@@ -113,14 +113,25 @@ def start(arguments: argparse.Namespace) -> None:
 
 
 def idle(arguments: argparse.Namespace) -> None:
-    """CPU and bytes while nothing is committed, once right after a start and once when the watch has slowed down."""
-    with finished_demo() as database, App("--db", str(database)) as app:
-        app.until(b"Rename the settings keys")
+    """CPU and bytes while nothing is committed: with everything ended, in the first minute and after it, when the watch
+    has slowed down; and with a question open, whose row counts the seconds."""
+    with finished_demo() as database:
+        measure_idle(database, "a question open", 1, arguments.seconds)
+        with sqlite3.connect(database) as connection:
+            connection.execute("DELETE FROM session WHERE title LIKE 'Rename%'")
+        connection.close()
+        measure_idle(database, "all ended", 2, arguments.seconds)
+
+
+def measure_idle(database: Path, name: str, times: int, seconds: float) -> None:
+    """Starts the app and prints what it uses while nobody touches anything."""
+    with App("--db", str(database)) as app:
+        app.until(b"Make the retry test stable")
         app.quiet(3.0)
-        for name in ("first minute", "after it"):
-            cpu, written = app.quiet(arguments.seconds)
-            share = cpu / arguments.seconds * 100
-            print(f"idle, {name}, {arguments.seconds:.0f} s: {share:.2f} % of a core, {written} bytes written")
+        for minute in range(times):
+            cpu, written = app.quiet(seconds)
+            share = cpu / seconds * 100
+            print(f"idle, {name}, {minute + 1}. {seconds:.0f} s: {share:.2f} % of a core, {written:,} bytes written")
 
 
 def main() -> None:

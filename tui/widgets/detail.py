@@ -26,6 +26,9 @@ TABS = ("Overview", "Input", "Output", "Raw")
 ROOMY = 46
 """Cells from which the tabs have space around their names."""
 
+SNUG = 38
+"""Cells below which one space has to do between them."""
+
 FETCH_AFTER = 0.06
 """Seconds the cursor has to rest on a node before its text is fetched: a held-down arrow key passes many."""
 
@@ -145,11 +148,13 @@ class Detail(Vertical):
         self._draw(keep=True)
 
     def _draw_tabs(self) -> None:
-        roomy = self.size.width >= ROOMY
+        width = self.size.width
+        roomy = width >= ROOMY
+        gap = " " if roomy or width < SNUG else "  "
         spans: list[Span] = [(" ", "dim")]
         for index, name in enumerate(TABS):
             text = f" {index + 1} {name} " if roomy else f"{index + 1} {name}"
-            spans += [(text, "tab" if index == self.tab else "dim"), (" ", "dim")]
+            spans += [(text, "tab" if index == self.tab else "dim"), (gap, "dim")]
         self.query_one("#tabs", TabLine).show([spans])
 
     def _draw(self, keep: bool) -> None:

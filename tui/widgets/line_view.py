@@ -51,7 +51,14 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
     def show(self, lines: Sequence[Line], keep: bool = False) -> None:
         """Replaces the lines. With `keep` the place is kept, and a view that stood at the end stays at the end."""
         at_end = bool(self.lines) and self.scroll_offset.y >= self.max_scroll_y > 0
-        self.lines = lines
+        old, self.lines = self.lines, lines
+        if keep and len(old) == len(lines) and not at_end:
+            # The overview of something that runs is shown anew each second, and one line of it differs.
+            top = self.scroll_offset.y
+            for y in range(min(self.size.height, len(lines) - top)):
+                if old[top + y] != lines[top + y]:
+                    self.refresh_line(top + y)
+            return
         self.virtual_size = Size(0, len(lines))
         if not keep:
             self.offset_x = 0
