@@ -10,9 +10,10 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 
 from adapter.health import Health
-from tui.feed import Feed, SourceLike
+from tui.feed import Feed
 from tui.model.nodes import ChangeSet
 from tui.model.store import Store
+from tui.protocols import SourceLike
 from tui.render.status import TITLE
 from tui.screens.help import Group, HelpScreen
 from tui.screens.main import MainScreen

@@ -14,14 +14,14 @@ import contextvars
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, NamedTuple
 
 from adapter.events import Event
 from adapter.health import Health
 from tui.model.nodes import ChangeSet
 from tui.model.store import Store
+from tui.protocols import BatchLike, Listener, PayloadLike, SourceLike
 from tui.render import payload as payloads
 from tui.render.health import Lags
 
@@ -45,54 +45,6 @@ DISCOVER_EVERY = 5.0
 
 RETRY_AFTER = 5.0
 """Seconds before a source that failed in an unforeseen way is opened again."""
-
-
-class BatchLike(Protocol):
-    """What the feed uses of `adapter.source.Batch`."""
-
-    events: list[Event]
-    loaded: list[str]
-    committed_at: float
-
-
-class PayloadLike(Protocol):
-    """What the feed uses of `adapter.source.PayloadText`."""
-
-    text: str
-    size: int
-    truncated: bool
-    format: str
-
-
-class SourceLike(Protocol):
-    """What the feed needs of `adapter.source.OpencodeSource`; tests bring their own."""
-
-    source: str
-    path: Path
-
-    async def __aenter__(self) -> Any: ...
-    async def __aexit__(self, *exc: Any) -> None: ...
-    def tail(self, cursor: str | None = None) -> AsyncIterator[Any]: ...
-    def request(self, session_id: str) -> None: ...
-    async def payload(self, uri: str, limit: int = ...) -> Any: ...
-    async def probe(self) -> Health: ...
-    def health(self) -> Health: ...
-
-
-class Listener(Protocol):
-    """Who is told, always on the UI loop."""
-
-    def changed(self, changes: ChangeSet) -> bool:
-        """The model changed; returns whether that led to something being drawn."""
-
-    def health_changed(self, healths: dict[str, Health]) -> None:
-        """The latest health of each source, after a batch or a probe."""
-
-    def problem(self, text: str) -> None:
-        """Something that a person should know; an empty text takes it back."""
-
-    def after_paint(self, callback: Callable[[], None]) -> None:
-        """Calls back when what has just been drawn is on its way to the terminal."""
 
 
 PayloadDone = Callable[[payloads.Document | None, str], None]

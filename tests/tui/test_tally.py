@@ -10,7 +10,7 @@ from tests.tui.story import NOW, SOURCE, Step, at, session
 from tui.model import state
 from tui.model.nodes import Session
 from tui.model.store import Store
-from tui.tally import Counts, Tally
+from tui.model.tally import Counts, Tally
 
 NOW_US = NOW * 1_000_000
 HOUR = 3_600_000_000

@@ -17,9 +17,10 @@ from tui.model.layout import Segment, fold_key, lay_out, parent_key, row_key, sh
 from tui.model.links import SessionKey
 from tui.model.nodes import ChangeSet, Key, Row, Session, op_id, op_key, prompt_key, session_key, turn_key
 from tui.model.rollup import subtree
-from tui.model.state import ACTIVE, State, is_open, newest_turn, own_state, unanswered
+from tui.model.state import State, is_open, newest_turn, own_state, unanswered
 from tui.model.store import Store
 from tui.model.thresholds import SECOND
+from tui.model.urgency import ACTIVE
 
 MANY = 50
 """Places that are moved one by one; beyond that sorting the whole list is cheaper."""

@@ -24,6 +24,7 @@ from tui.model.thresholds import (
     WAITING_DOUBTED_AFTER,
     WAITING_ORPHANED_AFTER,
 )
+from tui.model.urgency import ACTIVE, urgency
 
 if TYPE_CHECKING:
     from tui.model.store import Store
@@ -37,34 +38,12 @@ GATED = SHELLS | TASKS | {"edit", "write", "multiedit", "patch", "apply_patch"}
 GO_ON = frozenset({"tool-calls", "unknown"})
 """Values of `finish` after which opencode's loop takes another step (session/prompt.ts)."""
 
-_URGENCY = (
-    "archived",
-    "completed",
-    "idle",
-    "cancelled",
-    "truncated",
-    "aborted",
-    "failed",
-    "orphaned",
-    "between",
-    "starting",
-    "compacting",
-    "thinking",
-    "writing",
-    "tool",
-    "stalled",
-    "permission",
-    "waiting",
-)
-_RANKS = {name: rank for rank, name in enumerate(_URGENCY)}
-ACTIVE = frozenset(_URGENCY[_RANKS["between"] :])
-"""States in which something is going on, or is waiting to go on."""
 _SHOWN_THROUGH = frozenset({"waiting", "permission", "stalled", "orphaned"})
 """States of a sub-agent that are the states of the call, too; while one writes or thinks, its parent runs a tool."""
 
 
 class State(NamedTuple):
-    """`name` is a word of `_URGENCY`; `reason` a clause for people; `since` the time (µs) it began, 0 unknown;
+    """`name` is a word of `urgency.ORDER`; `reason` a clause for people; `since` the time (µs) it began, 0 unknown;
     `inferred` when the rows do not prove it; `subject` what it is about: a tool, an error, a sub-agent."""
 
     name: str
@@ -76,11 +55,6 @@ class State(NamedTuple):
 
 _DELEGATED = State("delegated", "", 0)
 """Of a session that only waits for open sessions below it, while those are asked: they answer for it."""
-
-
-def urgency(name: str) -> int:
-    """The rank of a state for sorting and for what a folded row shows: the greater, the more it needs to be seen."""
-    return _RANKS.get(name, -1)
 
 
 def span(us: int) -> str:

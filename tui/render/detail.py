@@ -15,6 +15,7 @@ from tui.model.nodes import Key, Op, Payload, Prompt, Session, Turn
 from tui.model.outline import outline
 from tui.model.state import State
 from tui.model.store import Store
+from tui.model.urgency import ACTIVE
 from tui.render import numbers, summaries
 from tui.render.glyphs import UNICODE, Glyphs, mark
 from tui.render.lines import Line, Span
@@ -145,7 +146,7 @@ def _state_line(now: State, now_us: int, glyphs: Glyphs) -> Line:
     word = look.word + ("?" if now.inferred else "")
     if now.name == "failed":
         return _row("state", (f"{look.glyph} {word}", look.role))  # the lines of the error follow
-    since = f" for {numbers.duration(now_us - now.since)}" if now.since > 0 and now.name in state.ACTIVE else ""
+    since = f" for {numbers.duration(now_us - now.since)}" if now.since > 0 and now.name in ACTIVE else ""
     why = f"  {now.reason}" if now.reason else ""
     subject = f" {now.subject}" if now.subject else ""
     return _row("state", (f"{look.glyph} {word}", look.role), subject + since, (why, "dim"))
@@ -227,7 +228,7 @@ def _session(store: Store, session: Session, now_us: int, glyphs: Glyphs) -> lis
     lines += _usage_lines(usage)
     if usage.total and whence in ("steps", "messages"):
         lines.append(_row("", (f"added up from {whence}: the session row has no totals", "dim")))
-    lines += _times(session.start_ts, max(session.last_ts, session.updated_ts), now_us, now.name in state.ACTIVE)
+    lines += _times(session.start_ts, max(session.last_ts, session.updated_ts), now_us, now.name in ACTIVE)
     added, removed = session.extras.get("additions"), session.extras.get("deletions")
     if added or removed:
         files = session.extras.get("files")
@@ -262,7 +263,7 @@ def _prompt(store: Store, session: Session, prompt: Prompt, now_us: int, glyphs:
     lines.append(_row("holds", numbers.plural(len(turns), "step")))
     lines += [_row("money", numbers.money(cost))] if cost else []
     lines += _usage_lines(usage, added)
-    lines += _times(prompt.ts, max((turn.end_ts for turn in turns), default=0), now_us, now.name in state.ACTIVE)
+    lines += _times(prompt.ts, max((turn.end_ts for turn in turns), default=0), now_us, now.name in ACTIVE)
     return lines + _payload_lines(list(prompt.payloads.values()))
 
 
@@ -280,7 +281,7 @@ def _turn(store: Store, session: Session, turn: Turn, now_us: int, glyphs: Glyph
     lines += _usage_lines(turn.usage, outline(store, session).growth.get(turn.message_id, 0))
     context = max((op.context_used for op in turn.ops.values()), default=0)
     lines += [_row("context", f"{numbers.tokens(context)} tokens went out")] if context else []
-    lines += _times(turn.start_ts, turn.end_ts, now_us, now.name in state.ACTIVE)
+    lines += _times(turn.start_ts, turn.end_ts, now_us, now.name in ACTIVE)
     tools = sum(op.kind == "tool" for op in turn.ops.values())
     lines += [_row("holds", numbers.plural(tools, "tool call"))] if tools else []
     lines.append(_row("message", (turn.message_id, "dim")))
@@ -307,7 +308,7 @@ def _op(store: Store, session: Session, op: Op, now_us: int, glyphs: Glyphs) -> 
         lines.append(_row("sub-agent", (f"{op.child_session_id} is not in the database", "dim")))
     lines += [_row("money", numbers.money(op.cost))] if op.cost else []
     lines += _usage_lines(op.usage)
-    lines += _times(op.start_ts, op.end_ts, now_us, now.name in state.ACTIVE)
+    lines += _times(op.start_ts, op.end_ts, now_us, now.name in ACTIVE)
     sizes = [
         f"{word} {numbers.size(count)}" for word, count in (("in", op.bytes_in), ("out", op.bytes_out)) if count >= 0
     ]

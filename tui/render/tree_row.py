@@ -18,6 +18,7 @@ from tui.model.nodes import Op, Row, Session, Turn
 from tui.model.outline import outline
 from tui.model.state import State
 from tui.model.store import Store
+from tui.model.urgency import ACTIVE
 from tui.render import numbers, summaries
 from tui.render.glyphs import UNICODE, Glyphs, mark
 from tui.render.lines import Line, Span, pad, segments, width_of
@@ -178,7 +179,7 @@ def session_start(session: Session, running: bool) -> int:
 def _session(store: Store, session: Session, row: Row, now_us: int, glyphs: Glyphs) -> Cells:
     owner, now = _shown_state(store, session, row, now_us)
     look = mark(now.name, glyphs)
-    running = now.name in state.ACTIVE
+    running = now.name in ACTIVE
     words: list[Span] = [(session.title or session.slug or session.id, "strong" if row.depth == 0 else "text")]
     note: list[Span] = [("  fork", "dim")] if session.kind == "fork" else []
     if running or now.name == "orphaned":
@@ -217,7 +218,7 @@ def _prompt(store: Store, session: Session, row: Row, now_us: int, glyphs: Glyph
     if prompt is None:
         return _GONE
     now = state.prompt_state(store, session, prompt, now_us)
-    running = now.name in state.ACTIVE
+    running = now.name in ACTIVE
     usage, added, cost = rollup.prompt_usage(store, session, prompt.message_id)
     ends = [turn.end_ts for turn in outline(store, session).answers.get(prompt.message_id, ())]
     end = now_us if running else max(ends, default=0)
@@ -243,7 +244,7 @@ def _prompt(store: Store, session: Session, row: Row, now_us: int, glyphs: Glyph
 def _turn(store: Store, session: Session, turn: Turn, row: Row, now_us: int, glyphs: Glyphs) -> Cells:
     now = state.turn_state(store, session, turn, now_us)
     look = mark(now.name, glyphs)
-    running = now.name in state.ACTIVE
+    running = now.name in ACTIVE
     words: list[Span] = [(f"step {turn.seq}", "text")]
     note: list[Span] = []
     said = summaries.turn_words(turn)
@@ -276,7 +277,7 @@ def _op(store: Store, session: Session, op: Op, row: Row, now_us: int, glyphs: G
         return _sub_agent(store, session, op, child, row, now_us, glyphs)
     now = state.op_state(store, session, op, now_us)
     look = mark(now.name, glyphs)
-    running = now.name in state.ACTIVE
+    running = now.name in ACTIVE
     words, note = summaries.op_summary(op, glyphs), summaries.tail(op)
     if now.inferred or now.name in ("waiting", "permission", "stalled"):
         note.append((f"  {state_words(now)}", look.role))
@@ -300,7 +301,7 @@ def _sub_agent(store: Store, session: Session, op: Op, child: Session, row: Row,
     """A `task` call and the session that it started, as one row: the call's words, the child's numbers."""
     now = state.op_state(store, session, op, now_us)
     look = mark(now.name, glyphs)
-    running = now.name in state.ACTIVE
+    running = now.name in ACTIVE
     words: list[Span] = [("task", "accent"), ("  ", "text"), (summaries.subject_of(op) or child.title, "text")]
     note: list[Span] = []
     if running:

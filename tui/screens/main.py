@@ -16,11 +16,11 @@ from adapter.health import Health
 from tui.model.nodes import ChangeSet
 from tui.model.rows import VisibleRows
 from tui.model.store import Store
+from tui.model.tally import Tally
 from tui.render import keys
 from tui.render.health import Lags
 from tui.render.status import Status
 from tui.render.tree_row import heading
-from tui.tally import Tally
 from tui.widgets.detail import Detail
 from tui.widgets.fixed_lines import FixedLines
 from tui.widgets.health_pane import HealthPane

@@ -29,8 +29,8 @@ from tui.model.state import (
     session_state,
     span,
     turn_state,
-    urgency,
 )
+from tui.model.urgency import urgency
 
 ASKED: list[Event] = [session(), prompt("u1", 2)]
 STEP: list[Event] = [*ASKED, turn("a1", 1, 3, "u1"), op("p1", "a1", "llm", 1, 3)]

@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from tui.model import state
+from tui.model import urgency
 from tui.render.glyphs import ASCII, UNICODE, Glyphs, mark
 from tui.render.lines import ROLES
 
@@ -32,7 +32,7 @@ def test_the_ascii_set_is_ascii() -> None:
 
 @pytest.mark.parametrize("glyphs", [UNICODE, ASCII])
 def test_every_state_has_a_glyph_a_word_and_a_known_role(glyphs: Glyphs) -> None:
-    for name in state._RANKS:
+    for name in urgency.ORDER:
         look = glyphs.states[name]
         assert look.word
         assert look.role in ROLES

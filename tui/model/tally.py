@@ -10,9 +10,10 @@ from tui.model import rollup, state
 from tui.model.links import SessionKey
 from tui.model.nodes import ChangeSet, Session
 from tui.model.store import Store
+from tui.model.urgency import ACTIVE
 
 WAITING = frozenset({"waiting", "permission"})
-WORKING = state.ACTIVE - WAITING - {"stalled"}
+WORKING = ACTIVE - WAITING - {"stalled"}
 
 
 class Counts(NamedTuple):
