@@ -307,7 +307,8 @@ class Reader:
                 try:
                     yield Snapshot(self._connection, self)
                 finally:
-                    self._raw.deadline = float("inf")
+                    # A statement that still runs is one whose task was cancelled: it must stop for the ROLLBACK.
+                    self._raw.deadline = 0.0
                     await asyncio.shield(self._run("ROLLBACK"))
             finally:
                 self._raw.deadline = float("inf")

@@ -1,0 +1,352 @@
+"""The one place that opens SQLite: it opens in every state of the files, refuses everything but reading, and leaves no
+trace."""
+
+# ruff: noqa: ASYNC240 - the files are small and local
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapter.connection import Reader, SafeConnection, Snapshot
+from adapter.errors import (
+    DeadlineExceeded,
+    NotADatabase,
+    RowTooLarge,
+    SourceBusy,
+    SourceChanged,
+    SourceEmpty,
+    SourceMissing,
+    SourceUnreadable,
+)
+from tests.adapter import corpus
+from tests.adapter.writer import Writer
+
+DATABASE = "1.18.33/plain"
+ENDLESS = "WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n"
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    """A cleanly closed database, alone in its directory."""
+    directory = tmp_path / "data"
+    directory.mkdir()
+    return corpus.build(DATABASE, directory / "opencode.db")
+
+
+@pytest.fixture
+def crashed(database: Path) -> Path:
+    """The same with -wal and -shm left by a writer that was killed."""
+    writer = Writer(database)
+    writer.commit(("UPDATE session SET title = 'from the WAL'", ()))
+    writer.kill()
+    return database
+
+
+async def titles(reader: Reader) -> list[Any]:
+    async with reader.snapshot() as snapshot:
+        return [row[0] for row in await snapshot.rows("SELECT title FROM session")]
+
+
+async def open_and_read(path: Path) -> list[Any]:
+    reader = await Reader.open(path)
+    try:
+        return await titles(reader)
+    finally:
+        await reader.close()
+
+
+# -- the ladder
+
+
+async def test_a_closed_database_is_read_without_any_new_file(database: Path) -> None:
+    before = corpus.files(database.parent)
+    reader = await Reader.open(database)
+    assert (reader.mode, await titles(reader)) == ("immutable", ["Lab plain"])
+    await reader.close()
+    assert corpus.files(database.parent) == before
+
+
+async def test_a_live_database_is_read_without_a_mark_in_its_files(database: Path) -> None:
+    with Writer(database) as writer:
+        writer.commit(("UPDATE session SET title = 'live'", ()))
+        before = corpus.files(database.parent)
+        reader = await Reader.open(database)
+        assert (reader.mode, await titles(reader)) == ("readonly_shm", ["live"])
+        assert corpus.files(database.parent) == before
+        await reader.close()
+        assert corpus.files(database.parent) == before
+
+
+async def test_what_a_crash_left_is_read_and_left(crashed: Path) -> None:
+    before = corpus.files(crashed.parent)
+    assert set(before) == {"opencode.db", "opencode.db-wal", "opencode.db-shm"}
+    reader = await Reader.open(crashed)
+    assert (reader.mode, await titles(reader)) == ("readonly_shm", ["from the WAL"])
+    await reader.close()
+    assert corpus.files(crashed.parent) == before
+
+
+async def test_a_copy_without_its_shm_is_read_at_the_price_of_one(crashed: Path) -> None:
+    crashed.with_name("opencode.db-shm").unlink()
+    before = corpus.files(crashed.parent)
+    reader = await Reader.open(crashed)
+    assert (reader.mode, await titles(reader)) == ("ro (made -shm)", ["from the WAL"])
+    await reader.close()
+    after = corpus.files(crashed.parent)
+    assert {name: after[name] for name in before} == before
+
+
+async def test_a_database_in_rollback_mode_with_a_journal_is_opened_plainly(database: Path) -> None:
+    connection = sqlite3.connect(database)
+    connection.execute("PRAGMA journal_mode=PERSIST").fetchall()
+    connection.execute("UPDATE session SET title = 'rolled'").close()
+    connection.commit()
+    connection.close()
+    reader = await Reader.open(database)
+    assert (reader.mode, await titles(reader)) == ("ro", ["rolled"])
+    await reader.close()
+
+
+async def test_an_empty_wal_without_shm_means_that_nobody_writes(database: Path) -> None:
+    database.with_name("opencode.db-wal").touch()
+    before = corpus.files(database.parent)
+    reader = await Reader.open(database)
+    assert (reader.mode, await titles(reader)) == ("immutable", ["Lab plain"])
+    await reader.close()
+    assert corpus.files(database.parent) == before
+
+
+async def test_a_locked_database_is_busy_after_the_retries(database: Path) -> None:
+    connection = sqlite3.connect(database, isolation_level=None)
+    for statement in ("PRAGMA journal_mode=PERSIST", "UPDATE session SET title = 'x'", "BEGIN EXCLUSIVE"):
+        connection.execute(statement).fetchall()
+    try:
+        with pytest.raises(SourceBusy, match="is locked"):
+            await Reader.open(database)
+    finally:
+        connection.close()
+
+
+UNREADABLE: dict[str, tuple[Callable[[Path], object], type[Exception], str]] = {
+    "missing": (lambda path: path.unlink(), SourceMissing, "no database at"),
+    "empty": (lambda path: path.write_bytes(b""), SourceEmpty, r"is empty \(0 bytes\)"),
+    "garbage": (lambda path: path.write_bytes(os.urandom(9000)), NotADatabase, "is not a SQLite database"),
+    "header only": (lambda path: os.truncate(path, 100), NotADatabase, "is not a SQLite database, or is damaged"),
+    "half": (lambda path: os.truncate(path, 8192), NotADatabase, "or is damaged"),
+    "directory": (lambda path: (path.unlink(), path.mkdir()), SourceUnreadable, "is a directory; name the database"),
+    "loop": (lambda path: (path.unlink(), path.symlink_to(path)), SourceUnreadable, "cannot read"),
+}
+
+
+@pytest.mark.parametrize("what", UNREADABLE)
+async def test_what_cannot_be_read_has_one_clear_line(database: Path, what: str) -> None:
+    spoil, error, words = UNREADABLE[what]
+    spoil(database)
+    with pytest.raises(error, match=words) as raised:
+        await open_and_read(database)
+    assert str(database) in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read and write everything")
+@pytest.mark.parametrize("mode", [0o000, 0o444])
+async def test_permissions_are_respected(database: Path, mode: int) -> None:
+    database.chmod(mode)
+    database.parent.chmod(0o555)
+    try:
+        if mode:
+            reader = await Reader.open(database)
+            assert await titles(reader) == ["Lab plain"]
+            await reader.close()
+        else:
+            with pytest.raises(SourceUnreadable, match="cannot read"):
+                await Reader.open(database)
+    finally:
+        database.parent.chmod(0o755)
+        database.chmod(0o644)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "with space.db",
+        "a?mode=rwc",
+        "b#fragment.db",
+        "c%20d.db",
+        "e%00f.db",
+        "file:g.db",
+        "?vfs=memdb&x=.db",
+        "ü日本.db",
+    ],
+)
+async def test_a_strange_name_opens_that_file_and_nothing_else(database: Path, name: str) -> None:
+    strange = database.with_name(name)
+    database.rename(strange)
+    before = corpus.files(strange.parent)
+    reader = await Reader.open(strange)
+    assert (reader.mode, await titles(reader)) == ("immutable", ["Lab plain"])
+    await reader.close()
+    assert corpus.files(strange.parent) == before
+
+
+# -- changes under an open connection
+
+
+async def test_an_immutable_file_that_is_written_meanwhile_gives_no_result(database: Path) -> None:
+    reader = await Reader.open(database)
+
+    async def read() -> None:
+        async with reader.snapshot() as snapshot:
+            await snapshot.rows("SELECT count(*) FROM part")
+            Writer(database).kill()
+
+    with pytest.raises(SourceChanged, match="is being written"):
+        await read()
+    with pytest.raises(SourceChanged, match="is being written"):
+        await reader.gate()
+    await reader.close()
+
+
+async def test_the_gate_moves_with_commits_and_with_nothing_else(database: Path) -> None:
+    with Writer(database) as writer:
+        writer.commit(("UPDATE session SET title = 'first'", ()))
+        reader = await Reader.open(database)
+        first = await reader.gate()
+        assert await reader.gate() == first
+        writer.commit(("UPDATE session SET title = title WHERE id = 'nobody'", ()))
+        assert await reader.gate() == first
+        writer.commit(("UPDATE session SET title = 'other'", ()))
+        assert await reader.gate() != first
+        await reader.close()
+
+
+@pytest.mark.parametrize("change", ["replaced", "gone", "truncated", "new WAL"])
+async def test_the_gate_sees_that_the_path_leads_elsewhere(crashed: Path, tmp_path: Path, change: str) -> None:
+    reader = await Reader.open(crashed)
+    if change == "replaced":
+        corpus.build(DATABASE, tmp_path / "new.db").replace(crashed)
+    elif change == "gone":
+        crashed.unlink()
+    elif change == "truncated":
+        os.truncate(crashed, 0)
+    else:
+        shutil.copy(crashed.with_name("opencode.db-wal"), tmp_path / "wal")
+        (tmp_path / "wal").replace(crashed.with_name("opencode.db-wal"))
+    with pytest.raises(SourceMissing if change == "gone" else SourceChanged):
+        await reader.gate()
+    await reader.close()
+
+
+# -- transactions
+
+
+async def open_transactions(reader: Reader) -> bool:
+    """Whether the connection holds a read transaction, an unfinished cursor included: then it cannot begin one."""
+    return reader._raw.in_transaction
+
+
+async def test_no_transaction_is_open_after_a_snapshot_however_it_ends(database: Path) -> None:
+    with Writer(database) as writer:
+        writer.commit(("UPDATE session SET title = 'first'", ()))
+        reader = await Reader.open(database)
+        async with reader.snapshot() as snapshot:
+            await snapshot.rows("SELECT * FROM part")
+            assert await open_transactions(reader)
+        assert not await open_transactions(reader)
+        with pytest.raises(ZeroDivisionError):
+            async with reader.snapshot() as snapshot:
+                1 / len(await snapshot.rows("SELECT id FROM part WHERE id = 'none'"))
+        assert not await open_transactions(reader)
+        with pytest.raises(SourceChanged, match="no such column"):
+            async with reader.snapshot() as snapshot:
+                await snapshot.rows("SELECT missing_column FROM part")
+        assert not await open_transactions(reader)
+        # Only without any reader can the WAL be reset to nothing.
+        assert writer.run("PRAGMA wal_checkpoint(TRUNCATE)") == [[0, 0, 0]]
+        await reader.close()
+
+
+async def test_a_cancelled_read_leaves_no_transaction_and_no_lock(database: Path) -> None:
+    with Writer(database) as writer:
+        writer.commit(("UPDATE session SET title = 'Lab plain'", ()))
+        reader = await Reader.open(database)
+        inside = asyncio.Event()
+
+        async def read() -> None:
+            async with reader.snapshot() as snapshot:
+                await snapshot.rows("SELECT * FROM part")
+                inside.set()
+                await snapshot.rows(ENDLESS)
+
+        task = asyncio.create_task(read())
+        await inside.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await titles(reader) == ["Lab plain"]
+        assert not await open_transactions(reader)
+        assert writer.run("PRAGMA wal_checkpoint(TRUNCATE)") == [[0, 0, 0]]
+        await reader.close()
+
+
+async def test_a_read_that_takes_too_long_is_stopped(database: Path) -> None:
+    reader = await Reader.open(database)
+    started = time.monotonic()
+    with pytest.raises(DeadlineExceeded, match="was stopped"):
+        async with reader.snapshot(limit_s=0.1) as snapshot:
+            await snapshot.rows(ENDLESS)
+    assert time.monotonic() - started < 5
+    assert await titles(reader) == ["Lab plain"]
+    await reader.close()
+
+
+async def test_an_oversized_value_is_an_error_of_its_own(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Writer(database) as writer:
+        writer.commit(("UPDATE part SET data = printf('%.*c', 200000, 'x')", ()))
+        monkeypatch.setattr("adapter.connection.ROW_LIMIT_BYTES", 100_000)
+        reader = await Reader.open(database)
+        with pytest.raises(RowTooLarge):
+            async with reader.snapshot() as snapshot:
+                await snapshot.rows("SELECT data FROM part")
+        await reader.close()
+
+
+async def test_invalid_utf8_is_text_with_replacement_characters(database: Path) -> None:
+    with Writer(database) as writer:
+        writer.commit(("UPDATE session SET title = CAST(x'41ff42' AS TEXT)", ()))
+        reader = await Reader.open(database)
+        assert await titles(reader) == ["A\ufffdB"]
+        await reader.close()
+
+
+async def test_a_snapshot_is_one_moment(database: Path) -> None:
+    with Writer(database) as writer:
+        writer.commit(("UPDATE session SET title = 'first'", ()))
+        reader = await Reader.open(database)
+
+        async def title(snapshot: Snapshot) -> Any:
+            return (await snapshot.rows("SELECT title FROM session"))[0][0]
+
+        async with reader.snapshot() as snapshot:
+            first = await title(snapshot)
+            await asyncio.to_thread(writer.commit, ("UPDATE session SET title = 'later'", ()))
+            assert await title(snapshot) == first
+        assert await titles(reader) == ["later"]
+        await reader.close()
+
+
+def test_safe_connections_are_read_only_whatever_the_caller_says(database: Path) -> None:
+    connection = sqlite3.connect(database, factory=SafeConnection)
+    try:
+        with pytest.raises(sqlite3.DatabaseError, match="not authorized"):
+            connection.execute("DELETE FROM part")
+    finally:
+        connection.close()
