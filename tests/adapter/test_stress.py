@@ -25,6 +25,8 @@ STEPS = 250 * int(os.environ.get("OPENCODE_VIEWER_STRESS", "1"))
 STEPS_BETWEEN_LOOKS = 12
 MAX_SESSIONS = 5
 PART_KINDS = 11
+PROMPT_KINDS = (0, 7, 8, 9, 10)
+"""Those of a user's message: text, file, compaction, unknown, broken."""
 MAX_MESSAGES = 30
 
 
@@ -112,9 +114,9 @@ class Chaos:
 
     def any_message(self) -> str:
         """A message, rather a new one."""
+        if not self.opencode.messages:
+            self.begin_answer()
         messages = list(self.opencode.messages)
-        if not messages:
-            return self.opencode.assistant(self.any_session())
         return self.dice.choice(messages[-3:] if self.dice.random() < 0.6 else messages)
 
     def any_session(self) -> str:
@@ -145,7 +147,7 @@ class Chaos:
 
     def new_part(self, message: str) -> tuple[str, object, str]:
         """Arguments of a new part."""
-        kind = self.dice.randrange(PART_KINDS)
+        kind = self.dice.choice(range(PART_KINDS) if message in self.answers else PROMPT_KINDS)
         part = self.opencode._id("prt")
         self.kinds[part] = kind
         return message, self.any_part(kind), part

@@ -50,6 +50,11 @@ class Writer:
         rows: list[list[Any]] = self._send({"run": sql})
         return rows
 
+    def hammer(self, commits: int, sql: str) -> list[float]:
+        """Commits a statement so many times as fast as it goes; returns how long each commit took, in ms."""
+        taken: list[float] = self._send({"hammer": commits, "sql": sql})
+        return taken
+
     def close(self) -> None:
         """Closes the connection as opencode does when it exits, and ends the child."""
         if self._child.poll() is None:
@@ -107,11 +112,21 @@ def _say(answer: dict[str, Any]) -> None:
 def _obey(connection: sqlite3.Connection, order: dict[str, Any]) -> list[Any]:
     if "run" in order:
         return connection.execute(order["run"]).fetchall()
+    if "hammer" in order:
+        return [_timed(connection, order["sql"]) for _ in range(order["hammer"])]
     connection.execute("BEGIN IMMEDIATE")
     for sql, parameters in order["commit"]:
         connection.execute(sql, parameters).fetchall()
     connection.execute("COMMIT")
     return []
+
+
+def _timed(connection: sqlite3.Connection, sql: str) -> float:
+    started = time.perf_counter()
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute(sql)
+    connection.execute("COMMIT")
+    return (time.perf_counter() - started) * 1000
 
 
 def now_ms() -> int:
