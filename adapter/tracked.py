@@ -168,7 +168,8 @@ class TrackedSession:
                     )
                 )
         for key, group in mapped.groups.items():
-            if before.get(key) != after[key]:
+            # With a removed node goes what other parts hung on it, as a patch does on its step.
+            if taken_back or before.get(key) != after[key]:
                 events += group
         self.messages[item.row.id] = TrackedMessage(
             role=mapped.role,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from adapter.events import Event, OpRemoved, OpStarted, TurnFinalized, TurnRemoved, TurnStarted
+from adapter.events import Event, OpRemoved, OpStarted, PayloadRef, TurnFinalized, TurnRemoved, TurnStarted
 from adapter.reading import MessageRow
 from adapter.tracked import TrackedSession
 from tests.adapter.rows import message_row
@@ -105,7 +105,17 @@ def test_an_end_that_no_longer_holds_is_taken_back() -> None:
     session = tracked(task("completed", output="done"))
     events = session.update([task("running")], {"msg_1"})
     assert events is not None
-    assert [type(event) for event in events] == [OpRemoved, OpStarted]
+    assert [type(event) for event in events if not isinstance(event, TurnStarted)] == [OpRemoved, OpStarted]
+
+
+def test_what_hung_on_a_removed_op_is_told_again() -> None:
+    start, finish = {"type": "step-start"}, {"type": "step-finish", "reason": "stop"}
+    parts = [start, finish, start, {"type": "patch", "files": ["a"]}, finish]
+    session = tracked(message_row("msg_1", {"role": "assistant"}, parts))
+    events = session.update([message_row("msg_1", {"role": "assistant"}, parts[:-1])], {"msg_1"})
+    assert events is not None
+    assert "msg_1_2" in [event.part_id for event in events if isinstance(event, OpRemoved)]
+    assert [event.part_id for event in events if isinstance(event, PayloadRef)] == ["msg_1_3"]
 
 
 def test_open_and_newest_messages_are_looked_at_where_no_feed_tells() -> None:
