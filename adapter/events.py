@@ -7,6 +7,7 @@ The stream is idempotent (applying an event twice, or a whole session again, cha
 Units: `ts` and `end_ts` are integer **microseconds** UTC (opencode writes milliseconds), token counts are tokens,
 `cost` is US dollars as opencode computed it, sizes are bytes with -1 for unknown.
 Strings are verbatim from the database: a consumer that draws them must sanitise them first.
+`gc=False`: events hold values and never each other, and a session has tens of thousands of them.
 """
 
 from __future__ import annotations
@@ -74,14 +75,14 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
 NO_USAGE = Usage()
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
+class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="kind"):
     """What every event has: where it comes from (`opencode:<path>`) and when it happened (µs UTC)."""
 
     source: str
     ts: int
 
 
-class SessionStarted(Event, frozen=True, kw_only=True, tag="session_started"):
+class SessionStarted(Event, frozen=True, kw_only=True, gc=False, tag="session_started"):
     """A session row, whole; sent again whenever the row changes.
 
     `extras` holds what else the row says: `slug`-like odds and ends, and `usage` (five counters), `cost`,
@@ -104,7 +105,7 @@ class SessionStarted(Event, frozen=True, kw_only=True, tag="session_started"):
     extras: dict[str, Any] = {}
 
 
-class SessionFinalized(Event, frozen=True, kw_only=True, tag="session_finalized"):
+class SessionFinalized(Event, frozen=True, kw_only=True, gc=False, tag="session_finalized"):
     """The session is archived (`completed`) or its last assistant message has an error (`failed`)."""
 
     session_id: str
@@ -114,13 +115,13 @@ class SessionFinalized(Event, frozen=True, kw_only=True, tag="session_finalized"
     end_ts: int = 0
 
 
-class SessionRemoved(Event, frozen=True, kw_only=True, tag="session_removed"):
+class SessionRemoved(Event, frozen=True, kw_only=True, gc=False, tag="session_removed"):
     """The session row is gone, and with it everything below it."""
 
     session_id: str
 
 
-class TurnStarted(Event, frozen=True, kw_only=True, tag="turn_started"):
+class TurnStarted(Event, frozen=True, kw_only=True, gc=False, tag="turn_started"):
     """An assistant message. `turn_seq` is its 1-based place among the session's assistant messages by
     (time_created, id); `prompt_id` the user message it answers ("" when the row does not say). `extras` may hold
     `cwd`, `summary` (a compaction), `variant`, `status_code` of an error, and while it is open `time_updated` (µs)."""
@@ -136,7 +137,7 @@ class TurnStarted(Event, frozen=True, kw_only=True, tag="turn_started"):
     extras: dict[str, Any] = {}
 
 
-class TurnFinalized(Event, frozen=True, kw_only=True, tag="turn_finalized"):
+class TurnFinalized(Event, frozen=True, kw_only=True, gc=False, tag="turn_finalized"):
     """The assistant message has `time.completed`, an `error`, or a step-finish part."""
 
     session_id: str
@@ -152,14 +153,14 @@ class TurnFinalized(Event, frozen=True, kw_only=True, tag="turn_finalized"):
     cost: float = 0.0
 
 
-class TurnRemoved(Event, frozen=True, kw_only=True, tag="turn_removed"):
+class TurnRemoved(Event, frozen=True, kw_only=True, gc=False, tag="turn_removed"):
     """A message row is gone: an assistant's turn, or a user's prompt (same id space)."""
 
     session_id: str
     message_id: str
 
 
-class OpStarted(Event, frozen=True, kw_only=True, tag="op_started"):
+class OpStarted(Event, frozen=True, kw_only=True, gc=False, tag="op_started"):
     """A span inside a turn, with all that is known of it so far; sent again when more is known.
 
     `op_seq` counts from 1 in the order of the message's parts; `parent_op_seq` is -1 at the top of the turn.
@@ -187,7 +188,7 @@ class OpStarted(Event, frozen=True, kw_only=True, tag="op_started"):
     extras: dict[str, Any] = {}
 
 
-class OpFinalized(Event, frozen=True, kw_only=True, tag="op_finalized"):
+class OpFinalized(Event, frozen=True, kw_only=True, gc=False, tag="op_finalized"):
     """The span has ended. `context_used` is the prompt that went out (tokens), for `llm` ops only."""
 
     session_id: str
@@ -208,7 +209,7 @@ class OpFinalized(Event, frozen=True, kw_only=True, tag="op_finalized"):
     context_used: int = 0
 
 
-class OpRemoved(Event, frozen=True, kw_only=True, tag="op_removed"):
+class OpRemoved(Event, frozen=True, kw_only=True, gc=False, tag="op_removed"):
     """A part row is gone, and with it every op and payload reference that came from it."""
 
     session_id: str
@@ -216,7 +217,7 @@ class OpRemoved(Event, frozen=True, kw_only=True, tag="op_removed"):
     part_id: str
 
 
-class PayloadRef(Event, frozen=True, kw_only=True, tag="payload_ref"):
+class PayloadRef(Event, frozen=True, kw_only=True, gc=False, tag="payload_ref"):
     """Where a text can be had: `uri` is resolved on demand, the text itself never travels in an event.
 
     Beside the planned fields it names the rows (`message_id`, `part_id`) and has a `preview`: the first words, at
@@ -238,7 +239,7 @@ class PayloadRef(Event, frozen=True, kw_only=True, tag="payload_ref"):
     extras: dict[str, Any] = {}
 
 
-class LogEntry(Event, frozen=True, kw_only=True, tag="log_entry"):
+class LogEntry(Event, frozen=True, kw_only=True, gc=False, tag="log_entry"):
     """A remark about the data. `ref` is the id of the row it is about; (ref, message) makes it idempotent."""
 
     session_id: str = ""
@@ -250,14 +251,14 @@ class LogEntry(Event, frozen=True, kw_only=True, tag="log_entry"):
     extras: dict[str, Any] = {}
 
 
-class SourceProgress(Event, frozen=True, kw_only=True, tag="source_progress"):
+class SourceProgress(Event, frozen=True, kw_only=True, gc=False, tag="source_progress"):
     """Everything read before this has been emitted; `cursor` resumes after it. `rows` were read since the last one."""
 
     cursor: str
     rows: int = 0
 
 
-class SourceError(Event, frozen=True, kw_only=True, tag="source_error"):
+class SourceError(Event, frozen=True, kw_only=True, gc=False, tag="source_error"):
     """The source, or one row of it, cannot be read; reading goes on."""
 
     message: str

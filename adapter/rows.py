@@ -1,7 +1,9 @@
 """Typed rows and the JSON in their `data` columns.
 
-Only what the mapping reads is declared; msgspec skips the rest. Every field has a default, because half-formed rows are
-normal (crashes, other tools, old versions). Shapes: packages/schema/src/v1/session.ts as bundled in 1.18.33; what older
+Only what the mapping reads is declared; msgspec skips the rest, and texts of which only the size is told stay undecoded
+(`msgspec.Raw`): outputs and diffs are nine tenths of a database. `gc=False` throughout: what comes out of JSON holds no
+cycles, and the collector then need not walk it. Every field has a default, because half-formed rows are normal
+(crashes, other tools, old versions). Shapes: packages/schema/src/v1/session.ts as bundled in 1.18.33; what older
 versions leave out is in the corpus (1.2.1 on).
 """
 
@@ -15,7 +17,7 @@ import msgspec
 Number = int | float | None
 
 
-class SessionRow(msgspec.Struct, frozen=True):
+class SessionRow(msgspec.Struct, frozen=True, gc=False):
     """One row of `session`, in the order of schema.SESSION_COLUMNS; times in ms, absent columns None."""
 
     id: str
@@ -57,7 +59,7 @@ def session_row(columns: tuple[Any, ...]) -> SessionRow:
     return SessionRow(**row)
 
 
-class RawRow(msgspec.Struct, frozen=True):
+class RawRow(msgspec.Struct, frozen=True, gc=False):
     """A message or part row before its JSON is decoded; `message_id` is the row's own id for a message. Times in ms."""
 
     id: str
@@ -68,12 +70,12 @@ class RawRow(msgspec.Struct, frozen=True):
     data: str | bytes | None
 
 
-class Cache(msgspec.Struct, frozen=True):
+class Cache(msgspec.Struct, frozen=True, gc=False):
     read: Number = None
     write: Number = None
 
 
-class Tokens(msgspec.Struct, frozen=True):
+class Tokens(msgspec.Struct, frozen=True, gc=False):
     """Token counters as stored, unchecked."""
 
     input: Number = None
@@ -82,7 +84,7 @@ class Tokens(msgspec.Struct, frozen=True):
     cache: Cache | None = None
 
 
-class Span(msgspec.Struct, frozen=True):
+class Span(msgspec.Struct, frozen=True, gc=False):
     """`time` of a part or message, ms."""
 
     start: Number = None
@@ -92,7 +94,7 @@ class Span(msgspec.Struct, frozen=True):
     compacted: Number = None
 
 
-class ErrorInfo(msgspec.Struct, frozen=True):
+class ErrorInfo(msgspec.Struct, frozen=True, gc=False):
     """An AssistantError: a name and whatever data it carries."""
 
     name: str | None = None
@@ -106,7 +108,7 @@ class ErrorInfo(msgspec.Struct, frozen=True):
         return self.data if isinstance(self.data, str) else ""
 
 
-class ModelRef(msgspec.Struct, frozen=True):
+class ModelRef(msgspec.Struct, frozen=True, gc=False):
     """A model as messages (`modelID`) or session rows (`id`) name it."""
 
     providerID: str | None = None
@@ -119,17 +121,17 @@ class ModelRef(msgspec.Struct, frozen=True):
         return self.modelID or self.id or ""
 
 
-class UserMessage(msgspec.Struct, frozen=True, tag_field="role", tag="user"):
+class UserMessage(msgspec.Struct, frozen=True, gc=False, tag_field="role", tag="user"):
     time: Span | None = None
     agent: str | None = None
     model: ModelRef | None = None
 
 
-class PathInfo(msgspec.Struct, frozen=True):
+class PathInfo(msgspec.Struct, frozen=True, gc=False):
     cwd: str | None = None
 
 
-class AssistantMessage(msgspec.Struct, frozen=True, tag_field="role", tag="assistant"):
+class AssistantMessage(msgspec.Struct, frozen=True, gc=False, tag_field="role", tag="assistant"):
     time: Span | None = None
     parentID: str | None = None
     modelID: str | None = None
@@ -148,82 +150,122 @@ class AssistantMessage(msgspec.Struct, frozen=True, tag_field="role", tag="assis
 Message = UserMessage | AssistantMessage
 
 
-class TextPart(msgspec.Struct, frozen=True, tag_field="type", tag="text"):
+class TextPart(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="text"):
     text: str | None = None
     synthetic: bool | None = None
     ignored: bool | None = None
     time: Span | None = None
 
 
-class ReasoningPart(msgspec.Struct, frozen=True, tag_field="type", tag="reasoning"):
+class ReasoningPart(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="reasoning"):
     text: str | None = None
     time: Span | None = None
     metadata: Any = None
 
 
-class FilePart(msgspec.Struct, frozen=True, tag_field="type", tag="file"):
+class FilePart(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="file"):
     mime: str | None = None
     filename: str | None = None
     url: str | None = None
 
 
-class AgentPart(msgspec.Struct, frozen=True, tag_field="type", tag="agent"):
+class AgentPart(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="agent"):
     name: str | None = None
 
 
-class SubtaskPart(msgspec.Struct, frozen=True, tag_field="type", tag="subtask"):
+class SubtaskPart(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="subtask"):
     prompt: str | None = None
     description: str | None = None
     agent: str | None = None
     command: str | None = None
 
 
-class StepStartPart(msgspec.Struct, frozen=True, tag_field="type", tag="step-start"):
+class StepStartPart(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="step-start"):
     snapshot: str | None = None
 
 
-class StepFinishPart(msgspec.Struct, frozen=True, tag_field="type", tag="step-finish"):
+class StepFinishPart(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="step-finish"):
     reason: str | None = None
     cost: Number = None
     tokens: Tokens | None = None
 
 
-class PatchPart(msgspec.Struct, frozen=True, tag_field="type", tag="patch"):
+class PatchPart(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="patch"):
     hash: str | None = None
     files: list[Any] | None = None
 
 
-class SnapshotPart(msgspec.Struct, frozen=True, tag_field="type", tag="snapshot"):
+class SnapshotPart(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="snapshot"):
     snapshot: str | None = None
 
 
-class CompactionPart(msgspec.Struct, frozen=True, tag_field="type", tag="compaction"):
+class CompactionPart(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="compaction"):
     auto: bool | None = None
     overflow: bool | None = None
 
 
-class RetryPart(msgspec.Struct, frozen=True, tag_field="type", tag="retry"):
+class RetryPart(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="retry"):
     attempt: Number = None
     error: ErrorInfo | None = None
 
 
-class ToolState(msgspec.Struct, frozen=True):
+NOTHING = msgspec.Raw(b"")
+
+
+class FileChange(msgspec.Struct, frozen=True, gc=False):
+    """One file of an edit or patch; the texts before and after it are skipped."""
+
+    filePath: Any = None
+    relativePath: Any = None
+    additions: Any = None
+    deletions: Any = None
+
+
+Scalar = str | int | float | bool | None
+Loose = FileChange | list[Any] | Scalar
+
+
+class Metadata(msgspec.Struct, frozen=True, gc=False):
+    """What the built-in tools say about a call beside its output. MCP servers and plugins may put anything here, so no
+    field is narrower than JSON. `exit` is null when bash was aborted, and unset before it has ended."""
+
+    output: msgspec.Raw = NOTHING
+    diff: msgspec.Raw = NOTHING
+    sessionId: Any = None
+    model: Any = None
+    exit: Any = msgspec.UNSET
+    truncated: Any = None
+    background: Any = None
+    interrupted: Any = None
+    filediff: Loose = None
+    files: list[Loose] | dict[str, Any] | Scalar = None
+    count: Any = None
+    matches: Any = None
+
+
+NO_METADATA = Metadata()
+METADATA_DECODER: msgspec.json.Decoder[Metadata] = msgspec.json.Decoder(Metadata)
+
+
+class Attachment(msgspec.Struct, frozen=True, gc=False):
+    mime: Any = None
+
+
+class ToolState(msgspec.Struct, frozen=True, gc=False):
     """pending, running, completed or error; `input` keeps the exact bytes of the arguments."""
 
     status: str | None = None
-    input: msgspec.Raw = msgspec.Raw(b"")
-    raw: str | None = None
-    output: str | None = None
+    input: msgspec.Raw = NOTHING
+    output: msgspec.Raw = NOTHING
     title: str | None = None
-    metadata: Any = None
+    metadata: msgspec.Raw = NOTHING
     error: str | None = None
     time: Span | None = None
-    attachments: list[Any] | None = None
+    attachments: list[Attachment | list[Any] | Scalar] | None = None
 
 
-class ToolPart(msgspec.Struct, frozen=True, tag_field="type", tag="tool"):
+class ToolPart(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="tool"):
     tool: str | None = None
-    callID: str | None = None
     state: ToolState | None = None
 
 
@@ -243,7 +285,7 @@ Part = (
 )
 
 
-class Malformed(msgspec.Struct, frozen=True):
+class Malformed(msgspec.Struct, frozen=True, gc=False):
     """A `data` value that is not what its table should hold.
 
     `kind` groups warnings: `broken JSON`, `empty data`, `unknown part type`, `unknown role`, `unexpected shape`,
@@ -268,29 +310,40 @@ KNOWN = {
 
 def decode_message(data: str | bytes | None) -> Message | Malformed:
     """The JSON of a message row. Never raises."""
-    decoded: Message | Malformed = _decode(MESSAGE_DECODER, "message", data)
-    return decoded
+    try:
+        return MESSAGE_DECODER.decode(data or b"")
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        mended: Message | Malformed = _mend(MESSAGE_DECODER, "message", data, error)
+        return mended
 
 
 def decode_part(data: str | bytes | None) -> Part | Malformed:
     """The JSON of a part row. Never raises."""
-    decoded: Part | Malformed = _decode(PART_DECODER, "part", data)
-    return decoded
+    try:
+        return PART_DECODER.decode(data or b"")
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        mended: Part | Malformed = _mend(PART_DECODER, "part", data, error)
+        return mended
 
 
-def _decode(decoder: msgspec.json.Decoder[Any], table: str, data: str | bytes | None) -> Any:
+def decode_metadata(raw: msgspec.Raw) -> Metadata:
+    """The metadata of a tool call; an empty one when it is no JSON object. Never raises."""
+    try:
+        return METADATA_DECODER.decode(raw) if raw else NO_METADATA
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return NO_METADATA
+
+
+def _mend(decoder: msgspec.json.Decoder[Any], table: str, data: str | bytes | None, error: Exception) -> Any:
     if not data:
         return Malformed("empty data", f"a {table} row without data")
-    try:
-        return decoder.decode(data)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        mended = _without_lone_surrogates(data)
-        if mended is not None:
-            try:
-                return decoder.decode(mended)
-            except (msgspec.MsgspecError, RecursionError) as again:
-                return _diagnose(table, mended, str(again))
+    mended = _without_lone_surrogates(data)
+    if mended is None:
         return _diagnose(table, data, str(error))
+    try:
+        return decoder.decode(mended)
+    except (msgspec.MsgspecError, RecursionError) as again:
+        return _diagnose(table, mended, str(again))
 
 
 def _without_lone_surrogates(data: str | bytes) -> bytes | None:
@@ -324,6 +377,8 @@ def _diagnose(table: str, data: str | bytes, error: str) -> Malformed:
 
 def milliseconds(value: Any, fallback: int = 0) -> int:
     """A stored time as integer ms within what a clock can show, `fallback` when it is not a time at all."""
+    if type(value) is int and 0 <= value <= MAX_MS:
+        return value
     if isinstance(value, bool) or not isinstance(value, int | float):
         return fallback
     if value != value or value < 0 or value > MAX_MS:

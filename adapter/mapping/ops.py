@@ -16,9 +16,11 @@ from adapter.events import (
     OpStatus,
     PayloadKind,
     PayloadRef,
+    Severity,
     Usage,
 )
 from adapter.mapping import tools
+from adapter.mapping.calls import read_call
 from adapter.mapping.tokens import money, usage_of
 from adapter.references import build
 from adapter.rows import (
@@ -32,17 +34,18 @@ from adapter.rows import (
     ReasoningPart,
     RetryPart,
     SnapshotPart,
+    Span,
     StepFinishPart,
     StepStartPart,
     SubtaskPart,
     TextPart,
     ToolPart,
-    ToolState,
     milliseconds,
 )
+from adapter.undecoded import byte_size
 
 
-class PartRow(msgspec.Struct, frozen=True):
+class PartRow(msgspec.Struct, frozen=True, gc=False):
     """A part row with its JSON decoded."""
 
     row: RawRow
@@ -81,6 +84,7 @@ class OpMapper:
         self.finished_steps = 0
         self._seq = 0
         self._llm: OpStarted | None = None
+        self._newest_llm: OpStarted | None = None
         self._previous: Usage | None = None
 
     def run(self, parts: list[PartRow]) -> Groups:
@@ -98,31 +102,66 @@ class OpMapper:
         """Opens the turn with a `compaction` op, named by the message itself: in opencode an assistant message with
         `summary: true` is the compaction, and the part of that type is only the request for it (compaction.ts)."""
         self.groups[row.id] = []
-        op = self._op(row, "compaction", at_ms, name="compaction", extras={"label": "compaction of the conversation"})
+        op = self._op(row, "compaction", at_ms, {"label": "compaction of the conversation"}, name="compaction")
         if self.turn.ended_ms:
             self._end(op, self.turn.ended_as, self.turn.ended_ms, error_class=self.turn.ended_error)
 
     # -- shared construction
 
-    def _op(self, row: RawRow, kind: OpKind, at_ms: int, **fields: Any) -> OpStarted:
+    def _op(
+        self,
+        row: RawRow,
+        kind: OpKind,
+        at_ms: int,
+        extras: dict[str, Any],
+        *,
+        parent_seq: int | None = None,
+        name: str = "",
+        namespace: str = "",
+        reasoning_kind: str = "",
+        child: str = "",
+    ) -> OpStarted:
+        turn = self.turn
         self._seq += 1
-        parent = fields.pop("parent_op_seq", self._llm.op_seq if self._llm else -1)
+        if parent_seq is None:
+            parent_seq = self._llm.op_seq if self._llm else -1
+        llm = kind == "llm"
         op = OpStarted(
-            source=self.turn.source,
+            source=turn.source,
             ts=at_ms * 1000,
-            session_id=self.turn.session_id,
-            turn_seq=self.turn.turn_seq,
-            message_id=self.turn.message_id,
+            session_id=turn.session_id,
+            turn_seq=turn.turn_seq,
+            message_id=turn.message_id,
             op_seq=self._seq,
             part_id=row.id,
             op_kind=kind,
-            parent_op_seq=parent,
-            **fields,
+            parent_op_seq=parent_seq,
+            name=turn.model if llm else name,
+            namespace=namespace,
+            model=turn.model if llm else "",
+            provider=turn.provider if llm else "",
+            provider_alias=turn.provider_alias if llm else "",
+            reasoning_kind=reasoning_kind,
+            child_session_id=child,
+            extras=extras,
         )
         self.groups[row.id].append(op)
         return op
 
-    def _end(self, op: OpStarted, status: OpStatus, end_ms: int, **fields: Any) -> None:
+    def _end(
+        self,
+        op: OpStarted,
+        status: OpStatus,
+        end_ms: int,
+        *,
+        error_class: str = "",
+        error_message: str = "",
+        usage: Usage = NO_USAGE,
+        delta: Usage = NO_USAGE,
+        cost: float = 0.0,
+        bytes_in: int = -1,
+        bytes_out: int = -1,
+    ) -> None:
         self.groups[op.part_id].append(
             OpFinalized(
                 source=op.source,
@@ -134,12 +173,30 @@ class OpMapper:
                 part_id=op.part_id,
                 op_kind=op.op_kind,
                 status=status,
+                error_class=error_class,
+                error_message=error_message,
                 end_ts=end_ms * 1000,
-                **fields,
+                usage=usage,
+                delta=delta,
+                cost=cost,
+                bytes_in=bytes_in,
+                bytes_out=bytes_out,
+                context_used=usage.context,
             )
         )
 
-    def _ref(self, row: RawRow, kind: PayloadKind, field: str, op_seq: int, at_ms: int, **fields: Any) -> None:
+    def _ref(
+        self,
+        row: RawRow,
+        kind: PayloadKind,
+        field: str,
+        op_seq: int,
+        at_ms: int,
+        *,
+        format: str = "text",
+        size: int = -1,
+        preview: str = "",
+    ) -> None:
         self.groups[row.id].append(
             PayloadRef(
                 source=self.turn.source,
@@ -149,13 +206,15 @@ class OpMapper:
                 op_seq=op_seq,
                 payload_kind=kind,
                 uri=build("part_id", row.id, field),
+                format=format,
+                size=size,
                 message_id=self.turn.message_id,
                 part_id=row.id,
-                **fields,
+                preview=preview,
             )
         )
 
-    def _log(self, row: RawRow, severity: Any, message: str, op_seq: int = 0) -> None:
+    def _log(self, row: RawRow, severity: Severity, message: str, op_seq: int = 0) -> None:
         self.groups[row.id].append(
             LogEntry(
                 source=self.turn.source,
@@ -172,43 +231,25 @@ class OpMapper:
     # -- one part
 
     def _part(self, row: RawRow, part: Part | Malformed) -> None:
+        # The most frequent kinds first: each case that does not match costs an isinstance.
         match part:
-            case Malformed():
-                self._log(row, "WRN", f"{part.kind}: {part.detail}")
-            case StepStartPart():
-                if self._llm is not None:
-                    self._close_llm("cancelled", row.time_created)
-                self._llm = self._op(
-                    row,
-                    "llm",
-                    row.time_created,
-                    parent_op_seq=-1,
-                    name=self.turn.model,
-                    model=self.turn.model,
-                    provider=self.turn.provider,
-                    provider_alias=self.turn.provider_alias,
-                )
-            case StepFinishPart():
-                self._step_finish(row, part)
-            case ReasoningPart():
-                kind = "summary" if isinstance(part.metadata, dict) and "summary" in part.metadata else "raw"
-                self._prose(row, "reasoning", "llm_reasoning", part.text, part.time, reasoning_kind=kind)
-            case TextPart():
-                self._prose(row, "text", "llm_response", part.text, part.time)
             case ToolPart():
                 self._tool(row, part)
+            case StepStartPart():
+                self._step_start(row)
+            case StepFinishPart():
+                self._step_finish(row, part)
+            case TextPart():
+                self._prose(row, "text", "llm_response", part.text, part.time)
+            case ReasoningPart():
+                kind = "summary" if isinstance(part.metadata, dict) and "summary" in part.metadata else "raw"
+                self._prose(row, "reasoning", "llm_reasoning", part.text, part.time, kind)
             case PatchPart():
                 files = [f for f in part.files or () if isinstance(f, str)]
                 self._amend_llm(patch_hash=part.hash or "", patch_files=len(files))
-                self._ref(
-                    row,
-                    "diff",
-                    "files",
-                    self._llm.op_seq if self._llm else 0,
-                    row.time_created,
-                    format="json",
-                    preview=tools.short(", ".join(files)),
-                )
+                names = tools.short(", ".join(files))
+                seq = self._llm.op_seq if self._llm else 0
+                self._ref(row, "diff", "files", seq, row.time_created, format="json", preview=names)
             case CompactionPart():
                 self._log(row, "INF", compaction_words(part))
             case RetryPart():
@@ -216,23 +257,19 @@ class OpMapper:
                 self._log(row, "WRN", f"retry {part.attempt or '?'}: {words}".rstrip(": "))
             case FilePart():
                 self._file(row, part)
+            case Malformed():
+                self._log(row, "WRN", f"{part.kind}: {part.detail}")
             case AgentPart() | SubtaskPart() | SnapshotPart():
                 pass
 
     def _prose(
-        self,
-        row: RawRow,
-        kind: OpKind,
-        payload: PayloadKind,
-        text: str | None,
-        time: Any,
-        reasoning_kind: str = "",
+        self, row: RawRow, kind: OpKind, payload: PayloadKind, text: str | None, time: Span | None, how: str = ""
     ) -> None:
         text = text or ""
         start = milliseconds(time.start if time else None, row.time_created)
         end = milliseconds(time.end if time else None)
-        size = len(text.encode("utf-8", "replace"))
-        op = self._op(row, kind, start, reasoning_kind=reasoning_kind, extras={"label": tools.short(text.lstrip())})
+        size = byte_size(text)
+        op = self._op(row, kind, start, {"label": tools.short(text.lstrip())}, reasoning_kind=how)
         if text:
             self._ref(row, payload, "text", op.op_seq, start, format="markdown", size=size)
         if end:
@@ -257,107 +294,62 @@ class OpMapper:
         self._log(row, "INF", f"attachment {tools.short(part.filename or part.mime or 'file')}")
 
     def _tool(self, row: RawRow, part: ToolPart) -> None:
-        state = part.state or ToolState()
-        tool = part.tool or "?"
-        raw_input = bytes(state.input)
-        try:
-            arguments = msgspec.json.decode(raw_input) if raw_input else None
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            arguments = None
-        status = state.status or ""
-        start = milliseconds(state.time.start if state.time else None, row.time_created)
-        end = milliseconds(state.time.end if state.time else None)
-        metadata = state.metadata if isinstance(state.metadata, dict) else {}
-        child = metadata.get("sessionId")
-        child = child if tool == "task" and isinstance(child, str) else ""
-        output = state.output or ""
-        live = metadata.get("output") if status == "running" else None
-        extras: dict[str, Any] = {
-            "label": tools.label(tool, arguments, metadata, state.title or ""),
-            "phase": status,
-            **tools.facts(tool, arguments, metadata),
-        }
-        if status in ("pending", "running"):
-            # The only sign of life of a call that goes on: opencode touches the row with every chunk of output.
-            extras["time_updated"] = row.time_updated * 1000
-        if state.title:
-            extras["title"] = tools.short(state.title)
-        if isinstance(live, str):
-            # bash writes metadata.output when the permission was granted and the process starts (opencode.md d).
-            extras["running"] = True
-            extras["output_bytes"] = len(live.encode("utf-8", "replace"))
-        elif status == "running" and metadata:
-            extras["running"] = True
-        if child and isinstance(metadata.get("model"), dict):
-            extras["child_model"] = str(metadata["model"].get("modelID") or "")
-        parent_seq = self._llm.op_seq if self._llm else -1
+        call = read_call(row, part)
+        start, end = call.start_ms, call.end_ms or call.start_ms
         ops: list[OpStarted] = []
-        if child:
-            name = extras["label"] or tool
-            ops.append(self._op(row, "session", start, name=name, child_session_id=child, extras=extras))
-            parent_seq = ops[0].op_seq
-        call = self._op(
+        if call.child:
+            name = call.extras["label"] or call.tool
+            ops.append(self._op(row, "session", start, call.extras, name=name, child=call.child))
+        op = self._op(
             row,
             "tool",
             start,
-            parent_op_seq=parent_seq,
-            name=tool,
-            namespace=tools.namespace_of(tool),
-            child_session_id=child,
-            extras=extras,
+            call.extras,
+            parent_seq=ops[0].op_seq if ops else None,
+            name=call.tool,
+            namespace=tools.namespace_of(call.tool),
+            child=call.child,
         )
-        ops.append(call)
-        if raw_input and raw_input != b"null":
-            self._ref(row, "tool_request", "state.input", call.op_seq, start, format="json", size=len(raw_input))
-        if output:
-            size = len(output.encode("utf-8", "replace"))
-            self._ref(row, "tool_response", "state.output", call.op_seq, end or start, size=size)
-        elif isinstance(live, str) and live:
-            size = len(live.encode("utf-8", "replace"))
-            self._ref(row, "tool_response", "state.metadata.output", call.op_seq, start, size=size)
-        if tools.diff_field(tool, metadata):
-            size = len(metadata["diff"].encode("utf-8", "replace"))
-            field = tools.diff_field(tool, metadata)
-            self._ref(row, "diff", field, call.op_seq, end or start, format="diff", size=size)
-        for index, attachment in enumerate(state.attachments or ()):
-            mime = attachment.get("mime") if isinstance(attachment, dict) else None
-            self._ref(
-                row,
-                "attachment",
-                f"state.attachments.{index}.url",
-                call.op_seq,
-                end or start,
-                format=mime if isinstance(mime, str) else "",
-            )
-        if status in ("completed", "error"):
-            final, error, words = tool_status(tool, state, metadata)
-            for op in ops:
+        ops.append(op)
+        if call.request_size:
+            self._ref(row, "tool_request", "state.input", op.op_seq, start, format="json", size=call.request_size)
+        if call.response_size:
+            self._ref(row, "tool_response", call.response_field, op.op_seq, end, size=call.response_size)
+        if call.diff_size:
+            self._ref(row, "diff", "state.metadata.diff", op.op_seq, end, format="diff", size=call.diff_size)
+        for index, mime in enumerate(call.attachments):
+            self._ref(row, "attachment", f"state.attachments.{index}.url", op.op_seq, end, format=mime)
+        if call.outcome:
+            for each in ops:
                 self._end(
-                    op,
-                    final,
-                    end or milliseconds(row.time_updated),
-                    error_class=error,
-                    error_message=words,
-                    bytes_in=len(raw_input),
-                    bytes_out=len(output.encode("utf-8", "replace")),
+                    each,
+                    call.outcome,
+                    call.end_ms or row.time_updated,
+                    error_class=call.error_class,
+                    error_message=call.error_message,
+                    bytes_in=call.input_size,
+                    bytes_out=call.output_size,
                 )
-        elif status not in ("pending", "running"):
-            self._log(row, "WRN", f"unknown tool status: {status[:40]!r}", call.op_seq)
+        elif call.status not in ("pending", "running"):
+            self._log(row, "WRN", f"unknown tool status: {call.status[:40]!r}", op.op_seq)
 
     # -- the llm op
 
     def _amend_llm(self, **facts: Any) -> None:
         """Adds facts to the extras of the open llm op, or of the one that has just ended."""
-        for events in reversed(list(self.groups.values())):
-            for index, event in enumerate(events):
-                if isinstance(event, OpStarted) and event.op_kind == "llm":
-                    events[index] = msgspec.structs.replace(event, extras={**event.extras, **facts})
-                    return
+        if self._newest_llm is not None:
+            self._newest_llm.extras.update(facts)
+
+    def _step_start(self, row: RawRow) -> None:
+        if self._llm is not None:
+            self._close_llm("cancelled", row.time_created)
+        self._llm = self._newest_llm = self._op(row, "llm", row.time_created, {}, parent_seq=-1)
 
     def _step_finish(self, row: RawRow, part: StepFinishPart) -> None:
         if self._llm is None:
             # A finish without a start: the start was deleted, or the row is from another tool.
-            self._llm = self._op(row, "llm", row.time_created, parent_op_seq=-1, name=self.turn.model)
+            self._step_start(row)
+        assert self._llm is not None
         usage, bent_tokens = usage_of(part.tokens)
         cost, bent_cost = money(part.cost)
         if bent_tokens or bent_cost:
@@ -384,17 +376,8 @@ class OpMapper:
         assert self._llm is not None
         if reason:
             self._amend_llm(finish=reason)
-        failed = status == "failed"
-        self._end(
-            self._llm,
-            status,
-            end_ms,
-            usage=usage,
-            delta=delta,
-            cost=cost,
-            context_used=usage.context,
-            error_class=(self.turn.ended_error or reason) if failed else "",
-        )
+        error = (self.turn.ended_error or reason) if status == "failed" else ""
+        self._end(self._llm, status, end_ms, usage=usage, delta=delta, cost=cost, error_class=error)
         self._llm = None
 
 
@@ -402,21 +385,3 @@ def compaction_words(part: CompactionPart) -> str:
     """One line about a compaction."""
     cause = "the context overflowed" if part.overflow else "the context was nearly full"
     return f"compaction: {cause}" if part.auto or part.overflow else "compaction asked for by the user"
-
-
-def tool_status(tool: str, state: ToolState, metadata: dict[str, Any]) -> tuple[OpStatus, str, str]:
-    """Status, error class and message of a call that has ended.
-
-    An abort by the user leaves most tools as `error` with metadata.interrupted, but bash as `completed` without an exit
-    code and a remark in its output (1.18.33 processor.ts and bash.ts).
-    """
-    if state.status == "error":
-        words = state.error or ""
-        name = tools.error_class(words)
-        cancelled = name == "Aborted" or metadata.get("interrupted") is True
-        return ("cancelled" if cancelled else "failed"), name, words
-    if tool == "bash" and "exit" in metadata and metadata["exit"] is None:
-        output = state.output or ""
-        if "User aborted the command" in output:
-            return "cancelled", "Aborted", "User aborted the command"
-    return "completed", "", ""

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from adapter.events import LABEL_LIMIT
+from adapter.rows import FileChange, Metadata
 
 BUILT_IN = frozenset(
     {
@@ -82,19 +85,27 @@ def _list(mapping: Any, key: str) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _count(mapping: Any, key: str) -> int | None:
-    value = mapping.get(key) if isinstance(mapping, dict) else None
+def _count(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def label(tool: str, arguments: Any, metadata: Any, title: str) -> str:
+def _changes(metadata: Metadata) -> list[FileChange]:
+    files = metadata.files if isinstance(metadata.files, list) else []
+    return [change for change in (metadata.filediff, *files) if isinstance(change, FileChange)]
+
+
+def _name(change: FileChange) -> str:
+    return next((name for name in (change.relativePath, change.filePath) if isinstance(name, str) and name), "")
+
+
+def label(tool: str, arguments: Any, metadata: Metadata, title: str) -> str:
     """The call in a few words: the command, the path, the question, ...; "" while nothing is known."""
     if tool == "question":
         questions = _list(arguments, "questions")
         return short(_text(questions[0], "question", "header")) if questions else ""
     if tool in ("apply_patch", "patch"):
-        files = [_text(f, "relativePath", "filePath") for f in _list(metadata, "files")]
-        return short(", ".join(f for f in files if f)) or short(title)
+        names = map(_name, _changes(metadata))
+        return short(", ".join(filter(None, names))) or short(title)
     if tool == "todowrite":
         active = [t for t in _list(arguments, "todos") if isinstance(t, dict) and t.get("status") == "in_progress"]
         return short(_text(active[0], "content")) if active else ""
@@ -107,42 +118,37 @@ def label(tool: str, arguments: Any, metadata: Any, title: str) -> str:
     return short(found or title)
 
 
-def facts(tool: str, arguments: Any, metadata: Any) -> dict[str, Any]:
+def facts(tool: str, arguments: Any, metadata: Metadata) -> dict[str, Any]:
     """Numbers worth a column: `exit`, `additions`, `deletions`, `todos` ([done, total]), `hits`, `truncated`,
     `background`, `interrupted`, `questions`. Only what the row really says."""
     out: dict[str, Any] = {}
-    if isinstance(metadata, dict):
-        if tool == "bash" and "exit" in metadata:
-            out["exit"] = _count(metadata, "exit")
-        for name in ("truncated", "background", "interrupted"):
-            if metadata.get(name) is True:
-                out[name] = True
-        changed = [metadata.get("filediff"), *_list(metadata, "files")]
-        counted = [c for c in changed if isinstance(c, dict) and (_count(c, "additions") is not None)]
+    if tool == "bash" and metadata.exit is not msgspec.UNSET:
+        out["exit"] = _count(metadata.exit)
+    if metadata.truncated is True:
+        out["truncated"] = True
+    if metadata.background is True:
+        out["background"] = True
+    if metadata.interrupted is True:
+        out["interrupted"] = True
+    if metadata.filediff is not None or metadata.files is not None:
+        counted = [change for change in _changes(metadata) if _count(change.additions) is not None]
         if counted:
-            out["additions"] = sum(_count(c, "additions") or 0 for c in counted)
-            out["deletions"] = sum(_count(c, "deletions") or 0 for c in counted)
-        for name in ("count", "matches"):
-            hits = _count(metadata, name)
-            if hits is not None and tool in ("glob", "grep", "list_mcp_resources"):
-                out["hits"] = hits
-    if tool == "todowrite":
+            out["additions"] = sum(_count(change.additions) or 0 for change in counted)
+            out["deletions"] = sum(_count(change.deletions) or 0 for change in counted)
+    if tool in ("glob", "grep", "list_mcp_resources"):
+        for value in (metadata.count, metadata.matches):
+            if _count(value) is not None:
+                out["hits"] = value
+    elif tool == "todowrite":
         todos = [t for t in _list(arguments, "todos") if isinstance(t, dict)]
         done = sum(1 for t in todos if t.get("status") in ("completed", "cancelled"))
         out["todos"] = [done, len(todos)]
-    if tool == "question":
+    elif tool == "question":
         out["questions"] = len(_list(arguments, "questions"))
-    if tool == "write" and isinstance(arguments, dict) and isinstance(arguments.get("content"), str):
+    elif tool == "write" and isinstance(arguments, dict) and isinstance(arguments.get("content"), str):
         content = arguments["content"]
         out["additions"] = content.count("\n") + (not content.endswith("\n") and bool(content))
     return out
-
-
-def diff_field(tool: str, metadata: Any) -> str:
-    """The path of a unified diff in the part's JSON, "" when the call left none."""
-    if isinstance(metadata, dict) and isinstance(metadata.get("diff"), str) and metadata["diff"]:
-        return "state.metadata.diff"
-    return ""
 
 
 REJECTIONS = (

@@ -1,0 +1,45 @@
+"""Sizes of texts that stay undecoded: exactly the bytes of the text, whatever JSON writes them with."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapter.undecoded import byte_size, text_of, text_size
+
+
+def raw(text: str) -> msgspec.Raw:
+    return msgspec.Raw(text.encode())
+
+
+@given(st.text(), st.booleans())
+def test_the_size_is_that_of_the_decoded_text(text: str, escaped: bool) -> None:
+    stored = raw(json.dumps(text, ensure_ascii=escaped))
+    assert text_of(stored) == text
+    assert text_size(stored) == len(text.encode())
+
+
+@given(st.text(alphabet='\\"n\nu0é', max_size=12))
+def test_runs_of_backslashes_are_counted_as_json_pairs_them(text: str) -> None:
+    assert text_size(raw(json.dumps(text, ensure_ascii=False))) == len(text.encode())
+
+
+@pytest.mark.parametrize(("stored", "size"), [("", 0), ("null", 0), ('""', 0), ("17", 2), ('{"a": 1}', 8)])
+def test_what_is_no_text_has_the_size_of_its_json(stored: str, size: int) -> None:
+    assert text_of(raw(stored)) == ""
+    assert text_size(raw(stored)) == size
+
+
+def test_a_lone_surrogate_counts_as_the_mark_that_stands_for_it() -> None:
+    assert text_size(raw(r'"tail \ud83d"')) == len("tail ?")
+    assert byte_size("tail \ud83d") == len("tail ?")
+
+
+@given(st.binary())
+def test_no_bytes_make_it_raise(data: bytes) -> None:
+    assert text_size(msgspec.Raw(data)) >= 0
+    assert isinstance(text_of(msgspec.Raw(data)), str)
