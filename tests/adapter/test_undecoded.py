@@ -41,5 +41,5 @@ def test_a_lone_surrogate_counts_as_the_mark_that_stands_for_it() -> None:
 
 @given(st.binary())
 def test_no_bytes_make_it_raise(data: bytes) -> None:
-    assert text_size(msgspec.Raw(data)) >= 0
+    assert isinstance(text_size(msgspec.Raw(data)), int)
     assert isinstance(text_of(msgspec.Raw(data)), str)
