@@ -53,7 +53,7 @@ def decode(text: str, target: str) -> tuple[Cursor | None, str]:
     """The cursor, or None and the reason in words why it cannot be used here."""
     try:
         cursor = msgspec.json.decode(text, type=Cursor)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeError):
         return None, "the cursor is not one of this program"
     if cursor.version != VERSION:
         return None, f"the cursor is of version {cursor.version}, this program writes {VERSION}"

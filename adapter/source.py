@@ -69,13 +69,17 @@ class OpencodeSource:
     async def stream(self, cursor: str | None = None, *, follow: bool = False) -> AsyncIterator[Batch]:
         """Every session whole, oldest row first, one batch each, and with `follow` every change from then on.
 
-        Each batch ends with a `source_progress` whose cursor resumes behind it. A cursor that does not fit this file is
-        told as a WRN log entry, and everything starts over. Raises SourceUnavailable unless `follow` waits for it.
+        Each batch ends with a `source_progress` whose cursor resumes behind it. A cursor that does not fit this file,
+        or that its change feed does not reach back to, is told as a WRN log entry, and everything starts over; what was
+        deleted meanwhile is then told by nothing, so forget what came before. Raises SourceUnavailable unless
+        `follow` waits for it.
         """
         await self.open()
         position: Cursor | None = None
         if cursor:
             position, reason = cursors.decode(cursor, cursors.target_of(self.path))
+            if position is not None and not await self._reaches_back_to(position.marks):
+                position, reason = None, "the file has no change feed that reaches back to the cursor"
             if position is None:
                 yield Batch([self._starting_over(reason)])
         if position is None or position.phase == "scan":
@@ -85,7 +89,8 @@ class OpencodeSource:
         else:
             marks = position.marks
         if follow or position is not None:
-            async for batch in self._tailer.follow(marks, once=not follow):
+            # Without a feed the marks tell of new rows only: what was rewritten since is found by the usual beginning.
+            async for batch in self._tailer.follow(marks if marks.event_rowid else None, once=not follow):
                 yield batch
 
     async def catalogue(self) -> list[Event]:
@@ -134,6 +139,14 @@ class OpencodeSource:
     async def _marks_now(self) -> Marks:
         async with self._database.reader.snapshot() as snapshot:
             return await current_marks(snapshot, self._database.schema)
+
+    async def _reaches_back_to(self, marks: Marks) -> bool:
+        """Whether the change feed still has the row that the marks ended at; else changes in place would be missed."""
+        if not marks.event_rowid or not self._database.schema.has_events:
+            return False
+        async with self._database.reader.snapshot() as snapshot:
+            rows = await snapshot.rows("SELECT id FROM event WHERE rowid = ?", (marks.event_rowid,))
+        return [row[0] for row in rows] == [marks.event_id]
 
     async def _parents(self) -> dict[str, str | None]:
         async with self._database.reader.snapshot() as snapshot:

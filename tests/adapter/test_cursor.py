@@ -1,0 +1,256 @@
+"""Resuming: whatever was read before, and whatever happened meanwhile, the model ends where a cold load ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+from adapter import cursor as cursors
+from adapter.cursor import Cursor, Marks
+from adapter.events import Event, LogEntry, SessionStarted, SourceProgress
+from adapter.source import OpencodeSource
+from adapter.tailer import Batch
+from tests.adapter import corpus
+from tests.adapter.follower import apply, cold_store, differences
+from tests.adapter.opencode_writer import OpencodeWriter, answer, tool
+from tui.model.nodes import Op
+from tui.model.store import Store
+
+MANY_SESSIONS = "1.18.33/lifecycle"
+
+
+async def batches(path: Path, cursor: str | None = None, stop_after: int = 10**9) -> list[Batch]:
+    """The batches of one run of `stream`, which is killed after `stop_after` of them."""
+    out: list[Batch] = []
+    async with OpencodeSource(path, watch=False) as source, aclosing(source.stream(cursor)) as stream:
+        async for batch in stream:
+            out.append(batch)
+            if len(out) == stop_after:
+                break
+    return out
+
+
+def last_cursor(found: list[Batch]) -> str:
+    event = found[-1].events[-1]
+    assert isinstance(event, SourceProgress)
+    return event.cursor
+
+
+def content(found: list[Batch]) -> list[Event]:
+    return [event for batch in found for event in batch.events if not isinstance(event, SourceProgress)]
+
+
+def remarks(found: list[Batch]) -> list[str]:
+    return [event.message for event in content(found) if isinstance(event, LogEntry) and event.ref == "cursor"]
+
+
+def consumer(path: Path, first: list[Batch], second: list[Batch]) -> Store:
+    """A model that took in both runs; when the second says that it starts over, it forgets the first."""
+    store = Store()
+    for batch in second if remarks(second) else [*first, *second]:
+        apply(store, f"opencode:{path}", batch)
+    return store
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    return corpus.build(MANY_SESSIONS, tmp_path / "opencode.db")
+
+
+async def test_a_scan_killed_after_any_batch_goes_on_where_it_was(database: Path) -> None:
+    whole = await batches(database)
+    assert len(whole) > 5
+    for stop in range(1, len(whole)):
+        head = await batches(database, stop_after=stop)
+        tail = await batches(database, last_cursor(head))
+        again = content(head) + content(tail)
+        told = [event for event in again if isinstance(event, SessionStarted)]
+        assert len({event.session_id for event in told}) == len(corpus.table(MANY_SESSIONS, "SELECT id FROM session"))
+        assert [event for event in again if event in content(whole)][: len(content(whole))] == content(whole)
+
+
+async def test_every_batch_ends_with_a_cursor_that_covers_it(database: Path) -> None:
+    for batch in await batches(database):
+        assert [type(event) for event in batch.events].count(SourceProgress) == 1
+        assert isinstance(batch.events[-1], SourceProgress)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda cursor: "", ""),
+        (lambda cursor: "garbage", "the cursor is not one of this program"),
+        (lambda cursor: "{}", "the cursor is not one of this program"),
+        (lambda cursor: "\ud800", "the cursor is not one of this program"),
+        (lambda cursor: cursor.replace('"version":1', '"version":7'), "the cursor is of version 7, this program"),
+        (lambda cursor: cursor.replace('"target":"', '"target":"x'), "the cursor belongs to another database file"),
+    ],
+    ids=["none", "garbage", "empty object", "surrogate", "version", "target"],
+)
+async def test_a_cursor_that_does_not_fit_means_everything_and_a_warning(
+    database: Path, change: Callable[[str], str], reason: str
+) -> None:
+    whole = await batches(database)
+    found = await batches(database, change(last_cursor(whole)))
+    assert [event for event in content(found) if getattr(event, "ref", "") != "cursor"] == content(whole)
+    assert [words.removeprefix("starting over: ")[: len(reason)] for words in remarks(found)] == [reason][
+        : bool(reason)
+    ]
+
+
+async def test_a_cursor_of_a_replaced_file_means_everything(database: Path, tmp_path: Path) -> None:
+    cursor = last_cursor(await batches(database))
+    corpus.build(MANY_SESSIONS, tmp_path / "new.db").replace(database)
+    found = await batches(database, cursor)
+    assert remarks(found) == ["starting over: the cursor belongs to another database file"]
+    assert len([e for e in content(found) if isinstance(e, SessionStarted)]) > 1
+
+
+def test_a_cursor_survives_the_way_through_text(database: Path) -> None:
+    cursor = Cursor(cursors.target_of(database), "hash", "scan", Marks(5, "evt_1", 6, 7, 8), 9)
+    assert cursors.decode(cursors.encode(cursor), cursor.target) == (cursor, "")
+    assert "\n" not in cursors.encode(cursor)
+
+
+# -- what happened between two runs
+
+
+Kinds = {"1.18": ("1.18.33", True), "1.15": ("1.15.13", False), "1.2": ("1.2.1", False)}
+
+
+def ops(store: Store) -> list[Op]:
+    return [op for session in store.sessions.values() for turn in session.turns.values() for op in turn.ops.values()]
+
+
+def rewrite_in_place(opencode: OpencodeWriter, part: str) -> None:
+    opencode.part(opencode.parts[part], tool("completed", output="done"), part)
+
+
+def end_an_answer(opencode: OpencodeWriter, part: str) -> None:
+    message = opencode.parts[part]
+    opencode.message(opencode.messages[message], answer(1, completed=5, tokens=9, finish="stop"), message)
+
+
+def remove_a_part(opencode: OpencodeWriter, part: str) -> None:
+    opencode.remove_part(part)
+
+
+def remove_a_message(opencode: OpencodeWriter, part: str) -> None:
+    opencode.remove_message(opencode.parts[part])
+
+
+def add_a_session(opencode: OpencodeWriter, part: str) -> None:
+    opencode.user(opencode.session("New"))
+
+
+def rename(opencode: OpencodeWriter, part: str) -> None:
+    opencode.change_session(opencode.sessions[0], title="Renamed")
+
+
+def prune_and_rewrite(opencode: OpencodeWriter, part: str) -> None:
+    rewrite_in_place(opencode, part)
+    if opencode.events:
+        opencode.commit(("DELETE FROM event", ()))
+
+
+def prune_and_go_on(opencode: OpencodeWriter, part: str) -> None:
+    """The feed is emptied and grows past the old mark: its rowids are used again."""
+    prune_and_rewrite(opencode, part)
+    for number in range(40):
+        opencode.user(opencode.sessions[-1], f"Prompt {number}")
+
+
+CHANGES = [
+    rewrite_in_place, end_an_answer, remove_a_part, remove_a_message, add_a_session, rename, prune_and_rewrite,
+    prune_and_go_on,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("kind", Kinds)
+async def test_what_happened_between_two_runs_is_told_by_the_second(
+    tmp_path: Path, kind: str, change: Callable[[OpencodeWriter, str], None]
+) -> None:
+    version, events = Kinds[kind]
+    with OpencodeWriter(tmp_path / "opencode.db", version, events=events) as opencode:
+        old = opencode.session("Old", time_updated=1)
+        part = opencode.part(opencode.assistant(old), tool("running"))
+        for _ in range(5):
+            opencode.user(opencode.session("Others"))
+        first = await batches(opencode.path)
+        change(opencode, part)
+        second = await batches(opencode.path, last_cursor(first))
+        assert differences(consumer(opencode.path, first, second), await cold_store(opencode.path)) == []
+
+
+@pytest.mark.parametrize("kind", Kinds)
+async def test_what_happened_during_a_scan_that_was_killed_is_told_by_its_end(tmp_path: Path, kind: str) -> None:
+    version, events = Kinds[kind]
+    with OpencodeWriter(tmp_path / "opencode.db", version, events=events) as opencode:
+        parts = [opencode.part(opencode.assistant(opencode.session(f"{n}")), tool("running")) for n in range(4)]
+        first = await batches(opencode.path, stop_after=2)
+        rewrite_in_place(opencode, parts[0])
+        opencode.remove_part(parts[1])
+        second = await batches(opencode.path, last_cursor(first))
+        assert differences(consumer(opencode.path, first, second), await cold_store(opencode.path)) == []
+
+
+@pytest.mark.parametrize("kind", Kinds)
+async def test_a_run_with_a_feed_resumes_and_one_without_starts_over(tmp_path: Path, kind: str) -> None:
+    version, events = Kinds[kind]
+    with OpencodeWriter(tmp_path / "opencode.db", version, events=events) as opencode:
+        opencode.user(opencode.session())
+        first = await batches(opencode.path)
+        second = await batches(opencode.path, last_cursor(first))
+        if events:
+            assert not [event for event in content(second) if hasattr(event, "message_id")]
+        else:
+            assert remarks(second) == ["starting over: the file has no change feed that reaches back to the cursor"]
+
+
+async def test_following_from_a_cursor_goes_on_live(tmp_path: Path) -> None:
+    with OpencodeWriter(tmp_path / "opencode.db") as opencode:
+        session = opencode.session()
+        part = opencode.part(opencode.assistant(session), tool("running"))
+        store = Store()
+        first = await batches(opencode.path)
+        rewrite_in_place(opencode, part)
+        async with (
+            OpencodeSource(opencode.path, watch=False) as source,
+            aclosing(source.stream(last_cursor(first), follow=True)) as stream,
+            asyncio.timeout(10),
+        ):
+            for batch in first:
+                apply(store, source.source, batch)
+            async for batch in stream:
+                apply(store, source.source, batch)
+                if len(store.sessions[source.source, session].turns) == 2:
+                    break
+                if [op.status for op in ops(store)] == ["completed"] and len(opencode.messages) == 1:
+                    opencode.assistant(session)
+        assert differences(store, await cold_store(opencode.path)) == []
+
+
+@pytest.mark.parametrize("kind", Kinds)
+async def test_a_scan_that_goes_on_to_follow_misses_no_rewrite(tmp_path: Path, kind: str) -> None:
+    version, events = Kinds[kind]
+    with OpencodeWriter(tmp_path / "opencode.db", version, events=events) as opencode:
+        part = opencode.part(opencode.assistant(opencode.session()), tool("running"))
+        store, rewritten = Store(), False
+        async with (
+            OpencodeSource(opencode.path, watch=False) as source,
+            aclosing(source.stream(follow=True)) as stream,
+            asyncio.timeout(10),
+        ):
+            async for batch in stream:
+                apply(store, source.source, batch)
+                if not rewritten and batch.loaded:
+                    rewrite_in_place(opencode, part)
+                    rewritten = True
+                if [op.status for op in ops(store)] == ["completed"]:
+                    break
+        assert differences(store, await cold_store(opencode.path)) == []
