@@ -1,7 +1,8 @@
 """`opencode-sqlite://` references: how a text in the database is named. Pure: nothing is read here.
 
-A reference is `opencode-sqlite://?part_id=prt_...&field=state.output` (or `message_id=`), both values percent-encoded.
-`field` is a path into the row's JSON: keys and list positions separated by dots; an empty field is the whole row.
+A reference is `opencode-sqlite://?part_id=prt_...&field=state.output`, or with `message_id=`, or for a message of 2.x
+with `session_message_id=`; both values are percent-encoded. `field` is a path into the row's JSON: keys and list
+positions separated by dots; an empty field is the whole row.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ import msgspec
 from adapter.errors import BadReference
 
 SCHEME = "opencode-sqlite"
-TABLES = {"part_id": "part", "message_id": "message"}
+TABLES = {"part_id": "part", "message_id": "message", "session_message_id": "session_message"}
 
 
 class Reference(msgspec.Struct, frozen=True):
-    """A parsed reference: the table (`part` or `message`), the row's id, the path of the field."""
+    """A parsed reference: the table, the row's id, the path of the field."""
 
     table: str
     row_id: str
@@ -26,7 +27,7 @@ class Reference(msgspec.Struct, frozen=True):
 
 
 def build(key: str, row_id: str, field: str) -> str:
-    """The reference to a field; `key` is `part_id` or `message_id`."""
+    """The reference to a field; `key` is one of TABLES."""
     # opencode's own ids need no quoting, and quoting takes longer than all the rest.
     if not (row_id.isascii() and row_id.isidentifier()):
         row_id = quote(row_id, safe="")

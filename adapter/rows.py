@@ -337,7 +337,7 @@ def decode_metadata(raw: msgspec.Raw) -> Metadata:
 def _mend(decoder: msgspec.json.Decoder[Any], table: str, data: str | bytes | None, error: Exception) -> Any:
     if not data:
         return Malformed("empty data", f"a {table} row without data")
-    mended = _without_lone_surrogates(data)
+    mended = without_lone_surrogates(data)
     if mended is None:
         return _diagnose(table, data, str(error))
     try:
@@ -346,7 +346,7 @@ def _mend(decoder: msgspec.json.Decoder[Any], table: str, data: str | bytes | No
         return _diagnose(table, mended, str(again))
 
 
-def _without_lone_surrogates(data: str | bytes) -> bytes | None:
+def without_lone_surrogates(data: str | bytes) -> bytes | None:
     """The same JSON with each lone `\\udXXX` as `?`, None when that is not what is wrong with it.
 
     JavaScript writes lone surrogates when it cuts a string in the middle of an emoji, as opencode does with the tail

@@ -108,6 +108,10 @@ class OpMapper:
 
     # -- shared construction
 
+    def reference(self, row: RawRow, field: str) -> str:
+        """The reference to a field of the part that is being mapped."""
+        return build("part_id", row.id, field)
+
     def _op(
         self,
         row: RawRow,
@@ -205,7 +209,7 @@ class OpMapper:
                 turn_seq=self.turn.turn_seq,
                 op_seq=op_seq,
                 payload_kind=kind,
-                uri=build("part_id", row.id, field),
+                uri=self.reference(row, field),
                 format=format,
                 size=size,
                 message_id=self.turn.message_id,
