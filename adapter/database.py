@@ -70,13 +70,19 @@ class Database:
         if target != self._target:
             # The same file keeps its marks, so that what happened while it was closed is read as changes.
             self.marks, self._target = marks, target
-        self._reader, self.schema, self.journal = reader, schema, journal
+        self._reader, self.schema = reader, schema
+        self.note_journal(journal)
         health = self.health
         health.state, health.message = "ok", ""
         health.family, health.missing_columns, health.open_mode = schema.family, schema.missing, reader.mode
+        health.strategy = "event feed" if marks.event_rowid else "row scan"
+
+    def note_journal(self, journal: Journal) -> None:
+        """Takes the migration journal as it is now."""
+        self.journal = journal
+        health = self.health
         health.migration_table, health.migration_count = journal.table, len(journal.names)
         health.migration_latest, health.migration_hash = journal.latest, journal.hash
-        health.strategy = "event feed" if marks.event_rowid else "row scan"
 
     async def close(self) -> None:
         """Closes the connection; `open` starts anew."""

@@ -75,6 +75,8 @@ class OpencodeSource:
         `follow` waits for it.
         """
         await self.open()
+        if news := self._tailer.news_of_schema():
+            yield Batch(news)
         position: Cursor | None = None
         if cursor:
             position, reason = cursors.decode(cursor, cursors.target_of(self.path))

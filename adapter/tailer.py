@@ -18,7 +18,7 @@ from adapter.database import NO_SCHEMA, Database
 from adapter.errors import DeadlineExceeded, SourceChanged, SourceEmpty, SourceMissing, SourceUnavailable
 from adapter.events import Event, LogEntry, Severity, SourceError, SourceProgress
 from adapter.health import Lags
-from adapter.journal import Journal
+from adapter.journal import Journal, read_journal
 from adapter.ledger import Ledger
 from adapter.mapping.session import LastAnswer
 from adapter.reading import read_messages, read_sessions
@@ -290,7 +290,9 @@ class Tailer:
         database = self.database
         async with database.reader.snapshot() as snapshot:
             rows = await all_sessions(snapshot, database.schema)
-        events = [*self._news_of_schema(), *self.ledger.rows(rows)]
+            # A migration that only moves data leaves the tables as they are, but never the journal.
+            database.note_journal(await read_journal(snapshot, database.schema))
+        events = [*self.news_of_schema(), *self.ledger.rows(rows)]
         reconcile = whole or self._clock() >= self._reconcile_at
         oldest = (self._clock() - LIVE_S) * 1000
         for session in list(self.ledger.tracked.values()):
@@ -306,8 +308,8 @@ class Tailer:
         self._compare_due = self._clock() + max(0.2, COMPARE_SHARE * (time.monotonic() - started))
         return self._batch(events, rows=len(rows)) if events else None
 
-    def _news_of_schema(self) -> list[Event]:
-        """One remark per missing column, and one when a migration ran under us."""
+    def news_of_schema(self) -> list[Event]:
+        """What has not been told yet: a remark per missing column, and one when a migration ran under us."""
         schema, journal = self.database.schema, self.database.journal
         known = set(self._known_schema.missing)
         events: list[Event] = [

@@ -24,6 +24,9 @@ VERSIONS = ("1.2.1", "1.3.2", "1.15.13", "1.17.11", "1.18.33")
 NAMES = sorted(f"{dump.parent.name}/{dump.stem}" for dump in CORPUS.glob("*/*.sql"))
 """`VERSION/SCENARIO` of every dump."""
 
+NOW = 1_796_000_000.0
+"""The clock of every load (unix seconds, a week after the dumps were made), so that remarks have the same time."""
+
 
 class Loaded(msgspec.Struct, frozen=True):
     """A dump read by the adapter: its events, the health afterwards, and the files of the directory before and
@@ -61,7 +64,7 @@ def files(directory: Path) -> dict[str, tuple[bytes, int]]:
 
 async def read(path: Path) -> tuple[list[Event], Health]:
     """All events of a file, and its health with fresh counts."""
-    async with OpencodeSource(path) as source:
+    async with OpencodeSource(path, clock=lambda: NOW) as source:
         events = [event async for batch in source.stream() for event in batch.events]
         return events, await source.probe()
 

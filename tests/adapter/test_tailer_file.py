@@ -211,6 +211,22 @@ async def test_a_new_column_is_read_from_the_moment_it_exists(database: Path) ->
             assert len(again) == len(set(again)) == 8
 
 
+async def test_a_migration_that_only_moves_data_is_told(database: Path) -> None:
+    database.parent.mkdir()
+    with OpencodeWriter(database, "1.18.33") as opencode:
+        session = opencode.session()
+        async with Follower(database) as follower:
+            await follower.loaded(session)
+            opencode.commit(("INSERT INTO migration VALUES ('20990101000000_moves_data', 1)", ()))
+            await follower.until(
+                lambda: any("20990101000000_moves_data" in entry.message for entry in follower.of(LogEntry))
+            )
+            health = follower.source.health()
+            assert health.migration_latest == "20990101000000_moves_data"
+            assert health.warnings == {"migrated while watched": 1}
+            await follower.equals_cold_load()
+
+
 async def test_a_table_rebuilt_by_a_migration_is_followed(database: Path) -> None:
     database.parent.mkdir()
     with OpencodeWriter(database) as opencode:
