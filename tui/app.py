@@ -19,6 +19,7 @@ from tui.screens.help import Group, HelpScreen
 from tui.screens.main import MainScreen
 from tui.widgets.detail import Detail
 from tui.widgets.health_pane import HealthPane
+from tui.widgets.jumping_tree import JumpingTree
 from tui.widgets.line_view import LineView
 from tui.widgets.session_tree import SessionTree
 
@@ -113,6 +114,7 @@ def key_groups() -> list[Group]:
     parts: list[tuple[str, list[BindingType]]] = [
         ("Everywhere", [*MainScreen.BINDINGS, *ViewerApp.BINDINGS]),
         ("In the tree", list(SessionTree.BINDINGS)),
+        ("Finding", list(JumpingTree.BINDINGS)),
         ("In a text", list(LineView.BINDINGS)),
     ]
     groups: list[Group] = []

@@ -15,9 +15,10 @@ import msgspec
 from tui.model.folds import EVERYTHING, TOOLS, Folds
 from tui.model.layout import Segment, fold_key, lay_out, parent_key, row_key, shown_ops, shown_session
 from tui.model.links import SessionKey
-from tui.model.nodes import ChangeSet, Key, Row, Session, op_id, op_key, prompt_key, session_key, turn_key
+from tui.model.nodes import ChangeSet, Key, Row, Session, op_id
 from tui.model.rollup import subtree
-from tui.model.state import State, is_open, newest_turn, own_state, unanswered
+from tui.model.seek import focus
+from tui.model.state import State, is_open, own_state
 from tui.model.store import Store
 from tui.model.thresholds import SECOND
 from tui.model.urgency import ACTIVE
@@ -116,6 +117,14 @@ class VisibleRows:
             return None
         return self._ends[bisect_left(self._order, block.place)] - len(block.rows) + inside
 
+    def tops(self) -> list[SessionKey]:
+        """The top-level sessions in the order of the list."""
+        return [place[2:] for place in self._order]
+
+    def open_tops(self) -> list[SessionKey]:
+        """The top-level sessions that show what is below them."""
+        return [place[2:] for place in self._order if self._blocks[place[2:]].rows[0].fold == "open"]
+
     def parent(self, key: Key) -> Key | None:
         """The key of the row above in the tree, None at the top."""
         return parent_key(self.store, key)
@@ -125,7 +134,7 @@ class VisibleRows:
         if not self._live:
             return None
         newest = max(self._live, key=lambda key: (self._live[key].since, key))
-        key: Key | None = _focus(self.store.sessions[newest])
+        key: Key | None = focus(self.store.sessions[newest])
         while key is not None and self.index_of(key) is None:
             key = parent_key(self.store, key)
         return key
@@ -260,7 +269,7 @@ class VisibleRows:
         """Shows what is below a row; of a turn that shows its calls already, the rest. True when the list changed."""
         turn = self.store.turn(key)
         if turn is not None:
-            more = self._level(key) < TOOLS and shown_ops(turn, TOOLS)
+            more = self.level_of(key) < TOOLS and shown_ops(turn, TOOLS)
             return self.set_level(key, TOOLS if more else EVERYTHING)
         return self._choose(key, True)
 
@@ -277,16 +286,17 @@ class VisibleRows:
         if own.kind == "session":
             self.folds.choose(own, True)
         self.folds.set_level(own, n, self._remembered_below(own))
-        return self._lay_out_tree_of(key)
+        return self.lay_out_tree_of(key)
 
     def _choose(self, key: Key, is_open: bool) -> bool:
         own = fold_key(self.store, key)
         if own.kind == "op":
             return False
         self.folds.choose(own, is_open)
-        return self._lay_out_tree_of(key)
+        return self.lay_out_tree_of(key)
 
-    def _lay_out_tree_of(self, key: Key) -> bool:
+    def lay_out_tree_of(self, key: Key) -> bool:
+        """Lays the tree of a node out again after its folds were changed. True when the list changed."""
         session = self.store.session_of(key)
         if session is None:
             return False
@@ -301,7 +311,7 @@ class VisibleRows:
             return [other for other in inside if parent_key(self.store, other) == key]
         return []
 
-    def _level(self, turn: Key) -> int:
+    def level_of(self, turn: Key) -> int:
         """The level at which a turn is shown: its own choice, else that of the nearest row above with one."""
         current: Key | None = turn
         while current is not None:
@@ -310,17 +320,3 @@ class VisibleRows:
                 return level
             current = parent_key(self.store, current)
         return TOOLS
-
-
-def _focus(session: Session) -> Key:
-    """What goes on in a session: its newest open call, text or thought, else its newest step or prompt."""
-    turn = newest_turn(session)
-    if turn is not None:
-        running = [op for op in turn.ops.values() if op.status == "running" and op.kind != "llm"]
-        if running:
-            calls = [op for op in running if op.kind == "tool"]
-            return op_key(session, (calls or running)[-1])
-    prompt = unanswered(session)
-    if prompt is not None and (turn is None or turn.status != "running"):
-        return prompt_key(session, prompt)
-    return turn_key(session, turn) if turn is not None else session_key(session)

@@ -10,10 +10,7 @@ from tui.model import rollup, state
 from tui.model.links import SessionKey
 from tui.model.nodes import ChangeSet, Session
 from tui.model.store import Store
-from tui.model.urgency import ACTIVE
-
-WAITING = frozenset({"waiting", "permission"})
-WORKING = ACTIVE - WAITING - {"stalled"}
+from tui.model.urgency import WAITING, WORKING
 
 
 class Counts(NamedTuple):

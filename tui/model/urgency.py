@@ -24,6 +24,10 @@ ORDER = (
 _RANKS = {name: rank for rank, name in enumerate(ORDER)}
 ACTIVE = frozenset(ORDER[_RANKS["between"] :])
 """States in which something is going on, or is waiting to go on."""
+WAITING = frozenset({"waiting", "permission"})
+"""States that only a person ends."""
+WORKING = ACTIVE - WAITING - {"stalled"}
+"""States in which opencode itself is at work."""
 
 
 def urgency(name: str) -> int:

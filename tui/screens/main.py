@@ -18,18 +18,22 @@ from tui.model.rows import VisibleRows
 from tui.model.store import Store
 from tui.model.tally import Tally
 from tui.render import keys
+from tui.render.breadcrumb import breadcrumb
 from tui.render.health import Lags
 from tui.render.status import Status
 from tui.render.tree_row import heading
 from tui.widgets.detail import Detail
 from tui.widgets.fixed_lines import FixedLines
 from tui.widgets.health_pane import HealthPane
+from tui.widgets.jumping_tree import JumpingTree
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.session_tree import SessionTree
 from tui.widgets.status_bar import StatusBar
 
 TWO_PANES = 100
 """Columns from which tree and detail stand side by side."""
+ROOMY = 20
+"""Lines from which one of them says where the cursor is."""
 
 
 class MainScreen(Screen[None]):
@@ -57,21 +61,23 @@ class MainScreen(Screen[None]):
         self.healths: tuple[Health, ...] = ()
         self.lags: Lags | None = None
         self._ticking: Timer | None = None
+        self._remark = ""
 
     def compose(self) -> ComposeResult:
         yield StatusBar(id="status")
         with Container(id="panes"):
             with Vertical(id="left"):
                 yield FixedLines([[]], id="heading")
-                yield SessionTree(self.store, self.rows, self.now, id="tree")
+                yield JumpingTree(self.store, self.rows, self.now, id="tree")
+                yield FixedLines([[]], id="where")
             yield Detail(self.store, self.now, id="detail")
         yield HealthPane(id="health")
         yield KeyBar(keys.TREE, id="keys")
 
     @property
-    def sessions(self) -> SessionTree:
+    def sessions(self) -> JumpingTree:
         """The tree."""
-        return self.query_one("#tree", SessionTree)
+        return self.query_one("#tree", JumpingTree)
 
     @property
     def detail(self) -> Detail:
@@ -139,6 +145,15 @@ class MainScreen(Screen[None]):
     def _show_heading(self) -> None:
         left = f" Sessions {len(self.store.sessions):,}"
         self.query_one("#heading", FixedLines).show([heading(self.sessions.size.width, left)])
+        self._show_where()
+
+    def _show_where(self) -> None:
+        """The way to the cursor, or what the last key has to say; on a low screen only that."""
+        where = self.query_one("#where", FixedLines)
+        where.display = bool(self._remark) or self.size.height >= ROOMY
+        width = self.sessions.size.width
+        remark = [(f" {self._remark}", "accent")]
+        where.show([remark if self._remark else breadcrumb(self.store, self.sessions.cursor, width)])
 
     # --- panes -----------------------------------------------------------------------------------------------
 
@@ -164,7 +179,13 @@ class MainScreen(Screen[None]):
         self.query_one("#keys", KeyBar).update(shown)
 
     def on_session_tree_node_selected(self, message: SessionTree.NodeSelected) -> None:
+        self._remark = ""
         self.detail.show(message.key)
+        self._show_where()
+
+    def on_jumping_tree_remark(self, message: JumpingTree.Remark) -> None:
+        self._remark = message.text
+        self._show_where()
 
     def on_session_tree_detail_wanted(self, message: SessionTree.DetailWanted) -> None:
         self.detail.show(message.key)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import copy
 import random
 from collections.abc import Callable
+from itertools import pairwise
 
 import msgspec
 from hypothesis import given, settings
@@ -32,6 +33,7 @@ from tests.tui.model.builders import (
     turn_end,
     turn_gone,
 )
+from tui.model import seek
 from tui.model.nodes import ChangeSet, Key
 from tui.model.rollup import subtree
 from tui.model.rows import VisibleRows
@@ -256,6 +258,8 @@ def test_rows_kept_up_to_date_equal_rows_laid_out_afresh(
                 assert rows.row(place).depth == rows.row(i).depth - 1
             else:
                 assert above is None
+        places = [seek.place(store, rows.row(i).key) for i in range(len(rows))]
+        assert all(here < below for here, below in pairwise(places) if below)
         running = rows.newest_running()
         assert running is None or rows.index_of(running) is not None
 

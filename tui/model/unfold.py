@@ -1,0 +1,68 @@
+"""Opens the way to a node, and folds a session through its levels."""
+
+from __future__ import annotations
+
+from tui.model.folds import EVERYTHING, TOOLS
+from tui.model.layout import fold_key, parent_key, row_key
+from tui.model.nodes import Key, Session, session_key
+from tui.model.rows import VisibleRows
+from tui.model.seek import enclosing, family
+from tui.model.thresholds import LOOK_BELOW
+
+PROMPTS = 0
+LEVEL_WORDS = {PROMPTS: "prompts", TOOLS: "steps and calls", EVERYTHING: "everything"}
+FOLDED = "one line"
+
+
+def reveal(rows: VisibleRows, key: Key) -> list[Session]:
+    """Opens all that hides a node's row; returns the sessions above it that have to be loaded first."""
+    store, folds = rows.store, rows.folds
+    missing: list[Session] = []
+    op = store.op(key)
+    current = parent_key(store, key)
+    while current is not None:
+        own = fold_key(store, current)
+        if own.kind == "turn":
+            wanted = TOOLS if op is None or op.kind in ("tool", "session") else EVERYTHING
+            if rows.level_of(own) < wanted:
+                folds.set_level(own, wanted, [])
+        else:
+            folds.choose(own, True)
+        session = store.session_of(own)
+        if own.kind == "session" and session is not None and not session.loaded:
+            missing.append(session)
+        op = store.op(current)
+        current = parent_key(store, current)
+    rows.lay_out_tree_of(key)
+    return missing
+
+
+def cycle(rows: VisibleRows, key: Key) -> tuple[str, list[Session]]:
+    """Takes the session around a node to its next fold level: one line, prompts, steps and calls, everything (its
+    sub-agents too, at most LOOK_BELOW of them). Returns the words for it and the sessions that have to be loaded."""
+    session = enclosing(rows.store, key)
+    if session is None:
+        return "", []
+    own, row = session_key(session), row_key(rows.store, session)
+    at = rows.index_of(row)
+    is_open = at is not None and rows.row(at).fold == "open"
+    level = rows.folds.levels.get(own, -1)
+    below = [child for child in family(rows.store, session) if child is not session][:LOOK_BELOW]
+    if is_open and level == EVERYTHING:
+        rows.close(row)
+        return FOLDED, []
+    wanted = level + 1 if is_open else PROMPTS
+    for child in below:
+        for memory in (rows.folds.chosen, rows.folds.levels):
+            memory.pop(session_key(child), None)
+        if wanted == EVERYTHING:
+            rows.folds.choose(session_key(child), True)
+    rows.set_level(row, wanted)
+    shown = [session, *below] if wanted == EVERYTHING else [session]
+    return LEVEL_WORDS[wanted], [one for one in shown if not one.loaded]
+
+
+def fold_all(rows: VisibleRows) -> None:
+    """Folds every top-level session to one line."""
+    for source, session_id in rows.open_tops():
+        rows.close(Key(source, "session", session_id, session_id))

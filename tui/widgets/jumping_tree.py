@@ -1,0 +1,221 @@
+"""The tree with its jumps: to failures, questions, what runs, siblings, callers and back, wherever they are folded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.message import Message
+
+from tui.model.layout import parent_key, row_key, shown_session
+from tui.model.nodes import ChangeSet, Key, Session, session_key, turn_key
+from tui.model.rows import VisibleRows
+from tui.model.seek import Found, caller, enclosing, failures, focus, questions, seek, sibling
+from tui.model.state import newest_turn
+from tui.model.store import Store
+from tui.model.unfold import cycle, fold_all, reveal
+from tui.model.urgency import WAITING
+from tui.widgets.session_tree import SessionTree
+
+BACK_LIMIT = 50
+"""Jumps that can be taken back."""
+
+_NOTHING = {
+    "failed": "nothing has failed here",
+    "waiting": "nothing waits for a person here",
+    "running": "nothing is running here",
+}
+
+
+class JumpingTree(SessionTree):
+    """A SessionTree that goes to any node of the model: what hides it is opened, what is not loaded is asked for."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left_square_bracket", "sibling(-1)", "session before this one", id="jump.before", show=False),
+        Binding("right_square_bracket", "sibling(1)", "session after this one", id="jump.after", show=False),
+        Binding("p", "caller", "to the call that started this sub-agent", id="jump.caller", show=False),
+        Binding("backspace", "back", "back to where the last jump began", id="jump.back", show=False),
+        Binding("e", "find('failed', True)", "next failure", id="jump.failure", show=False),
+        Binding("E", "find('failed', False)", "failure before", id="jump.failure_before", show=False),
+        Binding("w", "find('waiting', True)", "next that waits for you", id="jump.waiting", show=False),
+        Binding("r", "find('running', True)", "next that runs", id="jump.running", show=False),
+        Binding("z", "cycle", "more of this session, then one line", id="jump.cycle", show=False),
+        Binding("Z", "fold_all", "every session to one line", id="jump.fold_all", show=False),
+    ]
+
+    @dataclass
+    class Remark(Message):
+        """What a jump has to say: that there was nothing, or that it began anew."""
+
+        text: str
+
+    def __init__(self, store: Store, rows: VisibleRows, now: Callable[[], int], *, id: str | None = None) -> None:
+        super().__init__(store, rows, now, id=id)
+        self._came_from: list[Key] = []
+        self._awaited: Callable[[], Key | None] | None = None
+
+    def apply(self, changes: ChangeSet) -> bool:
+        """Takes a change of the model in, and ends a jump that had to wait for it."""
+        drawn = super().apply(changes)
+        awaited = self._awaited
+        key = awaited() if awaited is not None else None
+        if key is not None:
+            self._awaited = None
+            self.jump(key, remember=False)
+        return drawn
+
+    def _moved_by_hand(self) -> None:
+        self._awaited = None
+        super()._moved_by_hand()
+
+    def jump(self, key: Key, *, remember: bool = True) -> None:
+        """Puts the cursor on a node, opening what hides it. While its row is not there the nearest one above stands in
+        for it, and the jump ends when what is missing has been loaded."""
+        self._moved_by_hand()
+        if remember and self.cursor is not None:
+            self._came_from = [*self._came_from, self.cursor][-BACK_LIMIT:]
+        top = self.scroll_offset.y
+        anchor, anchor_at = self._anchor(top)
+        missing = reveal(self.rows, key)
+        self._place(anchor, anchor_at, top)
+        self.refresh()
+        shown: Key | None = key
+        while shown is not None and self.rows.index_of(shown) is None:
+            shown = parent_key(self.store, shown)
+        if shown is not None:
+            self.select(shown)
+        self._load(missing)
+        if missing:
+            self._awaited = lambda: key if all(_ready(self.store, session, key) for session in missing) else None
+
+    def action_find(self, kind: str, forward: bool) -> None:
+        tops, cursor, store = self.rows.tops(), self.cursor, self.store
+        if kind == "failed":
+            found = seek(store, tops, cursor, failures, forward=forward)
+        else:
+            waiting = kind == "waiting"
+            among = [key for key, state in self.rows.live.items() if (state.name in WAITING) == waiting]
+            found = seek(
+                store, tops, cursor, self._questions if waiting else self._at_work, forward=forward, among=among
+            )
+        self._arrive(found, forward, _NOTHING[kind])
+
+    def _questions(self, session: Session) -> list[Key]:
+        return questions(self.store, session, self.now())
+
+    def _at_work(self, session: Session) -> list[Key]:
+        return [focus(session)]
+
+    def _arrive(self, found: Found | None, forward: bool, nothing: str) -> None:
+        if found is None:
+            self.post_message(self.Remark(nothing))
+            return
+        alone = found.key == self.cursor
+        self.jump(found.key)
+        session = self.store.session_of(found.key)
+        if found.key.kind == "session" and session is not None and not session.loaded:
+            self._load([session])
+            self._awaited = lambda: _failed_step(session)
+        if alone:
+            self.post_message(self.Remark("this is the only one"))
+        elif found.wrapped:
+            self.post_message(self.Remark("from the top again" if forward else "from the end again"))
+
+    def action_sibling(self, step: int) -> None:
+        session = enclosing(self.store, self.cursor) if self.cursor is not None else None
+        if session is None:
+            return
+        beside = sibling(self.store, self.rows.tops(), session, step)
+        if beside is not None:
+            self.jump(row_key(self.store, beside), remember=False)
+        else:
+            self.post_message(self.Remark("no session after this one" if step > 0 else "no session before this one"))
+
+    def action_caller(self) -> None:
+        key = caller(self.store, self.cursor) if self.cursor is not None else None
+        if key is not None:
+            self.jump(key)
+
+    def action_back(self) -> None:
+        while self._came_from:
+            key = self._came_from.pop()
+            if self.store.session_of(key) is not None:
+                self.jump(key, remember=False)
+                return
+        self.post_message(self.Remark("no jump to take back"))
+
+    def action_enter(self) -> None:
+        child = shown_session(self.store, self.cursor) if self.cursor is not None and self.cursor.kind == "op" else None
+        if child is None or self.cursor is None:
+            super().action_enter()
+            return
+        call = self.cursor
+        self.rows.open(call)
+        if child.loaded:
+            self.jump(self._inside(child, call) or call)
+        else:
+            self.jump(call)
+            self._load([child])
+            self._awaited = lambda: self._inside(child, call)
+
+    def _inside(self, session: Session, row: Key) -> Key | None:
+        """Where somebody wants to be who enters a session: what goes on in it, else its first row."""
+        if (session.source, session.id) in self.rows.live:
+            return focus(session)
+        at = self.rows.index_of(row)
+        if at is None or at + 1 >= len(self.rows) or self.rows.row(at + 1).depth <= self.rows.row(at).depth:
+            return None
+        return self.rows.row(at + 1).key
+
+    def action_cycle(self) -> None:
+        key = self.cursor
+        session = enclosing(self.store, key) if key is not None else None
+        if key is None or session is None:
+            return
+        self._moved_by_hand()
+        top = self.scroll_offset.y
+        at = self._cursor_at
+        words, missing = cycle(self.rows, key)
+        if self.rows.index_of(key) is None:
+            key = row_key(self.store, session)
+        self._place(key, self.rows.index_of(key) or 0, top)
+        if self.rows.index_of(key) != at:
+            self.select(key)
+        self.refresh()
+        self._load(missing)
+        self.post_message(self.Remark(f"this session: {words}"))
+
+    def action_fold_all(self) -> None:
+        self._moved_by_hand()
+        top, key = self.scroll_offset.y, self.cursor
+        session = self.store.session_of(key) if key is not None else None
+        fold_all(self.rows)
+        self._place(None, 0, top)
+        if session is not None:
+            self.select(session_key(self.store.top_of(session)))
+        self.refresh()
+
+    def _load(self, sessions: list[Session]) -> None:
+        for session in sessions:
+            self.post_message(self.LoadWanted(session.source, session.id))
+
+
+def _ready(store: Store, above: Session, key: Key) -> bool:
+    """Whether a session above a node is there as far as the node needs it: with the call that leads down to it."""
+    if not above.loaded:
+        return False
+    session = store.session_of(key)
+    while session is not None and session is not above:
+        parent = store.parent_of(session)
+        if parent is above:
+            return store.call_key(session) is not None
+        session = parent
+    return True
+
+
+def _failed_step(session: Session) -> Key | None:
+    """The step that a session which had to be loaded ended with; None until it is there."""
+    turn = newest_turn(session)
+    return turn_key(session, turn) if turn is not None and turn.status == "failed" else None
