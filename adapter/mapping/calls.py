@@ -1,4 +1,4 @@
-"""One tool part -> what there is to say of the call, before it becomes events."""
+"""One part -> what there is to say of it, before it becomes events: a tool call, a compaction."""
 
 from __future__ import annotations
 
@@ -8,8 +8,17 @@ import msgspec
 
 from adapter.events import OpStatus
 from adapter.mapping import tools
-from adapter.rows import Attachment, Metadata, RawRow, ToolPart, ToolState, decode_metadata, milliseconds
-from adapter.undecoded import text_of, text_size
+from adapter.rows import (
+    Attachment,
+    CompactionPart,
+    Metadata,
+    RawRow,
+    ToolPart,
+    ToolState,
+    decode_metadata,
+    milliseconds,
+)
+from adapter.undecoded import byte_size, text_size
 
 NO_STATE = ToolState()
 
@@ -54,7 +63,8 @@ def read_call(row: RawRow, part: ToolPart) -> Call:
         extras["time_updated"] = row.time_updated * 1000
     if state.title:
         extras["title"] = tools.short(state.title)
-    output_size = response_size = text_size(state.output)
+    output = state.output or ""
+    output_size = response_size = byte_size(output)
     field = "state.output"
     if status == "running" and bytes(metadata.output).startswith(b'"'):
         # bash writes metadata.output when the permission was granted and the process starts (opencode.md d).
@@ -112,6 +122,12 @@ def _outcome(tool: str, state: ToolState, metadata: Metadata) -> tuple[OpStatus 
         return ("cancelled" if cancelled else "failed"), name, words
     if state.status != "completed":
         return None, "", ""
-    if tool == "bash" and metadata.exit is None and "User aborted the command" in text_of(state.output):
+    if tool == "bash" and metadata.exit is None and "User aborted the command" in (state.output or ""):
         return "cancelled", "Aborted", "User aborted the command"
     return "completed", "", ""
+
+
+def compaction_words(part: CompactionPart) -> str:
+    """One line about a compaction."""
+    cause = "the context overflowed" if part.overflow else "the context was nearly full"
+    return f"compaction: {cause}" if part.auto or part.overflow else "compaction asked for by the user"

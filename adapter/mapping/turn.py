@@ -21,7 +21,8 @@ from adapter.events import (
     Usage,
 )
 from adapter.mapping import tools
-from adapter.mapping.ops import Groups, OpMapper, PartRow, TurnFacts, compaction_words
+from adapter.mapping.calls import compaction_words
+from adapter.mapping.ops import Groups, OpMapper, PartRow, TurnFacts
 from adapter.mapping.session import LastAnswer
 from adapter.mapping.tokens import money, usage_of
 from adapter.mapping.vendors import vendor
@@ -89,6 +90,9 @@ def order_parts(parts: list[PartRow]) -> list[PartRow]:
     Ids hold the low 48 bits of ms * 4096 + counter (id.ts), so within one message two ids that lie more than half the
     range apart can only be on the two sides of the wrap.
     """
+    ordered = sorted(parts, key=lambda item: item.row.id)
+    if not ordered or _near(ordered[0].row.id, ordered[-1].row.id):
+        return ordered
     prefixes = {item.row.id: id_prefix(item.row.id) for item in parts}
     known = [value for value in prefixes.values() if value is not None]
     wrapped = bool(known) and max(known) - min(known) > HALF_RANGE
@@ -101,6 +105,12 @@ def order_parts(parts: list[PartRow]) -> list[PartRow]:
 
 
 HALF_RANGE = 2**47
+
+
+def _near(first: str, last: str) -> bool:
+    """Whether two ids, and so all that sort between them, are on the same side of the wrap."""
+    low, high = id_prefix(first), id_prefix(last)
+    return low is not None and high is not None and first[:4] == last[:4] and high - low <= HALF_RANGE
 
 
 def id_prefix(identifier: str) -> int | None:

@@ -23,7 +23,8 @@ from adapter.events import (
     Usage,
 )
 from adapter.mapping import tools
-from adapter.mapping.ops import Groups, TurnFacts, compaction_words
+from adapter.mapping.calls import compaction_words
+from adapter.mapping.ops import Groups, TurnFacts
 from adapter.mapping.session import LastAnswer
 from adapter.mapping.tokens import money, usage_of
 from adapter.mapping.turn import TURN_GROUP, MappedMessage

@@ -85,7 +85,7 @@ class ContentMapper(OpMapper):
         """Maps a command of the user: a tool call in a turn of its own."""
         item = _item_row(row, "shell", call.start_ms)
         self.groups[item.id] = []
-        op = self._op(item, "tool", call.start_ms, call.extras, parent_seq=-1, name="shell")
+        op = self._op(item, "tool", call.start_ms, call.extras, name="shell")
         self._ref(item, "tool_request", "command", op.op_seq, call.start_ms, size=call.command_size)
         if call.output_size:
             self._ref(item, "tool_response", call.output_field, op.op_seq, call.end_ms, size=call.output_size)
@@ -155,7 +155,7 @@ class ContentMapper(OpMapper):
                 "tool",
                 start,
                 extras,
-                parent_seq=ops[0].op_seq if ops else None,
+                parent=ops[0] if ops else None,
                 name=tool,
                 namespace=tools.namespace_of(tool),
                 child=child,
