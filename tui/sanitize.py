@@ -25,6 +25,7 @@ LABEL_LIMIT = 240
 LINE_LIMIT = 20_000
 MARK_LIMIT = 4
 TAB_SIZE = 4
+TERMINAL_TAB_SIZE = 8
 
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
@@ -48,10 +49,10 @@ _INVISIBLE = re.compile(
     "]+"
 )
 _HARMFUL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
-_MARKS = re.compile(
-    "([\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
-    f"{{{MARK_LIMIT}}})[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+"
-)
+_MARK = "[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
+_MARKS = re.compile(f"({_MARK}{{{MARK_LIMIT}}}){_MARK}+")
+_LEADING_MARKS = re.compile(f"^{_MARK}+")
+_COLOUR = re.compile(r"(?:\x1b\[|\x9b)([0-9;:]*)m")  # SGR, the one sequence whose meaning is kept
 
 
 def label(text: str, limit: int = LABEL_LIMIT) -> str:
@@ -84,17 +85,47 @@ def line(text: str, limit: int = LINE_LIMIT) -> str:
     return text[: limit - 1] + "…" if cut else text
 
 
-class Lines(Sequence[str]):
-    """The lines of a text, each cleaned when it is asked for; `len` and indexing cost nothing more."""
+def runs(text: str, limit: int = LINE_LIMIT) -> list[tuple[str | None, str]]:
+    """One line of terminal output as harmless pieces, each with the parameters of the SGR sequence before it: digits,
+    `;` and `:` only, None where there is none. Every other sequence goes, as in `line`, and tabs stop at every eighth
+    column, as in a terminal."""
+    cut = len(text) > limit
+    first, *rest = _COLOUR.split(text[:limit])
+    pieces: list[tuple[str | None, str]] = []
+    column = 0
+    for parameters, piece in [(None, first), *zip(rest[::2], rest[1::2], strict=True)]:
+        if "\t" in piece:
+            piece = (" " * column + piece).expandtabs(TERMINAL_TAB_SIZE)[column:]
+        clean = line(piece, limit)
+        if parameters is not None:
+            # Marks pile up across pieces otherwise, a few behind every change of colour.
+            clean = _LEADING_MARKS.sub("", clean)
+        column += len(clean)
+        pieces.append((parameters, clean))
+    if cut:
+        pieces.append((None, "…"))
+    return pieces
 
-    __slots__ = ("_limit", "_raw")
+
+def colours(text: str) -> list[str]:
+    """The parameters of the SGR sequences in a text, in order."""
+    return _COLOUR.findall(text)
+
+
+class Lines(Sequence[str]):
+    """The lines of a text, each cleaned when it is asked for; `len` and indexing cost nothing more.
+
+    `raw` holds them as they came: to be searched and measured, never to be drawn.
+    """
+
+    __slots__ = ("_limit", "raw")
 
     def __init__(self, raw: list[str], limit: int) -> None:
-        self._raw = raw
+        self.raw = raw
         self._limit = limit
 
     def __len__(self) -> int:
-        return len(self._raw)
+        return len(self.raw)
 
     @overload
     def __getitem__(self, index: int) -> str: ...
@@ -102,8 +133,8 @@ class Lines(Sequence[str]):
     def __getitem__(self, index: slice) -> Sequence[str]: ...
     def __getitem__(self, index: int | slice) -> str | Sequence[str]:
         if isinstance(index, slice):
-            return Lines(self._raw[index], self._limit)
-        return line(self._raw[index], self._limit)
+            return Lines(self.raw[index], self._limit)
+        return line(self.raw[index], self._limit)
 
 
 def lines(text: str, limit: int = LINE_LIMIT) -> Lines:

@@ -116,3 +116,11 @@ def test_only_the_lines_asked_for_are_cleaned(monkeypatch: pytest.MonkeyPatch) -
     assert len(long) == 100_000
     assert long[99_999] == "row"
     assert len(calls) == 1
+
+
+def test_runs_keep_the_parameters_of_colours_and_nothing_else() -> None:
+    assert sanitize.runs("a\x1b[1;31mb\x9bmc\x1b[2Jd\x1b[38:5:1me") == [
+        (None, "a"), ("1;31", "b"), ("", "cd"), ("38:5:1", "e"),
+    ]  # fmt: skip
+    assert sanitize.runs("\x1b[?25m x") == [(None, " x")]
+    assert sanitize.runs("x" * 30, 10) == [(None, "x" * 10), (None, "…")]
