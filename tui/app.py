@@ -93,13 +93,12 @@ class ViewerApp(App[None]):
         self.feed.load(message.source, message.session_id)
 
     def on_detail_text_wanted(self, message: Detail.TextWanted) -> None:
-        payload = message.payload
+        text = message.text
         self.feed.payload(
             message.source,
-            payload.uri,
-            payload.format,
-            payload.kind,
-            lambda document, note: self.main.detail.deliver(payload.uri, document, note),
+            text.payload.uri,
+            text.look,
+            lambda document, note: self.main.detail.deliver(text, document, note),
         )
 
     def on_health_pane_opened(self, _message: HealthPane.Opened) -> None:

@@ -47,7 +47,7 @@ RETRY_AFTER = 5.0
 """Seconds before a source that failed in an unforeseen way is opened again."""
 
 
-PayloadDone = Callable[[payloads.Document | None, str], None]
+PayloadDone = Callable[[payloads.Shown | None, str], None]
 """Gets the document, or None and the reason."""
 
 
@@ -136,9 +136,9 @@ class Feed:
 
         self._request(request)
 
-    def payload(self, source: str, uri: str, payload_format: str, kind: str, done: PayloadDone) -> None:
-        """Asks for one text; `done` is called with it, ready to be drawn, on the UI loop."""
-        self._request(lambda: self._payload(source, uri, payload_format, kind, done))
+    def payload(self, source: str, uri: str, look: str, done: PayloadDone) -> None:
+        """Asks for one text; `done` is called with it, ready to be drawn in a look, on the UI loop."""
+        self._request(lambda: self._payload(source, uri, look, done))
 
     def probe(self) -> None:
         """Asks every source for fresh counts; they arrive through `health_changed`."""
@@ -315,10 +315,10 @@ class Feed:
                 self._room.clear()
             await self._room.wait()
 
-    async def _payload(self, source: str, uri: str, payload_format: str, kind: str, done: PayloadDone) -> None:
+    async def _payload(self, source: str, uri: str, look: str, done: PayloadDone) -> None:
         try:
             found: PayloadLike = await self._sources[source].payload(uri)
-            document = await asyncio.to_thread(payloads.read, found.text, payload_format or found.format, kind)
+            document = await asyncio.to_thread(payloads.read, found.text, look)
         except Exception as error:
             # A part that was rewritten or removed a moment ago, a busy file, an unknown field: all are answers.
             text = str(error) or type(error).__name__

@@ -93,7 +93,7 @@ async def test_the_detail_follows_the_cursor_and_tabs_fetch_their_text() -> None
         await until(pilot, lambda: any("gives up after 5 tries" in line for line in screen_text(app)))
         await pilot.press("2")
         await until(pilot, lambda: any("command  npm test -- retry" in line for line in screen_text(app)))
-        await pilot.press("4")
+        await pilot.press("6")
         await until(pilot, lambda: any("call_of_the_row" in line for line in screen_text(app)))
 
 

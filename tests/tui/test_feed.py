@@ -19,7 +19,7 @@ from tui import feed as feeds
 from tui.feed import Arrival, Feed
 from tui.model.nodes import ChangeSet
 from tui.model.store import Store
-from tui.render.payload import Document
+from tui.render.payload import Shown
 
 
 class Listener:
@@ -135,14 +135,14 @@ async def test_a_fast_producer_waits_and_loses_nothing(monkeypatch: pytest.Monke
 
 async def test_a_text_arrives_as_a_document_and_a_failure_as_words() -> None:
     source = FakeSource({"known": "one\ntwo"})
-    answers: list[tuple[Document | None, str]] = []
+    answers: list[tuple[Shown | None, str]] = []
     async with running(source) as (feed, _):
         await until(None, lambda: source.following)
-        feed.payload(SOURCE, "known", "text", "tool_response", lambda *answer: answers.append(answer))
-        feed.payload(SOURCE, "gone", "text", "tool_response", lambda *answer: answers.append(answer))
+        feed.payload(SOURCE, "known", "terminal", lambda *answer: answers.append(answer))
+        feed.payload(SOURCE, "gone", "terminal", lambda *answer: answers.append(answer))
         await until(None, lambda: len(answers) == 2)
     found = next(document for document, _ in answers if document is not None)
-    assert list(found.lines) == ["one", "two"]
+    assert list(found.words()) == ["one", "two"]
     assert (None, "the row is gone") in answers
 
 

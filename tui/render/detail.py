@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import datetime
 
-import msgspec
-
 from adapter.events import Usage
-from adapter.references import build
-from tui import sanitize
 from tui.model import rollup, state
 from tui.model.layout import called
 from tui.model.nodes import Key, Op, Payload, Prompt, Session, Turn
@@ -22,9 +18,6 @@ from tui.render.lines import Line, Span
 
 LABEL_WIDTH = 10
 """Cells of the names at the left; values that go on do so behind them."""
-
-INPUT_KINDS = ("user_prompt", "tool_request")
-OUTPUT_KINDS = ("diff", "tool_response", "llm_response", "llm_reasoning", "attachment")
 
 
 def overview(store: Store, key: Key, now_us: int, glyphs: Glyphs = UNICODE) -> list[Line]:
@@ -41,91 +34,6 @@ def overview(store: Store, key: Key, now_us: int, glyphs: Glyphs = UNICODE) -> l
     if key.kind == "op" and (op := store.op(key)) is not None:
         return _op(store, session, op, now_us, glyphs)
     return []
-
-
-def payloads(store: Store, key: Key, kinds: tuple[str, ...]) -> list[Payload]:
-    """The references of the node that belong on a tab, in the order in which they are shown.
-
-    A step or a prompt has no text of its own beside its parts: their texts stand for it, a prompt's output is the
-    last text of its last step, and a session's is that of its last prompt.
-    """
-    found = _own_payloads(store, key)
-    return sorted(
-        (payload for payload in found if payload.kind in kinds), key=lambda payload: kinds.index(payload.kind)
-    )
-
-
-def _own_payloads(store: Store, key: Key) -> list[Payload]:
-    if key.kind == "op":
-        op = store.op(key)
-        if op is None:
-            return []
-        return list(op.payloads.values())
-    if key.kind == "turn":
-        turn = store.turn(key)
-        return _turn_payloads(turn) if turn is not None else []
-    session = store.session_of(key)
-    if session is None:
-        return []
-    if key.kind == "prompt":
-        prompt = store.prompt(key)
-        return [*prompt.payloads.values(), *_answer(session, key.id)] if prompt is not None else []
-    if key.kind == "session" and session.prompts:
-        first = min(session.prompts.values(), key=lambda prompt: prompt.ts)
-        last = max(session.prompts.values(), key=lambda prompt: prompt.ts)
-        return [*first.payloads.values(), *_answer(session, last.message_id)]
-    return []
-
-
-def _turn_payloads(turn: Turn) -> list[Payload]:
-    return [
-        *turn.payloads.values(),
-        *(
-            payload
-            for op in turn.ops.values()
-            if op.kind in ("text", "reasoning", "llm")
-            for payload in op.payloads.values()
-        ),
-    ]
-
-
-def _answer(session: Session, prompt_id: str) -> list[Payload]:
-    turns = [turn for turn in session.turns.values() if turn.prompt_id == prompt_id]
-    for turn in sorted(turns, key=lambda turn: turn.seq, reverse=True):
-        texts = [payload for payload in _turn_payloads(turn) if payload.kind == "llm_response"]
-        if texts:
-            return texts[-1:]
-    return []
-
-
-def row_payload(store: Store, key: Key) -> Payload | None:
-    """The reference to the row behind a prompt, a turn or an op, as opencode wrote it; None for a session, whose
-    row has no JSON of its own."""
-    op = store.op(key)
-    if op is not None and op.part_id != op.message_id:
-        named = ("part_id", op.part_id)
-    elif op is not None or key.kind in ("prompt", "turn"):
-        named = ("message_id", op.message_id if op else key.id)
-    else:
-        return None
-    return Payload(kind="row", uri=build(*named, ""), format="json", size=-1, preview="")
-
-
-def raw(store: Store, key: Key) -> str:
-    """The model's own record of the node as indented JSON, children left out."""
-    session = store.session_of(key)
-    nodes = {
-        "session": session,
-        "prompt": store.prompt(key) if key.kind == "prompt" else None,
-        "turn": store.turn(key) if key.kind == "turn" else None,
-        "op": store.op(key) if key.kind == "op" else None,
-    }
-    node = nodes.get(key.kind)
-    if node is None:
-        return ""
-    below = {"prompts", "turns", "ops", "logs"}
-    record = {name: getattr(node, name) for name in node.__struct_fields__ if name not in below}
-    return msgspec.json.format(msgspec.json.encode(record), indent=2).decode()
 
 
 def moment(ts: int) -> str:
@@ -285,7 +193,8 @@ def _turn(store: Store, session: Session, turn: Turn, now_us: int, glyphs: Glyph
     tools = sum(op.kind == "tool" for op in turn.ops.values())
     lines += [_row("holds", numbers.plural(tools, "tool call"))] if tools else []
     lines.append(_row("message", (turn.message_id, "dim")))
-    return lines + _payload_lines(_turn_payloads(turn))
+    said = [payload for op in turn.ops.values() if op.kind != "tool" for payload in op.payloads.values()]
+    return lines + _payload_lines([*turn.payloads.values(), *said])
 
 
 def _op(store: Store, session: Session, op: Op, now_us: int, glyphs: Glyphs) -> list[Line]:
@@ -328,8 +237,3 @@ def _child_lines(store: Store, child: Session, now_us: int, glyphs: Glyphs) -> l
         _row("", (f"{look.glyph} {look.word}", look.role), f" {now.subject}" if now.subject else ""),
         _row("", f"{numbers.money(tree.cost) or '$0'}   {numbers.tokens(tree.usage.total)} tokens"),
     ]
-
-
-def raw_lines(store: Store, key: Key) -> sanitize.Lines:
-    """`raw` as clean lines."""
-    return sanitize.lines(raw(store, key))

@@ -18,6 +18,8 @@ _NAMES = {
     "pagedown": "PgDn",
     "enter": "⏎",
     "question_mark": "?",
+    "less_than_sign": "<",
+    "greater_than_sign": ">",
     "left_square_bracket": "[",
     "right_square_bracket": "]",
     "shift+tab": "shift+tab",

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from tui.render.lines import Line, Span, width_of
 
 TREE = (("↑↓", "move"), ("←→", "fold"), ("⏎", "open"), ("tab", "detail"), ("f", "follow"), ("H", "health"))
-DETAIL = (("↑↓", "scroll"), ("1-4", "tabs"), ("tab", "tree"), ("f", "follow"), ("H", "health"))
-DETAIL_ALONE = (("↑↓", "scroll"), ("1-4", "tabs"), ("esc", "back"), ("f", "follow"))
+DETAIL = (("↑↓", "scroll"), ("1-6", "tabs"), ("tab", "tree"), ("f", "follow"), ("H", "health"))
+DETAIL_ALONE = (("↑↓", "scroll"), ("1-6", "tabs"), ("esc", "back"), ("f", "follow"))
 HELP = (("↑↓", "scroll"), ("esc", "back"))
 ALWAYS = (("?", "help"), ("q", "quit"))
 

@@ -18,7 +18,11 @@ Span = tuple[str, str]
 
 Line = Sequence[Span]
 
-ROLES = ("text", "strong", "dim", "active", "good", "warn", "bad", "accent", "added", "removed", "key", "tab")
+ROLES = (
+    *("text", "strong", "dim", "active", "good", "warn", "bad", "accent", "key", "tab"),
+    *("added", "removed", "added-word", "removed-word"),
+    *("em", "code", "heading", "match", "match-here"),
+)
 """Every role a span may have; each widget that draws lines has a component class `line--ROLE`."""
 
 
@@ -89,14 +93,39 @@ def wrap(text: str, width: int) -> list[str]:
         head = split_text(text[: width * 4 + 1], width)[0]
         if not text.startswith(head):
             head = head[:-1]  # a wide character lies across the border: split_text puts a space in its place
-        space = head.rfind(" ", len(head) // 2)
+        space = len(head) if text[len(head)] == " " else head.rfind(" ", len(head) // 2)
         if space > 0 and head[:space].strip():
-            pieces.append(head[:space].rstrip())
+            pieces.append(head[:space].rstrip(" "))
             text = text[space + 1 :]
         else:
             pieces.append(text[: max(1, len(head))])
             text = text[max(1, len(head)) :]
     return [*pieces, text]
+
+
+def cut_out(line: Line, start: int, stop: int) -> list[Span]:
+    """The characters from `start` to `stop` of a line, with their roles."""
+    spans: list[Span] = []
+    at = 0
+    for text, role in line:
+        part = text[max(0, start - at) : max(0, stop - at)]
+        if part:
+            spans.append((part, role))
+        at += len(text)
+        if at >= stop:
+            break
+    return spans
+
+
+def marked(line: Line, ranges: Sequence[tuple[int, int]], role: str) -> list[Span]:
+    """The line with the given ranges of characters, ascending, in another role."""
+    spans: list[Span] = []
+    at = 0
+    for start, stop in ranges:
+        spans += cut_out(line, at, start)
+        spans += [(text, role) for text, _ in cut_out(line, start, stop)]
+        at = stop
+    return [*spans, *cut_out(line, at, sum(len(text) for text, _ in line))]
 
 
 def folded(line: Line, width: int, indent: int) -> list[Line]:
@@ -110,12 +139,12 @@ def folded(line: Line, width: int, indent: int) -> list[Line]:
         if used + cell_len(text) > width and used > indent:
             pieces.append(current)
             current, used = [(" " * indent, "text")], indent
-            text = text.lstrip()
+            text = text.lstrip(" ")
         while cell_len(text) > width - used:
             first, *rest = wrap(text, width - used)
             pieces.append([*current, (first, role)])
             current, used = [(" " * indent, "text")], indent
-            text = text[len(first) :].lstrip() if rest else ""
+            text = text[len(first) :].lstrip(" ") if rest else ""
         current.append((text, role))
         used += cell_len(text)
     return [*pieces, current]

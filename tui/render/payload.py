@@ -1,73 +1,107 @@
-"""A payload as lines to look at: sanitised and coloured line by line, and only those lines that are drawn.
+"""A payload as a document to look at, by how it is to be read: its *look*.
 
-`read` does what needs the whole text (splitting, unfolding JSON) and is meant for the worker thread; what it returns
-costs nothing until a line is asked for.
+| look | what it is |
+|---|---|
+| terminal | what a command or a tool printed |
+| diff | a unified diff |
+| markdown | what a model wrote |
+| plain | what a person wrote |
+| fields | the arguments of a call: one field a paragraph, texts as they are |
+| json | JSON as it is, indented |
+| todo | a todo list |
+| task | the answer of a sub-agent |
+| attachment | a file that came with a prompt or a result |
+| "" | fields when it is a JSON object, else terminal |
+
+`read` does what needs the whole text and is meant for the worker thread; what it returns costs nothing until a line is
+asked for.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 import re
-from collections.abc import Sequence
-from typing import Any, overload
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import msgspec
 
 from tui import sanitize
-from tui.render.lines import Line, wrap
+from tui.render import numbers
+from tui.render.diff import Diff
+from tui.render.document import Document, Painted, spans_of
+from tui.render.lines import Line
+from tui.render.markdown import Markdown
+from tui.render.terminal import Terminal
+from tui.render.todo import todo_lines
 
-JSON_LIMIT = 2_000_000
-"""Characters of JSON that are unfolded; parsing and printing more would take longer than a person waits."""
+FIELDS_LIMIT = 2_000_000
+"""Characters of JSON that are taken apart into fields; building more Python objects would hold everything up."""
 
-WRAP_LIMIT = 300_000
-"""Characters that are wrapped to the pane; a longer text scrolls sideways, so that its size costs nothing."""
+Shown = Document | Painted
+"""What `read` gives: lines that can be broken to a width."""
 
-_JSON_KEY = re.compile(r'^(\s*)("(?:[^"\\]|\\.)*")(\s*:)(.*)$')
+_DIFF_STARTS = ("diff --git", "--- ", "Index: ")
+_JSON_TOKEN = re.compile(
+    r'("(?:[^"\\]|\\.){0,2000}")(?=\s*:)|("(?:[^"\\]|\\.){0,2000}")'
+    r"|(?<![\w\"])(-?\d[\d.eE+-]*|true|false|null)\b|([{}\[\],:])"
+)
+_JSON_ROLES = ("key", "text", "accent", "dim")
 _FIELD = re.compile(r"^([A-Za-z_][\w.-]*)(  .*|)$")
+_TASK = re.compile(r"<task_result>\n?(.*?)\n?</task_result>", re.DOTALL)
 
 
-class Document(Sequence[Line]):
-    """Clean lines and how to colour them (`plain`, `diff`, `json`, `fields`)."""
+class Json(Document):
+    """Indented JSON: keys, numbers and punctuation stand out."""
 
-    def __init__(self, lines: Sequence[str], style: str, size: int) -> None:
-        self.lines = lines
-        self.style = style
-        self.size = size
-
-    def __len__(self) -> int:
-        return len(self.lines)
-
-    @overload
-    def __getitem__(self, index: int) -> Line: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Line]: ...
-    def __getitem__(self, index: int | slice) -> Line | Sequence[Line]:
-        if isinstance(index, slice):
-            return Document(self.lines[index], self.style, self.size)
-        return paint(self.lines[index], self.style)
-
-    def wrapped(self, width: int) -> Sequence[Line]:
-        """The lines broken at `width` cells when the text is short enough, else this document as it is."""
-        if self.size > WRAP_LIMIT:
-            return self
-        broken: list[Line] = []
-        for text in self.lines:
-            first, *rest = wrap(text, width)
-            line = paint(first, self.style)
-            broken.append(line)
-            role = line[-1][1] if line else "text"
-            broken.extend([(piece, role)] for piece in rest)
-        return broken
+    def line(self, index: int) -> Line:
+        return paint_json(self.lines[index])
 
 
-def read(text: str, payload_format: str, kind: str = "") -> Document:
-    """A payload text as a document; `payload_format` and `kind` are the reference's own."""
-    if kind == "diff" or payload_format == "diff" or text.startswith(("diff --git", "--- ", "Index: ")):
-        return Document(sanitize.lines(text), "diff", len(text))
-    if payload_format == "json" or text[:1] in "{[":
-        unfolded = fields(text) if len(text) <= JSON_LIMIT else None
-        if unfolded is not None:
-            return Document(sanitize.lines(unfolded), "fields", len(unfolded))
-        return Document(sanitize.lines(text), "json", len(text))
-    return Document(sanitize.lines(text), "plain", len(text))
+class Fields(Document):
+    """The text that `fields` makes."""
+
+    def line(self, index: int) -> Line:
+        text = self.lines[index]
+        if text.startswith(("+ ", "- ")):
+            return [(text, "added" if text[0] == "+" else "removed")]
+        if match := _FIELD.match(text):
+            return [(match[1], "key"), (match[2], "text")]
+        return paint_json(text) if text.startswith(("  ", "{", "}", "[", "]")) else [(text, "text")]
+
+    def hanging(self, index: int) -> int:
+        return 2
+
+
+def read(text: str, look: str = "") -> Shown:
+    """A payload text as a document."""
+    if look == "diff" or (look in ("", "terminal") and text.startswith(_DIFF_STARTS)):
+        return Diff.read(text)
+    if look == "markdown":
+        return Markdown.read(text)
+    if look == "task":
+        return Markdown.read(_answer_of_task(text))
+    if look == "attachment":
+        return _attachment(text)
+    if look == "plain":
+        return Document.read(text)
+    if look == "todo" and (lines := todo_lines(text)) is not None:
+        return Painted(lines)
+    if look in ("json", "fields", "todo") or (look == "" and text[:1] in ("{", "[")):
+        return _json(text, look != "json")
+    return Terminal.read(text)
+
+
+def _json(text: str, as_fields: bool) -> Document:
+    if as_fields and len(text) <= FIELDS_LIMIT and (unfolded := fields(text)) is not None:
+        return Fields.read(unfolded)
+    try:
+        indented = msgspec.json.format(text, indent=2)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return Document.read(text)
+    return Json.read(indented)
 
 
 def fields(text: str) -> str | None:
@@ -80,9 +114,8 @@ def fields(text: str) -> str | None:
     except (ValueError, RecursionError):
         return None
     if not isinstance(value, dict):
-        return json.dumps(value, indent=2, ensure_ascii=False)
-    paragraphs = [_field(str(name), inner) for name, inner in value.items()]
-    return "\n".join(paragraphs)
+        return None
+    return "\n".join(_field(str(name), inner) for name, inner in value.items())
 
 
 def _field(name: str, value: Any) -> str:
@@ -97,32 +130,29 @@ def _field(name: str, value: Any) -> str:
     return f"{name}  {shown}" if "\n" not in shown else f"{name}\n{shown}"
 
 
-def paint(text: str, style: str) -> Line:
-    """One clean line with roles, by what the line itself shows; no state is carried from line to line."""
-    if style == "diff":
-        return [(text, _diff_role(text))]
-    if style == "fields":
-        if text.startswith(("+ ", "- ")):
-            return [(text, "added" if text[0] == "+" else "removed")]
-        if match := _FIELD.match(text):
-            return [(match[1], "key"), (match[2], "text")]
-        return _json(text)
-    if style == "json":
-        return _json(text)
-    return [(text, "text")]
-
-
-def _diff_role(text: str) -> str:
-    if text.startswith(("+++", "---", "diff ", "Index: ", "====")):
-        return "strong"
-    if text.startswith("@@"):
-        return "accent"
-    return {"+": "added", "-": "removed"}.get(text[:1], "text")
-
-
-def _json(text: str) -> Line:
-    # A pattern over a line of 20 000 characters is only worth it where the key can be near its start.
-    match = _JSON_KEY.match(text) if len(text) < 4000 else None
-    if match is None:
+def paint_json(text: str) -> Line:
+    """One line of indented JSON with roles, by what the line itself shows."""
+    if len(text) > 4000:
         return [(text, "text")]
-    return [(match[1], "text"), (match[2], "key"), (match[3], "dim"), (match[4], "text")]
+    return spans_of(text, _JSON_TOKEN, _JSON_ROLES, "text")
+
+
+def _answer_of_task(text: str) -> str:
+    """What a sub-agent answered, without opencode's wrapping (tool/task.ts); all of the text where there is none."""
+    found = _TASK.findall(text)
+    return "\n\n".join(found) if found else text
+
+
+def _attachment(text: str) -> Shown:
+    """A `data:` URL as what is in it: text is shown, of anything else its type and size; other text as it is."""
+    if not text.startswith("data:"):
+        return Terminal.read(text)
+    head, _, body = text[5:].partition(",")
+    mime = sanitize.label(head.split(";")[0], 80) or "text/plain"
+    try:
+        data = base64.b64decode(body, validate=False) if head.endswith(";base64") else unquote_to_bytes(body)
+    except (binascii.Error, ValueError):
+        return Painted([[(f"{mime}, not decodable, {numbers.size(len(body))} of text", "warn")]])
+    if mime.startswith("text/") or mime in ("application/json", "application/xml"):
+        return Terminal.read(data.decode("utf-8", "replace"))
+    return Painted([[(f"{mime}, {numbers.size(len(data))}: not text, not shown", "dim")]])

@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
 from tui.render import keys
+from tui.render.document import Painted
 from tui.render.help import help_lines
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.line_view import LineView
@@ -34,5 +35,5 @@ class HelpScreen(ModalScreen[None]):
 
     def on_mount(self) -> None:
         view = self.query_one("#help", LineView)
-        view.show(help_lines(self.groups))
+        view.show(Painted(help_lines(self.groups)))
         view.focus()

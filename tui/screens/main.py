@@ -21,6 +21,7 @@ from tui.render import keys
 from tui.render.breadcrumb import breadcrumb
 from tui.render.health import Lags
 from tui.render.status import Status
+from tui.render.tabs import NAMES
 from tui.render.tree_row import heading
 from tui.widgets.detail import Detail
 from tui.widgets.fixed_lines import FixedLines
@@ -42,10 +43,12 @@ class MainScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab,shift+tab", "other_pane", "tree or detail", id="pane.other", show=False),
         Binding("escape", "back", "back to the tree", id="pane.back", show=False),
-        Binding("1", "tab(0)", "Overview tab", id="detail.overview", show=False),
-        Binding("2", "tab(1)", "Input tab", id="detail.input", show=False),
-        Binding("3", "tab(2)", "Output tab", id="detail.output", show=False),
-        Binding("4", "tab(3)", "Raw tab", id="detail.raw", show=False),
+        *(
+            Binding(str(place), f"tab('{name}')", f"{name} tab", id=f"detail.{name.lower()}", show=False)
+            for place, name in enumerate(NAMES, 1)
+        ),
+        Binding("less_than_sign", "turn(-1)", "previous tab", id="detail.previous", show=False),
+        Binding("greater_than_sign", "turn(1)", "next tab", id="detail.next", show=False),
         Binding("f", "follow", "follow the newest activity", id="follow", show=False),
         Binding("H", "health", "health of the database", id="health", show=False),
     ]
@@ -212,8 +215,11 @@ class MainScreen(Screen[None]):
     def action_back(self) -> None:
         self._focus_tree()
 
-    def action_tab(self, index: int) -> None:
-        self.detail.pick(index)
+    def action_tab(self, name: str) -> None:
+        self.detail.pick(name)
+
+    def action_turn(self, step: int) -> None:
+        self.detail.turn(step)
 
     def action_follow(self) -> None:
         self.sessions.follow(not self.sessions.following)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import overload
 
 from textual import events
 from textual.app import ComposeResult
@@ -13,49 +11,16 @@ from textual.containers import Vertical
 from textual.message import Message
 from textual.timer import Timer
 
-from tui.model.nodes import Key, Payload
+from tui.model.nodes import Key
 from tui.model.store import Store
-from tui.render import detail, numbers
-from tui.render.lines import Line, Span, folded, width_of
-from tui.render.payload import Document, paint
+from tui.render import detail, numbers, payload, tabs
+from tui.render.document import Joined, Painted, Text
+from tui.render.lines import Line, folded, width_of
 from tui.widgets.fixed_lines import FixedLines
 from tui.widgets.line_view import LineView
 
-TABS = ("Overview", "Input", "Output", "Raw")
-
-ROOMY = 46
-"""Cells from which the tabs have space around their names."""
-
-SNUG = 38
-"""Cells below which one space has to do between them."""
-
 FETCH_AFTER = 0.06
 """Seconds the cursor has to rest on a node before its text is fetched: a held-down arrow key passes many."""
-
-
-class Joined(Sequence[Line]):
-    """Several sequences of lines one after the other, none of them copied."""
-
-    def __init__(self, parts: Sequence[Sequence[Line]]) -> None:
-        self._parts = [part for part in parts if len(part)]
-        self._starts = [0]
-        for part in self._parts:
-            self._starts.append(self._starts[-1] + len(part))
-
-    def __len__(self) -> int:
-        return self._starts[-1]
-
-    @overload
-    def __getitem__(self, index: int) -> Line: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Line]: ...
-    def __getitem__(self, index: int | slice) -> Line | Sequence[Line]:
-        if isinstance(index, slice):
-            return [self[at] for at in range(*index.indices(len(self)))]
-        if not 0 <= index < len(self):
-            raise IndexError(index)
-        at = bisect_right(self._starts, index) - 1
-        return self._parts[at][index - self._starts[at]]
 
 
 class TabLine(FixedLines):
@@ -65,40 +30,42 @@ class TabLine(FixedLines):
     class Picked(Message):
         """A tab was clicked."""
 
-        index: int
+        name: str
 
     def on_click(self, event: events.Click) -> None:
-        at = 0
-        for place, (text, _role) in enumerate(self.lines[0]):
-            if place % 2 and at <= event.x < at + len(text):
-                self.post_message(self.Picked(place // 2))
-            at += len(text)
+        name = tabs.tab_at(self.lines[0], event.x)
+        if name:
+            self.post_message(self.Picked(name))
 
 
 class Detail(Vertical):
-    """Shows the node it was last given; asks for texts with `TextWanted`, gets them through `deliver`."""
+    """Shows the node it was last given; asks for texts with `TextWanted`, gets them through `deliver`.
+
+    The tab that the user picked last is remembered: nodes that have it show it, the others their Overview.
+    """
 
     @dataclass
     class TextWanted(Message):
-        """A payload is to be fetched; the answer goes to `deliver`."""
+        """A text is to be fetched; the answer goes to `deliver`."""
 
         source: str
-        payload: Payload
+        text: tabs.Text
 
     def __init__(self, store: Store, now: Callable[[], int], *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.store = store
         self.now = now
         self.key: Key | None = None
-        self.tab = 0
-        self._texts: dict[str, tuple[Document | None, str]] = {}
-        self._wanted: tuple[Payload, ...] = ()
+        self.wanted = tabs.OVERVIEW
+        self.tabs: tabs.Tabs = {}
+        self._texts: dict[str, tuple[payload.Shown | None, str]] = {}
+        self._in_sight: list[tabs.Text] = []
         self._asked: set[str] = set()
         self._stale: set[str] = set()
         self._timer: Timer | None = None
 
     def compose(self) -> ComposeResult:
-        yield TabLine(id="tabs")
+        yield TabLine([[]], id="tabs")
         yield LineView(id="text")
 
     def on_mount(self) -> None:
@@ -109,6 +76,11 @@ class Detail(Vertical):
         """The scrolling part."""
         return self.query_one("#text", LineView)
 
+    @property
+    def tab(self) -> str:
+        """The tab that is shown: the wanted one where the node has it."""
+        return self.wanted if self.wanted in self.tabs else tabs.OVERVIEW
+
     # --- what is shown ---------------------------------------------------------------------------------------
 
     def show(self, key: Key | None) -> None:
@@ -117,69 +89,73 @@ class Detail(Vertical):
             return
         self.key = key
         self._forget_texts()
+        self._look_again()
         self._draw(keep=False)
 
-    def pick(self, index: int) -> None:
+    def pick(self, name: str) -> None:
         """Turns to a tab."""
-        if index == self.tab:
+        if name == self.wanted:
             return
-        self.tab = index
+        before, self.wanted = self.tab, name
         self._draw_tabs()
-        self._draw(keep=False)
+        if self.tab != before:
+            self._draw(keep=False)
+
+    def turn(self, step: int) -> None:
+        """Turns to the next or the previous of the tabs that the node has, and from the last to the first."""
+        names = list(self.tabs)
+        if names:
+            self.pick(names[(names.index(self.tab) + step) % len(names)])
 
     def on_tab_line_picked(self, message: TabLine.Picked) -> None:
-        self.pick(message.index)
+        self.pick(message.name)
 
     def node_changed(self, dirty: set[Key]) -> bool:
         """Draws again when the node is among those that changed; its texts are fetched anew when looked at."""
         if self.key is None or self.key not in dirty:
             return False
         self._stale = set(self._texts) | self._asked
-        self._draw(keep=True)
+        before = self.tab
+        self._look_again()
+        self._draw(keep=self.tab == before)
         return True
 
     def tick(self) -> None:
         """Draws the running times of the Overview again."""
-        if self.key is not None and self.tab == 0:
+        if self.key is not None and self.tab == tabs.OVERVIEW:
             self._draw(keep=True)
 
     def on_resize(self) -> None:
         self._draw_tabs()
         self._draw(keep=True)
 
+    def _look_again(self) -> None:
+        self.tabs = tabs.tabs_of(self.store, self.key) if self.key is not None else {}
+        self._draw_tabs()
+
     def _draw_tabs(self) -> None:
-        width = self.size.width
-        roomy = width >= ROOMY
-        gap = " " if roomy or width < SNUG else "  "
-        spans: list[Span] = [(" ", "dim")]
-        for index, name in enumerate(TABS):
-            text = f" {index + 1} {name} " if roomy else f"{index + 1} {name}"
-            spans += [(text, "tab" if index == self.tab else "dim"), (gap, "dim")]
-        self.query_one("#tabs", TabLine).show([spans])
+        note = "" if self.tab == self.wanted or not self.tabs else f" no {self.wanted.lower()}"
+        line = tabs.tab_line(list(self.tabs), self.tab, note, self.size.width)
+        self.query_one("#tabs", TabLine).show([line])
 
     def _draw(self, keep: bool) -> None:
         if not self.is_mounted or self.key is None:
-            self.view.show([[("  Nothing is selected.", "dim")]])
+            self.view.show(Painted([[("  Nothing is selected.", "dim")]]))
             return
-        self._wanted = ()
-        name = TABS[self.tab]
-        if name == "Overview":
-            lines: Sequence[Line] = self._folded(detail.overview(self.store, self.key, self.now()))
-        elif name == "Raw":
-            row = detail.row_payload(self.store, self.key)
-            lines = (
-                self._texts_of([row], "row")
-                if row
-                else [paint(text, "json") for text in detail.raw_lines(self.store, self.key)]
-            )
+        self._in_sight = []
+        tab = self.tab
+        if tab == tabs.OVERVIEW:
+            lines: Text = self._folded(detail.overview(self.store, self.key, self.now()))
+        elif tab == tabs.RAW and not self.tabs[tab]:
+            lines = payload.read(tabs.record(self.store, self.key), "json")
         else:
-            kinds = detail.INPUT_KINDS if name == "Input" else detail.OUTPUT_KINDS
-            lines = self._texts_of(detail.payloads(self.store, self.key, kinds), name.lower())
-        self.view.show(lines, keep)
+            lines = self._fetched(self.tabs[tab])
+        tail = tab == tabs.OUTPUT and tabs.grows(self.store, self.key)
+        self.view.show(lines, keep, tail)
 
-    def _folded(self, lines: list[Line]) -> list[Line]:
+    def _folded(self, lines: list[Line]) -> Text:
         """The lines of the Overview broken to the pane, continued under their value."""
-        return [piece for line in lines for piece in folded(line, self._width(), detail.LABEL_WIDTH)]
+        return Painted([piece for line in lines for piece in folded(line, self._width(), detail.LABEL_WIDTH)])
 
     def _width(self) -> int:
         return max(20, self.view.size.width - 1)
@@ -187,50 +163,56 @@ class Detail(Vertical):
     # --- texts -----------------------------------------------------------------------------------------------
 
     def _forget_texts(self) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer = None
         self._texts.clear()
         self._asked.clear()
         self._stale.clear()
 
-    def _texts_of(self, payloads: list[Payload], name: str) -> Sequence[Line]:
-        if not payloads:
-            return [[(f"  No {name}.", "dim")]]
-        self._wanted = tuple(payloads)
-        if self._timer is not None:
-            self._timer.stop()
-        self._timer = self.set_timer(FETCH_AFTER, self._fetch)
-        parts: list[Sequence[Line]] = []
-        for payload in payloads:
-            if len(payloads) > 1:
-                parts.append([_rule(payload, self._width())])
-            parts.append(self._text(payload))
+    def _fetched(self, texts: list[tabs.Text]) -> Text:
+        """What is there of the texts; the rest is asked for when the cursor rests."""
+        self._in_sight = texts
+        if self._timer is None:
+            self._timer = self.set_timer(FETCH_AFTER, self._fetch)
+        parts: list[Text] = []
+        for text in texts:
+            if len(texts) > 1:
+                parts.append(Painted([*([[]] if parts else []), _rule(text, self._width())]))
+            parts.append(self._body(text))
         return Joined(parts)
 
-    def _text(self, payload: Payload) -> Sequence[Line]:
-        document, note = self._texts.get(payload.uri, (None, ""))
+    def _body(self, text: tabs.Text) -> Text:
+        document, note = self._texts.get(text.slot, (None, ""))
         if document is None:
-            size = numbers.size(payload.size)
-            return [[(note or f"loading… {size}", "warn" if note else "dim")]]
-        lines = document.wrapped(self._width()) if len(document) else [[("(empty)", "dim")]]
-        return Joined([lines, [[(note, "warn")]]]) if note else lines
+            size = numbers.size(text.payload.size)
+            return Painted([[(note or f"loading… {size}", "warn" if note else "dim")]])
+        lines = document.wrapped(self._width()) if len(document) else Painted([[("(empty)", "dim")]])
+        return Joined([lines, Painted([[(note, "warn")]])]) if note else lines
 
     def _fetch(self) -> None:
-        for payload in self._wanted:
-            fresh = payload.uri in self._texts and payload.uri not in self._stale
-            if not fresh and payload.uri not in self._asked and self.key is not None:
-                self._asked.add(payload.uri)
-                self._stale.discard(payload.uri)
-                self.post_message(self.TextWanted(self.key.source, payload))
+        self._timer = None
+        for text in self._in_sight:
+            fresh = text.slot in self._texts and text.slot not in self._stale
+            if not fresh and text.slot not in self._asked and self.key is not None:
+                self._asked.add(text.slot)
+                self._stale.discard(text.slot)
+                self.post_message(self.TextWanted(self.key.source, text))
 
-    def deliver(self, uri: str, document: Document | None, note: str) -> None:
+    def deliver(self, text: tabs.Text, document: payload.Shown | None, note: str) -> None:
         """Takes a text in, or why there is none; one that nobody looks at any more is dropped."""
-        if uri not in self._asked:
+        if text.slot not in self._asked:
             return
-        self._asked.discard(uri)
-        seen = uri in self._texts
-        self._texts[uri] = (document, note)
-        self._draw(keep=seen)
+        self._asked.discard(text.slot)
+        seen = text.slot in self._texts
+        if document is None and seen:
+            # A call that ends moves its output to another field: what was read before stays until that one is read.
+            document, note = self._texts[text.slot][0], "" if text.slot in self._stale else note
+        self._texts[text.slot] = (document, note)
+        if text.slot in {shown.slot for shown in self._in_sight}:
+            self._draw(keep=seen or len(self._in_sight) > 1)
 
 
-def _rule(payload: Payload, width: int) -> Line:
-    words = f"── {payload.kind.replace('_', ' ')}  {numbers.size(payload.size)} "
+def _rule(text: tabs.Text, width: int) -> Line:
+    words = f"── {text.title}  {numbers.size(text.payload.size)}".rstrip() + " "
     return [(words, "dim"), ("─" * max(0, width - width_of([(words, "dim")])), "dim")]

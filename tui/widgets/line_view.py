@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.style import Style
@@ -11,7 +10,9 @@ from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tui.render.lines import Line, segments, width_of
+from tui.render.document import Painted, Text
+from tui.render.lines import segments, width_of
+from tui.render.terminal import Styles
 from tui.widgets.roles import ROLE_CLASSES, role_styles
 
 SIDE_STEP = 8
@@ -44,13 +45,15 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.lines: Sequence[Line] = ()
+        self.lines: Text = Painted([])
         self.offset_x = 0
         self._styles: dict[str, Style] = {}
 
-    def show(self, lines: Sequence[Line], keep: bool = False) -> None:
-        """Replaces the lines. With `keep` the place is kept, and a view that stood at the end stays at the end."""
-        at_end = bool(self.lines) and self.scroll_offset.y >= self.max_scroll_y > 0
+    def show(self, lines: Text, keep: bool = False, tail: bool = False) -> None:
+        """Replaces the lines. With `keep` the place is kept, and a view that stood at the end stays at the end. With
+        `tail` the end is where it starts, and a text that did not fill the view counts as standing there."""
+        at_end = len(self.lines) > 0 and self.scroll_offset.y >= self.max_scroll_y and (tail or self.max_scroll_y > 0)
+        at_end = at_end or (tail and not keep)
         old, self.lines = self.lines, lines
         if keep and len(old) == len(lines) and not at_end:
             # The overview of something that runs is shown anew each second, and one line of it differs.
@@ -62,13 +65,15 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
         self.virtual_size = Size(0, len(lines))
         if not keep:
             self.offset_x = 0
+        if at_end:
+            # A text that has only just outgrown the view is not scrollable yet in Textual's eyes.
+            self.scroll_to(y=self.max_scroll_y, animate=False, force=True)
+        elif not keep:
             self.scroll_to(y=0, animate=False)
-        elif at_end:
-            self.scroll_to(y=self.max_scroll_y, animate=False)
         self.refresh()
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        self._styles = role_styles(self)
+        self._styles = Styles(role_styles(self))
         return super().render_lines(crop)
 
     def render_line(self, y: int) -> Strip:

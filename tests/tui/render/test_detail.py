@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 from adapter.events import LogEntry, SessionStarted, Usage
 from tests.tui import story
 from tests.tui.story import NOW, SOURCE, at, session
 from tui.model.nodes import Key
 from tui.model.store import Store
-from tui.render import detail
+from tui.render import detail, tabs
 from tui.render.lines import plain
 
 NOW_US = NOW * 1_000_000
@@ -89,30 +87,8 @@ def test_a_prompt_counts_its_steps() -> None:
 def test_a_node_that_is_gone_has_nothing_to_say() -> None:
     for key in (RETRY, STEP, BASH):
         assert detail.overview(Store(), key, NOW_US) == []
-        assert detail.payloads(Store(), key, detail.OUTPUT_KINDS) == []
-        assert detail.raw(Store(), key) == ""
-
-
-def test_each_tab_has_the_texts_that_belong_there() -> None:
-    store = store_of(story.everything())
-    assert [payload.kind for payload in detail.payloads(store, BASH, detail.INPUT_KINDS)] == ["tool_request"]
-    assert [payload.kind for payload in detail.payloads(store, BASH, detail.OUTPUT_KINDS)] == ["tool_response"]
-    prompts = detail.payloads(store, RETRY, detail.INPUT_KINDS)
-    assert [payload.preview for payload in prompts] == ["make the retry test stable"]
-
-
-def test_the_answer_of_a_prompt_is_the_last_text_of_its_last_step() -> None:
-    first = story.Step("ses_a", 1, "usr_a", 50).op("text", "", 49, 1, refs={"llm_response": "early"})
-    last = story.Step("ses_a", 2, "usr_a", 40).op("text", "", 39, 1, refs={"llm_response": "the answer"})
-    events = [session("ses_a", "A", 60), story.prompt("ses_a", "usr_a", "ask", 55), *first.events, *last.events]
-    found = detail.payloads(store_of(events), Key(SOURCE, "prompt", "ses_a", "usr_a"), detail.OUTPUT_KINDS)
-    assert [payload.part_id for payload in found] == ["prt_ses_a_2_1"]
-
-
-def test_raw_is_the_record_of_the_node_without_its_children() -> None:
-    record = json.loads(detail.raw(store_of(story.everything()), STEP))
-    assert record["message_id"] == "msg_ses_retry_2"
-    assert "ops" not in record
+        assert tabs.tabs_of(Store(), key) == {}
+        assert tabs.record(Store(), key) == ""
 
 
 def test_a_session_without_a_title_is_called_by_its_id() -> None:

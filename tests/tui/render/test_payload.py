@@ -2,64 +2,106 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
 import pytest
 
-from tui.render import payload
-from tui.render.lines import plain
+from tui.render import document, payload
+from tui.render.lines import Line, plain
 
 
-def roles(document: payload.Document) -> list[tuple[str, str]]:
-    return [(plain(line), line[0][1]) for line in document]
-
-
-def test_a_diff_by_its_signs() -> None:
-    text = "--- a/x\n+++ b/x\n@@ -1 +1 @@\n-old\n+new\n same"
-    assert roles(payload.read(text, "text", "diff")) == [
-        ("--- a/x", "strong"), ("+++ b/x", "strong"), ("@@ -1 +1 @@", "accent"),
-        ("-old", "removed"), ("+new", "added"), (" same", "text"),
-    ]  # fmt: skip
+def said(text: str, look: str = "") -> list[str]:
+    return [plain(line) for line in payload.read(text, look)]
 
 
 def test_the_arguments_of_a_call_read_like_a_form() -> None:
     arguments = {"filePath": "/x.py", "oldString": "a\nb", "newString": "c", "limit": 5, "list": [1]}
-    document = payload.read(json.dumps(arguments), "json")
-    assert [plain(line) for line in document] == [
+    shown = payload.read(json.dumps(arguments), "fields")
+    assert [plain(line) for line in shown] == [
         "filePath  /x.py", "oldString", "- a", "- b", "newString", "+ c", "limit  5", "list", "[", "  1", "]",
     ]  # fmt: skip
-    assert document[0][0] == ("filePath", "key")
-    assert document[2] == [("- a", "removed")]
+    assert shown[0][0] == ("filePath", "key")
+    assert shown[2] == [("- a", "removed")]
 
 
 def test_a_text_of_several_lines_keeps_them() -> None:
-    document = payload.read(json.dumps({"prompt": "one\n\ttwo\x1b[31m"}), "json")
-    assert [plain(line) for line in document] == ["prompt", "  one", "    two"]
+    assert said(json.dumps({"prompt": "one\n\ttwo\x1b[31m"}), "fields") == ["prompt", "  one", "    two"]
 
 
 @pytest.mark.parametrize("text", ["{not json", "[" * 100_000, '"just a string"', ""])
-def test_what_is_no_object_is_shown_as_it_is(text: str) -> None:
-    document = payload.read(text, "json")
-    assert "".join(plain(line) for line in document)[:10] == text[:10]
+@pytest.mark.parametrize("look", ["", "json", "fields", "todo", "attachment"])
+def test_what_is_not_what_it_seems_is_shown_as_it_is(text: str, look: str) -> None:
+    assert "".join(said(text, look))[:10] == text[:10]
 
 
-def test_keys_of_json_lines_stand_out() -> None:
-    assert payload.paint('  "name": 1,', "json")[1] == ('"name"', "key")
-    assert payload.paint("plain", "json") == [("plain", "text")]
+def test_raw_json_is_indented_and_nothing_in_it_is_changed() -> None:
+    lines = said('{"a":1e400,"b":"x\\u001b[31m\\ny","a":12345678901234567890}', "json")
+    assert lines == ["{", '  "a": 1e400,', '  "b": "x\\u001b[31m\\ny",', '  "a": 12345678901234567890', "}"]
+
+
+def test_keys_numbers_and_punctuation_of_json_stand_out() -> None:
+    assert payload.paint_json('  "na\\"me": [1.5e3, true, "x: 1"],') == [
+        ("  ", "text"), ('"na\\"me"', "key"), (":", "dim"), (" ", "text"), ("[", "dim"), ("1.5e3", "accent"),
+        (",", "dim"), (" ", "text"), ("true", "accent"), (",", "dim"), (" ", "text"), ('"x: 1"', "text"),
+        ("]", "dim"), (",", "dim"),
+    ]  # fmt: skip
+    assert payload.paint_json("plain words 5") == [("plain words ", "text"), ("5", "accent")]
+
+
+def test_what_looks_like_json_or_a_diff_is_read_as_such() -> None:
+    assert said('{"a": "b"}') == ["a  b"]
+    assert payload.read("--- a\n+++ b\n", "terminal")[0] == [("--- a", "strong")]
+    assert said("{}", "plain") == ["{}"]
+
+
+def test_the_answer_of_a_sub_agent_stands_without_its_wrapping() -> None:
+    wrapped = '<task id="ses_1" state="completed">\n<task_result>\nIt is **done**.\n</task_result>\n</task>'
+    assert said(wrapped, "task") == ["It is done."]
+    assert said("task failed", "task") == ["task failed"]
+
+
+def test_an_attachment_is_shown_when_it_is_text_and_described_when_it_is_not() -> None:
+    encoded = base64.b64encode(b"one\ntwo").decode()
+    assert said(f"data:text/plain;base64,{encoded}", "attachment") == ["one", "two"]
+    assert said("data:text/x-py;charset=utf-8,a%20b", "attachment") == ["a b"]
+    assert said(f"data:image/png;base64,{encoded}", "attachment") == ["image/png, 7 B: not text, not shown"]
+    assert said("data:image/png;base64,!", "attachment")[0].startswith("image/png, ")
+    assert said("file:///home/ada/x.py", "attachment") == ["file:///home/ada/x.py"]
+
+
+def test_todo_items_have_their_states() -> None:
+    todos = [
+        {"content": "read", "status": "completed", "priority": "high"},
+        {"content": "write\x1b[2J", "status": "in_progress", "priority": "medium"},
+        {"content": "test", "status": "pending", "priority": "low"},
+        {"content": "drop", "status": "cancelled"},
+        {"content": "odd", "status": "so\x07what"},
+        {},
+    ]
+    assert said(json.dumps({"todos": todos}), "todo") == [
+        "2 of 6 done", "", "✓ read  high", "► write", "◦ test  low", "⊘ drop  cancelled",
+        "◦ odd  so\N{REPLACEMENT CHARACTER}what", "◦ ",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ['{"todos": 5}', '{"todos": [1]}', "[]", "{}"])
+def test_a_todo_list_of_another_shape_is_shown_as_it_is(text: str) -> None:
+    assert "".join(said(text, "todo")) == "".join(said(text, "fields"))
 
 
 def test_short_texts_are_wrapped_and_long_ones_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    document = payload.read("one two three four five six", "text")
-    assert [plain(line) for line in document.wrapped(12)] == ["one two", "three four", "five six"]
-    monkeypatch.setattr(payload, "WRAP_LIMIT", 3)
-    assert document.wrapped(12) is document
+    shown = payload.read("one two three four five six", "plain")
+    assert [plain(line) for line in shown.wrapped(12)] == ["one two", "three four", "five six"]
+    monkeypatch.setattr(document, "WRAP_LIMIT", 3)
+    assert shown.wrapped(12) is shown
 
 
 def test_a_wrapped_line_of_a_diff_keeps_its_colour() -> None:
-    document = payload.read("+added words that are long", "text", "diff")
-    assert [line[0][1] for line in document.wrapped(12)] == ["added"] * 3
+    shown = payload.read("+added words that are long", "diff")
+    assert [line[0][1] for line in shown.wrapped(12)] == ["added"] * 3
 
 
 def test_a_slice_of_a_document_is_painted_too() -> None:
-    document = payload.read("-a\n+b\n c", "text", "diff")
-    assert [line[0][1] for line in document[1:]] == ["added", "text"]
+    lines: list[Line] = list(payload.read("-a\n+b\n c", "diff")[1:])
+    assert [line[0][1] for line in lines] == ["added", "text"]

@@ -1,0 +1,79 @@
+"""Lines that are broken, joined and searched without being made before they are needed."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tui.render.document import Document, Joined, Painted, Text, Wrapped
+from tui.render.lines import plain
+from tui.render.markdown import Markdown
+from tui.render.terminal import Terminal
+
+NEEDLE = re.compile("needle", re.IGNORECASE)
+
+
+def hits(text: Text, pattern: re.Pattern[str] = NEEDLE) -> list[int]:
+    return text.find(pattern, 0, len(text))
+
+
+@pytest.mark.parametrize("kind", [Document, Terminal, Markdown])
+def test_a_search_finds_lines(kind: type[Document]) -> None:
+    text = kind.read("a\nNeedle and needle\n\nb\na needle")
+    assert hits(text) == [1, 4]
+    assert text.find(NEEDLE, 2, 4) == []
+    assert text.ranges(1, NEEDLE) == [(0, 6), (11, 17)]
+
+
+def test_a_search_sees_what_the_screen_shows() -> None:
+    assert hits(Terminal.read("x\nnee\x1b[31mdle\x1b[0m\nn\x1b]0;x\x07eedle")) == [1, 2]
+    assert hits(Markdown.read("a **nee**dle\n[needle](x)")) == [0, 1]
+    assert hits(Document.read("x" * 20_000 + "needle\nneedle")) == [1]
+
+
+def test_a_phrase_is_found_over_a_break() -> None:
+    broken = Document.read("say the two words here").wrapped(12)
+    assert [plain(line) for line in broken] == ["say the two", "words here"]
+    pattern = re.compile("two words")
+    assert hits(broken, pattern) == [0]
+    assert broken.ranges(0, pattern) == [(8, 11)]
+    assert broken.ranges(1, pattern) == [(0, 5)]
+
+
+def test_marks_are_moved_with_the_indent() -> None:
+    broken = Markdown.read("- one two three needle").wrapped(14)
+    assert [plain(line) for line in broken] == ["• one two", "  three needle"]
+    assert hits(broken) == [1]
+    assert broken.ranges(1, NEEDLE) == [(8, 14)]
+
+
+def test_parts_are_searched_as_one() -> None:
+    joined = Joined([Painted([[("a needle", "text")]]), Painted([]), Document.read("x\nneedle\nneedle")])
+    assert len(joined) == 4
+    assert hits(joined) == [0, 2, 3]
+    assert joined.find(NEEDLE, 1, 3) == [2]
+    assert joined.ranges(3, NEEDLE) == [(0, 6)]
+    assert [plain(line) for line in joined[1:3]] == ["x", "needle"]
+    with pytest.raises(IndexError):
+        joined[4]
+
+
+def test_the_words_are_whole_and_clean() -> None:
+    long = "a\t" + "b" * 30_000
+    joined = Joined([Document.read(long).wrapped(40), Terminal.read("\x1b[31mred\x1b[0m\x1b[2J")])
+    assert list(joined.words()) == ["a   " + "b" * 30_000, "red"]
+
+
+@given(st.text(st.sampled_from("ab  \n日*-"), max_size=60), st.integers(4, 20), st.sampled_from(["a", "ab", "b a"]))
+def test_a_search_in_slices_is_the_search_of_the_whole(text: str, width: int, needle: str) -> None:
+    pattern = re.compile(re.escape(needle))
+    for shown in (Document.read(text), Wrapped(Markdown.read(text), width), Terminal.read(text)):
+        whole = hits(shown, pattern)
+        assert [hit for at in range(0, len(shown), 3) for hit in shown.find(pattern, at, at + 3)] == whole
+        assert all(shown.ranges(hit, pattern) for hit in whole)
+        for index, line in enumerate(shown):
+            for start, stop in shown.ranges(index, pattern):
+                assert 0 <= start < stop <= len(plain(line))

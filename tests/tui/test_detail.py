@@ -1,0 +1,123 @@
+"""The detail as a user meets it: tabs, texts that grow, searching, and the doors out."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from adapter.events import Event, PayloadRef
+from tests.tui import story
+from tests.tui.stage import FakeSource, feed, playing, screen_text, until
+from tests.tui.story import SOURCE, Step, prompt, session
+from tui.model.nodes import Key
+
+BASH = Key(SOURCE, "op", "ses_retry", "prt_ses_retry_1_3:tool")
+LOOP = Key(SOURCE, "op", "ses_loop", "prt_ses_loop_1_1:tool")
+FIELD = "opencode-sqlite://?part_id=prt_ses_loop_1_1&field=state"
+
+
+def shown(app: object) -> str:
+    return "\n".join(screen_text(app))  # type: ignore[arg-type]
+
+
+def looping(done: bool = False, size: int = 1) -> list[Event]:
+    """A shell command that prints, still running or done: its output moves to another field when it ends."""
+    step = Step("ses_loop", 1, "usr_l", 20)
+    step.op("tool", "bash", 19, 1 if done else None, label="make", running=not done, refs={"tool_response": "x" * size})
+    field = "output" if done else "metadata.output"
+    events = [replace(e, uri=f"{FIELD}.{field}") if isinstance(e, PayloadRef) else e for e in step.events]
+    return [session("ses_loop", "Loop", 30, updated=1), prompt("ses_loop", "usr_l", "loop", 21), *events]
+
+
+async def test_digits_pick_the_tab_that_a_node_has_and_remember_the_wish() -> None:
+    events = story.everything()
+    async with playing(events, source=FakeSource(story.texts(events))) as (app, pilot):
+        detail = app.main.detail
+        app.main.sessions.select(BASH)
+        await pilot.press("3")
+        assert detail.tab == "Output"
+        await pilot.press("4")
+        await pilot.pause()
+        assert detail.tab == "Overview"
+        assert "no diff" in shown(app)
+        await pilot.press("3")
+        app.main.sessions.select(Key(SOURCE, "session", "ses_old", "ses_old"))
+        await pilot.pause()
+        assert detail.tab == "Overview"
+        app.main.sessions.select(BASH)
+        await until(pilot, lambda: "gives up after 5 tries" in shown(app))
+
+
+async def test_angle_brackets_go_round_the_tabs() -> None:
+    async with playing(story.everything()) as (app, pilot):
+        app.main.sessions.select(BASH)
+        await pilot.pause()
+        seen = []
+        for _ in range(4):
+            await pilot.press("greater_than_sign")
+            seen.append(app.main.detail.tab)
+        assert seen == ["Input", "Output", "Raw", "Overview"]
+        await pilot.press("less_than_sign")
+        assert app.main.detail.tab == "Raw"
+
+
+async def test_a_click_picks_a_tab() -> None:
+    async with playing(story.everything()) as (app, pilot):
+        app.main.sessions.select(BASH)
+        await pilot.pause()
+        line = app.main.detail.query_one("#tabs").lines[0]  # type: ignore[attr-defined]
+        at = "".join(text for text, _ in line).index("Raw")
+        await pilot.click("#tabs", offset=(at, 0))
+        await pilot.pause()
+        assert app.main.detail.tab == "Raw"
+
+
+async def test_the_output_of_a_running_command_grows_and_keeps_its_end_until_the_user_scrolls() -> None:
+    source = FakeSource({f"{FIELD}.metadata.output": "line 0"})
+    async with playing(looping(), source=source) as (app, pilot):
+        app.main.sessions.select(LOOP)
+        await pilot.press("3", "tab")
+        await until(pilot, lambda: "line 0" in shown(app))
+        for count in (10, 100, 200):
+            source.texts[f"{FIELD}.metadata.output"] = "\n".join(f"line {n}" for n in range(count))
+            feed(app, looping(size=count))
+            await until(pilot, lambda count=count: f"line {count - 1}" in shown(app))  # type: ignore[misc]
+        await pilot.press("k", "k")
+        top = app.main.detail.view.scroll_offset.y
+        source.texts[f"{FIELD}.metadata.output"] = "\n".join(f"line {n}" for n in range(300))
+        feed(app, looping(size=300))
+        await until(pilot, lambda: len(app.main.detail.view.lines) == 300)
+        assert app.main.detail.view.scroll_offset.y == top
+
+
+async def test_a_command_that_ends_keeps_its_text_and_its_place() -> None:
+    text = "\n".join(f"line {n}" for n in range(300))
+    source = FakeSource({f"{FIELD}.metadata.output": text})
+    async with playing(looping(), source=source) as (app, pilot):
+        app.main.sessions.select(LOOP)
+        await pilot.press("3", "tab")
+        await until(pilot, lambda: "line 299" in shown(app))
+        await pilot.press("g", "j", "j")
+        feed(app, looping(done=True, size=2))
+        await until(pilot, lambda: source.asked[-1].endswith("state.output"))
+        await until(pilot, lambda: not app.main.detail._asked)
+        assert "line 2" in screen_text(app)[2]
+        source.texts = {f"{FIELD}.output": text + "\nthe end"}
+        feed(app, looping(done=True, size=3))
+        await until(pilot, lambda: len(app.main.detail.view.lines) == 301)
+        assert "line 2" in screen_text(app)[2]
+
+
+async def test_changes_in_quick_succession_do_not_hold_the_text_back() -> None:
+    source = FakeSource({f"{FIELD}.metadata.output": "here it is"})
+    async with playing(looping(), source=source) as (app, pilot):
+        app.main.sessions.select(LOOP)
+        await pilot.press("3")
+        size = 1
+
+        def arrived() -> bool:
+            nonlocal size
+            size += 1
+            feed(app, looping(size=size))
+            return "here it is" in shown(app)
+
+        await until(pilot, arrived, 5)

@@ -1,0 +1,242 @@
+"""A text as lines to draw: painted one by one when they are in sight, broken to a width, searched, joined.
+
+What needs the whole of a text happens once, when the document is made (in the feed's thread); afterwards any number
+of lines costs nothing until one is asked for.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from typing import overload
+
+from tui import sanitize
+from tui.render.lines import Line, Span, cut_out, plain, wrap
+
+WRAP_LIMIT = 300_000
+"""Characters that are broken to the pane; a longer text scrolls sideways, so that its size costs nothing."""
+
+Range = tuple[int, int]
+"""From and to (exclusive), in characters of a line."""
+
+
+class Text(Sequence[Line]):
+    """Lines that can be searched. `find` works through a range of them, so that a caller can take a big text in
+    slices."""
+
+    def line(self, index: int) -> Line:
+        """The line at an index that exists, painted."""
+        raise NotImplementedError
+
+    @overload
+    def __getitem__(self, index: int) -> Line: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Line]: ...
+    def __getitem__(self, index: int | slice) -> Line | Sequence[Line]:
+        if isinstance(index, slice):
+            return [self.line(at) for at in range(*index.indices(len(self)))]
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        return self.line(index)
+
+    def find(self, pattern: re.Pattern[str], start: int, stop: int) -> list[int]:
+        """The lines from `start` to `stop` in which the pattern is, ascending."""
+        return [index for index in range(start, min(stop, len(self))) if pattern.search(plain(self.line(index)))]
+
+    def ranges(self, index: int, pattern: re.Pattern[str]) -> list[Range]:
+        """Where in a line the pattern is."""
+        return [match.span() for match in pattern.finditer(plain(self.line(index))) if match.end() > match.start()]
+
+    def words(self) -> Iterator[str]:
+        """All lines as clean text, nothing cut: what is copied and saved."""
+        return (plain(line) for line in self)
+
+
+class Painted(Text):
+    """Lines that have been painted already."""
+
+    def __init__(self, lines: Sequence[Line]) -> None:
+        self.lines = lines
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def line(self, index: int) -> Line:
+        return self.lines[index]
+
+    def wrapped(self, width: int) -> Text:
+        """The lines broken at `width` cells."""
+        return Wrapped(self, width)
+
+
+class Document(Text):
+    """A payload. `size` is its length in characters; kinds of documents paint their lines differently.
+
+    `as_written` says that a line of printable ASCII looks on the screen as it does in the payload, so that a search
+    needs to paint none of them.
+    """
+
+    as_written = True
+
+    def __init__(self, lines: sanitize.Lines, size: int) -> None:
+        self.lines = lines
+        self.size = size
+        self._wrapped: tuple[int, Text] | None = None
+
+    @classmethod
+    def read(cls, text: str) -> Document:
+        """The document of a text. May take a moment for a big one."""
+        return cls(sanitize.lines(text), len(text))
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def line(self, index: int) -> Line:
+        return [(self.lines[index], "text")]
+
+    def hanging(self, index: int) -> int:
+        """Cells by which the continuation of a broken line is moved in; -1 for a line that must not be broken."""
+        return 0
+
+    def wrapped(self, width: int) -> Text:
+        """The lines broken at `width` cells when the text is short enough, else this document as it is."""
+        if self.size > WRAP_LIMIT:
+            return self
+        if self._wrapped is None or self._wrapped[0] != width:
+            self._wrapped = (width, Wrapped(self, width))
+        return self._wrapped[1]
+
+    def find(self, pattern: re.Pattern[str], start: int, stop: int) -> list[int]:
+        raw = self.lines.raw[start:stop]
+        whole = "\n".join(raw)
+        simple = self.as_written and whole.isascii() and whole.replace("\n", "").isprintable()
+        if not simple or max(map(len, raw), default=0) > sanitize.LINE_LIMIT:
+            return super().find(pattern, start, stop)
+        found: list[int] = []
+        at, line = 0, start
+        for match in pattern.finditer(whole):
+            line += whole.count("\n", at, match.start())
+            at = match.start()
+            if not found or found[-1] != line:
+                found.append(line)
+        return found
+
+    def words(self) -> Iterator[str]:
+        return (sanitize.line(text, len(text) * sanitize.TAB_SIZE + 1) for text in self.lines.raw)
+
+
+class Wrapped(Text):
+    """The lines of another text broken at a width; found and marked as if they were not."""
+
+    def __init__(self, source: Document | Painted, width: int) -> None:
+        self.source = source
+        self._pieces: list[Line] = []
+        self._places: list[tuple[int, int, int]] = []
+        self._first: list[int] = []
+        for index in range(len(source)):
+            self._first.append(len(self._pieces))
+            self._break(index, source.line(index), width)
+
+    def _break(self, index: int, line: Line, width: int) -> None:
+        hanging = self.source.hanging(index) if isinstance(self.source, Document) else 0
+        hanging = hanging if hanging < width // 2 else 0
+        text = plain(line)
+        pieces = [text] if hanging < 0 else wrap(text, width)
+        if hanging > 0 and len(pieces) > 1:
+            start = len(pieces[0]) + len(text[len(pieces[0]) :]) - len(text[len(pieces[0]) :].lstrip(" "))
+            pieces = [pieces[0], *wrap(text[start:], width - hanging)]
+        at = 0
+        for number, piece in enumerate(pieces):
+            # Only spaces are lost at a break, so the next piece is the next place where it fits.
+            at = text.find(piece, at)
+            indent = hanging if number and hanging > 0 else 0
+            spans = cut_out(line, at, at + len(piece))
+            self._pieces.append([(" " * indent, "text"), *spans] if indent else spans)
+            self._places.append((index, at, indent))
+            at += len(piece)
+
+    def __len__(self) -> int:
+        return len(self._pieces)
+
+    def line(self, index: int) -> Line:
+        return self._pieces[index]
+
+    def find(self, pattern: re.Pattern[str], start: int, stop: int) -> list[int]:
+        found: list[int] = []
+        index = start
+        while index < min(stop, len(self)):
+            source = self._places[index][0]
+            end = self._first[source + 1] if source + 1 < len(self._first) else len(self)
+            hits = self.source.ranges(source, pattern)
+            for piece in range(index, min(end, stop)):
+                _, at, _ = self._places[piece]
+                after = self._places[piece + 1][1] if piece + 1 < end else at + sum(len(t) for t, _ in self[piece]) + 1
+                if any(at <= begin < after for begin, _ in hits):
+                    found.append(piece)
+            index = end
+        return found
+
+    def ranges(self, index: int, pattern: re.Pattern[str]) -> list[Range]:
+        source, at, indent = self._places[index]
+        length = sum(len(text) for text, _ in self._pieces[index]) - indent
+        shifted = [(begin - at, end - at) for begin, end in self.source.ranges(source, pattern)]
+        return [
+            (max(0, begin) + indent, min(length, end) + indent) for begin, end in shifted if end > 0 and begin < length
+        ]
+
+    def words(self) -> Iterator[str]:
+        return self.source.words()
+
+
+class Joined(Text):
+    """Several texts one after the other, none of them copied."""
+
+    def __init__(self, parts: Sequence[Text]) -> None:
+        self._parts = [part for part in parts if len(part)]
+        self._starts = [0]
+        for part in self._parts:
+            self._starts.append(self._starts[-1] + len(part))
+
+    def __len__(self) -> int:
+        return self._starts[-1]
+
+    def _part(self, index: int) -> int:
+        return bisect_right(self._starts, index) - 1
+
+    def line(self, index: int) -> Line:
+        part = self._part(index)
+        return self._parts[part].line(index - self._starts[part])
+
+    def find(self, pattern: re.Pattern[str], start: int, stop: int) -> list[int]:
+        found: list[int] = []
+        for part, first in zip(self._parts, self._starts, strict=False):
+            low, high = max(start, first), min(stop, first + len(part))
+            if low < high:
+                found += [first + hit for hit in part.find(pattern, low - first, high - first)]
+        return found
+
+    def ranges(self, index: int, pattern: re.Pattern[str]) -> list[Range]:
+        part = self._part(index)
+        return self._parts[part].ranges(index - self._starts[part], pattern)
+
+    def words(self) -> Iterator[str]:
+        for part in self._parts:
+            yield from part.words()
+
+
+def spans_of(text: str, pattern: re.Pattern[str], roles: Sequence[str], rest: str) -> list[Span]:
+    """A line in roles by the groups of a pattern: group n gets `roles[n - 1]`, what is between them `rest`."""
+    spans: list[Span] = []
+    at = 0
+    for match in pattern.finditer(text):
+        group = match.lastindex or 0
+        if not group or match.start() == match.end():
+            continue
+        if match.start() > at:
+            spans.append((text[at : match.start()], rest))
+        spans.append((match[0], roles[group - 1]))
+        at = match.end()
+    if at < len(text) or not spans:
+        spans.append((text[at:], rest))
+    return spans

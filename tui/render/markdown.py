@@ -1,0 +1,202 @@
+"""Markdown as models write it, line by line: headings, lists, quotes, code fences, emphasis, links, tables.
+
+Every line is drawn from itself, the list of fences, and (in a table) the lines around it, so a text of any size costs
+only what is in sight. Nothing is left out but the marks themselves; what is not understood stays as it was written.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+
+from tui import sanitize
+from tui.render.document import Document
+from tui.render.lines import Line, Span, pad, plain, width_of
+
+INLINE_LIMIT = 4000
+"""Longest line, in characters, that is searched for emphasis."""
+TABLE_LIMIT = 200
+"""Most lines above and below that are looked at to align a table."""
+CELL_LIMIT = 48
+"""Cells up to which the columns of a table are made equally wide; a longer cell sticks out."""
+
+_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})\s*([\w+#.-]*)")
+_HEADING = re.compile(r"^ {0,3}(#{1,6})\s+(.*?)\s*#*\s*$")
+_RULE = re.compile(r"^ {0,3}(?:(?:\*\s*){3,}|(?:-\s*){3,}|(?:_\s*){3,})$")
+_ITEM = re.compile(r"^(\s*)([-*+]|\d{1,9}[.)])(\s+)(\[[ xX]\]\s+)?")
+_QUOTE = re.compile(r"^ {0,3}((?:>\s?)+)")
+_DELIMITER = re.compile(r"^\s*\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*$")
+_CELL = re.compile(r"(?<!\\)\|")
+# Bounded repetition keeps a line full of asterisks from taking forever.
+_INLINE = re.compile(
+    r"(?P<code>(?P<ticks>`{1,3})(?!`)(?P<in_code>.{1,800}?)(?<!`)(?P=ticks)(?!`))"
+    r"|(?P<strong>\*\*(?=\S)(?P<in_strong>.{1,400}?)(?<=\S)\*\*|\b__(?=\S)(?P<in_strong2>.{1,400}?)(?<=\S)__\b)"
+    r"|(?P<em>\*(?=[^\s*])(?P<in_em>[^*]{1,400}?)(?<=\S)\*|\b_(?=[^\s_])(?P<in_em2>[^_]{1,400}?)(?<=\S)_\b)"
+    r"|(?P<gone>~~(?=\S)(?P<in_gone>.{1,400}?)~~)"
+    r"|(?P<link>!?\[(?P<in_link>[^\[\]]{1,400})\]\((?P<target>[^()\s]{1,800})(?:\s[^()]{0,200})?\))"
+    r"|\\(?P<escaped>[!-/:-@\[-`{-~])"
+)
+
+
+class Markdown(Document):
+    """A text in Markdown."""
+
+    as_written = False
+
+    def __init__(self, lines: sanitize.Lines, size: int) -> None:
+        super().__init__(lines, size)
+        self._fences = _fences(lines.raw)
+        self._widths: dict[int, list[int]] = {}
+
+    def line(self, index: int) -> Line:
+        text = self.lines[index]
+        fence = bisect_right(self._fences, index)
+        if fence and self._fences[fence - 1] == index:
+            match = _FENCE.match(text)
+            name = match[2] if match else ""
+            return [(f"── {name} " if name and fence % 2 else "──", "dim")]
+        if fence % 2:
+            return [(f"  {text}", "code")]
+        if table := self._table(index):
+            return self._row(index, *table)
+        return _block(text)
+
+    def hanging(self, index: int) -> int:
+        if self._in_code(index):
+            return 2
+        if self._table(index):
+            return -1
+        text = self.lines[index]
+        if match := _ITEM.match(text):
+            return match.end()
+        return width_of([(_quote_bar(match[1]), "dim")]) if (match := _QUOTE.match(text)) else 0
+
+    def _in_code(self, index: int) -> bool:
+        fence = bisect_right(self._fences, index)
+        return fence % 2 == 1 or (fence > 0 and self._fences[fence - 1] == index)
+
+    # --- tables ----------------------------------------------------------------------------------------------
+
+    def _table(self, index: int) -> tuple[int, int] | None:
+        """The first line of the table around a line and the one behind its last; None outside of tables."""
+        raw = self.lines.raw
+        if "|" not in raw[index]:
+            return None
+        first, last = index, index
+        while first > max(0, index - TABLE_LIMIT) and "|" in raw[first - 1] and not self._in_code(first - 1):
+            first -= 1
+        end = min(len(raw) - 1, index + TABLE_LIMIT)
+        while last < end and "|" in raw[last + 1] and not self._in_code(last + 1):
+            last += 1
+        if last == first or not _DELIMITER.match(raw[first + 1]):
+            return None
+        return first, last + 1
+
+    def _row(self, index: int, first: int, stop: int) -> Line:
+        if first not in self._widths or index == first:
+            self._widths[first] = self._columns(first, stop)
+        widths = self._widths[first]
+        if index == first + 1:
+            return [("─┼─".join("─" * width for width in widths), "dim")]
+        base = "strong" if index == first else "text"
+        spans: list[Span] = []
+        for number, cell in enumerate(_cells(self.lines[index])):
+            if number:
+                spans.append((" │ ", "dim"))
+            shown = inline(cell, base)
+            width = widths[number] if number < len(widths) else 0
+            spans += [*shown, (" " * max(0, width - width_of(shown)), "text")]
+        return spans
+
+    def _columns(self, first: int, stop: int) -> list[int]:
+        widths: list[int] = []
+        for index in range(first, stop):
+            if index == first + 1:
+                continue
+            for number, cell in enumerate(_cells(self.lines[index])):
+                width = min(CELL_LIMIT, width_of(inline(cell, "text")))
+                if number == len(widths):
+                    widths.append(width)
+                widths[number] = max(widths[number], width)
+        return widths
+
+
+def _fences(raw: list[str]) -> list[int]:
+    """The lines that open and close code, alternating; a fence that is never closed goes to the end."""
+    fences: list[int] = []
+    mark = ""
+    for index, text in enumerate(raw):
+        # Looking at the first characters first: nearly no line of a long text is a fence.
+        if "```" not in text[:6] and "~~~" not in text[:6]:
+            continue
+        match = _FENCE.match(text)
+        if match is None:
+            continue
+        if not mark:
+            if match[1][0] == "`" and "`" in text[match.end() :]:
+                continue  # code in one line that begins with three ticks
+            mark = match[1]
+            fences.append(index)
+        elif match[1].startswith(mark) and not text[match.end(1) :].strip():
+            mark = ""
+            fences.append(index)
+    return fences
+
+
+def _cells(text: str) -> list[str]:
+    text = text.strip()
+    text = text[1:] if text.startswith("|") else text
+    text = text[:-1] if text.endswith("|") and not text.endswith("\\|") else text
+    return [cell.strip() for cell in _CELL.split(text)]
+
+
+def _quote_bar(marks: str) -> str:
+    return "│ " * marks.count(">")
+
+
+def _block(text: str) -> Line:
+    """A line outside of code and tables."""
+    if match := _HEADING.match(text):
+        return [(f"{match[1]} ", "dim"), *inline(match[2], "heading")]
+    if _RULE.match(text):
+        return [("─" * 24, "dim")]
+    if match := _ITEM.match(text):
+        mark = pad("•", len(match[2])) if match[2] in "-*+" else match[2]
+        spans: list[Span] = [(match[1], "text"), (mark, "key"), (match[3], "text")]
+        rest = text[match.end() :]
+        if match[4]:
+            spans.append((match[4], "good" if "x" in match[4].lower() else "dim"))
+        return [*spans, *inline(rest, "text")]
+    if match := _QUOTE.match(text):
+        return [(_quote_bar(match[1]), "dim"), *inline(text[match.end() :], "em")]
+    return inline(text, "text")
+
+
+def inline(text: str, base: str, depth: int = 2) -> list[Span]:
+    """The spans of a piece of text: emphasis, code and links in their roles and without their marks."""
+    if depth == 0 or len(text) > INLINE_LIMIT:
+        return [(text, base)]
+    spans: list[Span] = []
+    at = 0
+    for match in _INLINE.finditer(text):
+        if match.start() > at:
+            spans.append((text[at : match.start()], base))
+        spans += _span(match, base, depth)
+        at = match.end()
+    return [*spans, (text[at:], base)] if at < len(text) or not spans else spans
+
+
+def _span(match: re.Match[str], base: str, depth: int) -> list[Span]:
+    if match["code"]:
+        inner = match["in_code"]
+        return [(inner.strip() or inner, "code")]
+    if match["strong"]:
+        return inline(match["in_strong"] or match["in_strong2"], "strong", depth - 1)
+    if match["em"]:
+        return inline(match["in_em"] or match["in_em2"], "em", depth - 1)
+    if match["gone"]:
+        return inline(match["in_gone"], "dim", depth - 1)
+    if match["link"]:
+        words = inline(match["in_link"], "accent", depth - 1)
+        return words if plain(words) == match["target"] else [*words, (f" ({match['target']})", "dim")]
+    return [(match["escaped"], base)]

@@ -1,0 +1,241 @@
+"""Which tabs a node has, which texts stand on each, and how each text is to be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from adapter.references import build
+from tui.model.layout import called
+from tui.model.nodes import Key, Op, Payload, Session, Turn, find_payload
+from tui.model.outline import outline
+from tui.model.state import SHELLS, TASKS
+from tui.model.store import Store
+from tui.render.lines import Line, Span, width_of
+
+OVERVIEW, INPUT, OUTPUT, DIFF, TODO, RAW = NAMES = ("Overview", "Input", "Output", "Diff", "Todo", "Raw")
+"""All tabs in their order; the number of a tab is its place here plus one, on every node."""
+
+DIFF_LIMIT = 50
+"""Most diffs on one tab, the newest: a session of a day has thousands, and each is read from the database."""
+
+MARKDOWN_TOOLS = frozenset({"webfetch", "plan_exit", "skill"})
+
+
+class Text(NamedTuple):
+    """One text of a tab: where it is and its look (see `payload.py`); `title` is what it is called among others."""
+
+    payload: Payload
+    look: str
+    title: str
+
+    @property
+    def slot(self) -> str:
+        """What stays the same when a running call ends and its text moves to another field."""
+        payload = self.payload
+        return payload.uri if payload.kind == "attachment" else f"{payload.part_id} {payload.kind} {self.look}"
+
+
+Tabs = dict[str, list[Text]]
+"""The tabs a node has, by name, in order."""
+
+
+def tabs_of(store: Store, key: Key) -> Tabs:
+    """Overview and Raw of every node, and of the others those that have something on them."""
+    session = store.session_of(key)
+    if session is None:
+        return {}
+    row = row_payload(store, key)
+    tabs: Tabs = {
+        OVERVIEW: [],
+        INPUT: _input(store, session, key),
+        OUTPUT: _output(store, session, key),
+        DIFF: _diffs(store, session, key),
+        TODO: _todo(store, session, key),
+        RAW: [Text(row, "json", "row")] if row else [],
+    }
+    return {name: texts for name, texts in tabs.items() if texts or name in (OVERVIEW, RAW)}
+
+
+def tab_line(names: Sequence[str], picked: str, note: str, width: int) -> Line:
+    """The numbers and names of the tabs in one line, the picked one marked, a note behind; every tab is one span that
+    begins with its number, so that a click finds it. With little room the gaps go first, then the other names."""
+    for before, after, gap, others in ((" ", " ", " ", True), ("", "", "  ", True), ("", "", " ", True)):
+        spans = _tab_spans(names, picked, (before, " ", after), gap, others)
+        if width_of([*spans, (note, "dim")]) <= width:
+            break
+    else:
+        spans = _tab_spans(names, picked, ("", "", ""), " ", True)
+        if width_of([*spans, (note, "dim")]) > width:
+            spans = _tab_spans(names, picked, ("", " ", ""), "  ", False)
+    return [*spans, (note, "dim")]
+
+
+def _tab_spans(names: Sequence[str], picked: str, spaces: tuple[str, str, str], gap: str, others: bool) -> list[Span]:
+    before, between, after = spaces
+    spans: list[Span] = [(" ", "dim")]
+    for name in names:
+        words = f"{NAMES.index(name) + 1}" + (f"{between}{name}" if others or name == picked else "")
+        spans += [(f"{before}{words}{after}", "tab" if name == picked else "dim"), (gap, "dim")]
+    return spans
+
+
+def tab_at(line: Line, x: int) -> str:
+    """The tab of a `tab_line` at a column; "" between and behind them."""
+    at = 0
+    for text, _ in line:
+        number = text.strip()[:1]
+        if at <= x < at + len(text) and number.isdigit():
+            return NAMES[int(number) - 1]
+        at += len(text)
+    return ""
+
+
+def grows(store: Store, key: Key) -> bool:
+    """Whether the output of a node is still being written, so that its end is what matters."""
+    op = store.op(key)
+    return op is not None and op.status == "running" and op.kind == "tool"
+
+
+def row_payload(store: Store, key: Key) -> Payload | None:
+    """The reference to the row behind a prompt, a turn or an op, as opencode wrote it; None for a session, whose
+    row has no JSON of its own."""
+    op = store.op(key)
+    if op is not None and op.part_id != op.message_id:
+        named = ("part_id", op.part_id)
+    elif op is not None or key.kind in ("prompt", "turn"):
+        named = ("message_id", op.message_id if op else key.id)
+    else:
+        return None
+    return Payload(kind="row", uri=build(*named, ""), format="json", size=-1, preview="", part_id=named[1])
+
+
+def record(store: Store, key: Key) -> str:
+    """The model's own record of the node as JSON, children left out; "" when the node is gone."""
+    node = {"session": store.session_of, "prompt": store.prompt, "turn": store.turn, "op": store.op}[key.kind](key)
+    if node is None:
+        return ""
+    below = {"prompts", "turns", "ops", "logs"}
+    return msgspec.json.encode(
+        {name: getattr(node, name) for name in node.__struct_fields__ if name not in below}
+    ).decode()
+
+
+# --- the texts of a node ---------------------------------------------------------------------------------------
+
+
+def _input(store: Store, session: Session, key: Key) -> list[Text]:
+    if key.kind == "op":
+        op = store.op(key)
+        return [_text(p, "fields") for p in op.payloads.values() if p.kind == "tool_request"] if op else []
+    if key.kind == "prompt":
+        prompt = store.prompt(key)
+    elif key.kind == "session":
+        prompt = next(iter(session.prompts.values()), None)
+    else:
+        return []
+    if prompt is None:
+        return []
+    texts = sorted(prompt.payloads.values(), key=lambda payload: payload.kind != "user_prompt")
+    return [_text(payload, "plain" if payload.kind == "user_prompt" else "attachment") for payload in texts]
+
+
+def _output(store: Store, session: Session, key: Key) -> list[Text]:
+    if key.kind == "op":
+        op = store.op(key)
+        return _output_of_op(store, session, op) if op is not None else []
+    if key.kind == "turn":
+        turn = store.turn(key)
+        return _said(turn) if turn is not None else []
+    prompt_id = key.id if key.kind == "prompt" else next(reversed(session.prompts), "")
+    return _answer(outline(store, session).answers.get(prompt_id, []))
+
+
+def _output_of_op(store: Store, session: Session, op: Op) -> list[Text]:
+    if op.kind in ("text", "reasoning"):
+        return [_text(p, "markdown") for p in op.payloads.values() if p.kind in ("llm_response", "llm_reasoning")]
+    texts = [_text(p, _look_of(op)) for p in op.payloads.values() if p.kind == "tool_response"]
+    texts += [_text(p, "attachment") for p in op.payloads.values() if p.kind == "attachment"]
+    child = called(store, session, op)
+    if not texts and child is not None:
+        texts = _answer(list(child.turns.values()))
+    return texts
+
+
+def _look_of(op: Op) -> str:
+    if op.name in TASKS:
+        return "task"
+    if op.name in MARKDOWN_TOOLS:
+        return "markdown"
+    return "terminal" if op.name in SHELLS or op.name == "read" else ""
+
+
+def _said(turn: Turn) -> list[Text]:
+    """What the model wrote in a step: its answer, then its thoughts."""
+    payloads = [p for op in turn.ops.values() if op.kind in ("text", "reasoning") for p in op.payloads.values()]
+    said = [_text(p, "markdown") for p in payloads if p.kind == "llm_response"]
+    return said + [_text(p, "markdown") for p in payloads if p.kind == "llm_reasoning"]
+
+
+def _answer(turns: list[Turn]) -> list[Text]:
+    """The last text of the last step that has one."""
+    for turn in reversed(turns):
+        texts = [text for text in _said(turn) if text.payload.kind == "llm_response"]
+        if texts:
+            return texts[-1:]
+    return []
+
+
+def _turns(store: Store, session: Session, key: Key) -> list[Turn]:
+    """The steps of a session, of a prompt, of the sub-agent that a call started, or the one step."""
+    if key.kind == "session":
+        return list(session.turns.values())
+    if key.kind == "prompt":
+        return outline(store, session).answers.get(key.id, [])
+    if key.kind == "turn":
+        turn = store.turn(key)
+        return [turn] if turn is not None else []
+    op = store.op(key)
+    child = called(store, session, op) if op is not None else None
+    return list(child.turns.values()) if child is not None else []
+
+
+def _newest_calls(turns: Iterable[Turn]) -> Iterator[Op]:
+    for turn in reversed(list(turns)):
+        for op in reversed(turn.ops.values()):
+            if op.kind == "tool":
+                yield op
+
+
+def _diffs(store: Store, session: Session, key: Key) -> list[Text]:
+    """The changes of a call, or of all calls below a node, oldest first."""
+    own = store.op(key)
+    if own is not None and (payload := find_payload(own, "diff")) is not None and payload.format == "diff":
+        return [Text(payload, "diff", own.label or own.title)]
+    found: list[Text] = []
+    for op in _newest_calls(_turns(store, session, key)):
+        if len(found) == DIFF_LIMIT:
+            break
+        payload = find_payload(op, "diff")
+        if payload is not None and payload.format == "diff":
+            found.append(Text(payload, "diff", op.label or op.title))
+    return found[::-1]
+
+
+def _todo(store: Store, session: Session, key: Key) -> list[Text]:
+    """The list that a call wrote, or the newest one below a node."""
+    own = store.op(key)
+    calls = [own] if own is not None and own.name == "todowrite" else _newest_calls(_turns(store, session, key))
+    for op in calls:
+        if op.name == "todowrite" and (payload := find_payload(op, "tool_request")) is not None:
+            return [_text(payload, "todo")]
+    return []
+
+
+def _text(payload: Payload, look: str) -> Text:
+    title = payload.kind.replace("_", " ")
+    if payload.kind == "attachment" and payload.preview:
+        title = f"{title}  {payload.preview[:80]}"
+    return Text(payload, look, title)

@@ -1,0 +1,40 @@
+"""A todo list with the state of each item, from the arguments of `todowrite`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from tui import sanitize
+from tui.render.glyphs import UNICODE, Glyphs
+from tui.render.lines import Line
+
+_STATES = {"completed": "completed", "in_progress": "running", "pending": "idle", "cancelled": "cancelled"}
+"""opencode's word for an item (tool/todo.ts) -> the state whose glyph it gets."""
+_ROLES = {"completed": "dim", "in_progress": "strong", "cancelled": "dim"}
+
+
+def todo_lines(text: str, glyphs: Glyphs = UNICODE) -> list[Line] | None:
+    """`{"todos": [...]}` as a count and one line an item; None when the text is something else."""
+    try:
+        todos = msgspec.json.decode(text)["todos"]
+    except (msgspec.MsgspecError, UnicodeError, RecursionError, LookupError, TypeError):
+        return None
+    if not isinstance(todos, list) or not all(isinstance(item, dict) for item in todos):
+        return None
+    done = sum(item.get("status") in ("completed", "cancelled") for item in todos)
+    lines: list[Line] = [[(f"{done} of {len(todos)} done", "dim")], []]
+    return lines + [_item(item, glyphs) for item in todos]
+
+
+def _item(item: dict[str, Any], glyphs: Glyphs) -> Line:
+    status, priority = str(item.get("status") or "pending"), str(item.get("priority") or "")
+    mark = glyphs.states.get(_STATES.get(status, ""), glyphs.unknown)
+    content = sanitize.label(str(item.get("content") or ""), sanitize.LINE_LIMIT)
+    line = [(f"{mark.glyph} ", mark.role), (content, _ROLES.get(status, "text"))]
+    if status not in _STATES or status == "cancelled":
+        line.append((f"  {sanitize.label(status)}", "dim"))
+    if priority and priority != "medium":
+        line.append((f"  {sanitize.label(priority)}", "warn" if priority == "high" else "dim"))
+    return line
