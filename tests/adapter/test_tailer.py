@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from adapter.connection import Reader
 from adapter.events import OpRemoved, SessionRemoved, SourceError, TurnRemoved
 from tests.adapter.follower import Follower
 from tests.adapter.opencode_writer import OpencodeWriter, answer, tool
@@ -228,4 +230,71 @@ async def test_without_notifications_the_tick_finds_changes(opencode: OpencodeWr
     async with Follower(opencode.path, watch=False) as follower:
         await follower.loaded(session)
         opencode.user(session)
+        await follower.equals_cold_load()
+
+
+async def test_a_commit_that_becomes_visible_after_its_notification_is_not_left_for_the_tick(
+    opencode: OpencodeWriter, follower: Follower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await follower.equals_cold_load()
+    monkeypatch.setattr("adapter.tailer.TICK_S", 3600.0)
+    gate, looks = Reader.gate, 0
+
+    async def late(self: Reader) -> object:
+        """The writer's own order: the WAL is written, and with it we are woken; what it holds is visible later."""
+        nonlocal looks
+        looks += 1
+        return follower.source._database.gate if looks <= 3 else await gate(self)
+
+    monkeypatch.setattr(Reader, "gate", late)
+    opencode.part(newest(opencode), tool("running", input={"command": "make"}))
+    await follower.equals_cold_load()
+    assert looks > 3
+
+
+@pytest.mark.parametrize("opencode", ["1.18"], indirect=True)
+async def test_a_feed_that_was_emptied_and_filled_again_proves_nothing(
+    opencode: OpencodeWriter, follower: Follower
+) -> None:
+    """Its rowids are used again: behind the mark there is nothing new, although something is."""
+    session, old = opencode.sessions[0], next(iter(opencode.parts))
+    for _ in range(4):
+        opencode.assistant(session, completed=1, finish="stop")
+    await follower.equals_cold_load()
+    text = {"type": "text", "text": "Patched while the feed was cut."}
+    opencode.commit(("DELETE FROM event", ()), *opencode.part_statements(opencode.parts[old], text, old))
+    await follower.equals_cold_load()
+    assert follower.source.health().warnings == {"positions used again": 1}
+
+
+@pytest.mark.parametrize("opencode", ["1.15", "1.2"], indirect=True)
+async def test_rows_that_take_the_place_of_deleted_ones_are_new(opencode: OpencodeWriter) -> None:
+    """The session they belong to is old and not loaded, so nothing else points to them."""
+    old = opencode.session("Old", time_created=1, time_updated=1)
+    for _ in range(3):
+        latest = opencode.session("New")
+    messages = [opencode.assistant(latest, completed=1, finish="stop") for _ in range(3)]
+    async with Follower(opencode.path) as follower:
+        await follower.loaded(latest)
+        for message in messages:
+            opencode.remove_message(message)
+        await follower.equals_cold_load()
+        opencode.user(old, "Revived.")
+        await follower.until(lambda: follower.session(old).loaded)  # type: ignore[union-attr]
+        await follower.equals_cold_load()
+
+
+@pytest.mark.parametrize("opencode", ["1.18"], indirect=True)
+async def test_a_rewrite_that_no_feed_tells_is_found_after_a_minute_of_activity(opencode: OpencodeWriter) -> None:
+    session = opencode.session()
+    old = opencode.part(opencode.assistant(session, completed=1, finish="stop"), {"type": "text", "text": "old"})
+    for _ in range(4):
+        opencode.assistant(session, completed=1, finish="stop")
+    skew = 0.0
+    async with Follower(opencode.path, clock=lambda: time.time() + skew) as follower:
+        await follower.loaded(session)
+        opencode.events = False
+        opencode.part(opencode.parts[old], {"type": "text", "text": "edited by another tool"}, old)
+        skew = 61.0
+        opencode.change_session(session, title="Activity")
         await follower.equals_cold_load()

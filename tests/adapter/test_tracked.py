@@ -47,6 +47,14 @@ def test_only_the_part_that_changed_leaves() -> None:
     assert {getattr(event, "part_id", "") for event in events} == {"msg_1_1"}
 
 
+def test_a_part_that_is_gone_is_taken_back_whether_it_had_ended_or_not() -> None:
+    for part in ({"type": "text", "text": "", "time": {"start": 1}}, {"type": "text", "text": "t", "time": {"end": 2}}):
+        session = tracked(message_row("msg_1", {"role": "assistant"}, [part]))
+        events = session.update([message_row("msg_1", {"role": "assistant"}, [])], {"msg_1"})
+        assert events is not None
+        assert [event.part_id for event in events if isinstance(event, OpRemoved)] == ["msg_1_0"]
+
+
 def test_the_last_message_may_go_by_the_short_way() -> None:
     session = tracked(row(1), row(2))
     events = session.update([], {"msg_2"})
