@@ -1,8 +1,9 @@
 """What changed since the marks: which sessions, and which messages of them.
 
 From 1.17 on every write of a session, message or part is also a row of `event` in the same transaction (event.ts), so
-new event rows name exactly what to read again. New message and part rows are found by rowid in every version. What no
-feed explains (an import, a title, an old version's rewrite in place) is found by comparing lists, at a rate that keeps
+new event rows name exactly what to read again; in 2.x, and where the feed was pruned, `sequences.py` still tells the
+session. New rows of message, part and session_message are found by rowid in every version. What nothing of this
+explains (an import, a title, an old version's rewrite in place) is found by comparing lists, at a rate that keeps
 the cost small. No query here scans message, part or event.
 """
 
@@ -15,9 +16,12 @@ import msgspec
 from adapter.connection import Snapshot
 from adapter.cursor import Marks
 from adapter.errors import RowTooLarge
+from adapter.rows import milliseconds
 from adapter.schema import Schema
 from adapter.tracked import TrackedSession, fingerprint
 
+BY_FEED, BY_SEQUENCE, BY_SCAN = "event feed", "event_sequence", "row scan"
+"""How changes are found, in the words of health."""
 FEED_PAGE = 2000
 HEAD_CHARS = 512
 """How much of an event's JSON is looked at; its ids come first (core/src/event.ts, 1.17.0 to 1.18.33)."""
@@ -25,18 +29,25 @@ HEAD_CHARS = 512
 MESSAGE_ID = re.compile(r'"messageID":"([^"\\]+)"')
 INFO_ID = re.compile(r'"info":\{"id":"([^"\\]+)"')
 PART_ID = re.compile(r'"partID":"([^"\\]+)"')
+ANSWER_ID = re.compile(r'"assistantMessageID":"([^"\\]+)"')
+ROW_EVENTS = ("session.created.", "session.updated.", "session.deleted.")
+"""Kinds of 1.x that are about the session's own row; every other `session.*` is about its session_message rows."""
+OVERLAP_MS = 2000
+"""Rows written this shortly before the newest one that was seen may have been rewritten in the same millisecond."""
 
 
 class Touched(msgspec.Struct):
     """Sessions to read again: the message ids, or None for all of them; an empty set means the session's row only.
 
     `removed` are (session, message, part) that the feed says were deleted, part "" for a whole message.
+    `lists` are sessions of which it is not known which messages; comparing lists tells.
     `feed` and `inserts` count the rows that explained the commit; `stale` says the marks no longer fit the file,
     `more` that another page of the feed is waiting.
     """
 
     sessions: dict[str, set[str] | None]
     removed: list[tuple[str, str, str]]
+    lists: set[str] = set()
     feed: int = 0
     inserts: int = 0
     stale: bool = False
@@ -55,8 +66,9 @@ class Touched(msgspec.Struct):
 async def current_marks(snapshot: Snapshot, schema: Schema) -> Marks:
     """Marks of this moment: everything from now on counts as new."""
     marks = Marks()
-    marks.message_rowid = (await snapshot.rows("SELECT max(rowid) FROM message"))[0][0] or 0
-    marks.part_rowid = (await snapshot.rows("SELECT max(rowid) FROM part"))[0][0] or 0
+    for table in schema.data_tables:
+        newest = (await snapshot.rows(f"SELECT max(rowid) FROM {table}"))[0][0] or 0
+        setattr(marks, f"{table}_rowid", int(newest))
     if schema.has_events:
         rows = await snapshot.rows("SELECT rowid, id FROM event ORDER BY rowid DESC LIMIT 1")
         if rows:
@@ -69,7 +81,7 @@ async def detect(snapshot: Snapshot, schema: Schema, marks: Marks, page: int = F
     touched = Touched({}, [])
     if schema.has_events:
         await _feed(snapshot, marks, touched, page)
-    await _inserts(snapshot, marks, touched)
+    await _inserts(snapshot, schema, marks, touched)
     return touched
 
 
@@ -105,11 +117,17 @@ def _note_event(touched: Touched, session_id: str, kind: str, head: str) -> None
             touched.removed.append((session_id, found[1], part[1] if part else ""))
     else:
         touched.sessions.setdefault(session_id, set())
+        found = ANSWER_ID.search(head)
+        if found:
+            touched.add(session_id, found[1])
+        elif not kind.startswith(ROW_EVENTS):
+            touched.lists.add(session_id)
 
 
-async def _inserts(snapshot: Snapshot, marks: Marks, touched: Touched) -> None:
-    for table, column in (("message", "id"), ("part", "message_id")):
-        mark = marks.message_rowid if table == "message" else marks.part_rowid
+async def _inserts(snapshot: Snapshot, schema: Schema, marks: Marks, touched: Touched) -> None:
+    for table in schema.data_tables:
+        column = "message_id" if table == "part" else "id"
+        mark: int = getattr(marks, f"{table}_rowid")
         rows = await snapshot.rows(f"SELECT rowid, session_id, {column} FROM {table} WHERE rowid > ?", (mark,))
         for rowid, session_id, message_id in rows:
             mark = max(mark, int(rowid))
@@ -121,25 +139,33 @@ async def _inserts(snapshot: Snapshot, marks: Marks, touched: Touched) -> None:
             if newest < mark:
                 touched.stale = True
                 mark = int(newest)
-        if table == "message":
-            marks.message_rowid = mark
-        else:
-            marks.part_rowid = mark
+        setattr(marks, f"{table}_rowid", mark)
 
 
-async def compare_lists(snapshot: Snapshot, session: TrackedSession) -> set[str]:
+async def compare_lists(
+    snapshot: Snapshot, schema: Schema, session: TrackedSession, overlap_ms: int | None = None
+) -> set[str]:
     """Ids of a session's messages that were added, deleted or touched since they were emitted, from ids and times alone
-    (3.8 ms for 5,000 parts)."""
+    (3.8 ms for 5,000 parts). With an overlap also those written so shortly before the newest one that was seen, as a
+    second write in the same millisecond leaves no trace in the list."""
     rows: dict[str, list[tuple[str, int]]] = {}
-    for message_id, updated in await snapshot.rows(
-        "SELECT id, time_updated FROM message WHERE session_id = ?", (session.id,)
-    ):
-        rows[str(message_id)] = [(str(message_id), updated)]
-    for part_id, message_id, updated in await snapshot.rows(
-        "SELECT id, message_id, time_updated FROM part WHERE session_id = ?", (session.id,)
-    ):
-        if message_id in rows:
-            rows[message_id].append((str(part_id), updated))
+    tables = {"v1": ("message",), "v2": ("session_message",)}.get(session.shelf, ("session_message", "message"))
+    for table in tables:
+        if table in schema.tables:
+            for message_id, updated in await snapshot.rows(
+                f"SELECT id, time_updated FROM {table} WHERE session_id = ?", (session.id,)
+            ):
+                rows[str(message_id)] = [(str(message_id), updated)]
+    if "message" in tables and "part" in schema.tables:
+        for part_id, message_id, updated in await snapshot.rows(
+            "SELECT id, message_id, time_updated FROM part WHERE session_id = ?", (session.id,)
+        ):
+            if message_id in rows:
+                rows[message_id].append((str(part_id), updated))
     now = {message_id: fingerprint(found) for message_id, found in rows.items()}
     known = {message_id: message.fingerprint for message_id, message in session.messages.items()}
-    return {key for key in now.keys() | known.keys() if now.get(key) != known.get(key)}
+    changed = {key for key in now.keys() | known.keys() if now.get(key) != known.get(key)}
+    if overlap_ms is not None:
+        since = session.changed_ms - overlap_ms
+        changed |= {key for key, found in rows.items() if max(milliseconds(at) for _, at in found) >= since}
+    return changed

@@ -22,6 +22,7 @@ class Marks(msgspec.Struct):
     event_id: str = ""
     message_rowid: int = 0
     part_rowid: int = 0
+    session_message_rowid: int = 0
     time_ms: int = 0
 
 

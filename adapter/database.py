@@ -8,15 +8,16 @@ from pathlib import Path
 
 from adapter import cursor as cursors
 from adapter.catalogue import all_sessions, count_rows
-from adapter.changes import current_marks
+from adapter.changes import BY_FEED, BY_SCAN, BY_SEQUENCE, current_marks
 from adapter.connection import Reader, side_file
 from adapter.cursor import Cursor, Marks
 from adapter.errors import AdapterError, DeadlineExceeded
 from adapter.health import Health
 from adapter.journal import Journal, read_journal
-from adapter.reading import RawSession, read_messages, read_session
+from adapter.reading import RawSession, message_ids, read_messages, read_session
 from adapter.rows import SessionRow, session_row
 from adapter.schema import Schema, introspect
+from adapter.sequences import Sequences
 
 NO_SCHEMA = Schema({}, [], -1)
 
@@ -32,6 +33,7 @@ class Database:
         self.schema = NO_SCHEMA
         self.journal = Journal()
         self.marks = Marks()
+        self.sequences = Sequences()
         self.gate: object = None
         """The token of the last look; a different one means that something was committed."""
         self._reader: Reader | None = None
@@ -63,19 +65,23 @@ class Database:
                 schema = await introspect(snapshot)
                 journal = await read_journal(snapshot, schema)
                 marks = await current_marks(snapshot, schema)
-            target = cursors.target_of(self.path)
+                target = cursors.target_of(self.path)
+                # The same file keeps its numbers and marks: what happened while it was closed is read as changes.
+                await self.sequences.begin(snapshot, schema, anew=target != self._target)
         except (AdapterError, OSError):
             await reader.close()
             raise
         if target != self._target:
-            # The same file keeps its marks, so that what happened while it was closed is read as changes.
             self.marks, self._target = marks, target
         self._reader, self.schema = reader, schema
         self.note_journal(journal)
         health = self.health
         health.state, health.message = "ok", ""
         health.family, health.missing_columns, health.open_mode = schema.family, schema.missing, reader.mode
-        health.strategy = "event feed" if marks.event_rowid else "row scan"
+        if marks.event_rowid and schema.has_whole_feed:
+            health.strategy = BY_FEED
+        else:
+            health.strategy = BY_SEQUENCE if self.sequences.counted else BY_SCAN
 
     def note_journal(self, journal: Journal) -> None:
         """Takes the migration journal as it is now."""
@@ -107,12 +113,11 @@ class Database:
         except DeadlineExceeded:
             pass
         async with self.reader.snapshot() as snapshot:
-            ids = await snapshot.rows("SELECT id FROM message WHERE session_id = ?", (session_id,))
+            ids = await message_ids(snapshot, self.schema, session_id)
             whole = await read_messages(snapshot, self.schema, session_id, ())
-        for (message_id,) in ids:
+        for message_id in ids:
             async with self.reader.snapshot() as snapshot:
-                one = await read_messages(snapshot, self.schema, session_id, [str(message_id)])
-            whole = RawSession(one.session, whole.messages + one.messages, whole.parts + one.parts)
+                whole += await read_messages(snapshot, self.schema, session_id, [message_id])
         return whole
 
     async def session_rows(self) -> list[SessionRow]:

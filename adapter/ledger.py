@@ -81,6 +81,7 @@ class Ledger:
         if raw.session is None:
             return self.forget(session_id)
         session = self.tracked.setdefault(session_id, TrackedSession(self._source, session_id))
+        session.shelf = raw.session.shelf
         events = session.replace(decode_rows(raw))
         self._ended.pop(session_id, None)
         self.count_warnings(events)
@@ -90,6 +91,8 @@ class Ledger:
         """Takes some messages of a tracked session; None when the whole session must be read instead."""
         if raw.session is None:
             return self.forget(session.id)
+        if raw.session.shelf != session.shelf:
+            return None
         events = session.update(decode_rows(raw), message_ids)
         if events is None:
             return None

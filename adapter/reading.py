@@ -12,52 +12,114 @@ from adapter.errors import RowTooLarge
 from adapter.mapping.ops import PartRow
 from adapter.mapping.turn import order_parts
 from adapter.rows import Malformed, Message, RawRow, SessionRow, decode_message, decode_part, milliseconds, session_row
-from adapter.schema import MESSAGE_COLUMNS, PART_COLUMNS, SESSION_COLUMNS, Schema
+from adapter.rows_v2 import SessionMessage, decode_session_message
+from adapter.schema import MESSAGE_COLUMNS, PART_COLUMNS, SESSION_MESSAGE_COLUMNS, Schema
 
 TOO_LARGE = Malformed("too large", f"a row over {ROW_LIMIT_BYTES >> 20} MB is not read")
 
 
 class MessageRow(msgspec.Struct, frozen=True):
-    """A message row with its JSON decoded and its parts in order."""
+    """A message row with its JSON decoded and its parts in order. A row of session_message has a `seq` and no parts;
+    `at` is its time where that is not before the rows of lower seq, else theirs (ms)."""
 
     row: RawRow
-    message: Message | Malformed
+    message: Message | SessionMessage | Malformed
     parts: list[PartRow]
+    seq: int = -1
+    at: int = -1
+
+    @property
+    def place(self) -> tuple[int, int, str]:
+        """Sorts messages: those of 1.x by (time_created, id), rows of session_message by seq, both together by time."""
+        return (self.row.time_created if self.at < 0 else self.at, self.seq, self.row.id)
 
 
 class RawSession(msgspec.Struct, frozen=True):
-    """What one transaction read of a session: its own row (None when it is gone), message and part rows undecoded."""
+    """What one transaction read of a session: its own row (None when it is gone); rows of message, part and
+    session_message undecoded, each with whether its data was too large to read."""
 
     session: SessionRow | None
     messages: list[tuple[Row, bool]]
     parts: list[tuple[Row, bool]]
+    session_messages: list[tuple[Row, bool]]
+
+    @property
+    def size(self) -> int:
+        """How many rows were read beside the session's own."""
+        return len(self.messages) + len(self.parts) + len(self.session_messages)
+
+    def __add__(self, more: RawSession) -> RawSession:
+        """This and what was read later, whose session row is the newer one."""
+        return RawSession(
+            more.session,
+            self.messages + more.messages,
+            self.parts + more.parts,
+            self.session_messages + more.session_messages,
+        )
 
 
 async def read_sessions(
     snapshot: Snapshot, schema: Schema, where: str = "", values: Sequence[Any] = ()
 ) -> list[SessionRow]:
     """Session rows, all or those of a WHERE clause."""
-    select = schema.select("session", SESSION_COLUMNS)
-    return [session_row(row) for row in await snapshot.rows(f"{select} {where}".strip(), values)]
+    return [session_row(row) for row in await snapshot.rows(f"{schema.sessions} {where}".strip(), values)]
 
 
 async def read_session(snapshot: Snapshot, schema: Schema, session_id: str) -> RawSession:
     """One session whole. No ORDER BY: sorting in SQLite copies the JSON (12 against 32-48 ms for 5,000 parts)."""
-    sessions = await read_sessions(snapshot, schema, "WHERE id = ?", (session_id,))
-    messages = await _data_rows(snapshot, "message", MESSAGE_COLUMNS, "session_id = ?", session_id)
-    parts = await _data_rows(snapshot, "part", PART_COLUMNS, "session_id = ?", session_id)
-    return RawSession(sessions[0] if sessions else None, messages, parts)
+    raw = await _session_only(snapshot, schema, session_id)
+    tables = shelf_tables(schema, raw.session)
+    if "message" in tables:
+        raw.messages.extend(await _data_rows(snapshot, "message", MESSAGE_COLUMNS, "session_id = ?", session_id))
+        raw.parts.extend(await _data_rows(snapshot, "part", PART_COLUMNS, "session_id = ?", session_id))
+    if "session_message" in tables:
+        raw.session_messages.extend(await _session_messages(snapshot, schema, "session_id = ?", session_id))
+    return raw
 
 
 async def read_messages(snapshot: Snapshot, schema: Schema, session_id: str, ids: Iterable[str]) -> RawSession:
     """The session's row and just these messages with their parts, each by an index."""
-    sessions = await read_sessions(snapshot, schema, "WHERE id = ?", (session_id,))
-    messages: list[tuple[Row, bool]] = []
-    parts: list[tuple[Row, bool]] = []
+    raw = await _session_only(snapshot, schema, session_id)
+    tables = shelf_tables(schema, raw.session)
     for message_id in ids:
-        messages += await _data_rows(snapshot, "message", MESSAGE_COLUMNS, "id = ?", message_id)
-        parts += await _data_rows(snapshot, "part", PART_COLUMNS, "message_id = ?", message_id)
-    return RawSession(sessions[0] if sessions else None, messages, parts)
+        if "message" in tables:
+            raw.messages.extend(await _data_rows(snapshot, "message", MESSAGE_COLUMNS, "id = ?", message_id))
+            raw.parts.extend(await _data_rows(snapshot, "part", PART_COLUMNS, "message_id = ?", message_id))
+        if "session_message" in tables:
+            raw.session_messages.extend(await _session_messages(snapshot, schema, "id = ?", message_id))
+    return raw
+
+
+async def message_ids(snapshot: Snapshot, schema: Schema, session_id: str) -> list[str]:
+    """The ids of a session's messages, wherever they are."""
+    ids: dict[str, None] = {}
+    for table in ("message", "session_message"):
+        if table in schema.tables:
+            rows = await snapshot.rows(f"SELECT id FROM {table} WHERE session_id = ?", (session_id,))
+            ids.update((_name(row[0]), None) for row in rows)
+    return list(ids)
+
+
+def shelf_tables(schema: Schema, session: SessionRow | None) -> set[str]:
+    """Which of `message` and `session_message` hold the messages of a session."""
+    shelf = session.shelf if session else "both"
+    shelves = {"v1": {"message"}, "v2": {"session_message"}}.get(shelf, {"message", "session_message"})
+    return shelves & schema.tables.keys()
+
+
+async def _session_only(snapshot: Snapshot, schema: Schema, session_id: str) -> RawSession:
+    sessions = await read_sessions(snapshot, schema, "WHERE id = ?", (session_id,))
+    return RawSession(sessions[0] if sessions else None, [], [], [])
+
+
+async def _session_messages(snapshot: Snapshot, schema: Schema, where: str, value: str) -> list[tuple[Row, bool]]:
+    """Rows of session_message. Before 1.17 the table has no seq, and what it holds of messages was a trial that doubled
+    the real ones: then only the switches of agent and model are read."""
+    if "seq" in schema.tables["session_message"]:
+        return await _data_rows(snapshot, "session_message", SESSION_MESSAGE_COLUMNS, where, value)
+    columns = [column for column in SESSION_MESSAGE_COLUMNS if column != "seq"]
+    rows = await _data_rows(snapshot, "session_message", columns, f"{where} AND type LIKE '%-switched'", value)
+    return [((*row[:3], 0, *row[3:]), too_large) for row, too_large in rows]
 
 
 async def _data_rows(
@@ -81,8 +143,8 @@ async def _data_rows(
 
 
 def decode_rows(raw: RawSession) -> list[MessageRow]:
-    """Decodes what was read, messages by (time_created, id) as opencode orders them. Parts whose message row is not
-    there are left out; `orphans` counts them."""
+    """Decodes what was read, in the order that `MessageRow.place` says. Parts whose message row is not there are left
+    out, and so are rows of session_message with the id of a message."""
     by_message: dict[str, list[PartRow]] = {}
     for columns, too_large in raw.parts:
         row = RawRow(
@@ -103,8 +165,29 @@ def decode_rows(raw: RawSession) -> list[MessageRow]:
         )
         message = TOO_LARGE if too_large else decode_message(_data(columns[4]))
         out.append(MessageRow(row, message, order_parts(by_message.pop(identifier, []))))
-    out.sort(key=lambda item: (item.row.time_created, item.row.id))
+    if raw.session_messages:
+        known = {item.row.id for item in out}
+        out += [item for item in _decode_session_messages(raw.session_messages) if item.row.id not in known]
+    out.sort(key=lambda item: item.place)
     return out
+
+
+def _decode_session_messages(rows: list[tuple[Row, bool]]) -> list[MessageRow]:
+    out: list[MessageRow] = []
+    at = 0
+    for columns, too_large in sorted(rows, key=lambda item: (_seq(item[0][3]), _name(item[0][0]))):
+        identifier = _name(columns[0])
+        created, updated = milliseconds(columns[4]), milliseconds(columns[5])
+        data = _data(columns[6])
+        row = RawRow(identifier, identifier, _name(columns[1]), created, updated, data)
+        message = TOO_LARGE if too_large else decode_session_message(_name(columns[2]), data)
+        at = max(at, created)
+        out.append(MessageRow(row, message, [], _seq(columns[3]), at))
+    return out
+
+
+def _seq(value: Any) -> int:
+    return value if isinstance(value, int) and value >= 0 else 0
 
 
 def _name(value: Any) -> str:

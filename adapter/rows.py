@@ -18,7 +18,7 @@ Number = int | float | None
 
 
 class SessionRow(msgspec.Struct, frozen=True, gc=False):
-    """One row of `session`, in the order of schema.SESSION_COLUMNS; times in ms, absent columns None."""
+    """A row of `session` or `session_v2`, in the order of schema.SESSION_COLUMNS; times in ms, absent columns None."""
 
     id: str
     parent_id: str | None
@@ -42,6 +42,16 @@ class SessionRow(msgspec.Struct, frozen=True, gc=False):
     summary_additions: Any
     summary_deletions: Any
     summary_files: Any
+    fork_session_id: str | None
+    time_idle: Any
+    idle_outcome: str | None
+    shelf: str
+
+
+TEXTS = (
+    "parent_id", "project_id", "slug", "directory", "title", "version", "agent", "model", "revert", "fork_session_id",
+    "idle_outcome",
+)  # fmt: skip
 
 
 def _text(value: Any) -> str | None:
@@ -53,9 +63,10 @@ def _text(value: Any) -> str | None:
 def session_row(columns: tuple[Any, ...]) -> SessionRow:
     """A row selected with schema.SESSION_COLUMNS; SQLite lets a text column hold anything, so text is made text."""
     row = dict(zip(SessionRow.__struct_fields__, columns, strict=True))
-    for name in ("parent_id", "project_id", "slug", "directory", "title", "version", "agent", "model", "revert"):
+    for name in TEXTS:
         row[name] = _text(row[name])
     row["id"] = _text(row["id"]) or ""
+    row["shelf"] = row["shelf"] or "v1"
     return SessionRow(**row)
 
 

@@ -192,12 +192,13 @@ class FileDiff(msgspec.Struct, frozen=True, gc=False):
 
 class ToolMetadata(msgspec.Struct, frozen=True, gc=False):
     """What tools say beside their output; no field is narrower than JSON. `status` is `running` for a shell or subagent
-    that goes on in the background."""
+    that goes on in the background; `content` is what 1.18 read from a file."""
 
     exit: Any = msgspec.UNSET
     truncated: Any = None
     status: Any = None
     sessionID: Any = None
+    content: msgspec.Raw = NOTHING
     files: list[FileDiff | list[Any] | Scalar] | dict[str, Any] | Scalar = None
     count: Any = None
     matches: Any = None

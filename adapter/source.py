@@ -92,7 +92,8 @@ class OpencodeSource:
             marks = position.marks
         if follow or position is not None:
             # Without a feed the marks tell of new rows only: what was rewritten since is found by the usual beginning.
-            async for batch in self._tailer.follow(marks if marks.event_rowid else None, once=not follow):
+            fed = marks.event_rowid and self._database.schema.has_whole_feed
+            async for batch in self._tailer.follow(marks if fed else None, once=not follow):
                 yield batch
 
     async def catalogue(self) -> list[Event]:
@@ -144,7 +145,7 @@ class OpencodeSource:
 
     async def _reaches_back_to(self, marks: Marks) -> bool:
         """Whether the change feed still has the row that the marks ended at; else changes in place would be missed."""
-        if not marks.event_rowid or not self._database.schema.has_events:
+        if not marks.event_rowid or not self._database.schema.has_whole_feed:
             return False
         async with self._database.reader.snapshot() as snapshot:
             rows = await snapshot.rows("SELECT id FROM event WHERE rowid = ?", (marks.event_rowid,))
@@ -152,19 +153,22 @@ class OpencodeSource:
 
     async def _parents(self) -> dict[str, str | None]:
         async with self._database.reader.snapshot() as snapshot:
-            rows = await snapshot.rows(self._database.schema.select("session", ("id", "parent_id")))
+            rows = await snapshot.rows(f"SELECT id, parent_id FROM ({self._database.schema.sessions})")
         return {str(identifier): parent for identifier, parent in rows}
 
     async def _scan(self, marks: Marks, done: int) -> AsyncIterator[Batch]:
         database = self._database
         parents = await self._parents()
+        sql = "SELECT rowid, id FROM session WHERE rowid > ? ORDER BY rowid"
+        if database.schema.family != "v1":
+            # Two tables, and no feed that a scan could be resumed with: nothing has been done before.
+            sql = f"SELECT 0, id FROM ({database.schema.sessions}) WHERE 0 = ? ORDER BY time_created"
         async with database.reader.snapshot() as snapshot:
-            found = await snapshot.rows("SELECT rowid, id FROM session WHERE rowid > ? ORDER BY rowid", (done,))
+            found = await snapshot.rows(sql, (done,))
         for rowid, session_id in found:
             raw = await database.read_whole(str(session_id))
             events = self._tailer.ledger.once(str(session_id), raw, parents)
-            rows = len(raw.messages) + len(raw.parts)
-            yield self._batch(events, rows, database.scan_position(marks, int(rowid)), [str(session_id)])
+            yield self._batch(events, raw.size, database.scan_position(marks, int(rowid)), [str(session_id)])
         yield self._batch([], 0, database.tail_position(marks), [])
 
     def _batch(self, events: list[Event], rows: int, cursor: str, loaded: list[str]) -> Batch:

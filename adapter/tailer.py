@@ -11,8 +11,17 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
-from adapter.catalogue import all_sessions, ended_cleanly, last_message
-from adapter.changes import FEED_PAGE, Touched, compare_lists, detect
+from adapter.catalogue import all_sessions, how_it_ended
+from adapter.changes import (
+    BY_FEED,
+    BY_SCAN,
+    BY_SEQUENCE,
+    FEED_PAGE,
+    OVERLAP_MS,
+    Touched,
+    compare_lists,
+    detect,
+)
 from adapter.cursor import Marks
 from adapter.database import NO_SCHEMA, Database
 from adapter.errors import DeadlineExceeded, SourceChanged, SourceEmpty, SourceMissing, SourceUnavailable
@@ -20,9 +29,7 @@ from adapter.events import Event, LogEntry, Severity, SourceError, SourceProgres
 from adapter.health import Lags
 from adapter.journal import Journal, read_journal
 from adapter.ledger import Ledger
-from adapter.mapping.session import LastAnswer
 from adapter.reading import read_messages, read_sessions
-from adapter.rows import AssistantMessage, milliseconds
 from adapter.tracked import TrackedSession
 from adapter.watch import TICK_S, Watch
 
@@ -196,26 +203,24 @@ class Tailer:
         marks = ", ".join("?" * len(page))
         async with self.database.reader.snapshot() as snapshot:
             rows = await read_sessions(snapshot, self.database.schema, f"WHERE id IN ({marks})", page)
-            last = {session_id: await last_message(snapshot, session_id) for session_id in page}
+            ends = [await how_it_ended(snapshot, self.database.schema, row) for row in rows]
         del self._unchecked[: len(page)]
         events: list[Event] = []
-        for row in rows:
-            message = last[row.id]
-            if message is None or row.id in self.ledger.tracked:
+        for row, end in zip(rows, ends, strict=True):
+            if row.id in self.ledger.tracked:
                 continue
-            if isinstance(message, AssistantMessage) and message.error is not None:
-                end = milliseconds(message.time.completed if message.time else None)
-                answer = LastAnswer(message.error.name or "UnknownError", message.error.message, end)
-                events += self.ledger.ended(row, answer)
-            elif not ended_cleanly(message) and row.id not in self._wanted:
-                self._wanted.append(row.id)
+            if end is None:
+                if row.id not in self._wanted:
+                    self._wanted.append(row.id)
+            elif end.error_class:
+                events += self.ledger.ended(row, end)
         self.database.health.checked += len(page)
         return self._batch(events, rows=len(page)) if events or not self._unchecked else None
 
     async def _load(self, session_id: str) -> Batch:
         raw = await self.database.read_whole(session_id)
         events = self.ledger.whole(session_id, raw)
-        return self._batch(events, rows=len(raw.messages) + len(raw.parts), loaded=[session_id])
+        return self._batch(events, rows=raw.size, loaded=[session_id])
 
     # -- changes
 
@@ -239,14 +244,43 @@ class Tailer:
             raise SourceChanged(f"opencode changed the tables of {database.path} (a migration)")
         if touched.more:
             database.gate = None
-        if touched.feed == 0:
+        moved = await self._by_sequence(touched)
+        if touched.feed:
+            database.health.strategy = BY_FEED
+        elif moved:
+            database.health.strategy = BY_SEQUENCE
+        else:
             self._add_live(touched)
         if touched.stale:
             self._compare_due = self._reconcile_at = 0.0
             self.ledger.warn("positions used again")
-        database.health.strategy = "event feed" if database.marks.event_rowid else "row scan"
         self._compare_pending = True
         return await self._read(touched)
+
+    async def _by_sequence(self, touched: Touched) -> set[str]:
+        """Adds what the numbers of writes tell and the feed does not: sessions, and by their lists the messages.
+        Returns the sessions that moved."""
+        database = self.database
+        schema, sequences = database.schema, database.sequences
+        moved: set[str] = set()
+        if touched.feed and schema.has_whole_feed:
+            sequences.explain(set(touched.sessions))
+        else:
+            async with database.reader.snapshot() as snapshot:
+                moved = await sequences.moved(snapshot, schema)
+        for session_id in touched.lists | moved:
+            session = self.ledger.tracked.get(session_id)
+            async with database.reader.snapshot() as snapshot:
+                if session is not None:
+                    touched.sessions.setdefault(session_id, set())
+                    for message_id in await compare_lists(snapshot, schema, session, OVERLAP_MS):
+                        touched.add(session_id, message_id)
+                elif session_id in self.ledger.seen or await read_sessions(
+                    snapshot, schema, "WHERE id = ?", (session_id,)
+                ):
+                    # Not everything that is counted is a session: 2.x counts worktrees, too.
+                    touched.add(session_id, None)
+        return moved
 
     def _add_live(self, touched: Touched) -> None:
         """Nothing explained the commit: read the newest messages of every live session and compare their content."""
@@ -296,9 +330,9 @@ class Tailer:
         reconcile = whole or self._clock() >= self._reconcile_at
         oldest = (self._clock() - LIVE_S) * 1000
         for session in list(self.ledger.tracked.values()):
-            if reconcile or (not database.marks.event_rowid and session.changed_ms >= oldest):
+            if reconcile or (database.health.strategy == BY_SCAN and session.changed_ms >= oldest):
                 async with database.reader.snapshot() as snapshot:
-                    changed = await compare_lists(snapshot, session)
+                    changed = await compare_lists(snapshot, database.schema, session)
                 if changed:
                     events += await self._read_some(session, changed)
         if reconcile:

@@ -15,7 +15,9 @@ from adapter.events import Event, OpFinalized, OpRemoved, OpStarted, TurnFinaliz
 from adapter.mapping.ops import Groups
 from adapter.mapping.session import LastAnswer
 from adapter.mapping.turn import TURN_GROUP, MappedMessage, map_message
+from adapter.mapping.v2 import map_session_message
 from adapter.reading import MessageRow
+from adapter.rows_v2 import SessionMessage
 
 ENDS = (OpFinalized, TurnFinalized)
 ENCODER = msgspec.msgpack.Encoder()
@@ -34,12 +36,22 @@ class TrackedMessage(msgspec.Struct):
 
     role: Literal["user", "assistant", "other"]
     time_created: int
+    place: tuple[int, int, str]
     fingerprint: int
     groups: dict[str, int]
     told: frozenset[tuple[str, str]]
     usage: Usage | None
     last: LastAnswer | None
     open: bool
+
+
+class Place(msgspec.Struct, frozen=True, gc=False):
+    """What a message needs to know of those before it: its number as a turn, the usage to count growth from, the
+    prompt that it answers if its row does not say (2.x)."""
+
+    turn_seq: int
+    previous: Usage | None
+    prompt_id: str
 
 
 class TrackedSession:
@@ -51,19 +63,21 @@ class TrackedSession:
         self.messages: dict[str, TrackedMessage] = {}
         self.changed_ms = 0
         """Newest `time_updated` seen in it."""
+        self.shelf = ""
+        """Which tables its messages were read from (schema.SESSION_COLUMNS)."""
 
     def replace(self, rows: list[MessageRow]) -> list[Event]:
         """Takes the whole session anew: events for what differs, removals for what is gone."""
         present = {item.row.id for item in rows}
         events = self._gone([key for key in self.messages if key not in present])
-        previous: Usage | None = None
-        seq = 0
+        seq, previous, prompt_id = 1, None, ""
         before, self.messages = self.messages, {}
         for item in rows:
-            mapped = self._map(item, seq + 1, previous)
+            mapped = self._map(item, Place(seq, previous, prompt_id))
             if mapped.role == "assistant":
-                seq += 1
-                previous = mapped.usage or previous
+                seq, previous = seq + 1, mapped.usage or previous
+            elif mapped.role == "user":
+                prompt_id = item.row.id
             events += self._emit(item, mapped, before.get(item.row.id))
         return events
 
@@ -82,10 +96,8 @@ class TrackedSession:
         order = list(self.messages)
         for message_id in wanted:
             known, item = self.messages.get(message_id), found.get(message_id)
-            if known is None and item is not None and order:
-                tail = order[-1]
-                if (item.row.time_created, message_id) < (self.messages[tail].time_created, tail):
-                    return None
+            if known is None and item is not None and order and not _is_behind(item, self.messages[order[-1]]):
+                return None
             if known is not None and item is None and message_id != order[-1]:
                 return None
             if known is not None and item is not None and known.time_created != item.row.time_created:
@@ -94,9 +106,9 @@ class TrackedSession:
         for item in rows:
             if item.row.id not in wanted:
                 continue
-            seq, previous, is_last = self._place(item.row.id)
+            place, is_last = self._place(item.row.id)
             known = self.messages.get(item.row.id)
-            mapped = self._map(item, seq, previous)
+            mapped = self._map(item, place)
             if known is not None and not is_last and (known.role != mapped.role or known.usage != mapped.usage):
                 return None
             events += self._emit(item, mapped, known)
@@ -104,34 +116,45 @@ class TrackedSession:
 
     def last_answer(self) -> LastAnswer | None:
         """How the last assistant message stands, None when there is none."""
+        marker: LastAnswer | None = None
         for message in reversed(self.messages.values()):
+            if message.last is None:
+                continue
             if message.role == "assistant":
-                return message.last
-        return None
+                return message.last if message.last.error_class or marker is None else marker
+            # The mark that 2.x leaves when the loop stops: the step before it has the better words, if it failed.
+            marker = marker or message.last
+        return marker
 
     def recent(self, count: int) -> list[str]:
         """Ids of the newest messages and of every one that is still open."""
         newest = list(self.messages)[-count:]
         return newest + [key for key, m in self.messages.items() if m.open and key not in newest]
 
-    def _place(self, message_id: str) -> tuple[int, Usage | None, bool]:
-        """Sequence number, usage before it, and whether no assistant message comes after it."""
-        seq, previous = 1, None
+    def _place(self, message_id: str) -> tuple[Place, bool]:
+        """Where a message stands, and whether no assistant message comes after it."""
+        seq, previous, prompt_id = 1, None, ""
         for key, message in self.messages.items():
             if key == message_id:
                 break
             if message.role == "assistant":
-                seq += 1
-                previous = message.usage or previous
+                seq, previous = seq + 1, message.usage or previous
+            elif message.role == "user":
+                prompt_id = key
+        place = Place(seq, previous, prompt_id)
         for key in reversed(self.messages):
             if key == message_id or message_id not in self.messages:
-                return seq, previous, True
+                return place, True
             if self.messages[key].role == "assistant":
-                return seq, previous, False
-        return seq, previous, True
+                return place, False
+        return place, True
 
-    def _map(self, item: MessageRow, seq: int, previous: Usage | None) -> MappedMessage:
-        return map_message(self.source, item.row, item.message, item.parts, seq, previous)
+    def _map(self, item: MessageRow, place: Place) -> MappedMessage:
+        if isinstance(item.message, SessionMessage):
+            return map_session_message(
+                self.source, item.row, item.message, place.turn_seq, place.previous, place.prompt_id
+            )
+        return map_message(self.source, item.row, item.message, item.parts, place.turn_seq, place.previous)
 
     def _gone(self, ids: list[str]) -> list[Event]:
         events: list[Event] = []
@@ -174,6 +197,7 @@ class TrackedSession:
         self.messages[item.row.id] = TrackedMessage(
             role=mapped.role,
             time_created=item.row.time_created,
+            place=known.place if known else item.place,
             fingerprint=fingerprint(
                 [(item.row.id, item.row.time_updated), *((p.row.id, p.row.time_updated) for p in item.parts)]
             ),
@@ -181,9 +205,16 @@ class TrackedSession:
             told=told,
             usage=mapped.usage,
             last=mapped.last,
-            open=mapped.role == "assistant" and mapped.usage is None,
+            open=mapped.last is not None and not mapped.last.end_ms,
         )
         return events
+
+
+def _is_behind(item: MessageRow, tail: TrackedMessage) -> bool:
+    """Whether a new message comes after the last one: by seq where both have one."""
+    if item.seq >= 0 and tail.place[1] >= 0:
+        return item.seq > tail.place[1]
+    return item.place > tail.place
 
 
 def _told(groups: Groups) -> frozenset[tuple[str, str]]:

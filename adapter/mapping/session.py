@@ -40,10 +40,12 @@ def root_of(session_id: str, parents: Mapping[str, str | None]) -> str:
 
 
 def session_kind(row: SessionRow) -> SessionKind:
-    """`sub_agent` for a task's child; `fork` only where the row is sure (a fork copies agent and model as NULL and gets
-    ` (fork #n)` behind the title, 1.18.33 session.ts), else `root`."""
+    """`sub_agent` for a task's child; `fork` only where the row is sure (in 2.x it names its original; in 1.x it copies
+    agent and model as NULL and gets ` (fork #n)` behind the title, 1.18.33 session.ts), else `root`."""
     if row.parent_id:
         return "sub_agent"
+    if row.fork_session_id:
+        return "fork"
     if row.title and FORK_TITLE.search(row.title) and row.agent is None:
         return "fork"
     return "root"
@@ -80,6 +82,11 @@ def map_session(source: str, row: SessionRow, root_id: str, last: LastAnswer | N
         extras["cost"] = recorded[1]
     if archived:
         extras["archived_ts"] = archived * 1000
+    if row.fork_session_id:
+        extras["fork_session_id"] = row.fork_session_id
+    if row.idle_outcome:
+        extras["idle_outcome"] = row.idle_outcome
+        extras["idle_ts"] = milliseconds(row.time_idle) * 1000
     reverted = revert_target(row.revert)
     if reverted:
         extras["revert_message_id"] = reverted

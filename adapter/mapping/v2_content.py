@@ -165,7 +165,7 @@ class ContentMapper(OpMapper):
         input_size = len(state.input)
         if bytes(state.input) not in (b"", b"null", b'""'):
             self._ref(row, "tool_request", "state.input", seq, start, format="json", size=input_size)
-        output_size = self._results(row, state, seq, end or start)
+        output_size = self._results(row, state, metadata, seq, end or start)
         self._diffs(row, metadata, "metadata" if state.metadata else "structured", seq, end or start)
         outcome, name, words = _outcome(status, error)
         if outcome:
@@ -183,9 +183,13 @@ class ContentMapper(OpMapper):
             self._log(row, "WRN", f"unknown tool status: {status[:40]!r}", seq)
         return end
 
-    def _results(self, row: RawRow, state: ToolState, seq: int, at_ms: int) -> int:
+    def _results(self, row: RawRow, state: ToolState, metadata: ToolMetadata, seq: int, at_ms: int) -> int:
         """A reference to each piece that the tool gave back; returns the bytes of its texts."""
         total = 0
+        if not state.content and text_size(metadata.content):
+            total = text_size(metadata.content)
+            where = "metadata" if state.metadata else "structured"
+            self._ref(row, "tool_response", f"state.{where}.content", seq, at_ms, size=total)
         for index, piece in enumerate(state.content or ()):
             if not isinstance(piece, Result):
                 continue
