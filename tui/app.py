@@ -18,6 +18,7 @@ from tui.render.status import TITLE
 from tui.screens.help import Group, HelpScreen
 from tui.screens.main import MainScreen
 from tui.widgets.detail import Detail
+from tui.widgets.filter_bar import FilterInput
 from tui.widgets.health_pane import HealthPane
 from tui.widgets.jumping_tree import JumpingTree
 from tui.widgets.line_view import LineView
@@ -113,6 +114,7 @@ def key_groups() -> list[Group]:
     parts: list[tuple[str, list[BindingType]]] = [
         ("Everywhere", [*MainScreen.BINDINGS, *ViewerApp.BINDINGS]),
         ("In the tree", list(SessionTree.BINDINGS)),
+        ("In the filter", list(FilterInput.BINDINGS)),
         ("Finding", list(JumpingTree.BINDINGS)),
         ("In a text", list(LineView.BINDINGS)),
     ]

@@ -222,7 +222,7 @@ async def test_a_removed_node_leaves_the_cursor_near_its_place() -> None:
 
 
 async def test_help_lists_every_key_and_closes_again() -> None:
-    async with playing(story.everything(), size=(120, 60)) as (app, pilot):
+    async with playing(story.everything(), size=(120, 100)) as (app, pilot):
         await pilot.press("question_mark")
         await pilot.pause()
         assert isinstance(app.screen, HelpScreen)

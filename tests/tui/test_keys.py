@@ -21,12 +21,12 @@ def documented() -> set[str]:
 
 
 def bound() -> list[set[str]]:
-    """The keys of each binding of the tree and the screen, as they are printed. Those of a text are its own: the same
-    moves under the same keys."""
+    """The keys of each binding of the tree and the screen, as they are printed. Those of a text and of
+    the filter are their own: the same keys mean what they mean there."""
     return [
         {NAMED.get(key_name(key.strip()), key_name(key.strip())) for key in keys.split(",")}
         for name, entries in key_groups()
-        if name != "In a text"
+        if name not in ("In a text", "In the filter")
         for keys, _ in entries
     ]
 

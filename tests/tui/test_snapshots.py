@@ -87,3 +87,10 @@ def test_empty_start_80x24(snap_compare: Compare) -> None:
 def test_help_120x40(snap_compare: Compare) -> None:
     """What works here."""
     assert snap_compare(app(), terminal_size=WIDE, run_before=staged(story.everything(), "question_mark"))
+
+
+def test_filter_being_typed_120x40(snap_compare: Compare) -> None:
+    """A filter that a sub-agent and its caller match, with what tab would make of the word."""
+    typed = ("slash", *"is:running", "space", *"model:")
+    keys = [{":": "colon"}.get(key, key) for key in typed]
+    assert snap_compare(app(), terminal_size=WIDE, run_before=staged(story.everything(), *keys))

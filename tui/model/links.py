@@ -53,6 +53,9 @@ class Links:
 
     def top(self, session: SessionKey) -> SessionKey:
         """The top of the tree that a session is in; remembered until an edge above it changes."""
+        remembered = self._tops.get(session)
+        if remembered is not None:
+            return remembered
         path: list[SessionKey] = []
         place: dict[SessionKey, int] = {}
         current = session

@@ -7,7 +7,7 @@ into a block by bisection. A change lays out the blocks it touches and moves tho
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from itertools import accumulate
 
 import msgspec
@@ -26,8 +26,8 @@ from tui.model.urgency import ACTIVE
 MANY = 50
 """Places that are moved one by one; beyond that sorting the whole list is cheaper."""
 
-_Place = tuple[int, int, str, str]
-"""Sorts the top-level sessions: group, time (newest first), source, id."""
+_Place = tuple[int, int, SessionKey]
+"""Sorts the top-level sessions: group, time (newest first), key."""
 
 
 class _Block(msgspec.Struct):
@@ -73,6 +73,8 @@ class VisibleRows:
         self._above_live: set[SessionKey] = set()
         self._blocks: dict[SessionKey, _Block] = {}
         self._order: list[_Place] = []
+        self._kept: Container[SessionKey] | None = None
+        self._shown: list[_Place] = []
         self._ends: list[int] = []
 
     # -- reading ------------------------------------------------------------------------------------------------
@@ -91,7 +93,7 @@ class VisibleRows:
         if not 0 <= i < len(self):
             raise IndexError(i)
         at = bisect_right(self._ends, i)
-        block = self._blocks[self._order[at][2:]]
+        block = self._blocks[self._shown[at][2]]
         return block.rows[i - self._ends[at] + len(block.rows)]
 
     def index_of(self, key: Key) -> int | None:
@@ -108,22 +110,22 @@ class VisibleRows:
             key = tool if self.store.op(tool) is not None else key
         top = self.store.top_of(session)
         block = self._blocks.get((top.source, top.id))
-        if block is None:
+        if block is None or not self._keeps((top.source, top.id)):
             return None
         if block.index is None:
             block.index = {row.key: i for i, row in enumerate(block.rows)}
         inside = block.index.get(key)
         if inside is None:
             return None
-        return self._ends[bisect_left(self._order, block.place)] - len(block.rows) + inside
+        return self._ends[bisect_left(self._shown, block.place)] - len(block.rows) + inside
 
     def tops(self) -> list[SessionKey]:
         """The top-level sessions in the order of the list."""
-        return [place[2:] for place in self._order]
+        return [place[2] for place in self._shown]
 
     def open_tops(self) -> list[SessionKey]:
         """The top-level sessions that show what is below them."""
-        return [place[2:] for place in self._order if self._blocks[place[2:]].rows[0].fold == "open"]
+        return [place[2] for place in self._shown if self._blocks[place[2]].rows[0].fold == "open"]
 
     def parent(self, key: Key) -> Key | None:
         """The key of the row above in the tree, None at the top."""
@@ -131,9 +133,10 @@ class VisibleRows:
 
     def newest_running(self) -> Key | None:
         """The visible row of what began last among all that is going on: where follow mode looks."""
-        if not self._live:
+        shown = [key for key in self._live if self._keeps(self.store.links.top(key))]
+        if not shown:
             return None
-        newest = max(self._live, key=lambda key: (self._live[key].since, key))
+        newest = max(shown, key=lambda key: (self._live[key].since, key))
         key: Key | None = focus(self.store.sessions[newest])
         while key is not None and self.index_of(key) is None:
             key = parent_key(self.store, key)
@@ -226,13 +229,30 @@ class VisibleRows:
                 block.place = place
         if out or new:
             self._reorder(out, new)
-            self._ends = list(accumulate([len(self._blocks[place[2:]].rows) for place in self._order]))
+            self._list()
             return True
-        for key, more in grown.items():
+        shown = {key: more for key, more in grown.items() if self._keeps(key)}
+        for key, more in shown.items():
             if more:
-                at = bisect_left(self._order, self._blocks[key].place)
+                at = bisect_left(self._shown, self._blocks[key].place)
                 self._ends[at:] = [end + more for end in self._ends[at:]]
-        return bool(grown)
+        return bool(shown)
+
+    def keep(self, kept: Container[SessionKey] | None) -> bool:
+        """Shows only these trees, all of them for None. True when the list is another one."""
+        before = self._shown
+        self._kept = kept
+        self._list()
+        return self._shown != before
+
+    def _keeps(self, top: SessionKey) -> bool:
+        return self._kept is None or top in self._kept
+
+    def _list(self) -> None:
+        kept = self._kept
+        self._shown = self._order if kept is None else [place for place in self._order if place[2] in kept]
+        blocks = self._blocks
+        self._ends = list(accumulate([len(blocks[place[2]].rows) for place in self._shown]))
 
     def _drop_segment(self, turn: Key) -> None:
         """The rows of a turn that changed have to be made again."""
@@ -254,9 +274,9 @@ class VisibleRows:
 
     def _place(self, top: Session) -> _Place:
         if (top.source, top.id) not in self._above_live:
-            return (1, -subtree(self.store, top).last_ts, top.source, top.id)
+            return (1, -subtree(self.store, top).last_ts, (top.source, top.id))
         prompt = next(reversed(top.prompts.values()), None)
-        return (0, -(prompt.ts if prompt is not None else top.start_ts), top.source, top.id)
+        return (0, -(prompt.ts if prompt is not None else top.start_ts), (top.source, top.id))
 
     # -- folding ------------------------------------------------------------------------------------------------
 

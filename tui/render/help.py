@@ -18,6 +18,7 @@ _NAMES = {
     "pagedown": "PgDn",
     "enter": "⏎",
     "question_mark": "?",
+    "slash": "/",
     "less_than_sign": "<",
     "greater_than_sign": ">",
     "left_square_bracket": "[",

@@ -13,6 +13,8 @@ from tui.render.health import Lags
 from tui.render.lines import Line, Span, fit, folded, width_of
 
 TITLE = "opencode-viewer"
+WIDE = 100
+"""Columns from which the counts have words."""
 
 
 class Status(NamedTuple):
@@ -44,6 +46,16 @@ def status_line(status: Status, width: int, glyphs: Glyphs = UNICODE) -> Line:
     return [*left, (" " * gap, "text"), *right]
 
 
+def filter_at(status: Status, width: int, x: int, glyphs: Glyphs = UNICODE) -> str:
+    """The filter for the count that stands at a cell of the bar; nothing beside the counts."""
+    queries = dict(_counts(status, width >= WIDE, glyphs))
+    for span in status_line(status, width, glyphs):
+        x -= width_of([span])
+        if x < 0:
+            return queries.get(span, "")
+    return ""
+
+
 def problem_lines(healths: Sequence[Health], problem: str, width: int) -> list[Line]:
     """What is wrong right now, folded to the width; nothing when all is well."""
     lines: list[Line] = [[(" ! ", "warn"), (sanitize.label(problem, 400), "warn")]] if problem else []
@@ -63,16 +75,8 @@ def _right(status: Status, width: int, glyphs: Glyphs) -> list[Span]:
     if status.following:
         parts.append([("follow", "active")])
     parts.append(_source(status))
-    wide = width >= 100
-    for count, state, word in (
-        (status.running, "running", "running"),
-        (status.waiting, "waiting", "waiting"),
-        (status.failed, "failed", "failed"),
-    ):
-        look = glyphs.states[state]
-        if count or state == "running":
-            text = f"{look.glyph} {count}" + (f" {word}" if wide else "")
-            parts.append([(text, look.role if count else "dim")])
+    wide = width >= WIDE
+    parts += [[span] for span, _ in _counts(status, wide, glyphs)]
     today = numbers.money(status.cost_today) or "$0"
     parts.append([(today, "text"), (" today" if wide else "", "dim")])
     gap = "   " if wide else "  "
@@ -80,6 +84,21 @@ def _right(status: Status, width: int, glyphs: Glyphs) -> list[Span]:
     for part in parts:
         spans += [(gap, "text"), *part]
     return [*spans, (" ", "text")]
+
+
+def _counts(status: Status, wide: bool, glyphs: Glyphs) -> list[tuple[Span, str]]:
+    """The counts that are not nothing, each with the filter that finds what it counts."""
+    spans: list[tuple[Span, str]] = []
+    for count, word, query in (
+        (status.running, "running", "is:running"),
+        (status.waiting, "waiting", "is:waiting"),
+        (status.failed, "failed", "is:failed since:today"),
+    ):
+        look = glyphs.states[word]
+        if count or word == "running":
+            text = f"{look.glyph} {count}" + (f" {word}" if wide else "")
+            spans.append(((text, look.role if count else "dim"), query))
+    return spans
 
 
 def _source(status: Status) -> list[Span]:

@@ -21,7 +21,7 @@ from tui.model.store import Store
 from tui.model.urgency import ACTIVE
 from tui.render import numbers, summaries
 from tui.render.glyphs import UNICODE, Glyphs, mark
-from tui.render.lines import Line, Span, pad, segments, width_of
+from tui.render.lines import Line, Span, fit, pad, segments, width_of
 
 INDENT = 2
 """Cells a level of the tree is moved to the right."""
@@ -76,12 +76,16 @@ def columns_for(width: int) -> tuple[Column, ...]:
     return tuple(sorted(chosen, key=lambda column: _ORDER.index(column.name)))
 
 
-def heading(width: int, left: str) -> Line:
+def heading(width: int, left: Line) -> Line:
     """The line above the tree: `left`, then the names of the columns."""
     shown = columns_for(width)
-    words = width - 1 - sum(column.width + 1 for column in shown)
+    room = width - 1 - sum(column.width + 1 for column in shown)
     right = "".join(" " + pad(column.heading, column.width, right=column.name not in _LEFT) for column in shown)
-    return [(pad(left, words), "dim"), (right + " ", "dim")]
+    spans: list[Span] = []
+    for text, role in left:
+        spans.append((fit(text, room), role))
+        room -= width_of(spans[-1:])
+    return [*spans, (" " * room, "dim"), (right + " ", "dim")]
 
 
 def fold_span(row: Row) -> range:
@@ -118,6 +122,16 @@ def laid_out(
         *segments(cells.note, room - words, styles),
         *segments([*right, (" ", "text")], width - room, styles),
     ]
+
+
+def under_filter(cells: Cells, row: Row, matched: bool, below: int) -> Cells:
+    """A session's cells while a filter is on: one that only leads to a match is dim, and says when folded how many of
+    the sessions `below` match."""
+    note = list(cells.note)
+    if below and row.fold == "closed":
+        note.append((f"  {below:,} below", "accent"))
+    words = cells.words if matched else [(text, "dim") for text, _ in cells.words]
+    return cells._replace(words=words, note=note)
 
 
 _COLUMN_ROLES = {"cost": "text", "delta": "accent"}

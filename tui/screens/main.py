@@ -13,17 +13,20 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from adapter.health import Health
-from tui.model.nodes import ChangeSet
+from tui.model.finder import Finder
+from tui.model.nodes import ChangeSet, Key
+from tui.model.query import Completion
 from tui.model.rows import VisibleRows
 from tui.model.store import Store
 from tui.model.tally import Tally
-from tui.render import keys
+from tui.render import filter_line, keys
 from tui.render.breadcrumb import breadcrumb
 from tui.render.health import Lags
 from tui.render.status import Status
 from tui.render.tabs import NAMES
 from tui.render.tree_row import heading
 from tui.widgets.detail import Detail
+from tui.widgets.filter_bar import FilterBar
 from tui.widgets.fixed_lines import FixedLines
 from tui.widgets.health_pane import HealthPane
 from tui.widgets.jumping_tree import JumpingTree
@@ -42,7 +45,7 @@ class MainScreen(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab,shift+tab", "other_pane", "tree or detail", id="pane.other", show=False),
-        Binding("escape", "back", "back to the tree", id="pane.back", show=False),
+        Binding("escape", "back", "back to the tree; there, no filter", id="pane.back", show=False),
         *(
             Binding(str(place), f"tab('{name}')", f"{name} tab", id=f"detail.{name.lower()}", show=False)
             for place, name in enumerate(NAMES, 1)
@@ -58,6 +61,7 @@ class MainScreen(Screen[None]):
         self.store = store
         self.rows = VisibleRows(store)
         self.tally = Tally(store)
+        self.finder = Finder(store)
         self.now = now
         self.paths = paths
         self.problem = ""
@@ -65,13 +69,15 @@ class MainScreen(Screen[None]):
         self.lags: Lags | None = None
         self._ticking: Timer | None = None
         self._remark = ""
+        self._home: Key | None = None
 
     def compose(self) -> ComposeResult:
         yield StatusBar(id="status")
         with Container(id="panes"):
             with Vertical(id="left"):
                 yield FixedLines([[]], id="heading")
-                yield JumpingTree(self.store, self.rows, self.now, id="tree")
+                yield JumpingTree(self.store, self.rows, self.now, self.finder, id="tree")
+                yield FilterBar(self._complete, id="filter")
                 yield FixedLines([[]], id="where")
             yield Detail(self.store, self.now, id="detail")
         yield HealthPane(id="health")
@@ -83,12 +89,18 @@ class MainScreen(Screen[None]):
         return self.query_one("#tree", JumpingTree)
 
     @property
+    def bar(self) -> FilterBar:
+        """The line in which the filter is typed."""
+        return self.query_one("#filter", FilterBar)
+
+    @property
     def detail(self) -> Detail:
         """The detail of the cursor."""
         return self.query_one("#detail", Detail)
 
     def on_mount(self) -> None:
         self.query_one("#health").display = False
+        self.bar.display = False
         self._ticking = self.set_interval(1, self.tick, pause=True)
         self._arrange(self.app.size.width)
         self.sessions.focus()
@@ -98,7 +110,10 @@ class MainScreen(Screen[None]):
 
     def changed(self, changes: ChangeSet) -> bool:
         """Takes a change of the model in; returns whether something has to be drawn."""
-        self.tally.update(changes, self.now())
+        now = self.now()
+        self.tally.update(changes, now)
+        if self.finder.update(changes, now):
+            self.sessions.keep(self.finder.trees)
         drawn = self.sessions.apply(changes)
         drawn = self.detail.node_changed(changes.dirty) or drawn
         self._show_status()
@@ -117,7 +132,10 @@ class MainScreen(Screen[None]):
 
     def tick(self) -> None:
         """Once a second while something that runs is in sight: elapsed times, and states that time changes."""
-        self.tally.tick(self.now())
+        now = self.now()
+        self.tally.tick(now)
+        if self.finder.tick(now):
+            self.sessions.keep(self.finder.trees)
         if self.sessions.tick():
             self.detail.tick()
         elif self._ticking is not None:
@@ -146,17 +164,53 @@ class MainScreen(Screen[None]):
         self._show_heading()
 
     def _show_heading(self) -> None:
-        left = f" Sessions {len(self.store.sessions):,}"
+        left = [*filter_line.count(self.finder), *filter_line.chips(self.finder)]
         self.query_one("#heading", FixedLines).show([heading(self.sessions.size.width, left)])
         self._show_where()
 
     def _show_where(self) -> None:
         """The way to the cursor, or what the last key has to say; on a low screen only that."""
         where = self.query_one("#where", FixedLines)
-        where.display = bool(self._remark) or self.size.height >= ROOMY
-        width = self.sessions.size.width
-        remark = [(f" {self._remark}", "accent")]
-        where.show([remark if self._remark else breadcrumb(self.store, self.sessions.cursor, width)])
+        editing = self.bar.editing
+        where.display = editing or bool(self._remark) or self.size.height >= ROOMY
+        if editing:
+            where.show([filter_line.hint(self.finder, self.bar.input.choices)])
+        elif self._remark:
+            where.show([[(f" {self._remark}", "accent")]])
+        else:
+            where.show([breadcrumb(self.store, self.sessions.cursor, self.sessions.size.width)])
+
+    # --- the filter ------------------------------------------------------------------------------------------
+
+    def filter(self, text: str) -> None:
+        """Shows the sessions that a query finds; an empty one shows all."""
+        self.finder.ask(text, self.now())
+        self.sessions.keep(self.finder.trees if self.finder.on else None, self._home if self.bar.editing else None)
+        self._show_status()
+
+    def _complete(self, text: str, cursor: int) -> Completion:
+        return self.finder.complete(text, cursor, self.now())
+
+    def on_jumping_tree_filter_wanted(self) -> None:
+        self._remark = ""
+        self._home = self.sessions.cursor
+        self.bar.edit(self.finder.text)
+        self._show_where()
+
+    def on_filter_bar_changed(self, message: FilterBar.Changed) -> None:
+        self.filter(message.text)
+
+    def on_filter_input_kept(self) -> None:
+        self._focus_tree()
+        self.sessions.go_to_match()
+
+    def on_filter_input_dropped(self) -> None:
+        self.filter("")
+        self._focus_tree()
+
+    def on_status_bar_filter_wanted(self, message: StatusBar.FilterWanted) -> None:
+        self.filter("" if message.text == self.finder.text else message.text)
+        self.sessions.go_to_match()
 
     # --- panes -----------------------------------------------------------------------------------------------
 
@@ -173,12 +227,15 @@ class MainScreen(Screen[None]):
 
     def on_descendant_focus(self) -> None:
         self._show_keys()
+        self._show_where()
 
     def _show_keys(self) -> None:
         in_detail = self.detail.view.has_focus
         self.set_class(in_detail, "in-detail")
         narrow = self.has_class("narrow")
         shown = (keys.DETAIL_ALONE if narrow else keys.DETAIL) if in_detail else keys.TREE
+        if self.bar.input.has_focus:
+            shown = keys.FILTER
         self.query_one("#keys", KeyBar).update(shown)
 
     def on_session_tree_node_selected(self, message: SessionTree.NodeSelected) -> None:
@@ -213,6 +270,8 @@ class MainScreen(Screen[None]):
             self._focus_detail()
 
     def action_back(self) -> None:
+        if self.sessions.has_focus and self.finder.on:
+            self.filter("")
         self._focus_tree()
 
     def action_tab(self, name: str) -> None:

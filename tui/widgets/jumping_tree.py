@@ -9,14 +9,16 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
+from tui.model.finder import Finder
 from tui.model.layout import parent_key, row_key, shown_session
-from tui.model.nodes import ChangeSet, Key, Session, session_key, turn_key
+from tui.model.nodes import ChangeSet, Key, Row, Session, session_key, turn_key
 from tui.model.rows import VisibleRows
 from tui.model.seek import Found, caller, enclosing, failures, focus, questions, seek, sibling
 from tui.model.state import newest_turn
 from tui.model.store import Store
 from tui.model.unfold import cycle, fold_all, reveal
 from tui.model.urgency import WAITING
+from tui.render.tree_row import Cells, under_filter
 from tui.widgets.session_tree import SessionTree
 
 BACK_LIMIT = 50
@@ -41,6 +43,9 @@ class JumpingTree(SessionTree):
         Binding("E", "find('failed', False)", "failure before", id="jump.failure_before", show=False),
         Binding("w", "find('waiting', True)", "next that waits for you", id="jump.waiting", show=False),
         Binding("r", "find('running', True)", "next that runs", id="jump.running", show=False),
+        Binding("slash", "filter", "filter the sessions", id="jump.filter", show=False),
+        Binding("n", "match(True)", "next match of the filter", id="jump.match", show=False),
+        Binding("N", "match(False)", "match before", id="jump.match_before", show=False),
         Binding("z", "cycle", "more of this session, then one line", id="jump.cycle", show=False),
         Binding("Z", "fold_all", "every session to one line", id="jump.fold_all", show=False),
     ]
@@ -51,8 +56,14 @@ class JumpingTree(SessionTree):
 
         text: str
 
-    def __init__(self, store: Store, rows: VisibleRows, now: Callable[[], int], *, id: str | None = None) -> None:
+    class FilterWanted(Message):
+        """The filter is to be typed."""
+
+    def __init__(
+        self, store: Store, rows: VisibleRows, now: Callable[[], int], finder: Finder, *, id: str | None = None
+    ) -> None:
         super().__init__(store, rows, now, id=id)
+        self.finder = finder
         self._came_from: list[Key] = []
         self._awaited: Callable[[], Key | None] | None = None
 
@@ -93,7 +104,8 @@ class JumpingTree(SessionTree):
     def action_find(self, kind: str, forward: bool) -> None:
         tops, cursor, store = self.rows.tops(), self.cursor, self.store
         if kind == "failed":
-            found = seek(store, tops, cursor, failures, forward=forward)
+            read = [key for key, session in store.sessions.items() if session.turns or session.final_status == "failed"]
+            found = seek(store, tops, cursor, failures, forward=forward, among=read)
         else:
             waiting = kind == "waiting"
             among = [key for key, state in self.rows.live.items() if (state.name in WAITING) == waiting]
@@ -101,6 +113,10 @@ class JumpingTree(SessionTree):
                 store, tops, cursor, self._questions if waiting else self._at_work, forward=forward, among=among
             )
         self._arrive(found, forward, _NOTHING[kind])
+        session = self.store.session_of(found.key) if found is not None else None
+        if session is not None and kind == "failed" and not session.loaded:
+            self._load([session])
+            self._awaited = lambda: _failed_step(session)
 
     def _questions(self, session: Session) -> list[Key]:
         return questions(self.store, session, self.now())
@@ -112,16 +128,37 @@ class JumpingTree(SessionTree):
         if found is None:
             self.post_message(self.Remark(nothing))
             return
-        alone = found.key == self.cursor
+        alone = self.rows.index_of(found.key) == self._cursor_at
         self.jump(found.key)
-        session = self.store.session_of(found.key)
-        if found.key.kind == "session" and session is not None and not session.loaded:
-            self._load([session])
-            self._awaited = lambda: _failed_step(session)
         if alone:
             self.post_message(self.Remark("this is the only one"))
         elif found.wrapped:
             self.post_message(self.Remark("from the top again" if forward else "from the end again"))
+
+    def _cells(self, row: Row) -> Cells:
+        cells = super()._cells(row)
+        session = shown_session(self.store, row.key) if self.finder.on else None
+        if session is None:
+            return cells
+        key = (session.source, session.id)
+        matched = key in self.finder.matches
+        return under_filter(cells, row, matched, self.finder.trees[key] - matched)
+
+    def action_filter(self) -> None:
+        self.post_message(self.FilterWanted())
+
+    def action_match(self, forward: bool) -> None:
+        if not self.finder.on:
+            self.post_message(self.Remark("no filter yet: / sets one"))
+            return
+        found = seek(self.store, self.rows.tops(), self.cursor, _itself, forward=forward, among=self.finder.matches)
+        self._arrive(found, forward, "nothing matches the filter")
+
+    def go_to_match(self) -> None:
+        """Goes to the first match, unless the cursor is in a session that matches."""
+        session = enclosing(self.store, self.cursor) if self.cursor is not None else None
+        if session is not None and (session.source, session.id) not in self.finder.matches:
+            self.action_match(True)
 
     def action_sibling(self, step: int) -> None:
         session = enclosing(self.store, self.cursor) if self.cursor is not None else None
@@ -200,6 +237,10 @@ class JumpingTree(SessionTree):
     def _load(self, sessions: list[Session]) -> None:
         for session in sessions:
             self.post_message(self.LoadWanted(session.source, session.id))
+
+
+def _itself(session: Session) -> list[Key]:
+    return [session_key(session)]
 
 
 def _ready(store: Store, above: Session, key: Key) -> bool:

@@ -6,7 +6,7 @@ about 4 ms and one changed row in 1.5 ms, whatever the number of rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -19,10 +19,11 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from tui.model.layout import shown_session
-from tui.model.nodes import ChangeSet, Key
+from tui.model.links import SessionKey
+from tui.model.nodes import ChangeSet, Key, Row
 from tui.model.rows import VisibleRows
 from tui.model.store import Store
-from tui.render.tree_row import cells_of, fold_span, laid_out
+from tui.render.tree_row import Cells, cells_of, fold_span, laid_out
 from tui.widgets.roles import ROLE_CLASSES, role_styles
 
 
@@ -111,6 +112,20 @@ class SessionTree(ScrollView, can_focus=True, inherit_bindings=False):
         self.refresh()
         return True
 
+    def keep(self, trees: Container[SessionKey] | None, home: Key | None = None) -> None:
+        """Shows only these trees, all of them for None. The cursor goes `home` when that is in sight, else it stays
+        where it is, else it goes to the top."""
+        top = self.scroll_offset.y
+        anchor, anchor_at = self._anchor(top)
+        if self.rows.keep(trees):
+            if self.cursor is None or self.rows.index_of(self.cursor) is None:
+                self._cursor_at = 0
+            self._place(anchor, anchor_at, top)
+            self._forget_unseen()
+        if home is not None:
+            self.select(home)
+        self.refresh()
+
     def tick(self) -> bool:
         """Draws the rows in sight whose elapsed time grows; returns whether there are any."""
         self.apply(ChangeSet(roots=set(), dirty=set()))
@@ -184,12 +199,15 @@ class SessionTree(ScrollView, can_focus=True, inherit_bindings=False):
         if index >= len(self.rows):
             return Strip.blank(width, self._styles["text"])
         row = self.rows.row(index)
-        cells = cells_of(self.store, row, self.now())
+        cells = self._cells(row)
         if cells.running and row.key not in self._ticking:
             self._ticking.add(row.key)
             self.post_message(self.RunningInSight())
         styles = self._cursor_styles if index == self._cursor_at else self._styles
         return Strip(laid_out(cells, row, width, styles), width)
+
+    def _cells(self, row: Row) -> Cells:
+        return cells_of(self.store, row, self.now())
 
     def _in_sight(self, index: int) -> bool:
         top = self.scroll_offset.y

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from tui.render.status import Status, problem_lines, status_line
+from dataclasses import dataclass
+
+from textual import events
+from textual.message import Message
+
+from tui.render.status import Status, filter_at, problem_lines, status_line
 from tui.widgets.fixed_lines import FixedLines
 
 
 class StatusBar(FixedLines):
     """Shows a Status at whatever width the screen has."""
+
+    @dataclass
+    class FilterWanted(Message):
+        """A count was clicked: the sessions that it counts are wanted."""
+
+        text: str
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__([[]], id=id)
@@ -18,6 +29,11 @@ class StatusBar(FixedLines):
         """Takes the new status in; draws only what differs."""
         self.status, self.problem = status, problem
         self._lay_out()
+
+    def on_click(self, event: events.Click) -> None:
+        text = filter_at(self.status, self.size.width, event.x) if event.y == 0 else ""
+        if text:
+            self.post_message(self.FilterWanted(text))
 
     def on_resize(self) -> None:
         self._lay_out()

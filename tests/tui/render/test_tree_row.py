@@ -100,7 +100,7 @@ def test_columns_line_up_and_only_the_least_useful_are_missing(width: int) -> No
     assert {"time", "cost"} <= set(names)
     wider = [column.name for column in columns_for(width + 40)]
     assert set(names) <= set(wider)
-    assert cell_len(plain(heading(width, " Sessions 3"))) == width
+    assert cell_len(plain(heading(width, [(" Sessions ", "dim"), ("3", "strong")]))) == width
 
 
 def test_the_columns_of_a_narrow_and_a_wide_tree() -> None:

@@ -1,0 +1,200 @@
+"""The filter as a user meets it: typing, completing, keeping, matches, what stays in sight, and the counts to click."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from textual import events
+from textual.pilot import Pilot
+
+from adapter.events import TurnFinalized
+from tests.tui import story
+from tests.tui.stage import feed, playing, screen_text
+from tests.tui.story import NOW, SOURCE, Step, prompt, session
+from tests.tui.test_jumps import where
+from tui.app import ViewerApp
+from tui.model.nodes import Key
+
+RETRY = Key(SOURCE, "session", "ses_retry", "ses_retry")
+BAD = Key(SOURCE, "session", "ses_bad", "ses_bad")
+
+
+async def type_filter(pilot: Pilot[Any], text: str) -> None:
+    await pilot.press("slash")
+    assert isinstance(pilot.app, ViewerApp)
+    pilot.app.main.bar.input.insert_text_at_cursor(text)
+    await pilot.pause()
+
+
+def heading(app: ViewerApp) -> str:
+    return screen_text(app)[1].split("▏")[0].strip()
+
+
+def tops(app: ViewerApp) -> list[str]:
+    return [session_id for _, session_id in app.main.rows.tops()]
+
+
+async def test_every_letter_narrows_the_list_and_escape_brings_all_back() -> None:
+    async with playing(story.everything()) as (app, pilot):
+        await pilot.press("slash", "i", "s", "colon", "f", "a", "i", "l")
+        await pilot.pause()
+        assert tops(app) == ["ses_bad"]
+        assert where(app) == "1 session matches   tab: is:failed"
+        assert heading(app).startswith("Sessions 1 of 7 is:fail ")
+        assert "esc no filter" in screen_text(app)[-1]
+        await pilot.press("escape")
+        await pilot.pause()
+        assert len(tops(app)) == 5
+        assert app.focused is app.main.sessions
+        assert heading(app).startswith("Sessions 7 ")
+
+
+async def test_enter_keeps_the_filter_and_goes_to_the_first_match_and_escape_in_the_tree_drops_it() -> None:
+    async with playing(story.everything()) as (app, pilot):
+        await type_filter(pilot, "lexer")
+        await pilot.press("enter")
+        assert app.focused is app.main.sessions
+        assert app.main.sessions.cursor == Key(SOURCE, "session", "ses_lexer", "ses_lexer")
+        assert tops(app) == ["ses_lexer"]
+        await pilot.press("slash")
+        assert app.main.bar.input.value == "lexer"
+        await pilot.press("enter", "escape")
+        assert len(tops(app)) == 5
+        assert app.main.sessions.cursor == Key(SOURCE, "session", "ses_lexer", "ses_lexer")
+
+
+async def test_tab_completes_the_word_and_goes_on_through_the_choices() -> None:
+    async with playing(story.everything()) as (app, pilot):
+        await type_filter(pilot, "ag")
+        bar = app.main.bar.input
+        seen = []
+        for key in ("tab", "tab", "tab", "shift+tab"):
+            await pilot.press(key)
+            seen.append(bar.value)
+        assert seen == ["agent:", "agent:build", "agent:explore", "agent:build"]
+        await pilot.press("space", "x")
+        assert bar.value == "agent:build x"
+
+
+async def test_a_sub_agent_that_matches_keeps_its_root_and_n_goes_to_it() -> None:
+    async with playing(story.everything()) as (app, pilot):
+        app.main.rows.close(RETRY)
+        await type_filter(pilot, "agent:explore")
+        assert tops(app) == ["ses_retry"]
+        assert "grep  1 below" in screen_text(app)[2]
+        await pilot.press("down")
+        await pilot.pause()
+        task = Key(SOURCE, "op", "ses_retry", "prt_ses_retry_3_2:tool")
+        assert app.main.sessions.cursor == task
+        await pilot.press("N")
+        await pilot.pause()
+        assert app.main.sessions.cursor == task
+        assert where(app) == "this is the only one"
+
+
+async def test_n_goes_through_the_matches_and_over_the_end() -> None:
+    async with playing(story.everything()) as (app, pilot):
+        await pilot.press("n")
+        await pilot.pause()
+        assert where(app) == "no filter yet: / sets one"
+        await type_filter(pilot, "since:1d -is:subagent")
+        await pilot.press("enter")
+        ids = []
+        for key in "nnnN":
+            await pilot.press(key)
+            assert app.main.sessions.cursor is not None
+            ids.append(app.main.sessions.cursor.id)
+        assert ids == ["ses_arm", "ses_bad", "ses_lexer", "ses_bad"]
+        await pilot.press("n", "n")
+        await pilot.pause()
+        assert app.main.sessions.cursor == RETRY
+        assert where(app) == "from the top again"
+
+
+async def test_when_nothing_matches_the_term_to_blame_is_named_and_the_tree_is_empty() -> None:
+    async with playing(story.everything()) as (app, pilot):
+        await type_filter(pilot, "is:running agent:nobody")
+        assert tops(app) == []
+        assert where(app) == "agent:nobody matches nothing"
+        await pilot.press("enter", "j", "n", "e", "enter", "z", "space")
+        await pilot.pause()
+        assert where(app) == "nothing has failed here"
+        await pilot.press("escape")
+        await pilot.pause()
+        assert app.main.sessions.cursor == RETRY
+
+
+async def test_sessions_come_and_go_as_they_begin_and_cease_to_match() -> None:
+    async with playing(story.everything()) as (app, pilot):
+        await type_filter(pilot, "is:running")
+        await pilot.press("enter")
+        assert tops(app) == ["ses_retry"]
+        step = Step("ses_new", 1, "usr_n", 5).op("tool", "bash", 4, None, label="make", running=True)
+        feed(app, [session("ses_new", "A new one", 6), prompt("ses_new", "usr_n", "go", 6), *step.events])
+        await pilot.pause()
+        assert tops(app) == ["ses_new", "ses_retry"]
+        assert heading(app).startswith("Sessions 3 of 8 is:running")
+        feed(app, [TurnFinalized(source=SOURCE, ts=NOW * 10**6, end_ts=NOW * 10**6, session_id="ses_new", turn_seq=1,
+                                 message_id="msg_ses_new_1", status="aborted")])  # fmt: skip
+        await pilot.pause()
+        assert tops(app) == ["ses_retry"]
+
+
+async def test_time_alone_ends_a_match() -> None:
+    moment = [float(NOW)]
+    async with playing(story.everything(), clock=lambda: moment[0]) as (app, pilot):
+        await type_filter(pilot, "is:running")
+        moment[0] += 86_400
+        app.main.tick()
+        await pilot.pause()
+        assert tops(app) == []
+
+
+async def test_clicking_a_count_shows_what_it_counts_and_clicking_again_shows_all() -> None:
+    async with playing(story.everything()) as (app, pilot):
+        x = screen_text(app)[0].index("1 failed")
+        await pilot.click("#status", offset=(x, 0))
+        await pilot.pause()
+        assert app.main.finder.text == "is:failed since:today"
+        assert tops(app) == ["ses_bad"]
+        assert app.main.sessions.cursor == BAD
+        await pilot.click("#status", offset=(x, 0))
+        assert len(tops(app)) == 5
+        await pilot.click("#status", offset=(2, 0))
+        assert len(tops(app)) == 5
+
+
+async def test_clicking_into_the_tree_keeps_the_filter_and_closes_the_line() -> None:
+    async with playing(story.everything()) as (app, pilot):
+        await type_filter(pilot, "is:failed")
+        await pilot.click("#tree", offset=(10, 0))
+        await pilot.pause()
+        assert not app.main.bar.editing
+        assert tops(app) == ["ses_bad"]
+
+
+async def test_pasted_text_is_made_harmless() -> None:
+    async with playing(story.everything()) as (app, pilot):
+        await pilot.press("slash")
+        app.main.bar.input.post_message(events.Paste("a\x1b[2Jb\u202ec\x07\nsecond line"))
+        await pilot.pause()
+        assert app.main.bar.input.value.startswith("ab")
+        assert not set(app.main.bar.input.value) & set("\x1b\u202e\x07\n")
+
+
+async def test_letters_that_are_keys_elsewhere_are_typed() -> None:
+    async with playing(story.everything()) as (app, pilot):
+        await pilot.press("slash", *"qfHe1?")
+        assert app.main.bar.input.value == "qfHe1?"
+        assert app.screen is app.main
+
+
+async def test_a_filter_works_on_a_small_screen() -> None:
+    async with playing(story.everything(), size=(60, 16)) as (app, pilot):
+        await type_filter(pilot, "agent:plan")
+        lines = screen_text(app)
+        assert lines[-3].startswith(" /agent:plan")
+        assert "1 session matches" in lines[-2]
+        await pilot.press("enter")
+        await pilot.pause()
+        assert "Explain the lexer" in screen_text(app)[2]

@@ -1,0 +1,91 @@
+"""The filter that is on: which sessions match, which trees stay in sight for it, kept up as sessions change."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from tui.model.index import Index
+from tui.model.links import SessionKey
+from tui.model.nodes import ChangeSet
+from tui.model.query import Completion, Found, accepts, complete, parse, search
+from tui.model.store import Store
+from tui.model.thresholds import MINUTE
+
+
+class Finder:
+    """Holds one query and its answer. `searched` counts the cards that were looked at, so that a test can hold a change
+    to its cost."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.index = Index(store)
+        self.text = ""
+        self.searched = 0
+        self.found = Found(set(), ())
+        self._trees: Counter[SessionKey] = Counter()
+        self._minute = 0
+
+    @property
+    def on(self) -> bool:
+        """Whether a filter is set."""
+        return bool(self.found.terms)
+
+    @property
+    def matches(self) -> set[SessionKey]:
+        """The sessions that match, sub-agents included."""
+        return self.found.keys
+
+    @property
+    def trees(self) -> Counter[SessionKey]:
+        """How many sessions match in each tree that stays in sight, by its top-level session."""
+        return self._trees
+
+    def ask(self, text: str, now_us: int) -> None:
+        """Takes another query; an empty one shows everything."""
+        self.text = text
+        terms = parse(text, now_us)
+        if terms:
+            self.index.fill(now_us)
+        self._minute = now_us // MINUTE
+        self.found = search(terms, self.index.cards.values()) if terms else Found(set(), ())
+        self.searched += len(self.index.cards) if terms else 0
+        self._count()
+
+    def update(self, changes: ChangeSet, now_us: int) -> bool:
+        """Asks the changed sessions again. True when another set of sessions matches, or hangs in other trees."""
+        changed = self.index.update(changes, now_us)
+        return self._again(changed, moved=bool(changes.roots))
+
+    def tick(self, now_us: int) -> bool:
+        """The same for the passing of time; once a minute everything, for `since:`."""
+        if not self.on:
+            return False
+        if now_us // MINUTE != self._minute and any(term.field == "since" for term in self.found.terms):
+            self.index.tick(now_us)
+            before = self._trees
+            self.ask(self.text, now_us)
+            return self._trees != before
+        return self._again(self.index.tick(now_us), moved=False)
+
+    def complete(self, text: str, cursor: int, now_us: int) -> Completion:
+        """What the word before the cursor may become."""
+        self.index.fill(now_us)
+        return complete(text, cursor, self.index)
+
+    def _again(self, changed: set[SessionKey], moved: bool) -> bool:
+        if not self.on:
+            return False
+        keys = self.found.keys
+        self.searched += len(changed)
+        fresh = {key for key in changed if (card := self.index.cards.get(key)) and accepts(self.found.terms, card)}
+        if not moved and changed & keys == fresh:
+            return False
+        keys -= changed
+        keys |= fresh
+        old = self._trees
+        self._count()
+        return self._trees != old
+
+    def _count(self) -> None:
+        top = self.store.links.top
+        self._trees = Counter([top(key) for key in self.found.keys])

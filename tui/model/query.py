@@ -1,0 +1,210 @@
+"""The language of the filter: parsing, searching, blaming the term that leaves nothing, and completing a word.
+
+    is:running agent:build model:opus tool:bash dir:app provider:anthropic version:1.18 cost>1 tokens>10k since:2d
+    word "some words" -negated
+
+All terms have to hold. One that is still being typed (`agent:`, `cost>`) or says nothing (`since:x`) holds for
+everything, so that the list does not flicker; the latter tells its problem. A word that stands in no title at all is
+looked for letter by letter, so that initials and left out letters find something.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Callable, Collection, Sequence
+from typing import NamedTuple
+
+from tui.model.index import WORDS, Card, Index
+from tui.model.links import SessionKey
+from tui.model.thresholds import MINUTE, SECOND
+
+TEXTS = ("agent", "model", "tool", "dir", "provider", "version")
+NUMBERS = ("cost", "tokens")
+TIMES = ("today", "1h", "1d", "7d", "30d")
+FIELDS = ("is:", *(f"{name}:" for name in TEXTS), "cost>", "tokens>", "since:")
+
+_TOKEN = re.compile(r'(?P<no>-?)(?:(?P<field>[A-Za-z]+)(?P<sign>:|<=|>=|<|>))?(?P<value>"[^"]*"?|\S*)')
+_NUMBER = re.compile(r"\$?(\d+(?:\.\d*)?|\.\d+)([kmg]?)")
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
+_SCALES = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
+_UNITS = {"s": SECOND, "m": MINUTE, "h": 60 * MINUTE, "d": 1440 * MINUTE, "w": 7 * 1440 * MINUTE}
+
+LOOSE_FROM = 3
+"""Letters from which a word is looked for letter by letter."""
+
+Test = Callable[[Card], bool]
+
+
+class Term(NamedTuple):
+    """One condition: `source` as it was typed, `word` when it is free text that may be looked for letter by letter,
+    `problem` what is wrong with it."""
+
+    source: str
+    test: Test
+    negated: bool = False
+    field: str = ""
+    word: str = ""
+    problem: str = ""
+
+
+class Found(NamedTuple):
+    """The sessions that a query finds and the terms as they were used. `blame` says what is wrong with a term, or which
+    one leaves nothing; `loosely` are the words that were looked for letter by letter."""
+
+    keys: set[SessionKey]
+    terms: tuple[Term, ...]
+    blame: str = ""
+    loosely: tuple[str, ...] = ()
+
+
+class Completion(NamedTuple):
+    """What may replace the text from `start` to the cursor."""
+
+    start: int
+    choices: list[str]
+
+
+def parse(text: str, now_us: int) -> tuple[Term, ...]:
+    """The terms of a query; `now_us` is what `since:` counts from."""
+    return tuple(_term(match, now_us) for match in _TOKEN.finditer(text) if match[0] not in ("", "-"))
+
+
+def search(terms: Sequence[Term], cards: Collection[Card]) -> Found:
+    """The sessions for which all terms hold. Each term looks only at what those before it have left."""
+    used = [_loosened(term, cards) for term in terms]
+    left = list(cards)
+    blame = next((term.problem for term in used if term.problem), "")
+    for number, term in enumerate(used):
+        before = left
+        test, negated = term.test, term.negated
+        left = [card for card in before if test(card) is not negated]
+        if before and not left:
+            blame = _blame(term, used[:number], cards)
+    loosely = tuple(old.word for old, new in zip(terms, used, strict=True) if old is not new)
+    return Found({card.key for card in left}, tuple(used), blame, loosely)
+
+
+def accepts(terms: Sequence[Term], card: Card) -> bool:
+    """Whether all terms hold for a card."""
+    return all(term.test(card) is not term.negated for term in terms)
+
+
+def complete(text: str, cursor: int, index: Index) -> Completion:
+    """What the word before the cursor may become: names of fields, or the known values of one."""
+    start = max(text.rfind(" ", 0, cursor), text.rfind("\t", 0, cursor)) + 1
+    if text.startswith("-", start):
+        start += 1
+    word = text[start:cursor].lower()
+    field, colon, value = word.partition(":")
+    if not colon:
+        return Completion(start, [name for name in FIELDS if name.startswith(word) and name != word])
+    if field == "is":
+        values: Sequence[str] = WORDS
+    elif field == "since":
+        values = TIMES
+    else:
+        values = index.values(field) if field in TEXTS else ()
+    value = value.strip('"')
+    known = [name for name in values if name.startswith(value)]
+    known += [name for name in values if value in name and not name.startswith(value)]
+    return Completion(start, [f'{field}:"{name}"' if " " in name else f"{field}:{name}" for name in known])
+
+
+def _term(match: re.Match[str], now_us: int) -> Term:
+    source, negated = match[0], bool(match["no"])
+    field, sign = (match["field"] or "").lower(), match["sign"]
+    value = match["value"].strip('"').lower()
+    if field in (*TEXTS, "is", "since") and sign == ":":
+        test, problem = _named(field, value, now_us)
+        return Term(source, test, negated and bool(value) and not problem, field, problem=problem)
+    if field in NUMBERS:
+        test, problem = _number(field, sign, value)
+        return Term(source, test, negated and bool(value) and not problem, field, problem=problem)
+    quoted = match["value"].startswith('"') and not field
+    word = value if quoted else source.lstrip("-").lower() if negated else source.lower()
+    return Term(source, lambda card: word in card.title, negated, "", "" if quoted or negated else word)
+
+
+def _named(field: str, value: str, now_us: int) -> tuple[Test, str]:
+    if not value:
+        return _everything, ""
+    if field == "is":
+        words = frozenset({value} if value in WORDS else {word for word in WORDS if word.startswith(value)})
+        if not words:
+            return _everything, f"is:{value} is no state: {', '.join(WORDS)}"
+        return (lambda card: not words.isdisjoint(card.words)), ""
+    if field == "since":
+        begin = since(value, now_us)
+        if begin is None:
+            return _everything, f"since:{value} is no time: write 30m, 2h, 7d, 1w, today or 2026-01-31"
+        return (lambda card: card.last_ts >= begin), ""
+    if field == "tool":
+        return (lambda card: value in card.tools), ""
+    if field == "agent":
+        return (lambda card: value in card.agent), ""
+    if field == "model":
+        return (lambda card: value in card.model), ""
+    if field == "provider":
+        return (lambda card: value in card.provider), ""
+    if field == "version":
+        return (lambda card: card.version.startswith(value)), ""
+    return (lambda card: value in card.dir), ""
+
+
+def since(value: str, now_us: int) -> int | None:
+    """The beginning (µs) of `2d`, `90m`, `today` or `2026-01-31` in local time; None when it is none of these."""
+    if value == "today":
+        today = datetime.datetime.fromtimestamp(now_us / 1e6).replace(hour=0, minute=0, second=0, microsecond=0)
+        return int(today.timestamp() * 1e6)
+    span = _SPAN.fullmatch(value)
+    if span is not None:
+        return now_us - int(float(span[1]) * _UNITS[span[2]])
+    try:
+        return int(datetime.datetime.fromisoformat(value).timestamp() * 1e6)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _number(field: str, sign: str, value: str) -> tuple[Test, str]:
+    if not value:
+        return _everything, ""
+    number = _NUMBER.fullmatch(value)
+    if number is None or sign == ":":
+        return _everything, f"{field}{sign}{value} is no comparison: write {field}>1, {field}<10k"
+    limit = float(number[1]) * _SCALES[number[2]]
+    if field == "cost":
+        tests: dict[str, Test] = {
+            ">": lambda card: card.cost > limit,
+            "<": lambda card: card.cost < limit,
+            ">=": lambda card: card.cost >= limit,
+            "<=": lambda card: card.cost <= limit,
+        }
+    else:
+        tests = {
+            ">": lambda card: card.tokens > limit,
+            "<": lambda card: card.tokens < limit,
+            ">=": lambda card: card.tokens >= limit,
+            "<=": lambda card: card.tokens <= limit,
+        }
+    return tests[sign], ""
+
+
+def _everything(_card: Card) -> bool:
+    return True
+
+
+def _loosened(term: Term, cards: Collection[Card]) -> Term:
+    """A word that no title holds becomes its letters in this order, each run of letters as short as can be."""
+    if len(term.word) < LOOSE_FROM or any(term.word in card.title for card in cards):
+        return term
+    letters = re.compile("".join(f"[^{re.escape(letter)}]*{re.escape(letter)}" for letter in term.word))
+    return term._replace(test=lambda card: letters.match(card.title) is not None)
+
+
+def _blame(term: Term, before: Sequence[Term], cards: Collection[Card]) -> str:
+    if not any(term.test(card) is not term.negated for card in cards):
+        unread = sum(not card.loaded for card in cards) if term.field == "tool" else 0
+        hint = f"; {unread:,} sessions have not been read" if unread else ""
+        return f"{term.source} matches nothing{hint}"
+    return f"{term.source} matches nothing together with {' '.join(other.source for other in before)}"

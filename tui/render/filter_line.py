@@ -1,0 +1,42 @@
+"""What the filter says: chips in the heading, and the hint under the line in which it is typed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tui.model.finder import Finder
+from tui.model.query import FIELDS
+from tui.render.lines import Line, Span
+
+GRAMMAR = " ".join(FIELDS) + ' word "some words" -not'
+
+
+def chips(finder: Finder) -> Line:
+    """The terms of the filter that is on, a word that was looked for letter by letter with a `~`."""
+    spans: list[Span] = []
+    for term in finder.found.terms:
+        loosely = "~" if term.word and term.word in finder.found.loosely else ""
+        spans += [(" ", "dim"), (f"{loosely}{term.source}", "bad" if term.problem else "key")]
+    return spans
+
+
+def count(finder: Finder) -> Line:
+    """How many sessions match, of how many there are."""
+    total = len(finder.store.sessions)
+    if not finder.on:
+        return [(f" Sessions {total:,}", "dim")]
+    found = len(finder.matches)
+    return [(" Sessions ", "dim"), (f"{found:,}", "strong" if found else "warn"), (f" of {total:,}", "dim")]
+
+
+def hint(finder: Finder, choices: Sequence[str]) -> Line:
+    """What is wrong, else what tab would make of the word, else the whole grammar."""
+    if not finder.text:
+        return [(f" {GRAMMAR}", "dim")]
+    if finder.found.blame:
+        return [(f" {finder.found.blame}", "warn")]
+    found = len(finder.matches)
+    spans: list[Span] = [(f" {found:,} sessions match" if found != 1 else " 1 session matches", "accent")]
+    if choices:
+        spans += [("   tab: ", "dim"), ("  ".join(choices[:12]), "text")]
+    return spans
