@@ -27,6 +27,8 @@ MARK_LIMIT = 4
 TAB_SIZE = 4
 TERMINAL_TAB_SIZE = 8
 
+_STRIDE = 1_000_000
+
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 # ECMA-48 with the 7-bit and 8-bit introducers. Bodies exclude all controls: a body cannot run over another
@@ -49,9 +51,11 @@ _INVISIBLE = re.compile(
     "]+"
 )
 _HARMFUL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+_HARMFUL_IN_BLOCK = re.compile(_HARMFUL.pattern.replace("\x00-\x1f", "\x00-\x09\x0b-\x1f"))
 _MARK = "[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
 _MARKS = re.compile(f"({_MARK}{{{MARK_LIMIT}}}){_MARK}+")
 _LEADING_MARKS = re.compile(f"^{_MARK}+")
+_ANY_TROUBLE = re.compile(_HARMFUL_IN_BLOCK.pattern[:-1] + _INVISIBLE.pattern[1:-2] + _MARK[1:])
 _COLOUR = re.compile(r"(?:\x1b\[|\x9b)([0-9;:]*)m")  # SGR, the one sequence whose meaning is kept
 
 
@@ -83,6 +87,20 @@ def line(text: str, limit: int = LINE_LIMIT) -> str:
         text = _MARKS.sub(r"\1", _HARMFUL.sub(_REPLACEMENT, text))
         cut = cut or len(text) > limit
     return text[: limit - 1] + "…" if cut else text
+
+
+def block(text: str, tab_size: int = TAB_SIZE) -> str:
+    """Many lines at once, between line feeds, each as `line` would clean it but not cut: for searching, where taking
+    a million lines one by one is what costs."""
+    if text.isascii():
+        if not text.replace("\n", "").isprintable():
+            text = _SEQUENCE.sub("", text).expandtabs(tab_size)
+            text = _HARMFUL_IN_BLOCK.sub(_REPLACEMENT, text)
+    elif _ANY_TROUBLE.search(text):
+        text = _INVISIBLE.sub("", text)
+        text = _SEQUENCE.sub("", text).expandtabs(tab_size)
+        text = _MARKS.sub(r"\1", _HARMFUL_IN_BLOCK.sub(_REPLACEMENT, text))
+    return text
 
 
 def runs(text: str, limit: int = LINE_LIMIT) -> list[tuple[str | None, str]]:
@@ -143,4 +161,13 @@ def lines(text: str, limit: int = LINE_LIMIT) -> Lines:
     A lone carriage return ends a line like the other line ends do: what a terminal would overwrite stays
     readable, so a command cannot hide its beginning.
     """
-    return Lines(text.splitlines(), limit)
+    if len(text) < 2 * _STRIDE:
+        return Lines(text.splitlines(), limit)
+    # 20 MB at once would hold the interpreter, and with it the screen, for a third of a second.
+    raw: list[str] = []
+    at = 0
+    while at < len(text):
+        end = text.find("\n", at + _STRIDE) + 1 or len(text)
+        raw += text[at:end].splitlines()
+        at = end
+    return Lines(raw, limit)
