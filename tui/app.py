@@ -116,7 +116,7 @@ def key_groups() -> list[Group]:
         ("In the tree", list(SessionTree.BINDINGS)),
         ("In the filter", list(FilterInput.BINDINGS)),
         ("Finding", list(JumpingTree.BINDINGS)),
-        ("In a text", list(LineView.BINDINGS)),
+        ("In a text", [*LineView.BINDINGS, *Detail.BINDINGS]),
     ]
     groups: list[Group] = []
     for name, bindings in parts:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
 from msgspec.structs import replace
+from textual.pilot import Pilot
 
 from adapter.events import Event, PayloadRef
 from tests.tui import story
 from tests.tui.stage import FakeSource, feed, playing, screen_text, until
 from tests.tui.story import SOURCE, Step, prompt, session
+from tui.app import ViewerApp
 from tui.model.nodes import Key
 
 BASH = Key(SOURCE, "op", "ses_retry", "prt_ses_retry_1_3:tool")
@@ -121,3 +128,102 @@ async def test_changes_in_quick_succession_do_not_hold_the_text_back() -> None:
             return "here it is" in shown(app)
 
         await until(pilot, arrived, 5)
+
+
+LONG = "\n".join(f"line {n}" + (" needle" if n % 100 == 50 else "") for n in range(1000))
+
+
+@asynccontextmanager
+async def reading(text: str, size: tuple[int, int] = (120, 40)) -> AsyncIterator[tuple[ViewerApp, Pilot[Any]]]:
+    """The app with the focus in a text on the Output tab."""
+    events = story.everything()
+    source = FakeSource({**story.texts(events), f"opencode-sqlite://?part_id={BASH.id[:-5]}&field=state.output": text})
+    async with playing(events, size=size, source=source) as (app, pilot):
+        app.main.sessions.select(BASH)
+        await pilot.press("3", "tab")
+        await until(
+            pilot, lambda: BASH.id[:-5] in app.main.detail.tabs["Output"][0].slot and "loading" not in shown(app)
+        )
+        yield app, pilot
+
+
+async def test_a_search_goes_to_the_hits_one_after_the_other_and_round() -> None:
+    async with reading(LONG) as (app, pilot):
+        view = app.main.detail.view
+        await pilot.press("slash", *"needle")
+        assert view.at == 50
+        assert "line 50 needle" in shown(app)
+        assert "/needle  1 of 10 lines" in shown(app)
+        await pilot.press("enter")
+        assert app.focused is view
+        await pilot.press("n", "n")
+        await pilot.pause()
+        assert (view.at, view.place) == (250, 3)
+        await pilot.press("N", "N", "N")
+        await pilot.pause()
+        assert (view.at, view.place) == (950, 10)
+        assert "10 of 10 lines  over the end" in shown(app)
+        await pilot.press("n")
+        assert view.at == 50
+
+
+async def test_escape_ends_the_search_and_only_then_goes_back_to_the_tree() -> None:
+    async with reading(LONG) as (app, pilot):
+        await pilot.press("slash", *"needle", "enter", "escape")
+        await pilot.pause()
+        assert app.focused is app.main.detail.view
+        assert "/needle" not in shown(app)
+        assert app.main.detail.view.words == ""
+        await pilot.press("slash", "x", "escape")
+        assert app.focused is app.main.detail.view
+        await pilot.press("escape")
+        assert app.focused is app.main.sessions
+
+
+async def test_a_search_starts_where_the_reader_is_and_takes_case_when_it_is_given() -> None:
+    async with reading(LONG + "\nNeedle") as (app, pilot):
+        view = app.main.detail.view
+        view.scroll_to(y=320, animate=False)
+        await pilot.press("slash", *"needle")
+        assert (view.at, view.place) == (350, 4)
+        await pilot.press("enter", "slash", *(["backspace"] * 6), *"Needle")
+        await pilot.pause()
+        assert list(view.hits) == [1000]
+
+
+async def test_what_is_not_there_is_said() -> None:
+    async with reading(LONG) as (app, pilot):
+        await pilot.press("slash", *"no such words", "enter", "n")
+        await pilot.pause()
+        assert "not in this text" in shown(app)
+
+
+async def test_hits_are_marked_and_only_lines_in_sight_are_drawn(drawn: Counter[str]) -> None:
+    async with reading("\n".join(f"{n:07} of a needle" for n in range(20_000)), size=(120, 30)) as (app, pilot):
+        view = app.main.detail.view
+        drawn.clear()
+        await pilot.press("slash", *"needle")
+        await until(pilot, lambda: view.share == 1)
+        assert len(view.hits) == 20_000
+        assert drawn["LineView"] <= 12 * view.size.height
+        assert [role for _, role in view.line_at(0)] == ["text", "match-here"]
+        assert [role for _, role in view.line_at(7)] == ["text", "match"]
+
+
+async def test_a_hit_far_to_the_right_is_brought_into_sight() -> None:
+    async with reading("x" * 400_000 + "\n" + "a" * 3000 + " needle " + "b" * 9000) as (app, pilot):
+        await pilot.press("slash", *"needle", "enter")
+        await pilot.pause()
+        assert "a needle b" in shown(app)
+
+
+async def test_a_search_follows_a_text_that_grows() -> None:
+    source = FakeSource({f"{FIELD}.metadata.output": "needle 1"})
+    async with playing(looping(), source=source) as (app, pilot):
+        app.main.sessions.select(LOOP)
+        await pilot.press("3", "tab")
+        await until(pilot, lambda: "needle 1" in shown(app))
+        await pilot.press("slash", *"needle", "enter")
+        source.texts[f"{FIELD}.metadata.output"] = "needle 1\nneedle 2\nneedle 3"
+        feed(app, looping(size=5))
+        await until(pilot, lambda: "1 of 3 lines" in shown(app))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pytest
 from rich.cells import cell_len
@@ -16,25 +16,8 @@ from tests.tui.stage import FakeSource, feed, playing, screen_text, until
 from tests.tui.story import NOW, SOURCE, Step, prompt, session
 from tui.app import ViewerApp
 from tui.model.nodes import Key
-from tui.widgets.fixed_lines import FixedLines
-from tui.widgets.line_view import LineView
-from tui.widgets.session_tree import SessionTree
 
 HOSTILE = "[/foo] [red]x[/] \x1b[2J\x1b]52;c;ZXZpbA==\x07 \x9b31m \u202etxet\u202c \x07\x7f end"
-
-
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """Counts the lines that each kind of widget draws."""
-    counts: Counter[str] = Counter()
-    for kind in (SessionTree, LineView, FixedLines):
-
-        def counting(self: Any, y: int, kind: type = kind, original: Any = kind.render_line) -> Any:
-            counts[kind.__name__] += 1
-            return original(self, y)
-
-        monkeypatch.setattr(kind, "render_line", counting)
-    return counts
 
 
 async def test_nothing_is_drawn_while_nothing_changes(drawn: Counter[str]) -> None:

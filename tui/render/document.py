@@ -73,11 +73,12 @@ class Painted(Text):
 class Document(Text):
     """A payload. `size` is its length in characters; kinds of documents paint their lines differently.
 
-    `as_written` says that a line of printable ASCII looks on the screen as it does in the payload, so that a search
-    needs to paint none of them.
+    `as_written` says that a line on the screen holds what the line of the payload does, cleaned and no more, so that a
+    search needs to paint none; tabs stop at every `tab_size` columns.
     """
 
     as_written = True
+    tab_size = sanitize.TAB_SIZE
 
     def __init__(self, lines: sanitize.Lines, size: int) -> None:
         self.lines = lines
@@ -109,17 +110,19 @@ class Document(Text):
 
     def find(self, pattern: re.Pattern[str], start: int, stop: int) -> list[int]:
         raw = self.lines.raw[start:stop]
-        whole = "\n".join(raw)
-        simple = self.as_written and whole.isascii() and whole.replace("\n", "").isprintable()
-        if not simple or max(map(len, raw), default=0) > sanitize.LINE_LIMIT:
+        if not self.as_written or max(map(len, raw), default=0) > sanitize.LINE_LIMIT:
             return super().find(pattern, start, stop)
+        whole = sanitize.block("\n".join(raw), self.tab_size)
         found: list[int] = []
-        at, line = 0, start
-        for match in pattern.finditer(whole):
+        line, at = start, 0
+        match = pattern.search(whole)
+        while match is not None:
             line += whole.count("\n", at, match.start())
-            at = match.start()
-            if not found or found[-1] != line:
-                found.append(line)
+            found.append(line)
+            # One hit a line is enough.
+            at = whole.find("\n", match.end()) + 1
+            line += 1
+            match = pattern.search(whole, at) if at else None
         return found
 
     def words(self) -> Iterator[str]:

@@ -16,8 +16,8 @@ TREE = (
     ("f", "follow"),
     ("H", "health"),
 )
-DETAIL = (("↑↓", "scroll"), ("1-6", "tabs"), ("tab", "tree"), ("f", "follow"), ("H", "health"))
-DETAIL_ALONE = (("↑↓", "scroll"), ("1-6", "tabs"), ("esc", "back"), ("f", "follow"))
+DETAIL = (("↑↓", "scroll"), ("1-6", "tabs"), ("/", "search"), ("tab", "tree"), ("f", "follow"), ("H", "health"))
+DETAIL_ALONE = (("↑↓", "scroll"), ("1-6", "tabs"), ("/", "search"), ("esc", "back"), ("f", "follow"))
 FILTER = (("tab", "complete"), ("⏎", "keep"), ("esc", "no filter"))
 HELP = (("↑↓", "scroll"), ("esc", "back"))
 ALWAYS = (("?", "help"), ("q", "quit"))

@@ -146,6 +146,8 @@ class Styles(dict[str, Style]):
 class Terminal(Document):
     """The output of a command."""
 
+    tab_size = sanitize.TERMINAL_TAB_SIZE
+
     def __init__(self, lines: sanitize.Lines, size: int) -> None:
         super().__init__(lines, size)
         self._changed_at = [0]

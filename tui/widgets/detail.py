@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import Vertical
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.timer import Timer
+from textual.widgets import Input
 
 from tui.model.nodes import Key
 from tui.model.store import Store
 from tui.render import detail, numbers, payload, tabs
 from tui.render.document import Joined, Painted, Text
 from tui.render.lines import Line, folded, width_of
+from tui.render.search import found_line
 from tui.widgets.fixed_lines import FixedLines
-from tui.widgets.line_view import LineView
+from tui.widgets.search_view import SearchView
 
 FETCH_AFTER = 0.06
 """Seconds the cursor has to rest on a node before its text is fetched: a held-down arrow key passes many."""
@@ -44,6 +48,13 @@ class Detail(Vertical):
     The tab that the user picked last is remembered: nodes that have it show it, the others their Overview.
     """
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "search", "search in the text", id="text.search", show=False),
+        Binding("n", "hit(1)", "next hit", id="text.next_hit", show=False),
+        Binding("N", "hit(-1)", "hit before", id="text.previous_hit", show=False),
+        Binding("escape", "end_search", "end the search", id="text.end_search", show=False),
+    ]
+
     @dataclass
     class TextWanted(Message):
         """A text is to be fetched; the answer goes to `deliver`."""
@@ -66,15 +77,21 @@ class Detail(Vertical):
 
     def compose(self) -> ComposeResult:
         yield TabLine([[]], id="tabs")
-        yield LineView(id="text")
+        yield SearchView(id="text")
+        with Horizontal(id="search"):
+            yield FixedLines([[(" /", "key")]], id="slash")
+            yield Input(placeholder="search in this text", select_on_focus=False, compact=True, id="words")
+        yield FixedLines([[]], id="found")
 
     def on_mount(self) -> None:
+        self.query_one("#search").display = self.query_one("#found").display = False
+        self.query_one("#words", Input).cursor_blink = False
         self._draw_tabs()
 
     @property
-    def view(self) -> LineView:
+    def view(self) -> SearchView:
         """The scrolling part."""
-        return self.query_one("#text", LineView)
+        return self.query_one("#text", SearchView)
 
     @property
     def tab(self) -> str:
@@ -159,6 +176,43 @@ class Detail(Vertical):
 
     def _width(self) -> int:
         return max(20, self.view.size.width - 1)
+
+    # --- searching -------------------------------------------------------------------------------------------
+
+    def action_search(self) -> None:
+        self.query_one("#search").display = True
+        words = self.query_one("#words", Input)
+        words.value = self.view.words
+        words.focus()
+
+    def action_hit(self, step: int) -> None:
+        self.view.step(step)
+
+    def action_end_search(self) -> None:
+        self.query_one("#words", Input).value = ""
+        self.view.search("")
+        self._end_typing()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        # Without a search escape is the screen's: it goes back to the tree.
+        return action != "end_search" or bool(self.view.words) or self.query_one("#search").display
+
+    def on_input_changed(self, message: Input.Changed) -> None:
+        if message.value != self.view.words:
+            self.view.search(message.value)
+
+    def on_input_submitted(self) -> None:
+        self._end_typing()
+
+    def _end_typing(self) -> None:
+        # The focus moves first: a widget that is hidden while it has the focus hands it to any other.
+        self.view.focus()
+        self.query_one("#search").display = False
+
+    def on_search_view_searched(self) -> None:
+        view, found = self.view, self.query_one("#found", FixedLines)
+        found.display = bool(view.words)
+        found.show([found_line(view.words, view.place, len(view.hits), view.share, view.wrapped)])
 
     # --- texts -----------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from tui.render.document import Painted, Text
-from tui.render.lines import segments, width_of
+from tui.render.lines import Line, segments, width_of
 from tui.render.terminal import Styles
 from tui.widgets.roles import ROLE_CLASSES, role_styles
 
@@ -81,7 +81,11 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
         index = self.scroll_offset.y + y
         if index >= len(self.lines):
             return Strip.blank(width, self._styles["text"])
-        return Strip(segments(self.lines[index], width, self._styles, self.offset_x), width)
+        return Strip(segments(self.line_at(index), width, self._styles, self.offset_x), width)
+
+    def line_at(self, index: int) -> Line:
+        """The line as it is to be drawn."""
+        return self.lines[index]
 
     def action_step(self, count: int) -> None:
         self.scroll_to(y=self.scroll_offset.y + count, animate=False)

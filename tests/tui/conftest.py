@@ -1,0 +1,26 @@
+"""What the tests of the screen share."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from tui.widgets.fixed_lines import FixedLines
+from tui.widgets.line_view import LineView
+from tui.widgets.session_tree import SessionTree
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Counts the lines that each kind of widget draws."""
+    counts: Counter[str] = Counter()
+    for kind in (SessionTree, LineView, FixedLines):
+
+        def counting(self: Any, y: int, kind: type = kind, original: Any = kind.render_line) -> Any:
+            counts[kind.__name__] += 1
+            return original(self, y)
+
+        monkeypatch.setattr(kind, "render_line", counting)
+    return counts

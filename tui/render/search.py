@@ -1,0 +1,31 @@
+"""What a search in a text looks for, and what it says it has found."""
+
+from __future__ import annotations
+
+import re
+
+from tui import sanitize
+from tui.render.lines import Line, Span
+
+
+def pattern_of(words: str) -> re.Pattern[str] | None:
+    """The words literally, in any case unless one of them is a capital; None for no words."""
+    if not words:
+        return None
+    return re.compile(re.escape(words), 0 if any(char.isupper() for char in words) else re.IGNORECASE)
+
+
+def found_line(words: str, place: int, count: int, share: float, wrapped: bool) -> Line:
+    """`place` is the number of the hit that is shown (0 none) of `count` lines; `share` (0 to 1) of the text has been
+    searched; `wrapped` when the last step went over an end."""
+    spans: list[Span] = [(f" /{sanitize.label(words, 60)}  ", "key")]
+    if count:
+        lines = "line" if count == 1 else "lines"
+        spans.append((f"{place:,} of {count:,} {lines}" if place else f"in {count:,} {lines}", "text"))
+    elif share >= 1:
+        spans.append(("not in this text", "warn"))
+    if share < 1:
+        spans.append((f"  searching, {share:.0%}", "dim"))
+    if wrapped:
+        spans.append(("  over the end", "dim"))
+    return spans

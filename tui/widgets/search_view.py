@@ -1,0 +1,142 @@
+"""A view of lines that can be searched: a text of any size, without ever holding up the screen."""
+
+from __future__ import annotations
+
+import re
+import time
+from array import array
+from bisect import bisect_left, bisect_right
+
+from textual.message import Message
+from textual.timer import Timer
+
+from tui.render.document import Text
+from tui.render.lines import Line, cut_out, marked, width_of
+from tui.render.search import pattern_of
+from tui.widgets.line_view import LineView
+
+SLICE = 0.006
+"""Seconds that one slice of a search may take on the UI loop, and the pause before the next is a third of it."""
+PAUSE = 0.002
+FIRST_LINES, MOST_LINES = 200, 10_000
+"""Lines of the first slice and of any: later ones follow the speed, because a plain line costs a hundredth of a
+painted one."""
+
+
+class SearchView(LineView):
+    """A LineView with a search: hits are lines, all of them marked, one of them the place where `step` goes on from."""
+
+    class Searched(Message):
+        """The number of hits, the place or the progress is different now."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.words = ""
+        self.hits = array("L")
+        self.at: int | None = None
+        self.wrapped = False
+        self._pattern: re.Pattern[str] | None = None
+        self._next = 0
+        self._lines = FIRST_LINES
+        self._origin: int | None = None
+        self._timer: Timer | None = None
+
+    @property
+    def place(self) -> int:
+        """The number of the hit that is shown, from 1; 0 none."""
+        index = bisect_left(self.hits, self.at) if self.at is not None else len(self.hits)
+        return index + 1 if index < len(self.hits) and self.hits[index] == self.at else 0
+
+    @property
+    def share(self) -> float:
+        """How much of the text has been searched, 0 to 1."""
+        return self._next / len(self.lines) if len(self.lines) else 1.0
+
+    def search(self, words: str) -> None:
+        """Looks for words from the top line in sight on, and goes to the first place where they are; "" ends it."""
+        self.words, self._pattern = words, pattern_of(words)
+        self.at, self.wrapped = None, False
+        self._begin(self.scroll_offset.y if words else None)
+        self.refresh()
+
+    def show(self, lines: Text, keep: bool = False, tail: bool = False) -> None:
+        super().show(lines, keep, tail)
+        if self._pattern is not None:
+            self.at = self.at if keep else None
+            self._begin(None)
+
+    def step(self, count: int) -> None:
+        """Goes to the next hit (1) or the one before (-1), over the ends."""
+        if not self.hits:
+            return
+        if self.at is None:
+            here = self.scroll_offset.y
+            index = bisect_left(self.hits, here) if count > 0 else bisect_right(self.hits, here) - 1
+        else:
+            index = bisect_right(self.hits, self.at) if count > 0 else bisect_left(self.hits, self.at) - 1
+        self.wrapped = not 0 <= index < len(self.hits)
+        self._go(self.hits[index % len(self.hits)])
+
+    def _begin(self, origin: int | None) -> None:
+        """Searches from the first line; goes to the first hit at or behind `origin`, unless that is None."""
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer = None
+        self.hits, self._next, self._lines, self._origin = array("L"), 0, FIRST_LINES, origin
+        if self._pattern is not None:
+            self._slice()
+        else:
+            self.post_message(self.Searched())
+
+    def _slice(self) -> None:
+        assert self._pattern is not None
+        self._timer = None
+        deadline = time.perf_counter() + SLICE
+        while self._next < len(self.lines):
+            began = time.perf_counter()
+            stop = min(len(self.lines), self._next + self._lines)
+            self.hits.extend(self.lines.find(self._pattern, self._next, stop))
+            self._next = stop
+            now = time.perf_counter()
+            if now - began > SLICE / 2:
+                self._lines = max(1, self._lines // 2)
+            elif now - began < SLICE / 8:
+                self._lines = min(MOST_LINES, self._lines * 2)
+            if now > deadline:
+                self._timer = self.set_timer(PAUSE, self._slice)
+                break
+        self._settle(done=self._next >= len(self.lines))
+
+    def _settle(self, done: bool) -> None:
+        """Goes to where the search leads as soon as that is known."""
+        if self._origin is not None and self.hits:
+            index = bisect_left(self.hits, self._origin)
+            if index < len(self.hits) or done:
+                self.wrapped = index == len(self.hits)
+                self._origin = None
+                self._go(self.hits[index % len(self.hits)])
+        self.post_message(self.Searched())
+
+    def _go(self, line: int) -> None:
+        """Brings a hit into sight, sideways too."""
+        before, self.at = self.at, line
+        top, height, width = self.scroll_offset.y, self.size.height, self.size.width
+        if not top <= line < top + height:
+            self.scroll_to(y=max(0, line - height // 3), animate=False)
+        assert self._pattern is not None
+        ranges = self.lines.ranges(line, self._pattern)
+        start, stop = (width_of(cut_out(self.lines[line], 0, place)) for place in ranges[0]) if ranges else (0, 0)
+        if not self.offset_x <= start <= stop <= self.offset_x + width:
+            self.offset_x = 0 if stop <= width else max(0, start - width // 3)
+            self.refresh()
+        for changed in (before, line):
+            if changed is not None:
+                self.refresh_line(changed)
+        self.post_message(self.Searched())
+
+    def line_at(self, index: int) -> Line:
+        line = self.lines[index]
+        if self._pattern is None:
+            return line
+        ranges = self.lines.ranges(index, self._pattern)
+        return marked(line, ranges, "match-here" if index == self.at else "match") if ranges else line
