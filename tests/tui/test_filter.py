@@ -198,3 +198,20 @@ async def test_a_filter_works_on_a_small_screen() -> None:
         await pilot.press("enter")
         await pilot.pause()
         assert "Explain the lexer" in screen_text(app)[2]
+
+
+async def test_s_and_o_order_the_trees_and_the_heading_says_how() -> None:
+    async with playing(story.everything()) as (app, pilot):
+        app.main.sessions.select(BAD)
+        await pilot.press("s")
+        await pilot.pause()
+        assert heading(app).startswith("Sessions 7 by cost ")
+        assert tops(app) == ["ses_retry", "ses_old", "ses_lexer", "ses_bad", "ses_arm"]
+        assert app.main.sessions.cursor == BAD
+        await pilot.press("o")
+        await pilot.pause()
+        assert heading(app).startswith("Sessions 7 by project and cost ")
+        assert any("app          Port to ARM" in line for line in screen_text(app))
+        await pilot.press("o", "s", "s", "s", "s")
+        await pilot.pause()
+        assert heading(app).startswith("Sessions 7   ")

@@ -12,11 +12,12 @@ from itertools import accumulate
 
 import msgspec
 
+from tui.model.arrange import Arrangement, Place
+from tui.model.arrange import place as place_of
 from tui.model.folds import EVERYTHING, TOOLS, Folds
 from tui.model.layout import Segment, fold_key, lay_out, parent_key, row_key, shown_ops, shown_session
 from tui.model.links import SessionKey
-from tui.model.nodes import ChangeSet, Key, Row, Session, op_id
-from tui.model.rollup import subtree
+from tui.model.nodes import ChangeSet, Key, Row, op_id
 from tui.model.seek import focus
 from tui.model.state import State, is_open, own_state
 from tui.model.store import Store
@@ -26,14 +27,11 @@ from tui.model.urgency import ACTIVE
 MANY = 50
 """Places that are moved one by one; beyond that sorting the whole list is cheaper."""
 
-_Place = tuple[int, int, SessionKey]
-"""Sorts the top-level sessions: group, time (newest first), key."""
-
 
 class _Block(msgspec.Struct):
     """The rows of one tree; `index` is made when a key is first looked for, and kept up to date from then on."""
 
-    place: _Place
+    place: Place
     rows: list[Row] = []
     segments: dict[Key, Segment] = {}
     index: dict[Key, int] | None = None
@@ -57,13 +55,13 @@ class VisibleRows:
     """The list that the tree widget draws. `laid_out` counts the blocks laid out so far, `made` the rows made for them,
     so that a test can hold an update to its cost.
 
-    Trees with something live in them come first, the one whose run began last on top: their order is steady while they
-    write. Then the others by their newest activity.
+    `arrangement` says in which order the trees stand.
     """
 
     def __init__(self, store: Store, folds: Folds | None = None) -> None:
         self.store = store
         self.folds = folds if folds is not None else Folds()
+        self.arrangement = Arrangement()
         self.laid_out = 0
         self.made = 0
         self._new = True
@@ -72,9 +70,9 @@ class VisibleRows:
         self._live: dict[SessionKey, State] = {}
         self._above_live: set[SessionKey] = set()
         self._blocks: dict[SessionKey, _Block] = {}
-        self._order: list[_Place] = []
+        self._order: list[Place] = []
         self._kept: Container[SessionKey] | None = None
-        self._shown: list[_Place] = []
+        self._shown: list[Place] = []
         self._ends: list[int] = []
 
     # -- reading ------------------------------------------------------------------------------------------------
@@ -93,7 +91,7 @@ class VisibleRows:
         if not 0 <= i < len(self):
             raise IndexError(i)
         at = bisect_right(self._ends, i)
-        block = self._blocks[self._shown[at][2]]
+        block = self._blocks[self._shown[at][-1]]
         return block.rows[i - self._ends[at] + len(block.rows)]
 
     def index_of(self, key: Key) -> int | None:
@@ -121,11 +119,11 @@ class VisibleRows:
 
     def tops(self) -> list[SessionKey]:
         """The top-level sessions in the order of the list."""
-        return [place[2] for place in self._shown]
+        return [place[-1] for place in self._shown]
 
     def open_tops(self) -> list[SessionKey]:
         """The top-level sessions that show what is below them."""
-        return [place[2] for place in self._shown if self._blocks[place[2]].rows[0].fold == "open"]
+        return [place[-1] for place in self._shown if self._blocks[place[-1]].rows[0].fold == "open"]
 
     def parent(self, key: Key) -> Key | None:
         """The key of the row above in the tree, None at the top."""
@@ -201,8 +199,8 @@ class VisibleRows:
     def _lay_out(self, roots: set[SessionKey], moved: set[SessionKey]) -> bool:
         """Lays out the trees of `roots`, and puts those of `moved` in their place."""
         grown: dict[SessionKey, int] = {}
-        out: list[_Place] = []
-        new: list[_Place] = []
+        out: list[Place] = []
+        new: list[Place] = []
         for key in roots | moved:
             block = self._blocks.get(key)
             if not self.store.is_top(key):
@@ -211,7 +209,7 @@ class VisibleRows:
                     out.append(block.place)
                 continue
             top = self.store.sessions[key]
-            place = self._place(top)
+            place = place_of(self.store, top, key in self._above_live, self.arrangement)
             if block is None or key in roots:
                 if block is None:
                     block = self._blocks[key] = _Block(place)
@@ -245,14 +243,22 @@ class VisibleRows:
         self._list()
         return self._shown != before
 
+    def arrange(self, arrangement: Arrangement) -> None:
+        """Puts the trees into another order."""
+        self.arrangement = arrangement
+        for key, block in self._blocks.items():
+            block.place = place_of(self.store, self.store.sessions[key], key in self._above_live, arrangement)
+        self._order = sorted(block.place for block in self._blocks.values())
+        self._list()
+
     def _keeps(self, top: SessionKey) -> bool:
         return self._kept is None or top in self._kept
 
     def _list(self) -> None:
         kept = self._kept
-        self._shown = self._order if kept is None else [place for place in self._order if place[2] in kept]
+        self._shown = self._order if kept is None else [place for place in self._order if place[-1] in kept]
         blocks = self._blocks
-        self._ends = list(accumulate([len(blocks[place[2]].rows) for place in self._shown]))
+        self._ends = list(accumulate([len(blocks[place[-1]].rows) for place in self._shown]))
 
     def _drop_segment(self, turn: Key) -> None:
         """The rows of a turn that changed have to be made again."""
@@ -263,7 +269,7 @@ class VisibleRows:
             if block is not None:
                 block.segments.pop(turn, None)
 
-    def _reorder(self, out: list[_Place], new: list[_Place]) -> None:
+    def _reorder(self, out: list[Place], new: list[Place]) -> None:
         if len(out) + len(new) > MANY:
             self._order = sorted(block.place for block in self._blocks.values())
             return
@@ -271,12 +277,6 @@ class VisibleRows:
             del self._order[bisect_left(self._order, place)]
         for place in new:
             insort(self._order, place)
-
-    def _place(self, top: Session) -> _Place:
-        if (top.source, top.id) not in self._above_live:
-            return (1, -subtree(self.store, top).last_ts, (top.source, top.id))
-        prompt = next(reversed(top.prompts.values()), None)
-        return (0, -(prompt.ts if prompt is not None else top.start_ts), (top.source, top.id))
 
     # -- folding ------------------------------------------------------------------------------------------------
 

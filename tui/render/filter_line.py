@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tui.model.arrange import ORDERS, Arrangement
 from tui.model.finder import Finder
 from tui.model.query import FIELDS
 from tui.render.lines import Line, Span
@@ -18,6 +19,13 @@ def chips(finder: Finder) -> Line:
         loosely = "~" if term.word and term.word in finder.found.loosely else ""
         spans += [(" ", "dim"), (f"{loosely}{term.source}", "bad" if term.problem else "key")]
     return spans
+
+
+def order(how: Arrangement) -> Line:
+    """In which order the trees stand, where it is not the usual one."""
+    words = [how.order] if how.order != ORDERS[0] else []
+    words += ["project"] if how.by_project else []
+    return [(f" by {' and '.join(reversed(words))}", "accent")] if words else []
 
 
 def count(finder: Finder) -> Line:

@@ -164,7 +164,8 @@ class MainScreen(Screen[None]):
         self._show_heading()
 
     def _show_heading(self) -> None:
-        left = [*filter_line.count(self.finder), *filter_line.chips(self.finder)]
+        shown = filter_line.order(self.rows.arrangement)
+        left = [*filter_line.count(self.finder), *shown, *filter_line.chips(self.finder)]
         self.query_one("#heading", FixedLines).show([heading(self.sessions.size.width, left)])
         self._show_where()
 

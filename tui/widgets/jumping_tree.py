@@ -9,6 +9,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
+from tui.model.arrange import project
 from tui.model.finder import Finder
 from tui.model.layout import parent_key, row_key, shown_session
 from tui.model.nodes import ChangeSet, Key, Row, Session, session_key, turn_key
@@ -18,7 +19,7 @@ from tui.model.state import newest_turn
 from tui.model.store import Store
 from tui.model.unfold import cycle, fold_all, reveal
 from tui.model.urgency import WAITING
-from tui.render.tree_row import Cells, under_filter
+from tui.render.tree_row import Cells, under_filter, under_project
 from tui.widgets.session_tree import SessionTree
 
 BACK_LIMIT = 50
@@ -46,6 +47,8 @@ class JumpingTree(SessionTree):
         Binding("slash", "filter", "filter the sessions", id="jump.filter", show=False),
         Binding("n", "match(True)", "next match of the filter", id="jump.match", show=False),
         Binding("N", "match(False)", "match before", id="jump.match_before", show=False),
+        Binding("s", "sort", "by activity, cost, tokens, duration, name", id="jump.sort", show=False),
+        Binding("o", "group", "project by project, or not", id="jump.group", show=False),
         Binding("z", "cycle", "more of this session, then one line", id="jump.cycle", show=False),
         Binding("Z", "fold_all", "every session to one line", id="jump.fold_all", show=False),
     ]
@@ -137,12 +140,27 @@ class JumpingTree(SessionTree):
 
     def _cells(self, row: Row) -> Cells:
         cells = super()._cells(row)
-        session = shown_session(self.store, row.key) if self.finder.on else None
+        if row.depth and not self.finder.on:
+            return cells
+        session = shown_session(self.store, row.key)
         if session is None:
+            return cells
+        if self.rows.arrangement.by_project and not row.depth:
+            cells = under_project(cells, project(session))
+        if not self.finder.on:
             return cells
         key = (session.source, session.id)
         matched = key in self.finder.matches
         return under_filter(cells, row, matched, self.finder.trees[key] - matched)
+
+    def action_sort(self) -> None:
+        self._moved_by_hand()
+        self.arrange(self.rows.arrangement.next_order())
+
+    def action_group(self) -> None:
+        self._moved_by_hand()
+        how = self.rows.arrangement
+        self.arrange(how._replace(by_project=not how.by_project))
 
     def action_filter(self) -> None:
         self.post_message(self.FilterWanted())

@@ -18,6 +18,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from tui.model.arrange import Arrangement
 from tui.model.layout import shown_session
 from tui.model.links import SessionKey
 from tui.model.nodes import ChangeSet, Key, Row
@@ -125,6 +126,15 @@ class SessionTree(ScrollView, can_focus=True, inherit_bindings=False):
         if home is not None:
             self.select(home)
         self.refresh()
+
+    def arrange(self, arrangement: Arrangement) -> None:
+        """Puts the trees into another order; the cursor stays on its node, in its line where that can be."""
+        top = self.scroll_offset.y
+        anchor, anchor_at = self._anchor(top)
+        self.rows.arrange(arrangement)
+        self._place(anchor, anchor_at, top)
+        self.refresh()
+        self.post_message(self.StatusChanged())
 
     def tick(self) -> bool:
         """Draws the rows in sight whose elapsed time grows; returns whether there are any."""
