@@ -66,6 +66,13 @@ class OpencodeSource:
         """
         return self._tailer.follow()
 
+    async def glance(self) -> AsyncIterator[Batch]:
+        """What `tail` begins with, once: the catalogue, the sessions that may be live, whole, and how every other one
+        ended. Raises SourceUnavailable."""
+        await self.open()
+        async for batch in self._tailer.follow(once=True):
+            yield batch
+
     async def stream(self, cursor: str | None = None, *, follow: bool = False) -> AsyncIterator[Batch]:
         """Every session whole, oldest row first, one batch each, and with `follow` every change from then on.
 

@@ -23,6 +23,15 @@ Examples:
   opencode-viewer doctor --json               what can be read, and how
 Exit status: 0 fine, 1 degraded (doctor), 2 no usable database or wrong arguments."""
 
+LS_EPILOG = """\
+Terms, as behind / on the screen:
+  word "some words"    in the title
+  is:running           also waiting failed idle stalled orphaned aborted archived subagent fork root ...
+  agent: model: provider: version: dir: tool:
+  cost>1 tokens<10k    with sub-agents; also >= and <=
+  since:2d             also since:90m, since:today, since:2026-01-31
+  -- -is:subagent      a term with a minus holds where it does not; -- ends the options before it"""
+
 
 def build_parser() -> argparse.ArgumentParser:
     """All arguments. Building it imports nothing of ours but the version."""
@@ -76,6 +85,18 @@ def build_parser() -> argparse.ArgumentParser:
     )
     tree.add_argument("--session", metavar="ID", help="only this session and its sub-agents")
     tree.add_argument("--json", action="store_true", help="one JSON object")
+
+    ls = commands.add_parser(
+        "ls",
+        parents=[database],
+        formatter_class=raw,
+        help="the sessions, all or those that a filter finds",
+        description="One line a session, newest activity first, or one JSON object: state, newest activity, dollars "
+        "with sub-agents,\nid, agent, model, project, title.",
+        epilog=LS_EPILOG,
+    )
+    ls.add_argument("--json", action="store_true", help="one JSON object")
+    ls.add_argument("filter", metavar="FILTER", nargs="*", help="terms that all have to hold, see below")
 
     show = commands.add_parser(
         "show",

@@ -1,4 +1,4 @@
-"""The commands without a screen: events, tree, show, doctor. stdout carries data only; remarks go to stderr.
+"""The commands without a screen: events, tree, ls, show, doctor. stdout carries data only; remarks go to stderr.
 
 Nothing here may import Textual: these commands have to start fast and work in a pipe.
 """
@@ -190,6 +190,56 @@ async def _family(source: OpencodeSource, session_id: str) -> list[str]:
     return family
 
 
+async def ls(arguments: argparse.Namespace, paths: list[Path]) -> int:
+    """The sessions that a filter finds, as the screen knows them when it starts; what they did is read where the filter
+    asks for it."""
+    from tui.model.index import Index
+    from tui.model.listing import in_order, listing, listing_text
+    from tui.model.query import parse, search
+    from tui.model.store import Store
+
+    now_us = int(time.time() * 1e6)
+    terms = parse(" ".join(_quoted(word) for word in arguments.filter), now_us)
+    problem = next((term.problem for term in terms if term.problem), "")
+    if problem:
+        return _complain(problem)
+    store = Store()
+    async with AsyncExitStack() as stack:
+        sources = [await stack.enter_async_context(_source(path, arguments)) for path in paths]
+        try:
+            for source in sources:
+                async for batch in source.glance():
+                    store.apply(batch.events)
+            index = Index(store)
+            index.fill(now_us)
+            if any(term.field == "tool" for term in terms):
+                rest = search([term for term in terms if term.field != "tool"], index.cards.values())
+                for source in sources:
+                    for name, session_id in rest.keys:
+                        if name == source.source and not store.sessions[name, session_id].loaded:
+                            index.update(store.apply(await source.load(session_id)), now_us)
+        except SourceUnavailable as error:
+            return _complain(str(error))
+    found = search(terms, index.cards.values())
+    sessions = in_order(store, found.keys)
+    if arguments.json:
+        sys.stdout.buffer.write(json_line(listing(store, sessions, now_us, [source.source for source in sources])))
+    else:
+        for line in listing_text(store, sessions, now_us):
+            print(line)
+    if found.blame:
+        print(f"opencode-viewer: {sanitize.label(found.blame, limit=1000)}", file=sys.stderr)
+    return OK
+
+
+def _quoted(word: str) -> str:
+    """A word of the command line as the filter's language has it: what the shell kept together stays together."""
+    if " " not in word or '"' in word:
+        return word
+    field, colon, value = word.partition(":")
+    return f'{field}:"{value}"' if colon and " " not in field else f'"{word}"'
+
+
 async def show(arguments: argparse.Namespace, paths: list[Path]) -> int:
     """One payload, whole."""
     problem = ""
@@ -303,4 +353,4 @@ def _complain(words: str) -> int:
     return UNUSABLE
 
 
-COMMANDS = {"events": events, "tree": tree, "show": show, "doctor": doctor}
+COMMANDS = {"events": events, "tree": tree, "ls": ls, "show": show, "doctor": doctor}

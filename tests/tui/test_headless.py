@@ -137,6 +137,39 @@ def test_tree_shows_sub_agents_under_their_call(database: Path) -> None:
     assert len(inner) - len(inner.lstrip()) > len(outer) - len(outer.lstrip())
 
 
+def test_ls_lists_the_sessions_that_a_filter_finds(database: Path) -> None:
+    everything = json.loads(run("ls", "--json", "--db", database).stdout)["sessions"]
+    with sqlite3.connect(database) as plain:
+        assert {session["id"] for session in everything} == {row[0] for row in plain.execute("SELECT id FROM session")}
+    times = [session["last_ts"] for session in everything]
+    assert times == sorted(times, reverse=True)
+    children = json.loads(run("ls", "--json", "--db", database, "is:subagent").stdout)["sessions"]
+    assert [session["id"] for session in children] == [one["id"] for one in everything if one["parent_id"]]
+    lines = run("ls", "--db", database, "retry test", "--", "-is:subagent").stdout.decode().splitlines()
+    assert len(lines) == 1
+    assert lines[0].endswith("Make the retry test stable")
+
+
+def test_ls_reads_what_a_session_did_where_the_filter_asks_for_it(database: Path) -> None:
+    with sqlite3.connect(database) as plain:
+        query = (
+            """SELECT DISTINCT session_id FROM part WHERE data LIKE '%"type":"tool"%' AND data LIKE '%"tool":"task"%'"""
+        )
+        callers = {row[0] for row in plain.execute(query)}
+    found = json.loads(run("ls", "--json", "--db", database, "tool:task").stdout)["sessions"]
+    assert {session["id"] for session in found} == callers
+    assert callers
+
+
+def test_ls_says_which_term_matches_nothing_and_refuses_one_that_says_nothing(database: Path) -> None:
+    done = run("ls", "--db", database, "agent:nobody")
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert done.stderr == b"opencode-viewer: agent:nobody matches nothing\n"
+    wrong = run("ls", "--db", database, "is:nonsense")
+    assert (wrong.returncode, wrong.stdout) == (2, b"")
+    assert b"is:nonsense is no state" in wrong.stderr
+
+
 def test_show_prints_the_exact_text_of_a_reference(database: Path) -> None:
     events = lines(run("events", "--db", database).stdout)
     reference = next(
@@ -183,7 +216,7 @@ def test_doctor_is_degraded_by_a_row_that_cannot_be_read(tmp_path: Path) -> None
     assert json.loads(done.stdout)["sources"][0]["warnings"] == {"broken JSON": 1}
 
 
-@pytest.mark.parametrize("name", ["events", "tree", "doctor"])
+@pytest.mark.parametrize("name", ["events", "tree", "ls", "doctor"])
 @pytest.mark.parametrize("case", ["missing", "directory", "empty", "text", "foreign"])
 def test_a_database_that_cannot_be_read_is_one_line_and_exit_2(name: str, case: str, tmp_path: Path) -> None:
     path = tmp_path / "opencode.db"
