@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -119,6 +120,20 @@ class Database:
             async with self.reader.snapshot() as snapshot:
                 whole += await read_messages(snapshot, self.schema, session_id, [message_id])
         return whole
+
+    async def read_page(self, session_ids: list[str]) -> list[RawSession]:
+        """Several whole sessions, in one transaction and asked for at once; those it has no time for, one by one."""
+        async with self.reader.snapshot() as snapshot:
+            readings = [read_session(snapshot, self.schema, session_id) for session_id in session_ids]
+            found = await asyncio.gather(*readings, return_exceptions=True)
+        sessions = []
+        for session_id, result in zip(session_ids, found, strict=True):
+            if isinstance(result, DeadlineExceeded):
+                result = await self.read_whole(session_id)
+            elif isinstance(result, BaseException):
+                raise result
+            sessions.append(result)
+        return sessions
 
     async def session_rows(self) -> list[SessionRow]:
         """Every session row, newest activity first."""

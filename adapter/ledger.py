@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 
 from adapter.connection import Row
 from adapter.database import Database
 from adapter.events import Event, LogEntry, OpRemoved, SessionRemoved, TurnRemoved
 from adapter.health import Health
 from adapter.mapping.session import LastAnswer, map_session, root_of
+from adapter.pace import paced
 from adapter.reading import RawSession, decode_rows
 from adapter.rows import SessionRow, milliseconds, session_row
-from adapter.tracked import TrackedSession, digest
+from adapter.tracked import TrackedSession, digest, last_answer, map_rows
 
 
 class Ledger:
@@ -76,13 +77,13 @@ class Ledger:
         self._ended[row.id] = answer
         return self.session(row)
 
-    def whole(self, session_id: str, raw: RawSession) -> list[Event]:
+    async def whole(self, session_id: str, raw: RawSession) -> list[Event]:
         """Takes a whole session, and tracks it from now on."""
         if raw.session is None:
             return self.forget(session_id)
         session = self.tracked.setdefault(session_id, TrackedSession(self._source, session_id))
         session.shelf = raw.session.shelf
-        events = session.replace(decode_rows(raw))
+        events = await paced(session.replace(decode_rows(raw), raw.message_ids))
         self._ended.pop(session_id, None)
         self.count_warnings(events)
         return [*self.session(raw.session), *events]
@@ -93,7 +94,7 @@ class Ledger:
             return self.forget(session.id)
         if raw.session.shelf != session.shelf:
             return None
-        events = session.update(decode_rows(raw), message_ids)
+        events = session.update(list(decode_rows(raw)), message_ids)
         if events is None:
             return None
         self.count_warnings(events)
@@ -129,15 +130,23 @@ class Ledger:
                 )
         return events
 
-    def once(self, session_id: str, raw: RawSession, parents: dict[str, str | None]) -> list[Event]:
+    async def once(self, session_id: str, raw: RawSession, parents: Mapping[str, str | None]) -> list[Event]:
         """The events of a whole session, without remembering it; nothing when it is gone."""
         if raw.session is None:
             return []
-        session = TrackedSession(self._source, session_id)
-        turns = session.replace(decode_rows(raw))
+        answers: list[tuple[str, LastAnswer | None]] = []
+
+        def pieces() -> Iterator[list[Event]]:
+            for _, _, mapped in map_rows(self._source, decode_rows(raw)):
+                answers.append((mapped.role, mapped.last))
+                yield [event for group in mapped.groups.values() for event in group]
+
+        turns = await paced(pieces())
         self.count_warnings(turns)
-        root = root_of(session_id, {session_id: raw.session.parent_id, **parents})
-        return [*map_session(self._source, raw.session, root, session.last_answer()), *turns]
+        if session_id not in parents:
+            parents = {session_id: raw.session.parent_id, **parents}
+        root = root_of(session_id, parents)
+        return [*map_session(self._source, raw.session, root, last_answer(reversed(answers))), *turns]
 
     def warn(self, kind: str) -> None:
         """Counts one warning in health."""

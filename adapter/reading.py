@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import asyncio
+import heapq
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -48,6 +51,11 @@ class RawSession(msgspec.Struct, frozen=True):
         """How many rows were read beside the session's own."""
         return len(self.messages) + len(self.parts) + len(self.session_messages)
 
+    @property
+    def message_ids(self) -> set[str]:
+        """The ids of all messages, of both kinds."""
+        return {_name(columns[0]) for columns, _ in (*self.messages, *self.session_messages)}
+
     def __add__(self, more: RawSession) -> RawSession:
         """This and what was read later, whose session row is the newer one."""
         return RawSession(
@@ -70,8 +78,13 @@ async def read_session(snapshot: Snapshot, schema: Schema, session_id: str) -> R
     raw = await _session_only(snapshot, schema, session_id)
     tables = shelf_tables(schema, raw.session)
     if "message" in tables:
-        raw.messages.extend(await _data_rows(snapshot, "message", MESSAGE_COLUMNS, "session_id = ?", session_id))
-        raw.parts.extend(await _data_rows(snapshot, "part", PART_COLUMNS, "session_id = ?", session_id))
+        # Asked for at once: each answer that is waited for costs two changes of thread.
+        messages, parts = await asyncio.gather(
+            _data_rows(snapshot, "message", MESSAGE_COLUMNS, "session_id = ?", session_id),
+            _data_rows(snapshot, "part", PART_COLUMNS, "session_id = ?", session_id),
+        )
+        raw.messages.extend(messages)
+        raw.parts.extend(parts)
     if "session_message" in tables:
         raw.session_messages.extend(await _session_messages(snapshot, schema, "session_id = ?", session_id))
     return raw
@@ -126,7 +139,8 @@ async def _data_rows(
     snapshot: Snapshot, table: str, columns: Sequence[str], where: str, value: str
 ) -> list[tuple[Row, bool]]:
     """Rows with their data, and whether the data was too large to read."""
-    names = ", ".join(f'"{column}"' for column in columns)
+    # As bytes: SQLite gives the JSON as it lies there, and the decoder reads UTF-8; a str would be made in between.
+    names = ", ".join(f'"{column}"' for column in columns[:-1]) + ', CAST("data" AS BLOB)'
     try:
         return [(row, False) for row in await snapshot.rows(f'SELECT {names} FROM "{table}" WHERE {where}', (value,))]
     except RowTooLarge:
@@ -135,41 +149,44 @@ async def _data_rows(
     out: list[tuple[Row, bool]] = []
     for row in await snapshot.rows(f'SELECT {heads} FROM "{table}" WHERE {where}', (value,)):
         try:
-            data = (await snapshot.rows(f'SELECT data FROM "{table}" WHERE id = ?', (row[0],)))[0]
+            data = (await snapshot.rows(f'SELECT CAST("data" AS BLOB) FROM "{table}" WHERE id = ?', (row[0],)))[0]
             out.append(((*row, *data), False))
         except RowTooLarge:
             out.append(((*row, None), True))
     return out
 
 
-def decode_rows(raw: RawSession) -> list[MessageRow]:
-    """Decodes what was read, in the order that `MessageRow.place` says. Parts whose message row is not there are left
-    out, and so are rows of session_message with the id of a message."""
-    by_message: dict[str, list[PartRow]] = {}
-    for columns, too_large in raw.parts:
-        row = RawRow(
-            _name(columns[0]),
-            _name(columns[1]),
-            _name(columns[2]),
-            milliseconds(columns[3]),
-            milliseconds(columns[4]),
-            columns[5],
-        )
-        part = TOO_LARGE if too_large else decode_part(_data(columns[5]))
-        by_message.setdefault(row.message_id, []).append(PartRow(row, part))
-    out = []
+def decode_rows(raw: RawSession) -> Iterator[MessageRow]:
+    """Decodes what was read, message by message, in the order that `MessageRow.place` says. Parts whose message row is
+    not there are left out, and so are rows of session_message with the id of a message."""
+    messages = _decode_messages(raw)
+    if not raw.session_messages:
+        return messages
+    known = {_name(columns[0]) for columns, _ in raw.messages}
+    others = [item for item in _decode_session_messages(raw.session_messages) if item.row.id not in known]
+    return heapq.merge(messages, others, key=lambda item: item.place)
+
+
+def _decode_messages(raw: RawSession) -> Iterator[MessageRow]:
+    parts: defaultdict[str, list[tuple[Row, bool]]] = defaultdict(list)
+    for found in raw.parts:
+        parts[_name(found[0][1])].append(found)
+    rows = []
     for columns, too_large in raw.messages:
-        identifier = _name(columns[0])
-        row = RawRow(
-            identifier, identifier, _name(columns[1]), milliseconds(columns[2]), milliseconds(columns[3]), columns[4]
-        )
-        message = TOO_LARGE if too_large else decode_message(_data(columns[4]))
-        out.append(MessageRow(row, message, order_parts(by_message.pop(identifier, []))))
-    if raw.session_messages:
-        known = {item.row.id for item in out}
-        out += [item for item in _decode_session_messages(raw.session_messages) if item.row.id not in known]
-    out.sort(key=lambda item: item.place)
-    return out
+        identifier, session_id = _name(columns[0]), _name(columns[1])
+        times = milliseconds(columns[2]), milliseconds(columns[3])
+        rows.append((RawRow(identifier, identifier, session_id, *times, columns[4]), too_large))
+    rows.sort(key=lambda item: (item[0].time_created, item[0].id))
+    for row, too_large in rows:
+        message = TOO_LARGE if too_large else decode_message(_data(row.data))
+        yield MessageRow(row, message, order_parts([_part_row(row, *found) for found in parts.pop(row.id, ())]))
+
+
+def _part_row(message: RawRow, columns: Row, too_large: bool) -> PartRow:
+    part_id, _, _, created, updated, data = columns
+    times = milliseconds(created), milliseconds(updated)
+    row = RawRow(_name(part_id), message.id, message.session_id, *times, data)
+    return PartRow(row, TOO_LARGE if too_large else decode_part(_data(data)))
 
 
 def _decode_session_messages(rows: list[tuple[Row, bool]]) -> list[MessageRow]:

@@ -348,7 +348,7 @@ def decode_metadata(raw: msgspec.Raw) -> Metadata:
 def _mend(decoder: msgspec.json.Decoder[Any], table: str, data: str | bytes | None, error: Exception) -> Any:
     if not data:
         return Malformed("empty data", f"a {table} row without data")
-    mended = without_lone_surrogates(data)
+    mended = mended_text(data)
     if mended is None:
         return _diagnose(table, data, str(error))
     try:
@@ -357,15 +357,16 @@ def _mend(decoder: msgspec.json.Decoder[Any], table: str, data: str | bytes | No
         return _diagnose(table, mended, str(again))
 
 
-def without_lone_surrogates(data: str | bytes) -> bytes | None:
-    """The same JSON with each lone `\\udXXX` as `?`, None when that is not what is wrong with it.
+def mended_text(data: str | bytes) -> bytes | None:
+    """The same JSON with each lone `\\udXXX` as `?` and bytes that are no UTF-8 as U+FFFD, None when that is not what
+    is wrong with it.
 
     JavaScript writes lone surrogates when it cuts a string in the middle of an emoji, as opencode does with the tail
     of a live bash output; msgspec refuses them.
     """
     text = data if isinstance(data, str) else data.decode("utf-8", "replace")
     if "\\ud" not in text.lower():
-        return None
+        return text.encode() if "\ufffd" in text else None
     try:
         return json.dumps(json.loads(text), ensure_ascii=False).encode("utf-8", "replace")
     except (ValueError, RecursionError):

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from adapter.rows import NOTHING, Malformed, Number, Tokens, without_lone_surrogates
+from adapter.rows import NOTHING, Malformed, Number, Tokens, mended_text
 
 
 class Times(msgspec.Struct, frozen=True, gc=False):
@@ -295,7 +295,7 @@ def _decode(decoder: msgspec.json.Decoder[Any], data: str | bytes, what: str) ->
         return decoder.decode(data)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         words = str(error)
-    mended = without_lone_surrogates(data)
+    mended = mended_text(data)
     if mended is not None:
         try:
             return decoder.decode(mended)

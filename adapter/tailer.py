@@ -219,7 +219,7 @@ class Tailer:
 
     async def _load(self, session_id: str) -> Batch:
         raw = await self.database.read_whole(session_id)
-        events = self.ledger.whole(session_id, raw)
+        events = await self.ledger.whole(session_id, raw)
         return self._batch(events, rows=raw.size, loaded=[session_id])
 
     # -- changes
@@ -299,7 +299,7 @@ class Tailer:
             if session is None:
                 events += self.ledger.announced(touched.removed, session_id)
             if session is None or message_ids is None:
-                events += self.ledger.whole(session_id, await self.database.read_whole(session_id))
+                events += await self.ledger.whole(session_id, await self.database.read_whole(session_id))
                 loaded.append(session_id)
             else:
                 events += await self._read_some(session, message_ids)
@@ -314,7 +314,7 @@ class Tailer:
             raw = await read_messages(snapshot, self.database.schema, session.id, message_ids)
         events = self.ledger.some(session, raw, message_ids)
         if events is None:
-            events = self.ledger.whole(session.id, await self.database.read_whole(session.id))
+            events = await self.ledger.whole(session.id, await self.database.read_whole(session.id))
         return events
 
     async def _compare(self, whole: bool = False) -> Batch | None:

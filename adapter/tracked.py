@@ -7,6 +7,9 @@ change silent, and a deleted part or message a removal event.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from typing import Literal
 
 import msgspec
@@ -28,6 +31,24 @@ def digest(events: list[Event]) -> int:
     return hash(ENCODER.encode(events))
 
 
+class Place(msgspec.Struct, frozen=True, gc=False):
+    """What a message needs to know of those before it: its number as a turn, the usage to count growth from, the
+    prompt that it answers if its row does not say (2.x)."""
+
+    turn_seq: int
+    previous: Usage | None
+    prompt_id: str
+
+    def next(self, message_id: str, role: str, usage: Usage | None) -> Place:
+        """The place behind a message that is here."""
+        if role == "assistant":
+            return Place(self.turn_seq + 1, usage or self.previous, self.prompt_id)
+        return Place(self.turn_seq, self.previous, message_id) if role == "user" else self
+
+
+START = Place(1, None, "")
+
+
 class TrackedMessage(msgspec.Struct):
     """One emitted message: a digest per group, and which groups told of an end.
 
@@ -37,21 +58,13 @@ class TrackedMessage(msgspec.Struct):
     role: Literal["user", "assistant", "other"]
     time_created: int
     place: tuple[int, int, str]
+    before: Place
     fingerprint: int
     groups: dict[str, int]
     told: frozenset[tuple[str, str]]
     usage: Usage | None
     last: LastAnswer | None
     open: bool
-
-
-class Place(msgspec.Struct, frozen=True, gc=False):
-    """What a message needs to know of those before it: its number as a turn, the usage to count growth from, the
-    prompt that it answers if its row does not say (2.x)."""
-
-    turn_seq: int
-    previous: Usage | None
-    prompt_id: str
 
 
 class TrackedSession:
@@ -66,39 +79,39 @@ class TrackedSession:
         self.shelf = ""
         """Which tables its messages were read from (schema.SESSION_COLUMNS)."""
 
-    def replace(self, rows: list[MessageRow]) -> list[Event]:
-        """Takes the whole session anew: events for what differs, removals for what is gone."""
-        present = {item.row.id for item in rows}
-        events = self._gone([key for key in self.messages if key not in present])
-        seq, previous, prompt_id = 1, None, ""
-        before, self.messages = self.messages, {}
-        for item in rows:
-            mapped = self._map(item, Place(seq, previous, prompt_id))
-            if mapped.role == "assistant":
-                seq, previous = seq + 1, mapped.usage or previous
-            elif mapped.role == "user":
-                prompt_id = item.row.id
-            events += self._emit(item, mapped, before.get(item.row.id))
-        return events
+    def replace(self, rows: Iterable[MessageRow], ids: AbstractSet[str]) -> Iterator[list[Event]]:
+        """Takes the whole session anew, `rows` being its messages in order and `ids` theirs: removals for what is gone,
+        then message by message the events for what differs. When it is not walked to its end, nothing is remembered."""
+        before = dict(self.messages)
+        try:
+            yield self._gone([key for key in self.messages if key not in ids])
+            self.messages = {}
+            for item, place, mapped in map_rows(self.source, rows):
+                yield self._emit(item, place, mapped, before.get(item.row.id))
+            before = self.messages
+        finally:
+            self.messages = before
 
     def update(self, rows: list[MessageRow], wanted: set[str]) -> list[Event] | None:
         """Takes some messages anew; None when the whole session must be read instead, because the order of its
         messages changed or numbers of later ones depend on it."""
-        before = dict(self.messages)
+        before = {key: self.messages[key] for key in wanted if key in self.messages}
         events = self._update(rows, wanted)
         if events is None:
             # What was noted on the way has not left, so the whole session must tell it again.
-            self.messages = before
+            for key in wanted - before.keys():
+                self.messages.pop(key, None)
+            self.messages.update(before)
         return events
 
     def _update(self, rows: list[MessageRow], wanted: set[str]) -> list[Event] | None:
         found = {item.row.id: item for item in rows}
-        order = list(self.messages)
+        tail = next(reversed(self.messages), "")
         for message_id in wanted:
             known, item = self.messages.get(message_id), found.get(message_id)
-            if known is None and item is not None and order and not _is_behind(item, self.messages[order[-1]]):
+            if known is None and item is not None and tail and not _is_behind(item, self.messages[tail]):
                 return None
-            if known is not None and item is None and message_id != order[-1]:
+            if known is not None and item is None and message_id != tail:
                 return None
             if known is not None and item is not None and known.time_created != item.row.time_created:
                 return None
@@ -106,55 +119,41 @@ class TrackedSession:
         for item in rows:
             if item.row.id not in wanted:
                 continue
-            place, is_last = self._place(item.row.id)
             known = self.messages.get(item.row.id)
-            mapped = self._map(item, place)
-            if known is not None and not is_last and (known.role != mapped.role or known.usage != mapped.usage):
-                return None
-            events += self._emit(item, mapped, known)
+            place = known.before if known is not None else self._end()
+            mapped = map_row(self.source, item, place)
+            later = self._later(item.row.id) if known is not None else []
+            if known is not None and (known.role != mapped.role or known.usage != mapped.usage):
+                if any(self.messages[key].role == "assistant" for key in later):
+                    return None
+                place_of_next = place.next(item.row.id, mapped.role, mapped.usage)
+                for key in later:
+                    message = self.messages[key]
+                    message.before = place_of_next
+                    place_of_next = place_of_next.next(key, message.role, message.usage)
+            events += self._emit(item, place, mapped, known)
         return events
 
     def last_answer(self) -> LastAnswer | None:
-        """How the last assistant message stands, None when there is none."""
-        marker: LastAnswer | None = None
-        for message in reversed(self.messages.values()):
-            if message.last is None:
-                continue
-            if message.role == "assistant":
-                return message.last if message.last.error_class or marker is None else marker
-            # The mark that 2.x leaves when the loop stops: the step before it has the better words, if it failed.
-            marker = marker or message.last
-        return marker
+        """How the session stands, None when nothing says it."""
+        return last_answer((message.role, message.last) for message in reversed(self.messages.values()))
 
     def recent(self, count: int) -> list[str]:
         """Ids of the newest messages and of every one that is still open."""
         newest = list(self.messages)[-count:]
         return newest + [key for key, m in self.messages.items() if m.open and key not in newest]
 
-    def _place(self, message_id: str) -> tuple[Place, bool]:
-        """Where a message stands, and whether no assistant message comes after it."""
-        seq, previous, prompt_id = 1, None, ""
-        for key, message in self.messages.items():
-            if key == message_id:
-                break
-            if message.role == "assistant":
-                seq, previous = seq + 1, message.usage or previous
-            elif message.role == "user":
-                prompt_id = key
-        place = Place(seq, previous, prompt_id)
-        for key in reversed(self.messages):
-            if key == message_id or message_id not in self.messages:
-                return place, True
-            if self.messages[key].role == "assistant":
-                return place, False
-        return place, True
+    def _end(self) -> Place:
+        """The place behind the last message."""
+        if not self.messages:
+            return START
+        key, tail = next(reversed(self.messages.items()))
+        return tail.before.next(key, tail.role, tail.usage)
 
-    def _map(self, item: MessageRow, place: Place) -> MappedMessage:
-        if isinstance(item.message, SessionMessage):
-            return map_session_message(
-                self.source, item.row, item.message, place.turn_seq, place.previous, place.prompt_id
-            )
-        return map_message(self.source, item.row, item.message, item.parts, place.turn_seq, place.previous)
+    def _later(self, message_id: str) -> list[str]:
+        """The messages behind one, in order."""
+        later = list(itertools.takewhile(lambda key: key != message_id, reversed(self.messages)))
+        return later[::-1]
 
     def _gone(self, ids: list[str]) -> list[Event]:
         events: list[Event] = []
@@ -166,7 +165,9 @@ class TrackedSession:
     def _turn_removed(self, message_id: str) -> TurnRemoved:
         return TurnRemoved(source=self.source, ts=self.changed_ms * 1000, session_id=self.id, message_id=message_id)
 
-    def _emit(self, item: MessageRow, mapped: MappedMessage, known: TrackedMessage | None) -> list[Event]:
+    def _emit(
+        self, item: MessageRow, before_it: Place, mapped: MappedMessage, known: TrackedMessage | None
+    ) -> list[Event]:
         events: list[Event] = []
         before = known.groups if known else {}
         was_told = known.told if known else frozenset()
@@ -198,6 +199,7 @@ class TrackedSession:
             role=mapped.role,
             time_created=item.row.time_created,
             place=known.place if known else item.place,
+            before=before_it,
             fingerprint=fingerprint(
                 [(item.row.id, item.row.time_updated), *((p.row.id, p.row.time_updated) for p in item.parts)]
             ),
@@ -208,6 +210,35 @@ class TrackedSession:
             open=mapped.last is not None and not mapped.last.end_ms,
         )
         return events
+
+
+def map_row(source: str, item: MessageRow, place: Place) -> MappedMessage:
+    """The events of one message at its place."""
+    if isinstance(item.message, SessionMessage):
+        return map_session_message(source, item.row, item.message, place.turn_seq, place.previous, place.prompt_id)
+    return map_message(source, item.row, item.message, item.parts, place.turn_seq, place.previous)
+
+
+def map_rows(source: str, rows: Iterable[MessageRow]) -> Iterator[tuple[MessageRow, Place, MappedMessage]]:
+    """Maps the messages of a whole session, which must be in order."""
+    place = START
+    for item in rows:
+        mapped = map_row(source, item, place)
+        yield item, place, mapped
+        place = place.next(item.row.id, mapped.role, mapped.usage)
+
+
+def last_answer(messages: Iterable[tuple[str, LastAnswer | None]]) -> LastAnswer | None:
+    """How the last assistant message stands, of (role, what it says) from the newest message back."""
+    marker: LastAnswer | None = None
+    for role, last in messages:
+        if last is None:
+            continue
+        if role == "assistant":
+            return last if last.error_class or marker is None else marker
+        # The mark that 2.x leaves when the loop stops: the step before it has the better words, if it failed.
+        marker = marker or last
+    return marker
 
 
 def _is_behind(item: MessageRow, tail: TrackedMessage) -> bool:

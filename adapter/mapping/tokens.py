@@ -14,6 +14,8 @@ MAX_COUNT = 2**53
 
 def count(value: Any) -> tuple[int, bool]:
     """A counter as a non-negative integer and whether it had to be bent to become one."""
+    if type(value) is int and 0 <= value <= MAX_COUNT:
+        return value, False
     if value is None:
         return 0, False
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -38,14 +40,13 @@ def usage_of(tokens: Tokens | None) -> tuple[Usage, bool]:
     if tokens is None:
         return NO_USAGE, False
     cache = tokens.cache
-    values = [
-        count(tokens.input),
-        count(tokens.output),
-        count(tokens.reasoning),
-        count(cache.read if cache else None),
-        count(cache.write if cache else None),
-    ]
-    return Usage(*(value for value, _ in values)), any(bent for _, bent in values)
+    fresh, bent_fresh = count(tokens.input)
+    output, bent_output = count(tokens.output)
+    reasoning, bent_reasoning = count(tokens.reasoning)
+    read, bent_read = count(cache.read) if cache else (0, False)
+    write, bent_write = count(cache.write) if cache else (0, False)
+    bent = bent_fresh or bent_output or bent_reasoning or bent_read or bent_write
+    return Usage(fresh, output, reasoning, read, write), bent
 
 
 def money(value: Any) -> tuple[float, bool]:

@@ -224,8 +224,9 @@ def _assistant(
     cost, bent_cost = money(message.cost)
     error = (message.error.name or "UnknownError") if message.error else ""
     words = message.error.message if message.error else ""
-    steps_done = any(isinstance(item.part, StepFinishPart) for item in parts)
-    ended = completed or (row.time_updated if error or steps_done else 0)
+    ended = completed
+    if not ended and (error or any(isinstance(item.part, StepFinishPart) for item in parts)):
+        ended = row.time_updated
     status: TurnStatus = "completed"
     op_status: OpStatus = "completed"
     if error == "MessageAbortedError":
@@ -305,8 +306,9 @@ def _assistant(
             )
         )
     mapper = OpMapper(facts)
+    mapper.groups[TURN_GROUP] = turn
     if message.summary is True:
         mapper.compaction(row, created)
-    groups: Groups = {TURN_GROUP: turn, **mapper.run(parts)}
+    groups = mapper.run(parts)
     last = LastAnswer(error, words, ended)
     return MappedMessage("assistant", groups, usage if ended else None, last)

@@ -18,8 +18,13 @@ def row(number: int, *texts: str, tokens: int = 0, completed: int = 0) -> Messag
 
 def tracked(*rows: MessageRow) -> TrackedSession:
     session = TrackedSession("opencode:x", "ses_1")
-    session.replace(list(rows))
+    replaced(session, list(rows))
     return session
+
+
+def replaced(session: TrackedSession, rows: list[MessageRow]) -> list[Event]:
+    """The events of the whole session, read anew."""
+    return [event for piece in session.replace(rows, {item.row.id for item in rows}) for event in piece]
 
 
 def removed(events: list[Event]) -> list[str]:
@@ -29,7 +34,7 @@ def removed(events: list[Event]) -> list[str]:
 def test_the_same_rows_again_are_no_news() -> None:
     rows = [row(1, "a"), row(2, "b", completed=9)]
     session = tracked(*rows)
-    assert session.replace(rows) == []
+    assert replaced(session, rows) == []
     assert session.update(rows, {"msg_1", "msg_2"}) == []
 
 
@@ -65,7 +70,7 @@ def test_the_last_message_may_go_by_the_short_way() -> None:
 def test_a_message_in_the_middle_needs_the_long_way() -> None:
     session = tracked(row(1), row(2), row(3))
     assert session.update([], {"msg_2"}) is None
-    events = session.replace([row(1), row(3)])
+    events = replaced(session, [row(1), row(3)])
     assert removed(events) == ["msg_2"]
     assert [event.turn_seq for event in events if isinstance(event, TurnStarted)] == [2]
 
@@ -73,7 +78,7 @@ def test_a_message_in_the_middle_needs_the_long_way() -> None:
 def test_a_message_that_sorts_before_others_needs_the_long_way() -> None:
     session = tracked(row(2), row(4))
     assert session.update([row(3)], {"msg_3"}) is None
-    events = session.replace([row(2), row(3), row(4)])
+    events = replaced(session, [row(2), row(3), row(4)])
     starts = [(event.message_id, event.turn_seq) for event in events if isinstance(event, TurnStarted)]
     assert starts == [("msg_3", 2), ("msg_4", 3)]
 
@@ -82,7 +87,7 @@ def test_tokens_that_later_turns_grow_from_need_the_long_way() -> None:
     session = tracked(row(1, tokens=100, completed=1), row(2, tokens=300, completed=2))
     changed = [row(1, tokens=250, completed=1), row(2, tokens=300, completed=2)]
     assert session.update(changed[:1], {"msg_1"}) is None
-    deltas = [event.delta.input for event in session.replace(changed) if isinstance(event, TurnFinalized)]
+    deltas = [event.delta.input for event in replaced(session, changed) if isinstance(event, TurnFinalized)]
     assert deltas == [250, 50]
 
 
@@ -90,7 +95,7 @@ def test_nothing_is_lost_when_the_short_way_is_given_up_half_way() -> None:
     session = tracked(row(1, tokens=100, completed=1), row(2, tokens=300, completed=2), row(3, "a"), row(4))
     now = [row(1, tokens=100, completed=1), row(2, tokens=200, completed=2), row(3, "b")]
     assert session.update([row(1, "new", tokens=100, completed=1), *now[1:]], {"msg_1", "msg_2", "msg_4"}) is None
-    events = session.replace([row(1, "new", tokens=100, completed=1), *now[1:]])
+    events = replaced(session, [row(1, "new", tokens=100, completed=1), *now[1:]])
     assert removed(events) == ["msg_4"]
     labels = [event.extras["label"] for event in events if isinstance(event, OpStarted)]
     assert labels == ["new", "b"]
@@ -129,3 +134,50 @@ def test_what_hung_on_a_removed_op_is_told_again() -> None:
 def test_open_and_newest_messages_are_looked_at_where_no_feed_tells() -> None:
     session = tracked(row(1), row(2, completed=1), row(3, completed=1), row(4, completed=1))
     assert session.recent(2) == ["msg_3", "msg_4", "msg_1"]
+
+
+def starts(events: list[Event] | None) -> list[tuple[str, int]]:
+    return [(event.message_id, event.turn_seq) for event in events or () if isinstance(event, TurnStarted)]
+
+
+def prompt(number: int) -> MessageRow:
+    return message_row(f"msg_{number}", {"role": "user"}, [], created=number)
+
+
+def test_an_answer_that_ends_before_queued_prompts_counts_for_the_next_one() -> None:
+    session = tracked(row(1, tokens=50, completed=1), row(2), prompt(3), prompt(4))
+    assert session.update([row(2, tokens=100, completed=2)], {"msg_2"}) is not None
+    events = session.update([row(5, tokens=300, completed=5)], {"msg_5"})
+    assert starts(events) == [("msg_5", 3)]
+    assert [event.delta.input for event in events or () if isinstance(event, TurnFinalized)] == [200]
+    assert (
+        replaced(
+            session,
+            [
+                row(1, tokens=50, completed=1),
+                row(2, tokens=100, completed=2),
+                prompt(3),
+                prompt(4),
+                row(5, tokens=300, completed=5),
+            ],
+        )
+        == []
+    )
+
+
+def test_a_row_that_turns_out_to_be_an_answer_counts_for_the_next_one() -> None:
+    session = tracked(row(1), message_row("msg_2", "{broken", [], created=2), prompt(3))
+    assert starts(session.update([row(2)], {"msg_2"})) == [("msg_2", 2)]
+    assert starts(session.update([row(4)], {"msg_4"})) == [("msg_4", 3)]
+
+
+def test_a_walk_that_is_given_up_leaves_the_memory_as_it_was() -> None:
+    session = tracked(row(1, "a"), row(2, "b"))
+    now = [row(1, "A"), row(3, "c")]
+    walk = session.replace(now, {"msg_1", "msg_3"})
+    assert removed(next(walk)) == ["msg_2"]
+    assert next(walk)
+    walk.close()
+    events = replaced(session, now)
+    assert removed(events) == ["msg_2"]
+    assert [event.extras["label"] for event in events if isinstance(event, OpStarted)] == ["A", "c"]
