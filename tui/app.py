@@ -14,6 +14,7 @@ from tui.feed import Feed
 from tui.model.nodes import ChangeSet
 from tui.model.store import Store
 from tui.protocols import SourceLike
+from tui.render.session_card import Limits, no_limits
 from tui.render.status import TITLE
 from tui.screens.help import Group, HelpScreen
 from tui.screens.main import MainScreen
@@ -27,7 +28,8 @@ from tui.widgets.session_tree import SessionTree
 
 class ViewerApp(App[None]):
     """The program. `clock` gives unix seconds; `problem` is what to say before the first source answers;
-    `discover` is asked from time to time for sources that have appeared since."""
+    `discover` is asked from time to time for sources that have appeared since; `limits` knows the models' context
+    windows."""
 
     CSS_PATH = "viewer.tcss"
     TITLE = TITLE
@@ -45,12 +47,13 @@ class ViewerApp(App[None]):
         clock: Callable[[], float] = time.time,
         problem: str = "",
         discover: Callable[[], Sequence[SourceLike]] | None = None,
+        limits: Limits = no_limits,
     ) -> None:
         super().__init__()
         self.clock = clock
         self.store = Store()
         self.feed = Feed(sources, self.store, self, clock=clock, discover=discover)
-        self.main = MainScreen(self.store, tuple(str(source.path) for source in sources), self.now_us)
+        self.main = MainScreen(self.store, tuple(str(source.path) for source in sources), self.now_us, limits)
         self.main.problem = problem
 
     def now_us(self) -> int:

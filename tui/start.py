@@ -7,6 +7,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from adapter.limits import ModelLimits
 from adapter.locate import locate
 from adapter.source import OpencodeSource
 from tui.app import ViewerApp
@@ -21,8 +22,9 @@ def run(paths: Sequence[Path], *, demo: bool, demo_speed: float, notify: bool) -
     if demo:
         run_demo(demo_speed, notify)
         return
+    limits = ModelLimits(os.environ, Path.home())
     if paths:
-        ViewerApp([OpencodeSource(path, watch=notify) for path in paths]).run()
+        ViewerApp([OpencodeSource(path, watch=notify) for path in paths], limits=limits).run()
         return
     located = locate(os.environ, Path.home())
 
@@ -34,7 +36,7 @@ def run(paths: Sequence[Path], *, demo: bool, demo_speed: float, notify: bool) -
     sources = [OpencodeSource(path, watch=notify) for path in located.paths]
     waiting = not any(path.exists() for path in located.paths)
     problem = f"no opencode database yet: {located.note}; waiting for one" if waiting else ""
-    ViewerApp(sources, problem=problem, discover=discover).run()
+    ViewerApp(sources, problem=problem, discover=discover, limits=limits).run()
 
 
 def run_demo(speed: float, notify: bool) -> None:

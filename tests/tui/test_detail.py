@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 from textual.pilot import Pilot
 
@@ -16,6 +17,7 @@ from tests.tui.stage import FakeSource, feed, playing, screen_text, until
 from tests.tui.story import SOURCE, Step, prompt, session
 from tui.app import ViewerApp
 from tui.model.nodes import Key
+from tui.render import tabs
 
 BASH = Key(SOURCE, "op", "ses_retry", "prt_ses_retry_1_3:tool")
 LOOP = Key(SOURCE, "op", "ses_loop", "prt_ses_loop_1_1:tool")
@@ -227,3 +229,19 @@ async def test_a_search_follows_a_text_that_grows() -> None:
         source.texts[f"{FIELD}.metadata.output"] = "needle 1\nneedle 2\nneedle 3"
         feed(app, looping(size=5))
         await until(pilot, lambda: "1 of 3 lines" in shown(app))
+
+
+async def test_a_session_that_takes_long_to_add_up_is_added_up_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with playing(looping()) as (app, pilot):
+        made: list[int] = []
+        real = tabs.tabs_of
+        monkeypatch.setattr(tabs, "tabs_of", lambda store, key: made.append(1) or real(store, key))
+        for size in range(2, 12):
+            feed(app, looping(size=size))
+        assert len(made) == 10
+        app.main.detail._cost = 0.03
+        made.clear()
+        for size in range(12, 32):
+            feed(app, looping(size=size))
+        assert made == []
+        await until(pilot, lambda: len(made) == 1)

@@ -122,3 +122,54 @@ def prompt_usage(store: Store, session: Session, prompt_id: str) -> PromptSum:
         sum(shape.growth[turn.message_id] for turn in turns),
         sum(turn.cost for turn in turns),
     )
+
+
+class Difference(NamedTuple):
+    """What opencode's own sum of a session has more (or, negative, less) than the session's steps: tokens, dollars."""
+
+    tokens: int
+    cost: float
+
+
+CENT_SHARE = 1e-4
+"""Dollars within which two sums are the same: opencode adds up floats in another order."""
+
+
+def difference(session: Session) -> Difference | None:
+    """Whether the columns of the session row say what its steps add up to; None where there is nothing to compare."""
+    if not session.loaded or (session.usage is None and session.cost is None):
+        return None
+    usage, cost = steps_sum(session) or (NO_USAGE, 0.0)
+    more = (session.cost or 0.0) - cost
+    return Difference((session.usage or NO_USAGE).total - usage.total, more if abs(more) > CENT_SHARE else 0.0)
+
+
+def contexts(session: Session) -> list[int]:
+    """The prompt that went out with each step, in tokens; steps that report none are left out."""
+    return [turn.usage.context for turn in session.turns.values() if turn.usage.context]
+
+
+def context_used(session: Session) -> int:
+    """What opencode itself shows as used: all counters of the last answer that has output (1.2 to 1.18)."""
+    return next((turn.usage.total for turn in reversed(session.turns.values()) if turn.usage.output), 0)
+
+
+class FileSum(NamedTuple):
+    """Lines that the calls of a session added to and removed from one file."""
+
+    name: str
+    added: int
+    removed: int
+
+
+def changed_files(session: Session) -> list[FileSum]:
+    """The files that the session's own finished edits changed, in the order in which they did first."""
+    sums: dict[str, tuple[int, int]] = {}
+    for turn in session.turns.values():
+        for op in turn.ops.values():
+            added, removed = op.extras.get("additions"), op.extras.get("deletions", 0)
+            if op.kind == "tool" and op.status == "completed" and isinstance(added, int) and isinstance(removed, int):
+                name = op.label or op.title or op.name
+                before = sums.get(name, (0, 0))
+                sums[name] = (before[0] + added, before[1] + removed)
+    return [FileSum(name, *lines) for name, lines in sums.items()]

@@ -22,6 +22,7 @@ from tui.model.tally import Tally
 from tui.render import filter_line, keys
 from tui.render.breadcrumb import breadcrumb
 from tui.render.health import Lags
+from tui.render.session_card import Limits, no_limits
 from tui.render.status import Status
 from tui.render.tabs import NAMES
 from tui.render.tree_row import heading
@@ -56,8 +57,11 @@ class MainScreen(Screen[None]):
         Binding("H", "health", "health of the database", id="health", show=False),
     ]
 
-    def __init__(self, store: Store, paths: tuple[str, ...], now: Callable[[], int]) -> None:
+    def __init__(
+        self, store: Store, paths: tuple[str, ...], now: Callable[[], int], limits: Limits = no_limits
+    ) -> None:
         super().__init__()
+        self.limits = limits
         self.store = store
         self.rows = VisibleRows(store)
         self.tally = Tally(store)
@@ -79,7 +83,7 @@ class MainScreen(Screen[None]):
                 yield JumpingTree(self.store, self.rows, self.now, self.finder, id="tree")
                 yield FilterBar(self._complete, id="filter")
                 yield FixedLines([[]], id="where")
-            yield Detail(self.store, self.now, id="detail")
+            yield Detail(self.store, self.now, self.limits, id="detail")
         yield HealthPane(id="health")
         yield KeyBar(keys.TREE, id="keys")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
@@ -18,10 +19,17 @@ from tui.model.nodes import Key
 from tui.model.store import Store
 from tui.render import detail, numbers, payload, tabs
 from tui.render.document import Joined, Painted, Text
+from tui.render.labelled import LABEL_WIDTH
 from tui.render.lines import Line, folded, width_of
 from tui.render.search import found_line
+from tui.render.session_card import Limits, no_limits
 from tui.widgets.fixed_lines import FixedLines
 from tui.widgets.search_view import SearchView
+
+CHEAP = 0.005
+"""Seconds that drawing the node again may take to be done whenever it has changed."""
+SHARE = 10
+"""A dearer one waits so many times as long as it takes: no more than a tenth of the time goes into it."""
 
 FETCH_AFTER = 0.06
 """Seconds the cursor has to rest on a node before its text is fetched: a held-down arrow key passes many."""
@@ -62,10 +70,13 @@ class Detail(Vertical):
         source: str
         text: tabs.Text
 
-    def __init__(self, store: Store, now: Callable[[], int], *, id: str | None = None) -> None:
+    def __init__(
+        self, store: Store, now: Callable[[], int], limits: Limits = no_limits, *, id: str | None = None
+    ) -> None:
         super().__init__(id=id)
         self.store = store
         self.now = now
+        self.limits = limits
         self.key: Key | None = None
         self.wanted = tabs.OVERVIEW
         self.tabs: tabs.Tabs = {}
@@ -74,6 +85,8 @@ class Detail(Vertical):
         self._asked: set[str] = set()
         self._stale: set[str] = set()
         self._timer: Timer | None = None
+        self._cost = 0.0
+        self._redraw: Timer | None = None
 
     def compose(self) -> ComposeResult:
         yield TabLine([[]], id="tabs")
@@ -105,6 +118,10 @@ class Detail(Vertical):
         if key == self.key:
             return
         self.key = key
+        self._cost = 0.0
+        if self._redraw is not None:
+            self._redraw.stop()
+            self._redraw = None
         self._forget_texts()
         self._look_again()
         self._draw(keep=False)
@@ -132,15 +149,30 @@ class Detail(Vertical):
         if self.key is None or self.key not in dirty:
             return False
         self._stale = set(self._texts) | self._asked
-        before = self.tab
-        self._look_again()
-        self._draw(keep=self.tab == before)
+        self._draw_again()
         return True
 
     def tick(self) -> None:
         """Draws the running times of the Overview again."""
         if self.key is not None and self.tab == tabs.OVERVIEW:
-            self._draw(keep=True)
+            self._draw_again()
+
+    def _draw_again(self) -> None:
+        """At once where that is cheap; the sums of a session of thousands of steps take a share of the time only."""
+        if self._redraw is not None:
+            return
+        if self._cost > CHEAP:
+            self._redraw = self.set_timer(self._cost * SHARE, self._draw_now)
+        else:
+            self._draw_now()
+
+    def _draw_now(self) -> None:
+        began = time.perf_counter()
+        self._redraw = None
+        before = self.tab
+        self._look_again()
+        self._draw(keep=self.tab == before)
+        self._cost = time.perf_counter() - began
 
     def on_resize(self) -> None:
         self._draw_tabs()
@@ -162,7 +194,7 @@ class Detail(Vertical):
         self._in_sight = []
         tab = self.tab
         if tab == tabs.OVERVIEW:
-            lines: Text = self._folded(detail.overview(self.store, self.key, self.now()))
+            lines: Text = self._folded(detail.overview(self.store, self.key, self.now(), limits=self.limits))
         elif tab == tabs.RAW and not self.tabs[tab]:
             lines = payload.read(tabs.record(self.store, self.key), "json")
         else:
@@ -172,7 +204,7 @@ class Detail(Vertical):
 
     def _folded(self, lines: list[Line]) -> Text:
         """The lines of the Overview broken to the pane, continued under their value."""
-        return Painted([piece for line in lines for piece in folded(line, self._width(), detail.LABEL_WIDTH)])
+        return Painted([piece for line in lines for piece in folded(line, self._width(), LABEL_WIDTH)])
 
     def _width(self) -> int:
         return max(20, self.view.size.width - 1)

@@ -7,7 +7,17 @@ import pytest
 
 from adapter.events import NO_USAGE, Usage
 from tests.tui.model.builders import SOURCE, gone, op, op_end, prompt, session, store_of, turn, turn_end
-from tui.model.rollup import own, own_usage, prompt_usage, subtree
+from tui.model.rollup import (
+    Difference,
+    changed_files,
+    context_used,
+    contexts,
+    difference,
+    own,
+    own_usage,
+    prompt_usage,
+    subtree,
+)
 from tui.model.store import Store
 
 
@@ -133,3 +143,48 @@ def test_a_prompt_sums_what_answers_it() -> None:
     # The second prompt is 14 tokens, 10 of them from the cache: it added 4, not the 10 that moved into the cache.
     assert prompt_usage(store, only, "u1") == (Usage(input=14, cache_read=10), 14, 3.0)
     assert prompt_usage(store, only, "none") == (NO_USAGE, 0, 0)
+
+
+def compared(recorded: Usage, cost: float) -> Difference | None:
+    store = store_of(
+        session(extras=columns(recorded, cost)),
+        turn("a1"),
+        op("p1", "a1", "llm", 1),
+        op_end("p1", "a1", "llm", 1, usage=Usage(input=10, output=1), cost=0.1 + 0.2),
+    )
+    store.mark_loaded(SOURCE, "s1")
+    return difference(store.sessions[SOURCE, "s1"])
+
+
+def test_the_columns_are_compared_with_the_steps() -> None:
+    assert compared(Usage(input=10, output=1), 0.3) == (0, 0.0)
+    assert compared(Usage(input=30, output=1), 0.3) == (20, 0.0)
+    assert compared(Usage(input=5), 0.2) == (-6, pytest.approx(-0.1))
+
+
+def test_there_is_nothing_to_compare_without_columns_or_before_the_steps_are_known() -> None:
+    unknown = store_of(session(extras=columns(Usage(1), 1.0))).sessions[SOURCE, "s1"]
+    assert difference(unknown) is None
+    store = store_of(session())
+    store.mark_loaded(SOURCE, "s1")
+    assert difference(store.sessions[SOURCE, "s1"]) is None
+
+
+def test_the_context_is_what_opencode_shows() -> None:
+    found = store_of(
+        session(),
+        turn("a1"), turn_end("a1", usage=Usage(input=10, output=5, cache_read=20)),
+        turn("a2", 2, ts=6), turn_end("a2", 2, usage=Usage(input=7, output=1, reasoning=2, cache_read=30)),
+        turn("a3", 3, ts=7), turn_end("a3", 3, status="aborted"),
+    ).sessions[SOURCE, "s1"]  # fmt: skip
+    assert contexts(found) == [30, 37]
+    assert context_used(found) == 40
+
+
+def test_changed_files_are_added_up_by_name() -> None:
+    events = [session(), turn("a1")]
+    for seq, (name, added, removed) in enumerate([("a.py", 3, 1), ("b.py", 1, 0), ("a.py", 2, 2)], 1):
+        events.append(op(f"p{seq}", "a1", seq=seq, name="edit", label=name, additions=added, deletions=removed))
+        events.append(op_end(f"p{seq}", "a1", seq=seq))
+    events.append(op("p9", "a1", seq=9, name="edit", label="c.py", additions=9, deletions=9))
+    assert changed_files(store_of(*events).sessions[SOURCE, "s1"]) == [("a.py", 5, 3), ("b.py", 1, 0)]

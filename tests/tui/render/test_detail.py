@@ -36,6 +36,9 @@ def test_a_session_with_its_own_money_and_that_of_its_sub_agents() -> None:
     assert "money     own $0.45   sub-agents $0.32 (2)   total $0.77" in lines
     assert "tokens    in 14k   cache 12k (46 %)   out 91" in lines
     assert "holds     1 prompt, 3 steps" in lines
+    assert "context   14k  limit unknown  ▇█" in lines
+    assert "changed   1 file +12 -4" in lines
+    assert "          src/retry.ts  +12 -4" in lines
     assert "resume    opencode -s ses_retry" in lines
 
 
@@ -76,6 +79,7 @@ def test_a_call_of_a_sub_agent_says_who_it_is() -> None:
     lines = said(store_of(story.everything()), TASK)
     assert "sub-agent find every caller" in lines
     assert any("explore · haiku-4.5" in line for line in lines)
+    assert "          1 step, 2 tool calls   0 tokens   $0" in lines
 
 
 def test_a_prompt_counts_its_steps() -> None:

@@ -1,0 +1,101 @@
+"""The card of a session: money, whether the sums agree, context, time."""
+
+from __future__ import annotations
+
+import pytest
+
+from adapter.events import Event, Usage
+from tests.tui.model.builders import SOURCE, at, op, op_end, prompt, session, store_of, turn, turn_end
+from tui.render.glyphs import UNICODE
+from tui.render.lines import plain
+from tui.render.session_card import Limits, no_limits, session_card
+from tui.render.sparkline import sparkline
+
+
+def card(*events: Event, limits: Limits = no_limits, loaded: bool = True) -> list[str]:
+    store = store_of(*events)
+    if loaded:
+        store.mark_loaded(SOURCE, "s1")
+    lines = session_card(store, store.sessions[SOURCE, "s1"], at(100), UNICODE, limits)
+    return [plain(line).rstrip() for line in lines]
+
+
+def answered(recorded: Usage, cost: float, ts: float = 1, **fields: object) -> list[Event]:
+    usage = Usage(input=1000, output=200, cache_read=3000)
+    return [
+        session(ts=ts, extras={"usage": recorded, "cost": cost}, **fields), prompt("u1", 2), turn("a1", ts=3),
+        op("p0", "a1", "llm", 1, ts=3), op_end("p0", "a1", "llm", 1, ts=12, usage=usage, cost=0.5),
+        op("p1", "a1", seq=2, ts=5, name="bash"), op_end("p1", "a1", seq=2, ts=8),
+        turn_end("a1", ts=12, usage=usage, cost=0.5),
+    ]  # fmt: skip
+
+
+WHOLE = Usage(input=1000, output=200, cache_read=3000)
+
+
+def test_a_session_whose_sums_agree() -> None:
+    lines = card(*answered(WHOLE, 0.5))
+    assert "money     own $0.50" in lines
+    assert "tokens    in 1.0k   cache 3.0k (75 %)   out 200" in lines
+    assert "          reconciles with opencode's own sum" in lines
+    assert "context   4.2k  limit unknown" in lines
+    assert "time      model 6.0s   tools 3.0s   idle 1.0s   wall 10s" in lines
+    assert "resume    opencode -s s1" in lines
+
+
+@pytest.mark.parametrize(
+    ("recorded", "cost", "words"),
+    [
+        (Usage(input=5000, output=200, cache_read=3000), 0.5, "4,000 tokens more"),
+        (Usage(input=1000, output=100, cache_read=3000), 0.75, "100 tokens less and $0.2500 more"),
+        (WHOLE, 0.25, "$0.2500 less"),
+    ],
+)
+def test_a_session_whose_sums_do_not_agree_says_by_how_much(recorded: Usage, cost: float, words: str) -> None:
+    assert f"          opencode's own sum has {words} than its steps" in card(*answered(recorded, cost))
+
+
+def test_nothing_is_compared_before_the_steps_have_been_read() -> None:
+    lines = card(session(extras={"usage": WHOLE, "cost": 0.5}), loaded=False)
+    assert not any("own sum" in line for line in lines)
+    assert any("not read yet" in line for line in lines)
+
+
+def test_the_context_against_a_limit_that_is_known() -> None:
+    lines = card(*answered(WHOLE, 0.5), limits=lambda provider, model: 5000)
+    assert "context   4.2k of 5.0k  84 %" in lines
+
+
+def test_what_a_fork_copied_is_said_only_where_it_is_certain() -> None:
+    lines = card(*answered(WHOLE, 0.5, ts=50, session_kind="fork"))
+    assert "          of it $0.50 copied by the fork, with 1 step" in lines
+    assert not any(line.startswith("time ") for line in lines)
+    unread = card(session(session_kind="fork", extras={"usage": WHOLE, "cost": 0.5}), loaded=False)
+    assert "          a fork: includes what it copied" in unread
+    assert not any("fork" in line for line in card(*answered(WHOLE, 0.5, ts=50)))
+
+
+def test_many_changed_files_are_counted_and_the_first_are_named() -> None:
+    events = [session(), turn("a1")]
+    for seq in range(1, 13):
+        events.append(op(f"p{seq}", "a1", seq=seq, name="edit", label=f"f{seq}", additions=2, deletions=1))
+        events.append(op_end(f"p{seq}", "a1", seq=seq))
+    lines = card(*events)
+    assert "changed   12 files +24 -12" in lines
+    assert "          f8  +2 -1" in lines
+    assert "          and 4 more: see the diffs" in lines
+
+
+@pytest.mark.parametrize(
+    ("values", "width", "top", "bars"),
+    [
+        ([], 5, 0, ""),
+        ([1, 2, 3, 4, 5, 6, 7, 8], 8, 0, "▁▂▃▄▅▆▇█"),
+        ([0, 0, 8], 3, 0, "▁▁█"),
+        ([1, 9, 1, 1, 1, 1], 3, 0, "█▁▁"),
+        ([4], 5, 8, "▄"),
+        ([4, 8], 0, 0, ""),
+    ],
+)
+def test_a_curve(values: list[int], width: int, top: int, bars: str) -> None:
+    assert sparkline(values, width, top) == bars

@@ -1,0 +1,88 @@
+"""Where the time of a session went: the model, tools, waiting for a person. Pure; everything in µs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from tui.model.facts import updated_at
+from tui.model.nodes import Op, Session, Turn
+from tui.model.state import ASKING
+
+Interval = tuple[int, int]
+"""From and to, µs UTC."""
+
+
+class Timing(NamedTuple):
+    """`tools` and `waiting` (questions to a person) are times in which at least one call ran, however many did;
+    `model` is the rest of the steps; `wall` goes from the first prompt to the end. What is left of `wall` passed
+    between the steps. How long a call waited for permission is recorded nowhere: it counts as the tool's."""
+
+    model: int
+    tools: int
+    waiting: int
+    wall: int
+
+    @property
+    def idle(self) -> int:
+        """The time between the steps: nobody was at work."""
+        return max(0, self.wall - self.model - self.tools - self.waiting)
+
+
+def timing(session: Session, now_us: int, active: bool) -> Timing:
+    """The times of a session's own steps. `active` says that what is open goes on now; otherwise what was never closed
+    ends when it was last written. Steps that a fork copied happened elsewhere and do not count."""
+    turns = own_turns(session)
+    steps: list[Interval] = []
+    tools: list[Interval] = []
+    asked: list[Interval] = []
+    for turn in turns:
+        end = turn.end_ts or (now_us if active else _last_sign(turn))
+        steps.append((turn.start_ts, end))
+        for op in turn.ops.values():
+            if op.kind == "tool" and op.start_ts:
+                stop = op.end_ts or (now_us if active else max(op.start_ts, updated_at(op.extras)))
+                (asked if op.name in ASKING else tools).append((op.start_ts, stop))
+    in_tools = covered(tools)
+    in_calls = covered([*tools, *asked])
+    busy = covered([*steps, *tools, *asked])
+    first = min((start for start, _ in steps), default=0)
+    prompts = [prompt.ts for prompt in session.prompts.values() if session.start_ts <= prompt.ts <= first]
+    last = max((stop for _, stop in [*steps, *tools, *asked]), default=0)
+    wall = max(0, last - min([first, *prompts])) if turns else 0
+    return Timing(busy - in_calls, in_tools, in_calls - in_tools, wall)
+
+
+def own_turns(session: Session) -> list[Turn]:
+    """The steps that the session took itself. A fork copies the others with the times they had (opencode's fork keeps
+    message.time_created), so they are older than the session."""
+    if session.kind != "fork":
+        return list(session.turns.values())
+    return [turn for turn in session.turns.values() if turn.start_ts >= session.start_ts]
+
+
+def copied_turns(session: Session) -> list[Turn]:
+    """The steps that a fork took over; none of any other session."""
+    if session.kind != "fork":
+        return []
+    return [turn for turn in session.turns.values() if turn.start_ts < session.start_ts]
+
+
+def covered(intervals: Iterable[Interval]) -> int:
+    """The time that is in at least one of the intervals."""
+    total, reached = 0, 0
+    for start, stop in sorted(intervals):
+        start = max(start, reached)
+        if stop > start:
+            total += stop - start
+            reached = stop
+    return total
+
+
+def _last_sign(turn: Turn) -> int:
+    """The last time that anything of an unfinished step names."""
+    return max([turn.start_ts, updated_at(turn.extras), *(_op_sign(op) for op in turn.ops.values())])
+
+
+def _op_sign(op: Op) -> int:
+    return max(op.start_ts, op.end_ts, updated_at(op.extras))

@@ -1,0 +1,141 @@
+"""The Overview of a session: its state and why, money, tokens, context, time, changed files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tui.model import rollup, state
+from tui.model.nodes import Session
+from tui.model.store import Store
+from tui.model.timing import Timing, copied_turns, timing
+from tui.model.urgency import ACTIVE
+from tui.render import numbers
+from tui.render.glyphs import Glyphs
+from tui.render.labelled import error_lines, model_words, row, state_line, time_lines, usage_lines
+from tui.render.lines import Line, Span
+from tui.render.sparkline import sparkline
+
+CURVE = 24
+"""Most bars of the curve of the context."""
+FILES = 8
+"""Most changed files that are named."""
+
+Limits = Callable[[str, str], int]
+"""Provider and model -> the size of its context window in tokens, 0 where that is not known."""
+
+
+def no_limits(_provider: str, _model: str) -> int:
+    """Knows no limit of any model."""
+    return 0
+
+
+def session_card(store: Store, session: Session, now_us: int, glyphs: Glyphs, limits: Limits) -> list[Line]:
+    """All facts of a session, each only where there is one."""
+    now = state.session_state(store, session, now_us)
+    active = now.name in ACTIVE
+    agent_and_model = (session.agent, model_words(session.model, session.provider_alias))
+    lines: list[Line] = [
+        [(session.title or session.id, "strong")],
+        [(" · ".join(part for part in agent_and_model if part), "dim")],
+        [],
+        state_line(now, now_us, glyphs),
+    ]
+    lines += error_lines(session.error_class, session.error_message)
+    lines += _money(store, session)
+    lines += _tokens(store, session)
+    lines += _context(session, limits)
+    lines += _time(timing(session, now_us, active))
+    lines += time_lines(session.start_ts, max(session.last_ts, session.updated_ts), now_us, active)[:1]
+    lines += _changed(session)
+    if session.loaded:
+        counts = f"{numbers.plural(len(session.prompts), 'prompt')}, {numbers.plural(len(session.turns), 'step')}"
+        lines.append(row("holds", counts))
+    else:
+        lines.append(row("holds", ("not read yet: open it to read it", "dim")))
+    lines += [row("directory", session.cwd)] if session.cwd else []
+    lines += [row("version", f"opencode {session.version}")] if session.version else []
+    lines.append(row("resume", f"opencode -s {session.id}"))
+    for log in sorted(session.logs.values(), key=lambda log: log.ts):
+        role = {"ERR": "bad", "WRN": "warn"}.get(log.severity, "dim")
+        lines.append(row("note", (f"{log.severity} ", role), log.message))
+    return lines
+
+
+def _money(store: Store, session: Session) -> list[Line]:
+    cost, tree = rollup.own(store, session).cost, rollup.subtree(store, session)
+    if not (tree.cost or cost):
+        return []
+    spans: list[Span | str] = [f"own {numbers.money(cost) or '$0'}"]
+    if tree.sessions > 1:
+        spans.append(f"   sub-agents {numbers.money(tree.cost - cost) or '$0'} ({tree.sessions - 1})")
+        spans.append((f"   total {numbers.money(tree.cost)}", "strong"))
+    lines = [row("money", *spans)]
+    copied = copied_turns(session)
+    if copied:
+        dollars = numbers.money(sum(turn.cost for turn in copied)) or "$0"
+        words = f"of it {dollars} copied by the fork, with {numbers.plural(len(copied), 'step')}"
+        lines.append(row("", (words, "dim")))
+    elif session.kind == "fork":
+        lines.append(row("", ("a fork: includes what it copied", "dim")))
+    return lines
+
+
+def _tokens(store: Store, session: Session) -> list[Line]:
+    own = rollup.own(store, session)
+    lines = usage_lines(own.usage)
+    differs = rollup.difference(session)
+    if lines and own.origin in ("steps", "messages"):
+        lines.append(row("", (f"added up from {own.origin}: the session row has no totals", "dim")))
+    elif lines and differs == rollup.Difference(0, 0.0):
+        lines.append(row("", ("reconciles with opencode's own sum", "dim")))
+    elif lines and differs is not None:
+        tokens = f"{abs(differs.tokens):,} tokens {'more' if differs.tokens > 0 else 'less'}" if differs.tokens else ""
+        dollars = f"${abs(differs.cost):.4f} {'more' if differs.cost > 0 else 'less'}" if differs.cost else ""
+        words = " and ".join(part for part in (tokens, dollars) if part)
+        lines.append(row("", (f"opencode's own sum has {words} than its steps", "warn")))
+    return lines
+
+
+def _context(session: Session, limits: Limits) -> list[Line]:
+    sizes = rollup.contexts(session)
+    if not sizes:
+        return []
+    used, newest = rollup.context_used(session), next(reversed(session.turns.values()))
+    limit = limits(newest.provider_alias or session.provider_alias, newest.model or session.model)
+    spans: list[Span | str] = [f"{numbers.tokens(used)}"]
+    if limit:
+        share = used / limit
+        role = "bad" if share >= 0.9 else "warn" if share >= 0.75 else "text"
+        spans += [f" of {numbers.tokens(limit)}  ", (numbers.percent(used, limit), role)]
+    else:
+        spans.append(("  limit unknown", "dim"))
+    if len(sizes) > 1:
+        spans.append((f"  {sparkline(sizes, CURVE, limit)}", "accent"))
+    return [row("context", *spans)]
+
+
+def _time(times: Timing) -> list[Line]:
+    if not times.wall:
+        return []
+    parts = [("model", times.model), ("tools", times.tools), ("waiting", times.waiting), ("idle", times.idle)]
+    words = [f"{word} {numbers.duration(us)}   " for word, us in parts if us > 0]
+    return [row("time", *words, f"wall {numbers.duration(times.wall)}")]
+
+
+def _changed(session: Session) -> list[Line]:
+    files = rollup.changed_files(session)
+    added, removed = session.extras.get("additions"), session.extras.get("deletions")
+    count = session.extras.get("files")
+    by_calls = not (added or removed)
+    if by_calls:
+        added, removed = sum(file.added for file in files), sum(file.removed for file in files)
+        count = len(files)
+    if not (added or removed):
+        return []
+    words = f"{numbers.plural(count, 'file')} " if isinstance(count, int) and count else ""
+    lines = [row("changed", words, (f"+{added or 0}", "added"), (f" -{removed or 0}", "removed"))]
+    for file in files[:FILES]:
+        lines.append(row("", file.name, (f"  +{file.added}", "added"), (f" -{file.removed}", "removed")))
+    if len(files) > FILES:
+        lines.append(row("", (f"and {len(files) - FILES} more: see the diffs", "dim")))
+    return lines
