@@ -1,8 +1,9 @@
 """The content of one `session_message` answer -> ops, payload references and remarks.
 
 A row of 2.x is a whole step: what are parts in 1.x are items of a list in its JSON. Their own ids (`reasoning-0`,
-`call_1_0`) come again in other rows, so a node is named `<message id>:<place in the list>`; items are only ever added
-at the end (message-updater.ts). The step itself is `<message id>:step`.
+`call_1_0`) come again in other rows, so a node is named by its row, its type and its place in the list:
+`<message id>:tool2`. Items are added at the end (message-updater.ts), and one that is replaced by another type is
+another node. The step itself is `<message id>:step`.
 """
 
 from __future__ import annotations
@@ -70,7 +71,9 @@ class ContentMapper(OpMapper):
             following = next((at for at in begins[index + 1 :] if at), 0)
             is_last = index == len(items) - 1
             until = following or answered or (0 if is_last else row.time_updated)
-            clock = self._item(_item_row(row, str(index), begins[index] or clock), item, until) or clock
+            self._path = f"content.{index}."
+            name = f"{_type_of(item)}{index}"
+            clock = self._item(_item_row(row, name, begins[index] or clock), item, until) or clock
         self._path = ""
         self._changed_files(step, message)
         if message.retry is not None:
@@ -109,7 +112,6 @@ class ContentMapper(OpMapper):
     def _item(self, row: RawRow, item: Item | Malformed, until: int) -> int:
         """Maps one item; returns when it ended (ms), 0 when it goes on."""
         self.groups[row.id] = []
-        self._path = f"content.{row.id.rpartition(':')[2]}."
         match item:
             case ToolItem():
                 return self._call(row, item)
@@ -237,6 +239,10 @@ class ShellCall(msgspec.Struct, frozen=True):
 
 def _item_row(row: RawRow, name: str, at_ms: int) -> RawRow:
     return RawRow(f"{row.id}:{name}", row.id, row.session_id, at_ms, row.time_updated, None)
+
+
+def _type_of(item: Item | Malformed) -> str:
+    return "item" if isinstance(item, Malformed) else str(item.__struct_config__.tag)
 
 
 def _begin(item: Item | Malformed) -> int:
