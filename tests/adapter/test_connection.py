@@ -9,7 +9,7 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,23 @@ def crashed(database: Path) -> Path:
     return database
 
 
+OpenReader = Callable[[Path], Awaitable[Reader]]
+
+
+@pytest.fixture
+async def open_reader() -> AsyncIterator[OpenReader]:
+    """Opens readers and closes them however the test ends: the thread of an open one keeps the process alive."""
+    opened: list[Reader] = []
+
+    async def open_one(path: Path) -> Reader:
+        opened.append(await Reader.open(path))
+        return opened[-1]
+
+    yield open_one
+    for reader in opened:
+        await reader.close()
+
+
 async def titles(reader: Reader) -> list[Any]:
     async with reader.snapshot() as snapshot:
         return [row[0] for row in await snapshot.rows("SELECT title FROM session")]
@@ -66,71 +83,73 @@ async def open_and_read(path: Path) -> list[Any]:
 # -- the ladder
 
 
-async def test_a_closed_database_is_read_without_any_new_file(database: Path) -> None:
+async def test_a_closed_database_is_read_without_any_new_file(database: Path, open_reader: OpenReader) -> None:
     before = corpus.files(database.parent)
-    reader = await Reader.open(database)
+    reader = await open_reader(database)
     assert (reader.mode, await titles(reader)) == ("immutable", ["Lab plain"])
     await reader.close()
     assert corpus.files(database.parent) == before
 
 
-async def test_a_live_database_is_read_without_a_mark_in_its_files(database: Path) -> None:
+async def test_a_live_database_is_read_without_a_mark_in_its_files(database: Path, open_reader: OpenReader) -> None:
     with Writer(database) as writer:
         writer.commit(("UPDATE session SET title = 'live'", ()))
         before = corpus.files(database.parent)
-        reader = await Reader.open(database)
+        reader = await open_reader(database)
         assert (reader.mode, await titles(reader)) == ("readonly_shm", ["live"])
         assert corpus.files(database.parent) == before
         await reader.close()
         assert corpus.files(database.parent) == before
 
 
-async def test_what_a_crash_left_is_read_and_left(crashed: Path) -> None:
+async def test_what_a_crash_left_is_read_and_left(crashed: Path, open_reader: OpenReader) -> None:
     before = corpus.files(crashed.parent)
     assert set(before) == {"opencode.db", "opencode.db-wal", "opencode.db-shm"}
-    reader = await Reader.open(crashed)
+    reader = await open_reader(crashed)
     assert (reader.mode, await titles(reader)) == ("readonly_shm", ["from the WAL"])
     await reader.close()
     assert corpus.files(crashed.parent) == before
 
 
-async def test_a_copy_without_its_shm_is_read_at_the_price_of_one(crashed: Path) -> None:
+async def test_a_copy_without_its_shm_is_read_at_the_price_of_one(crashed: Path, open_reader: OpenReader) -> None:
     crashed.with_name("opencode.db-shm").unlink()
     before = corpus.files(crashed.parent)
-    reader = await Reader.open(crashed)
+    reader = await open_reader(crashed)
     assert (reader.mode, await titles(reader)) == ("ro (made -shm)", ["from the WAL"])
     await reader.close()
     after = corpus.files(crashed.parent)
     assert {name: after[name] for name in before} == before
 
 
-async def test_a_database_in_rollback_mode_with_a_journal_is_opened_plainly(database: Path) -> None:
+async def test_a_database_in_rollback_mode_with_a_journal_is_opened_plainly(
+    database: Path, open_reader: OpenReader
+) -> None:
     connection = sqlite3.connect(database)
     connection.execute("PRAGMA journal_mode=PERSIST").fetchall()
     connection.execute("UPDATE session SET title = 'rolled'").close()
     connection.commit()
     connection.close()
-    reader = await Reader.open(database)
+    reader = await open_reader(database)
     assert (reader.mode, await titles(reader)) == ("ro", ["rolled"])
     await reader.close()
 
 
-async def test_an_empty_wal_without_shm_means_that_nobody_writes(database: Path) -> None:
+async def test_an_empty_wal_without_shm_means_that_nobody_writes(database: Path, open_reader: OpenReader) -> None:
     database.with_name("opencode.db-wal").touch()
     before = corpus.files(database.parent)
-    reader = await Reader.open(database)
+    reader = await open_reader(database)
     assert (reader.mode, await titles(reader)) == ("immutable", ["Lab plain"])
     await reader.close()
     assert corpus.files(database.parent) == before
 
 
-async def test_a_locked_database_is_busy_after_the_retries(database: Path) -> None:
+async def test_a_locked_database_is_busy_after_the_retries(database: Path, open_reader: OpenReader) -> None:
     connection = sqlite3.connect(database, isolation_level=None)
     for statement in ("PRAGMA journal_mode=PERSIST", "UPDATE session SET title = 'x'", "BEGIN EXCLUSIVE"):
         connection.execute(statement).fetchall()
     try:
         with pytest.raises(SourceBusy, match="is locked"):
-            await Reader.open(database)
+            await open_reader(database)
     finally:
         connection.close()
 
@@ -158,17 +177,17 @@ async def test_what_cannot_be_read_has_one_clear_line(database: Path, what: str)
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read and write everything")
 @pytest.mark.parametrize("mode", [0o000, 0o444])
-async def test_permissions_are_respected(database: Path, mode: int) -> None:
+async def test_permissions_are_respected(database: Path, mode: int, open_reader: OpenReader) -> None:
     database.chmod(mode)
     database.parent.chmod(0o555)
     try:
         if mode:
-            reader = await Reader.open(database)
+            reader = await open_reader(database)
             assert await titles(reader) == ["Lab plain"]
             await reader.close()
         else:
             with pytest.raises(SourceUnreadable, match="cannot read"):
-                await Reader.open(database)
+                await open_reader(database)
     finally:
         database.parent.chmod(0o755)
         database.chmod(0o644)
@@ -187,11 +206,13 @@ async def test_permissions_are_respected(database: Path, mode: int) -> None:
         "ü日本.db",
     ],
 )
-async def test_a_strange_name_opens_that_file_and_nothing_else(database: Path, name: str) -> None:
+async def test_a_strange_name_opens_that_file_and_nothing_else(
+    database: Path, name: str, open_reader: OpenReader
+) -> None:
     strange = database.with_name(name)
     database.rename(strange)
     before = corpus.files(strange.parent)
-    reader = await Reader.open(strange)
+    reader = await open_reader(strange)
     assert (reader.mode, await titles(reader)) == ("immutable", ["Lab plain"])
     await reader.close()
     assert corpus.files(strange.parent) == before
@@ -200,8 +221,10 @@ async def test_a_strange_name_opens_that_file_and_nothing_else(database: Path, n
 # -- changes under an open connection
 
 
-async def test_an_immutable_file_that_is_written_meanwhile_gives_no_result(database: Path) -> None:
-    reader = await Reader.open(database)
+async def test_an_immutable_file_that_is_written_meanwhile_gives_no_result(
+    database: Path, open_reader: OpenReader
+) -> None:
+    reader = await open_reader(database)
 
     async def read() -> None:
         async with reader.snapshot() as snapshot:
@@ -215,10 +238,10 @@ async def test_an_immutable_file_that_is_written_meanwhile_gives_no_result(datab
     await reader.close()
 
 
-async def test_the_gate_moves_with_commits_and_with_nothing_else(database: Path) -> None:
+async def test_the_gate_moves_with_commits_and_with_nothing_else(database: Path, open_reader: OpenReader) -> None:
     with Writer(database) as writer:
         writer.commit(("UPDATE session SET title = 'first'", ()))
-        reader = await Reader.open(database)
+        reader = await open_reader(database)
         first = await reader.gate()
         assert await reader.gate() == first
         writer.commit(("UPDATE session SET title = title WHERE id = 'nobody'", ()))
@@ -229,8 +252,10 @@ async def test_the_gate_moves_with_commits_and_with_nothing_else(database: Path)
 
 
 @pytest.mark.parametrize("change", ["replaced", "gone", "truncated", "new WAL"])
-async def test_the_gate_sees_that_the_path_leads_elsewhere(crashed: Path, tmp_path: Path, change: str) -> None:
-    reader = await Reader.open(crashed)
+async def test_the_gate_sees_that_the_path_leads_elsewhere(
+    crashed: Path, tmp_path: Path, change: str, open_reader: OpenReader
+) -> None:
+    reader = await open_reader(crashed)
     if change == "replaced":
         corpus.build(DATABASE, tmp_path / "new.db").replace(crashed)
     elif change == "gone":
@@ -253,10 +278,10 @@ async def open_transactions(reader: Reader) -> bool:
     return reader._raw.in_transaction
 
 
-async def test_no_transaction_is_open_after_a_snapshot_however_it_ends(database: Path) -> None:
+async def test_no_transaction_is_open_after_a_snapshot_however_it_ends(database: Path, open_reader: OpenReader) -> None:
     with Writer(database) as writer:
         writer.commit(("UPDATE session SET title = 'first'", ()))
-        reader = await Reader.open(database)
+        reader = await open_reader(database)
         async with reader.snapshot() as snapshot:
             await snapshot.rows("SELECT * FROM part")
             assert await open_transactions(reader)
@@ -274,10 +299,10 @@ async def test_no_transaction_is_open_after_a_snapshot_however_it_ends(database:
         await reader.close()
 
 
-async def test_a_cancelled_read_leaves_no_transaction_and_no_lock(database: Path) -> None:
+async def test_a_cancelled_read_leaves_no_transaction_and_no_lock(database: Path, open_reader: OpenReader) -> None:
     with Writer(database) as writer:
         writer.commit(("UPDATE session SET title = 'Lab plain'", ()))
-        reader = await Reader.open(database)
+        reader = await open_reader(database)
         inside = asyncio.Event()
 
         async def read() -> None:
@@ -297,8 +322,8 @@ async def test_a_cancelled_read_leaves_no_transaction_and_no_lock(database: Path
         await reader.close()
 
 
-async def test_a_read_that_takes_too_long_is_stopped(database: Path) -> None:
-    reader = await Reader.open(database)
+async def test_a_read_that_takes_too_long_is_stopped(database: Path, open_reader: OpenReader) -> None:
+    reader = await open_reader(database)
     started = time.monotonic()
     with pytest.raises(DeadlineExceeded, match="was stopped"):
         async with reader.snapshot(limit_s=0.1) as snapshot:
@@ -308,29 +333,31 @@ async def test_a_read_that_takes_too_long_is_stopped(database: Path) -> None:
     await reader.close()
 
 
-async def test_an_oversized_value_is_an_error_of_its_own(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_oversized_value_is_an_error_of_its_own(
+    database: Path, monkeypatch: pytest.MonkeyPatch, open_reader: OpenReader
+) -> None:
     with Writer(database) as writer:
         writer.commit(("UPDATE part SET data = printf('%.*c', 200000, 'x')", ()))
         monkeypatch.setattr("adapter.connection.ROW_LIMIT_BYTES", 100_000)
-        reader = await Reader.open(database)
+        reader = await open_reader(database)
         with pytest.raises(RowTooLarge):
             async with reader.snapshot() as snapshot:
                 await snapshot.rows("SELECT data FROM part")
         await reader.close()
 
 
-async def test_invalid_utf8_is_text_with_replacement_characters(database: Path) -> None:
+async def test_invalid_utf8_is_text_with_replacement_characters(database: Path, open_reader: OpenReader) -> None:
     with Writer(database) as writer:
         writer.commit(("UPDATE session SET title = CAST(x'41ff42' AS TEXT)", ()))
-        reader = await Reader.open(database)
+        reader = await open_reader(database)
         assert await titles(reader) == ["A\ufffdB"]
         await reader.close()
 
 
-async def test_a_snapshot_is_one_moment(database: Path) -> None:
+async def test_a_snapshot_is_one_moment(database: Path, open_reader: OpenReader) -> None:
     with Writer(database) as writer:
         writer.commit(("UPDATE session SET title = 'first'", ()))
-        reader = await Reader.open(database)
+        reader = await open_reader(database)
 
         async def title(snapshot: Snapshot) -> Any:
             return (await snapshot.rows("SELECT title FROM session"))[0][0]

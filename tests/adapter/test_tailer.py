@@ -274,6 +274,8 @@ async def test_rows_that_take_the_place_of_deleted_ones_are_new(opencode: Openco
     for _ in range(3):
         latest = opencode.session("New")
     messages = [opencode.assistant(latest, completed=1, finish="stop") for _ in range(3)]
+    for message in messages:
+        opencode.part(message, {"type": "step-start"})
     async with Follower(opencode.path) as follower:
         await follower.loaded(latest)
         for message in messages:
