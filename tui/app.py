@@ -117,8 +117,8 @@ def key_groups() -> list[Group]:
     parts: list[tuple[str, list[BindingType]]] = [
         ("Everywhere", [*MainScreen.BINDINGS, *ViewerApp.BINDINGS]),
         ("In the tree", list(SessionTree.BINDINGS)),
-        ("In the filter", list(FilterInput.BINDINGS)),
         ("Finding", list(JumpingTree.BINDINGS)),
+        ("In the filter", list(FilterInput.BINDINGS)),
         ("In a text", [*LineView.BINDINGS, *Detail.BINDINGS]),
     ]
     groups: list[Group] = []

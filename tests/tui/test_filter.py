@@ -39,7 +39,7 @@ async def test_every_letter_narrows_the_list_and_escape_brings_all_back() -> Non
         await pilot.press("slash", "i", "s", "colon", "f", "a", "i", "l")
         await pilot.pause()
         assert tops(app) == ["ses_bad"]
-        assert where(app) == "1 session matches   tab: is:failed"
+        assert where(app) == "1 session matches   tab: is:failed  is:failing"
         assert heading(app).startswith("Sessions 1 of 7 is:fail ")
         assert "esc no filter" in screen_text(app)[-1]
         await pilot.press("escape")

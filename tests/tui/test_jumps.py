@@ -5,7 +5,7 @@ from __future__ import annotations
 from adapter.events import Event, SessionFinalized
 from tests.tui import story
 from tests.tui.stage import FakeSource, feed, playing, screen_text, until
-from tests.tui.story import SOURCE, Step, at, prompt, session
+from tests.tui.story import NOW, SOURCE, Step, at, prompt, session
 from tui.app import ViewerApp
 from tui.model.nodes import Key
 
@@ -218,3 +218,16 @@ async def test_a_low_screen_keeps_the_line_for_the_tree_until_there_is_something
         await pilot.press("j")
         await pilot.pause()
         assert not line.display
+
+
+async def test_a_session_that_changed_is_marked_until_the_cursor_rests_on_it() -> None:
+    moment = [float(NOW)]
+    async with playing(story.everything(), clock=lambda: moment[0]) as (app, pilot):
+        assert not any("∙" in line for line in screen_text(app))
+        moment[0] += 20
+        step = Step("ses_lexer", 1, "usr_l", -5).end(-9, story.Usage(), 0, 0, finish="stop")
+        feed(app, [prompt("ses_lexer", "usr_l", "again", -5), *step.events])
+        await pilot.pause()
+        assert any("∙▸ ◦ Explain the lexer" in line for line in screen_text(app))
+        app.main.sessions.select(Key(SOURCE, "session", "ses_lexer", "ses_lexer"))
+        await until(pilot, lambda: not any("∙" in line for line in screen_text(app)))

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import msgspec
 
 from tui.model import rollup
+from tui.model.flags import flag_of
 from tui.model.links import SessionKey
 from tui.model.nodes import ChangeSet, Session
 from tui.model.state import session_state
@@ -15,8 +16,9 @@ from tui.model.store import Store
 from tui.model.urgency import ACTIVE, ORDER, WAITING, WORKING
 
 KINDS = {"root": "root", "sub_agent": "subagent", "fork": "fork"}
-WORDS = ("running", *(name for name in ORDER if name != "completed"), *KINDS.values())
-"""What can stand behind `is:`: `running` for whatever is at work, the names of the states, the kinds of sessions."""
+WORDS = ("running", *(name for name in ORDER if name != "completed"), "looping", "failing", *KINDS.values())
+"""What can stand behind `is:`: `running` for whatever is at work, the names of the states and of the flags, the kinds
+of sessions."""
 
 
 class Card(msgspec.Struct, frozen=True):
@@ -99,6 +101,8 @@ def card_of(store: Store, session: Session, now_us: int) -> Card:
         words.add("running")
     elif state in WAITING:
         words.add("waiting")
+    if state in ACTIVE and (flag := flag_of(session)) is not None:
+        words.add(flag.name)
     tree = rollup.subtree(store, session)
     tools = {op.name.lower() for turn in session.turns.values() for op in turn.ops.values() if op.kind == "tool"}
     return Card(

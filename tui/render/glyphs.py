@@ -22,6 +22,7 @@ class Glyphs(NamedTuple):
 
     states: dict[str, Mark]
     unknown: Mark
+    fresh: str
     fold_open: str
     fold_closed: str
     prompt: str
@@ -50,6 +51,7 @@ UNICODE = Glyphs(
         "archived": Mark("∎", "archived", "dim"),
     },
     unknown=Mark("◦", "", "dim"),
+    fresh="∙",
     fold_open="▾",
     fold_closed="▸",
     prompt="❯",
@@ -70,6 +72,7 @@ ASCII = Glyphs(
         for name, mark in UNICODE.states.items()
     },
     unknown=Mark("-", "", "dim"),
+    fresh="*",
     fold_open="v",
     fold_closed=">",
     prompt=":",

@@ -60,7 +60,9 @@ def help_lines(groups: Iterable[tuple[str, Sequence[tuple[str, str]]]], glyphs: 
     for name, meaning in _LEGEND:
         mark = glyphs.states[name]
         lines.append([("  ", "text"), (f"{mark.glyph} {mark.word}".ljust(_KEY_WIDTH), mark.role), (meaning, "text")])
+    fresh = glyphs.fresh.ljust(_KEY_WIDTH)
     lines += [
+        [("  ", "text"), (fresh, "accent"), ("changed since you last looked at it", "text")],
         [("  ", "text"), ("a question mark".ljust(_KEY_WIDTH), "text"), ("inferred: the file does not say it", "text")],
         [],
         [("Columns", "accent")],

@@ -6,9 +6,14 @@ already sanitised by the store; nothing here reads a payload.
 
 from __future__ import annotations
 
-from tui.model.nodes import Op, Prompt, Turn
+from itertools import islice
+
+from tui.model.nodes import Op, Prompt, Session, Turn
 from tui.render.glyphs import Glyphs
 from tui.render.lines import Span
+
+LOOK_BACK = 5
+"""Steps back in which the last words of an agent are looked for; older ones say nothing about now."""
 
 _PATTERN_TOOLS = frozenset({"grep", "glob", "list"})
 
@@ -75,6 +80,16 @@ def turn_words(turn: Turn) -> str:
     for kind in ("text", "reasoning"):
         for op in turn.ops.values():
             if op.kind == kind and op.label:
+                return op.label
+    return ""
+
+
+def last_words(session: Session) -> str:
+    """The newest text that an agent finished, of its last LOOK_BACK steps: while a model writes, nothing of what it
+    writes is in the database."""
+    for turn in islice(reversed(session.turns.values()), LOOK_BACK):
+        for op in reversed(turn.ops.values()):
+            if op.kind == "text" and op.label:
                 return op.label
     return ""
 

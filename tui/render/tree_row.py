@@ -13,12 +13,13 @@ from rich.style import Style
 
 from adapter.events import Usage
 from tui.model import rollup, state
+from tui.model.flags import flag_of
 from tui.model.layout import called
 from tui.model.nodes import Op, Row, Session, Turn
 from tui.model.outline import outline
 from tui.model.state import State
 from tui.model.store import Store
-from tui.model.urgency import ACTIVE
+from tui.model.urgency import ACTIVE, WAITING
 from tui.render import numbers, summaries
 from tui.render.glyphs import UNICODE, Glyphs, mark
 from tui.render.lines import Line, Span, fit, pad, segments, width_of
@@ -57,7 +58,7 @@ _LEFT = ("agent", "model")
 
 class Cells(NamedTuple):
     """What one row says, before it is laid out: glyph and role, words, a text per column, and a `note` (state, result,
-    error) that is still there when the words have to be cut."""
+    error) that is still there when the words have to be cut. `fresh`: changed since the user last looked."""
 
     glyph: str
     role: str
@@ -65,6 +66,7 @@ class Cells(NamedTuple):
     columns: dict[str, str]
     running: bool
     note: Line = ()
+    fresh: bool = False
 
 
 def columns_for(width: int) -> tuple[Column, ...]:
@@ -107,7 +109,7 @@ def laid_out(
     room = width - 1 - sum(column.width + 1 for column in shown)
     fold = {"open": glyphs.fold_open, "closed": glyphs.fold_closed}.get(row.fold, " ")
     left: list[Span] = [
-        (" " + " " * (INDENT * min(row.depth, _DEEPEST)), "text"),
+        (" " * (INDENT * min(row.depth, _DEEPEST)) + (glyphs.fresh if cells.fresh else " "), "accent"),
         (fold + " ", "dim"),
         (cells.glyph + " ", cells.role),
         *cells.words,
@@ -167,9 +169,11 @@ _GONE = Cells(" ", "dim", (), {}, False)
 def state_words(now: State, session: Session | None = None) -> str:
     """The state in a few words: `bash npm test`, `stalled?`; the question mark says that it is inferred.
 
-    With the session that it is the state of, a running tool is named with what it works on.
+    With the session that it is the state of, a running tool is named with what it works on, a question with its words.
     """
     words = mark(now.name).word
+    if session is not None and now.subject and now.name in WAITING:
+        return f"{words}{'?' if now.inferred else ''}: {now.subject}"
     if now.name == "tool":
         words = now.subject or words
         turn = state.newest_turn(session) if session is not None else None
@@ -206,6 +210,7 @@ def _session(store: Store, session: Session, row: Row, now_us: int, glyphs: Glyp
     note: list[Span] = [("  fork", "dim")] if session.kind == "fork" else []
     if running or now.name == "orphaned":
         note.append((f"  {state_words(now, owner)}", look.role))
+        note += _said(now, owner)
     elif now.name == "failed":
         note.append((f"  {now.reason or 'failed'}", "bad"))
     elif now.name == "aborted":
@@ -233,6 +238,18 @@ def _shown_state(store: Store, session: Session, row: Row, now_us: int) -> tuple
     if row.fold == "closed":
         return state.loudest(store, session, now_us)
     return session, state.session_state(store, session, now_us)
+
+
+def _said(now: State, session: Session) -> list[Span]:
+    """What follows the state of a session at work: that it goes round in circles, and its last words while it runs no
+    tool that says what it does."""
+    flag = flag_of(session) if now.name in ACTIVE else None
+    spans: list[Span] = [(f"  {flag.name}? {flag.subject} ×{flag.times}", "warn")] if flag is not None else []
+    said = summaries.last_words(session) if now.name in _WORDLESS else ""
+    return [*spans, (f"  {said}", "dim")] if said else spans
+
+
+_WORDLESS = frozenset({"writing", "thinking", "starting", "between", "compacting"})
 
 
 def _prompt(store: Store, session: Session, row: Row, now_us: int, glyphs: Glyphs) -> Cells:
@@ -329,6 +346,7 @@ def _sub_agent(store: Store, session: Session, op: Op, child: Session, row: Row,
     if running:
         owner, inner = _shown_state(store, child, row, now_us)
         note.append((f"  {state_words(inner, owner)}", mark(inner.name).role))
+        note += _said(inner, owner)
     note += summaries.tail(op)
     tree = rollup.subtree(store, child)
     end = now_us if running else op.end_ts or max(child.last_ts, child.updated_ts)

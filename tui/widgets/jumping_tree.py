@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.message import Message
+from textual.timer import Timer
 
 from tui.model.arrange import project
 from tui.model.finder import Finder
@@ -15,12 +16,16 @@ from tui.model.layout import parent_key, row_key, shown_session
 from tui.model.nodes import ChangeSet, Key, Row, Session, session_key, turn_key
 from tui.model.rows import VisibleRows
 from tui.model.seek import Found, caller, enclosing, failures, focus, questions, seek, sibling
+from tui.model.seen import Seen
 from tui.model.state import newest_turn
 from tui.model.store import Store
 from tui.model.unfold import cycle, fold_all, reveal
 from tui.model.urgency import WAITING
 from tui.render.tree_row import Cells, under_filter, under_project
 from tui.widgets.session_tree import SessionTree
+
+REST_S = 0.6
+"""Seconds on one node after which the user has looked at it."""
 
 BACK_LIMIT = 50
 """Jumps that can be taken back."""
@@ -67,12 +72,17 @@ class JumpingTree(SessionTree):
     ) -> None:
         super().__init__(store, rows, now, id=id)
         self.finder = finder
+        self._seen = Seen(store, now())
+        self._rest: Timer | None = None
+        self._rested = False
         self._came_from: list[Key] = []
         self._awaited: Callable[[], Key | None] | None = None
 
     def apply(self, changes: ChangeSet) -> bool:
         """Takes a change of the model in, and ends a jump that had to wait for it."""
         drawn = super().apply(changes)
+        if self._rested:
+            self._look()
         awaited = self._awaited
         key = awaited() if awaited is not None else None
         if key is not None:
@@ -83,6 +93,19 @@ class JumpingTree(SessionTree):
     def _moved_by_hand(self) -> None:
         self._awaited = None
         super()._moved_by_hand()
+
+    def on_session_tree_node_selected(self) -> None:
+        if self._rest is not None:
+            self._rest.stop()
+        self._rested = False
+        self._rest = self.set_timer(REST_S, self._look)
+
+    def _look(self) -> None:
+        """Takes the mark from the session in which the cursor rests, and from its tree."""
+        self._rested = True
+        session = enclosing(self.store, self.cursor) if self.cursor is not None else None
+        if session is not None and self._seen.look(session):
+            self._redraw({row_key(self.store, one) for one in (session, self.store.top_of(session))})
 
     def jump(self, key: Key, *, remember: bool = True) -> None:
         """Puts the cursor on a node, opening what hides it. While its row is not there the nearest one above stands in
@@ -140,11 +163,11 @@ class JumpingTree(SessionTree):
 
     def _cells(self, row: Row) -> Cells:
         cells = super()._cells(row)
-        if row.depth and not self.finder.on:
-            return cells
         session = shown_session(self.store, row.key)
         if session is None:
             return cells
+        if self._seen.changed(session) and not cells.running:
+            cells = cells._replace(fresh=True)
         if self.rows.arrangement.by_project and not row.depth:
             cells = under_project(cells, project(session))
         if not self.finder.on:

@@ -6,14 +6,15 @@ import pytest
 from rich.cells import cell_len
 from rich.style import Style
 
-from adapter.events import Event
+from adapter.events import Event, Usage
 from tests.tui import story
 from tests.tui.story import NOW, SOURCE, Step, session
 from tui.model.nodes import Key, Row
 from tui.model.store import Store
+from tui.render.breadcrumb import breadcrumb
 from tui.render.glyphs import ASCII, UNICODE, Glyphs
 from tui.render.lines import ROLES, plain
-from tui.render.tree_row import cells_of, columns_for, fold_span, heading, laid_out
+from tui.render.tree_row import cells_of, columns_for, fold_span, heading, laid_out, under_filter
 
 STYLES = {role: Style() for role in ROLES}
 NOW_US = NOW * 1_000_000
@@ -161,3 +162,54 @@ def test_a_question_shows_that_it_waits_and_an_inference_has_a_question_mark() -
     stuck = Step("ses_p", 1, "usr_p", 60).op("tool", "bash", 50, None, label="rm -rf build")
     store = store_of([session("ses_p", "Clean", 70), *stuck.events])
     assert "permission?" in drawn(store, Row(key("session", "ses_p", "ses_p"), 0, "closed"), 80)
+
+
+def test_a_question_shows_its_words_on_the_line_of_its_session() -> None:
+    asking = Step("ses_q", 1, "usr_q", 60).op("tool", "question", 50, None, label="Overwrite config?")
+    store = store_of([session("ses_q", "Rename", 70), *asking.events])
+    assert "Rename  waiting: Overwrite config?" in drawn(store, Row(key("session", "ses_q", "ses_q"), 0, "closed"), 80)
+
+
+def test_a_model_at_work_shows_the_last_words_of_its_agent() -> None:
+    first = Step("ses_w", 1, "usr_w", 60).op("text", "", 59, 1, label="Now the tests")
+    first.end(55, Usage(input=5), 5, 0.1)
+    second = Step("ses_w", 2, "usr_w", 50).op("reasoning", "", 49, None)
+    store = store_of([session("ses_w", "Port", 70), *first.events, *second.events])
+    assert "Port  thinking  Now the tests" in drawn(store, Row(key("session", "ses_w", "ses_w"), 0, "closed"), 80)
+
+
+def test_a_session_that_goes_round_in_circles_says_so() -> None:
+    events: list[Event] = [session("ses_l", "Loop", 70)]
+    for seq in range(1, 6):
+        took = None if seq == 5 else 1
+        events += Step("ses_l", seq, "usr_l", 70 - seq).op("tool", "grep", 69 - seq, took, label="x").events
+    text = drawn(store_of(events), Row(key("session", "ses_l", "ses_l"), 0, "closed"), 80)
+    assert "Loop  grep x  looping? grep ×5" in text
+
+
+def test_a_session_that_changed_has_a_mark_in_front() -> None:
+    cells = cells_of(store_of(story.others()), Row(key("session", "ses_bad", "ses_bad"), 0, "closed"), NOW_US)
+    row = Row(key("session", "ses_bad", "ses_bad"), 0, "closed")
+    for fresh, glyphs, start in ((False, UNICODE, " ▸"), (True, UNICODE, "∙▸"), (True, ASCII, "*>")):
+        line = "".join(part.text for part in laid_out(cells._replace(fresh=fresh), row, 80, STYLES, glyphs))
+        assert line.startswith(start)
+        assert cell_len(line) == 80
+
+
+def test_under_a_filter_what_only_leads_to_a_match_is_dim_and_counts_it() -> None:
+    row = Row(key("session", "ses_bad", "ses_bad"), 0, "closed")
+    cells = cells_of(store_of(story.others()), row, NOW_US)
+    led = under_filter(cells, row, False, 2)
+    assert {role for _, role in led.words} == {"dim"}
+    assert led.note[-1] == ("  2 below", "accent")
+    assert under_filter(cells, row, True, 0) == cells._replace(note=list(cells.note))
+
+
+@pytest.mark.parametrize("width", [30, 60, 120])
+def test_the_line_of_the_place_fits_and_keeps_both_ends(width: int) -> None:
+    store = store_of(story.running_sub_agent())
+    line = breadcrumb(store, key("op", "ses_find", "prt_ses_find_1_2:tool"), width)
+    assert cell_len(plain(line)) <= width
+    assert plain(line).startswith(" Fix")
+    assert plain(line).rstrip().endswith("grep retry(")
+    assert plain(breadcrumb(store, None, width)).strip() == ""
