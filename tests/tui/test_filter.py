@@ -189,6 +189,21 @@ async def test_letters_that_are_keys_elsewhere_are_typed() -> None:
         assert app.screen is app.main
 
 
+async def test_what_is_typed_at_once_behind_the_slash_is_part_of_the_filter() -> None:
+    async with playing(story.everything()) as (app, pilot):
+        for name, letter in (("slash", "/"), ("z", "z"), ("e", "e"), ("slash", "/")):
+            app.post_message(events.Key(name, letter))
+        await pilot.pause()
+        assert app.main.bar.input.value == "ze/"
+
+
+async def test_the_slash_is_left_to_the_detail_when_that_has_the_focus() -> None:
+    async with playing(story.everything()) as (app, pilot):
+        await pilot.press("tab", "slash")
+        await pilot.pause()
+        assert not app.main.bar.editing
+
+
 async def test_a_filter_works_on_a_small_screen() -> None:
     async with playing(story.everything(), size=(60, 16)) as (app, pilot):
         await type_filter(pilot, "agent:plan")
@@ -211,7 +226,7 @@ async def test_s_and_o_order_the_trees_and_the_heading_says_how() -> None:
         await pilot.press("o")
         await pilot.pause()
         assert heading(app).startswith("Sessions 7 by project and cost ")
-        assert any("app          Port to ARM" in line for line in screen_text(app))
+        assert any("app       Port to ARM" in line for line in screen_text(app))
         await pilot.press("o", "s", "s", "s", "s")
         await pilot.pause()
         assert heading(app).startswith("Sessions 7   ")

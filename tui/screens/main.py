@@ -53,6 +53,8 @@ class MainScreen(Screen[None]):
         ),
         Binding("less_than_sign", "turn(-1)", "previous tab", id="detail.previous", show=False),
         Binding("greater_than_sign", "turn(1)", "next tab", id="detail.next", show=False),
+        # With priority, because what is typed at once behind the slash has to find the line open already.
+        Binding("slash", "filter", "filter the sessions", id="filter", show=False, priority=True),
         Binding("f", "follow", "follow the newest activity", id="follow", show=False),
         Binding("H", "health", "health of the database", id="health", show=False),
     ]
@@ -196,7 +198,11 @@ class MainScreen(Screen[None]):
     def _complete(self, text: str, cursor: int) -> Completion:
         return self.finder.complete(text, cursor, self.now())
 
-    def on_jumping_tree_filter_wanted(self) -> None:
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leaves the slash to the text that has the focus, to search in or to be typed into."""
+        return self.focused is self.sessions if action == "filter" else super().check_action(action, parameters)
+
+    def action_filter(self) -> None:
         self._remark = ""
         self._home = self.sessions.cursor
         self.bar.edit(self.finder.text)

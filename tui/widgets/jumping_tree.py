@@ -49,7 +49,6 @@ class JumpingTree(SessionTree):
         Binding("E", "find('failed', False)", "failure before", id="jump.failure_before", show=False),
         Binding("w", "find('waiting', True)", "next that waits for you", id="jump.waiting", show=False),
         Binding("r", "find('running', True)", "next that runs", id="jump.running", show=False),
-        Binding("slash", "filter", "filter the sessions", id="jump.filter", show=False),
         Binding("n", "match(True)", "next match of the filter", id="jump.match", show=False),
         Binding("N", "match(False)", "match before", id="jump.match_before", show=False),
         Binding("s", "sort", "by activity, cost, tokens, duration, name", id="jump.sort", show=False),
@@ -63,9 +62,6 @@ class JumpingTree(SessionTree):
         """What a jump has to say: that there was nothing, or that it began anew."""
 
         text: str
-
-    class FilterWanted(Message):
-        """The filter is to be typed."""
 
     def __init__(
         self, store: Store, rows: VisibleRows, now: Callable[[], int], finder: Finder, *, id: str | None = None
@@ -169,7 +165,7 @@ class JumpingTree(SessionTree):
         if self._seen.changed(session) and not cells.running:
             cells = cells._replace(fresh=True)
         if self.rows.arrangement.by_project and not row.depth:
-            cells = under_project(cells, project(session))
+            cells = under_project(cells, project(session), self.size.width)
         if not self.finder.on:
             return cells
         key = (session.source, session.id)
@@ -184,9 +180,6 @@ class JumpingTree(SessionTree):
         self._moved_by_hand()
         how = self.rows.arrangement
         self.arrange(how._replace(by_project=not how.by_project))
-
-    def action_filter(self) -> None:
-        self.post_message(self.FilterWanted())
 
     def action_match(self, forward: bool) -> None:
         if not self.finder.on:
