@@ -16,6 +16,7 @@ from tui.model.store import Store
 from tui.protocols import SourceLike
 from tui.render.session_card import Limits, no_limits
 from tui.render.status import TITLE
+from tui.screens.doors import DoorScreen
 from tui.screens.help import Group, HelpScreen
 from tui.screens.main import MainScreen
 from tui.widgets.detail import Detail
@@ -118,6 +119,7 @@ def key_groups() -> list[Group]:
         ("Everywhere", [*MainScreen.BINDINGS, *ViewerApp.BINDINGS]),
         ("In the tree", list(SessionTree.BINDINGS)),
         ("Finding", list(JumpingTree.BINDINGS)),
+        ("Taking it along", list(DoorScreen.BINDINGS)),
         ("In the filter", list(FilterInput.BINDINGS)),
         ("In a text", [*LineView.BINDINGS, *Detail.BINDINGS]),
     ]

@@ -9,7 +9,7 @@ from textual.pilot import Pilot
 
 from adapter.events import Event
 from tests.tui import story
-from tests.tui.stage import feed, health
+from tests.tui.stage import FakeSource, feed, health, until
 from tests.tui.story import NOW, SOURCE
 from tui.app import ViewerApp
 from tui.feed import Arrival
@@ -94,3 +94,63 @@ def test_filter_being_typed_120x40(snap_compare: Compare) -> None:
     typed = ("slash", *"is:running", "space", *"model:")
     keys = [{":": "colon"}.get(key, key) for key in typed]
     assert snap_compare(app(), terminal_size=WIDE, run_before=staged(story.everything(), *keys))
+
+
+def reading(text: str, *keys: str) -> tuple[ViewerApp, Callable[[Pilot[Any]], Awaitable[None]]]:
+    """The app at a failed command whose output is this text, on a tab, with the text there."""
+    source = FakeSource({"opencode-sqlite://?part_id=prt_ses_arm_1_1&field=state.output": text})
+    viewer = ViewerApp([source], clock=lambda: NOW)
+    opened = (ARM, Key(SOURCE, "prompt", "ses_arm", "usr_9"), CARGO)
+    first = staged(story.everything(), "tab", "3", at=opened)
+
+    async def run(pilot: Pilot[Any]) -> None:
+        await first(pilot)
+        await until(pilot, lambda: viewer.main.detail.words() is not None)
+        for name in keys:
+            await pilot.press(name)
+        await pilot.pause()
+
+    return viewer, run
+
+
+def test_terminal_output_with_a_search_120x40(snap_compare: Compare) -> None:
+    """What a command printed, in its colours; a search in it, and what it has found."""
+    lines = [f"\x1b[1;32m   Compiling\x1b[0m crate{n} v0.{n}.0\t(/src/crate{n})" for n in range(12)]
+    warned = "\x1b[33mwarning\x1b[0m: unused variable \x1b[1m`x`\x1b[0m \x1b[2J\x1b]0;no\x07"
+    error = "\x1b[38;5;196merror[E0308]\x1b[0m: mismatched types in \x1b[4mcrate7\x1b[24m"
+    viewer, run = reading("\n".join([*lines, warned, error]), "slash", *"crate7", "enter")
+    assert snap_compare(viewer, terminal_size=WIDE, run_before=run)
+
+
+def test_diff_120x40(snap_compare: Compare) -> None:
+    """A diff with the changed words marked, broken lines behind their sign."""
+    diff = (
+        "--- a/retry.py\n+++ b/retry.py\n@@ -3,7 +3,7 @@\n import time\n\n"
+        "-def retry(call, attempts=4, base=0.05, jitter=0.5):\n+def retry(call, attempts=5, base=0.05, jitter=0.0):\n"
+        "     for number in range(attempts):\n-        time.sleep(pause)\n+        sleep(pause + luck())\n"
+        "--- an old comment\n     return call()\n"
+    )
+    viewer, run = reading(diff)
+    assert snap_compare(viewer, terminal_size=WIDE, run_before=run)
+
+
+def test_markdown_80x24(snap_compare: Compare) -> None:
+    """The answer of a model."""
+    text = (
+        "## The test is stable\n\nThe *back-off* used **real time**; it takes a `sleep` now ([why](https://x.y/z)).\n\n"
+        "1. inject the clock\n2. count the pauses, which is what the test was about in the first place anyway\n"
+        "   - [x] done\n\n> It failed once in ten runs.\n\n| file | + | - |\n|---|--:|--:|\n| retry.py | 5 | 5 |\n"
+        "| tests/test_retry.py | 3 | 6 |\n\n```python\ndef retry(call, sleep=time.sleep): ...\n```\n"
+    )
+    step = story.Step("ses_doc", 1, "usr_d", 60).op("text", "", 59, 2, label="The test is stable")
+    step.op("text", "", 58, 1, label="The test is stable", refs={"llm_response": text})
+    events = [story.session("ses_doc", "Explain", 62), story.prompt("ses_doc", "usr_d", "why?", 61), *step.events]
+    source = FakeSource({"opencode-sqlite://?part_id=prt_ses_doc_1_2&field=llm_response": text})
+    viewer = ViewerApp([source], clock=lambda: NOW)
+
+    async def run(pilot: Pilot[Any]) -> None:
+        await staged(events, "3", "tab", at=(Key(SOURCE, "session", "ses_doc", "ses_doc"),))(pilot)
+        await until(pilot, lambda: viewer.main.detail.words() is not None)
+        await pilot.pause()
+
+    assert snap_compare(viewer, terminal_size=SMALL, run_before=run)

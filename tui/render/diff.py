@@ -38,6 +38,10 @@ class Diff(Document):
         changed = changed_words(old[1:], new[1:])[role == "added"]
         return marked([(text, role)], [(start + 1, stop + 1) for start, stop in changed], f"{role}-word")
 
+    def hanging(self, index: int) -> int:
+        # Behind the column of the signs, or a broken line would look like one more of the file.
+        return 2
+
     def _role(self, index: int) -> str:
         raw = self.lines.raw
         text = raw[index]

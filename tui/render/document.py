@@ -126,7 +126,7 @@ class Document(Text):
         return found
 
     def words(self) -> Iterator[str]:
-        return (sanitize.line(text, len(text) * sanitize.TAB_SIZE + 1) for text in self.lines.raw)
+        return (sanitize.block(text, self.tab_size) for text in self.lines.raw)
 
 
 class Wrapped(Text):

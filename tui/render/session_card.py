@@ -20,6 +20,9 @@ CURVE = 24
 FILES = 8
 """Most changed files that are named."""
 
+LEAST = 50_000
+"""µs below which a share of the time is not worth a word."""
+
 Limits = Callable[[str, str], int]
 """Provider and model -> the size of its context window in tokens, 0 where that is not known."""
 
@@ -54,7 +57,7 @@ def session_card(store: Store, session: Session, now_us: int, glyphs: Glyphs, li
         lines.append(row("holds", ("not read yet: open it to read it", "dim")))
     lines += [row("directory", session.cwd)] if session.cwd else []
     lines += [row("version", f"opencode {session.version}")] if session.version else []
-    lines.append(row("resume", f"opencode -s {session.id}"))
+    lines.append(row("resume", f"opencode -s {session.id}", ("   Y copies", "dim")))
     for log in sorted(session.logs.values(), key=lambda log: log.ts):
         role = {"ERR": "bad", "WRN": "warn"}.get(log.severity, "dim")
         lines.append(row("note", (f"{log.severity} ", role), log.message))
@@ -118,7 +121,7 @@ def _time(times: Timing) -> list[Line]:
     if not times.wall:
         return []
     parts = [("model", times.model), ("tools", times.tools), ("waiting", times.waiting), ("idle", times.idle)]
-    words = [f"{word} {numbers.duration(us)}   " for word, us in parts if us > 0]
+    words = [f"{word} {numbers.duration(us)}   " for word, us in parts if us >= LEAST]
     return [row("time", *words, f"wall {numbers.duration(times.wall)}")]
 
 

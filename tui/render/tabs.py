@@ -149,8 +149,7 @@ def _output(store: Store, session: Session, key: Key) -> list[Text]:
     if key.kind == "turn":
         turn = store.turn(key)
         return _said(turn) if turn is not None else []
-    prompt_id = key.id if key.kind == "prompt" else next(reversed(session.prompts), "")
-    return _answer(outline(store, session).answers.get(prompt_id, []))
+    return _answer(_turns(store, session, key))
 
 
 def _output_of_op(store: Store, session: Session, op: Op) -> list[Text]:

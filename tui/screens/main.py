@@ -9,7 +9,6 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
-from textual.screen import Screen
 from textual.timer import Timer
 
 from adapter.health import Health
@@ -26,6 +25,7 @@ from tui.render.session_card import Limits, no_limits
 from tui.render.status import Status
 from tui.render.tabs import NAMES
 from tui.render.tree_row import heading
+from tui.screens.doors import DoorScreen
 from tui.widgets.detail import Detail
 from tui.widgets.filter_bar import FilterBar
 from tui.widgets.fixed_lines import FixedLines
@@ -41,7 +41,7 @@ ROOMY = 20
 """Lines from which one of them says where the cursor is."""
 
 
-class MainScreen(Screen[None]):
+class MainScreen(DoorScreen):
     """Holds the panes, moves the focus between them, and hands every change to the parts that show it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -98,11 +98,6 @@ class MainScreen(Screen[None]):
     def bar(self) -> FilterBar:
         """The line in which the filter is typed."""
         return self.query_one("#filter", FilterBar)
-
-    @property
-    def detail(self) -> Detail:
-        """The detail of the cursor."""
-        return self.query_one("#detail", Detail)
 
     def on_mount(self) -> None:
         self.query_one("#health").display = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -245,6 +245,18 @@ class Detail(Vertical):
         view, found = self.view, self.query_one("#found", FixedLines)
         found.display = bool(view.words)
         found.show([found_line(view.words, view.place, len(view.hits), view.share, view.wrapped)])
+
+    # --- taking it along -------------------------------------------------------------------------------------
+
+    def words(self) -> Iterator[str] | None:
+        """What the tab shows as clean lines, nothing cut or broken; None while a text is being fetched or cannot be."""
+        if self.key is None:
+            return None
+        if self.tab == tabs.OVERVIEW:
+            return Painted(detail.overview(self.store, self.key, self.now(), limits=self.limits)).words()
+        if any(self._texts.get(text.slot, (None, ""))[0] is None for text in self.tabs[self.tab]):
+            return None
+        return self.view.lines.words()
 
     # --- texts -----------------------------------------------------------------------------------------------
 

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from textual.timer import Timer
+
 from tui.render.keys import key_line
+from tui.render.lines import Line, folded
 from tui.widgets.fixed_lines import FixedLines
+
+SAID_FOR = 8.0
+"""Seconds that an answer stands before the keys come back."""
 
 
 class KeyBar(FixedLines):
@@ -14,6 +20,20 @@ class KeyBar(FixedLines):
     def __init__(self, keys: Sequence[tuple[str, str]] = (), *, id: str | None = None) -> None:
         super().__init__([[]], id=id)
         self.keys: Sequence[tuple[str, str]] = keys
+        self._said = ""
+        self._timer: Timer | None = None
+
+    def say(self, words: str) -> None:
+        """Shows words in place of the keys for SAID_FOR seconds."""
+        self._said = words
+        if self._timer is not None:
+            self._timer.stop()
+        self._timer = self.set_timer(SAID_FOR, self._be_quiet)
+        self._lay_out()
+
+    def _be_quiet(self) -> None:
+        self._said, self._timer = "", None
+        self._lay_out()
 
     def update(self, keys: Sequence[tuple[str, str]]) -> None:
         """Replaces the keys."""
@@ -24,4 +44,7 @@ class KeyBar(FixedLines):
         self._lay_out()
 
     def _lay_out(self) -> None:
-        self.show([key_line(self.keys, self.size.width or self.app.size.width)])
+        width = self.size.width or self.app.size.width
+        said: Line = [(f" {self._said}", "accent")]
+        # A path may take two lines; cut, it would be of no use.
+        self.show(folded(said, width, indent=1) if self._said else [key_line(self.keys, width)])

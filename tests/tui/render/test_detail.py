@@ -39,7 +39,7 @@ def test_a_session_with_its_own_money_and_that_of_its_sub_agents() -> None:
     assert "context   14k  limit unknown  ▇█" in lines
     assert "changed   1 file +12 -4" in lines
     assert "          src/retry.ts  +12 -4" in lines
-    assert "resume    opencode -s ses_retry" in lines
+    assert "resume    opencode -s ses_retry   Y copies" in lines
 
 
 def test_a_session_of_which_only_the_row_is_known_says_so() -> None:

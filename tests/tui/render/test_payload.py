@@ -99,7 +99,8 @@ def test_short_texts_are_wrapped_and_long_ones_are_not(monkeypatch: pytest.Monke
 
 def test_a_wrapped_line_of_a_diff_keeps_its_colour() -> None:
     shown = payload.read("+added words that are long", "diff")
-    assert [line[0][1] for line in shown.wrapped(12)] == ["added"] * 3
+    assert [plain(line) for line in shown.wrapped(12)] == ["+added words", "  that are", "  long"]
+    assert [line[-1][1] for line in shown.wrapped(12)] == ["added"] * 3
 
 
 def test_a_slice_of_a_document_is_painted_too() -> None:

@@ -40,7 +40,7 @@ def test_a_session_whose_sums_agree() -> None:
     assert "          reconciles with opencode's own sum" in lines
     assert "context   4.2k  limit unknown" in lines
     assert "time      model 6.0s   tools 3.0s   idle 1.0s   wall 10s" in lines
-    assert "resume    opencode -s s1" in lines
+    assert "resume    opencode -s s1   Y copies" in lines
 
 
 @pytest.mark.parametrize(

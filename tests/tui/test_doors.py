@@ -1,0 +1,204 @@
+"""Taking a text along: the clipboard, a file, a pager, an editor."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+import re
+import stat
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from tests.tui import story
+from tests.tui.stage import FakeSource, playing, screen_text, until
+from tests.tui.story import SOURCE
+from tui import doors
+from tui.app import ViewerApp
+from tui.model.nodes import Key
+
+BASH = Key(SOURCE, "op", "ses_retry", "prt_ses_retry_1_3:tool")
+URI = "opencode-sqlite://?part_id=prt_ses_retry_1_3&field=state.output"
+
+
+@asynccontextmanager
+async def looking(text: str = "one\n\x1b[31mtwo\x1b[2J\tthree\n") -> AsyncIterator[tuple[ViewerApp, Pilot[Any]]]:
+    """The app with the Output tab of a shell command beside the tree."""
+    source = FakeSource({URI: text})
+    async with playing(story.everything(), source=source) as (app, pilot):
+        app.main.sessions.select(BASH)
+        await pilot.press("3")
+        await until(pilot, lambda: app.main.detail.words() is not None)
+        yield app, pilot
+
+
+def said(app: ViewerApp) -> str:
+    return screen_text(app)[-1]
+
+
+async def test_y_sends_the_clean_text_to_the_clipboard() -> None:
+    async with looking() as (app, pilot):
+        await pilot.press("y")
+        await pilot.pause()
+        assert app.clipboard == "one\ntwo     three"
+        assert "sent 17 bytes to the terminal's clipboard" in said(app)
+
+
+async def test_y_in_a_text_sends_the_facts_of_the_overview_too() -> None:
+    async with looking() as (app, pilot):
+        await pilot.press("1", "tab", "y")
+        await pilot.pause()
+        assert app.clipboard.startswith("bash  npm test -- retry")
+
+
+async def test_a_text_that_is_too_long_for_a_clipboard_is_not_sent() -> None:
+    async with looking("x" * 60_000) as (app, pilot):
+        await pilot.press("y")
+        await pilot.pause()
+        assert app.clipboard == ""
+        assert "too much for a terminal's clipboard" in said(app)
+
+
+async def test_a_text_that_is_not_here_yet_is_not_taken() -> None:
+    async with playing(story.everything()) as (app, pilot):
+        app.main.sessions.select(BASH)
+        await pilot.press("3", "y")
+        await pilot.pause()
+        assert app.clipboard == ""
+        assert "not here yet" in said(app)
+
+
+async def test_capital_y_sends_the_command_that_resumes_the_session() -> None:
+    async with looking() as (app, pilot):
+        await pilot.press("Y")
+        await pilot.pause()
+        assert app.clipboard == "opencode -s ses_retry"
+        assert "opencode -s ses_retry" in said(app)
+
+
+async def test_the_keys_come_back_when_the_answer_has_been_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tui.widgets.key_bar.SAID_FOR", 0.05)
+    async with looking() as (app, pilot):
+        await pilot.press("Y")
+        await pilot.pause()
+        await until(pilot, lambda: "quit" in said(app))
+
+
+async def test_capital_s_saves_the_text_for_the_user_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(doors, "save_directory", lambda: tmp_path / "new")
+    async with looking() as (app, pilot):
+        await pilot.press("S")
+        await until(pilot, lambda: "saved to" in "".join(screen_text(app)[-3:]))
+        (path,) = (tmp_path / "new").iterdir()
+        assert path.read_text() == "one\ntwo     three\n"
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert re.fullmatch(r"opencode-prt_ses_retry_1_3-tool-output-\d{8}-\d{6}\.txt", path.name)
+        assert path.name in "".join(screen_text(app)[-3:]).replace(" ", "")
+
+
+async def test_a_path_is_shown_whole_on_a_small_screen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(doors, "save_directory", lambda: tmp_path / "a-directory-with-a-long-name" / "and-another-one")
+    async with looking() as (app, pilot):
+        await pilot.resize_terminal(80, 24)
+        await pilot.press("S")
+        await until(pilot, lambda: "saved to ~/a-directory" in "".join(screen_text(app)[-3:]))
+        assert "output-" in said(app)
+        assert ".txt" in said(app)
+
+
+async def test_a_directory_that_cannot_be_written_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(doors, "save_directory", lambda: tmp_path / "file")
+    async with looking() as (app, pilot):
+        await pilot.press("S")
+        await until(pilot, lambda: "not saved" in said(app))
+
+
+@pytest.mark.parametrize(("key", "variable"), [("v", "PAGER"), ("V", "EDITOR")])
+async def test_a_program_gets_the_text_in_a_file_that_is_gone_afterwards(
+    key: str, variable: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    report = tmp_path / "report"
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import os, sys\n"
+        f"open({str(report)!r}, 'w').write(sys.argv[-1] + '\\n' + oct(os.stat(sys.argv[-1]).st_mode) + '\\n'"
+        " + open(sys.argv[-1]).read())\n"
+    )
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.setenv(variable, f"{sys.executable} '{program}'")
+    suspended: list[str] = []
+
+    @contextlib.contextmanager
+    def suspend(self: ViewerApp) -> Iterator[None]:
+        suspended.append("out")
+        yield
+        suspended.append("back")
+
+    monkeypatch.setattr(ViewerApp, "suspend", suspend)
+    async with looking() as (_, pilot):
+        await pilot.press(key)
+        await pilot.pause()
+    path, mode, *text = report.read_text().splitlines()
+    assert suspended == ["out", "back"]
+    assert text == ["one", "two     three"]
+    assert mode.endswith("600")
+    assert Path(path).name == "opencode-prt_ses_retry_1_3-tool-output.txt"
+    assert not Path(path).parent.exists()
+
+
+async def test_a_terminal_that_cannot_be_handed_over_says_what_to_do() -> None:
+    async with looking() as (app, pilot):
+        await pilot.press("v")
+        await pilot.pause()
+        assert "S saves the text to a file" in said(app)
+
+
+def test_what_goes_wrong_with_a_program_is_words(tmp_path: Path) -> None:
+    assert doors.show(["no-such-program-here"], ["x"], "x.txt") == "no-such-program-here: No such file or directory"
+    failing = [sys.executable, "-c", "raise SystemExit(3)"]
+    assert doors.show(failing, ["x"], "x.txt") == f"{sys.executable} ended with status 3"
+
+
+def test_the_programs_of_the_environment_come_first() -> None:
+    assert doors.pager({"PAGER": "most -s"}) == ["most", "-s"]
+    assert doors.editor({"VISUAL": "code -w", "EDITOR": "vi"}) == ["code", "-w"]
+    assert doors.editor({"EDITOR": "vi"}) == ["vi"]
+    assert doors.pager({})
+    assert doors.editor({})
+
+
+def test_a_file_is_never_written_over(tmp_path: Path) -> None:
+    paths = {doors.save(["x"], "a.txt", tmp_path) for _ in range(3)}
+    assert len(paths) == 3
+
+
+def test_a_name_or_an_id_of_a_stranger_stays_a_name() -> None:
+    assert doors.file_name("../../etc/passwd\x1b[2J", "Raw") == "opencode-etc-passwd-2J-raw.json"
+    assert doors.file_name("", "Diff") == "opencode-text-diff.diff"
+    assert doors.resume_command("x; rm -rf ~") == "opencode -s 'x; rm -rf ~'"
+
+
+def test_the_limit_of_the_clipboard_is_in_bytes_and_ends_the_reading() -> None:
+    def endless() -> Iterator[str]:
+        while True:
+            yield "é" * 1000
+
+    assert doors.within_limit(endless()) is None
+    assert doors.within_limit(["a", "b"]) == "a\nb"
+    assert len(base64.b64encode(b"x" * doors.CLIPBOARD_LIMIT)) < 74_994
+
+
+def test_texts_are_saved_where_downloads_go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("platformdirs.user_downloads_dir", lambda: str(tmp_path))
+    assert doors.save_directory() == tmp_path
+    monkeypatch.setattr("platformdirs.user_downloads_dir", lambda: os.fspath(tmp_path / "none"))
+    monkeypatch.setattr("platformdirs.user_state_dir", lambda name: str(tmp_path / name))
+    assert doors.save_directory() == tmp_path / "opencode-viewer" / "saved"

@@ -1,0 +1,107 @@
+"""The keys that take a text out of the program: copy, save, pager, editor."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import SuspendNotSupported
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from tui import doors, sanitize
+from tui.widgets.detail import Detail
+from tui.widgets.key_bar import KeyBar
+
+
+class DoorScreen(Screen[None]):
+    """A screen with a detail and a key bar; the text is always that of the tab that the detail shows."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "copy", "send the text to the clipboard", id="door.copy", show=False),
+        Binding("Y", "copy_resume", "send the command that resumes the session", id="door.resume", show=False),
+        Binding("S", "save", "save the text to a file", id="door.save", show=False),
+        Binding("v", "pager", "open the text in $PAGER", id="door.pager", show=False),
+        Binding("V", "editor", "open the text in $EDITOR", id="door.editor", show=False),
+    ]
+
+    @property
+    def detail(self) -> Detail:
+        """The detail of the cursor."""
+        return self.query_one("#detail", Detail)
+
+    def say(self, words: str) -> None:
+        """Answers a key in the last line, in place of the keys, for a while."""
+        self.query_one("#keys", KeyBar).say(sanitize.label(words, 400))
+
+    def action_copy(self) -> None:
+        words = self._words()
+        if words is None:
+            return
+        text = doors.within_limit(words)
+        if text is None:
+            self.say(f"more than {doors.CLIPBOARD_LIMIT:,} bytes: too much for a terminal's clipboard; S saves it")
+            return
+        self.app.copy_to_clipboard(text)
+        # Nobody answers: a terminal may be set up to take no clipboard text from programs.
+        self.say(f"sent {len(text.encode()):,} bytes to the terminal's clipboard")
+
+    def action_copy_resume(self) -> None:
+        if self.detail.key is None:
+            return
+        command = doors.resume_command(self.detail.key.session_id)
+        self.app.copy_to_clipboard(command)
+        self.say(f"sent to the terminal's clipboard: {command}")
+
+    def action_save(self) -> None:
+        words = self._words()
+        if words is not None:
+            self.run_worker(self._save(words, self._file_name()), group="save")
+
+    async def _save(self, words: Iterator[str], name: str) -> None:
+        try:
+            path = await asyncio.to_thread(doors.save, words, name, doors.save_directory())
+        except OSError as error:
+            self.say(f"not saved: {error}")
+            return
+        home = str(Path.home())
+        shown = str(path)
+        self.say(f"saved to {'~' + shown[len(home) :] if shown.startswith(home + os.sep) else shown}")
+
+    def action_pager(self) -> None:
+        self._hand_over(doors.pager)
+
+    def action_editor(self) -> None:
+        self._hand_over(doors.editor)
+
+    def _hand_over(self, program: Callable[[Mapping[str, str]], list[str]]) -> None:
+        words = self._words()
+        if words is None:
+            return
+        try:
+            command = program(os.environ)
+        except ValueError as error:
+            self.say(f"{program.__name__}: {error}")  # a quotation that never ends
+            return
+        try:
+            with self.app.suspend():
+                problem = doors.show(command, words, self._file_name())
+        except SuspendNotSupported:
+            self.say("this terminal cannot be handed to another program; S saves the text to a file")
+            return
+        if problem:
+            self.say(problem)
+
+    def _words(self) -> Iterator[str] | None:
+        """The lines to take along; says so when there are none yet."""
+        words = self.detail.words()
+        if words is None:
+            self.say("the text is not here yet")
+        return words
+
+    def _file_name(self) -> str:
+        key = self.detail.key
+        return doors.file_name(key.id if key is not None else "", self.detail.tab)
