@@ -42,6 +42,8 @@ NEWEST_LOADED = 3
 RECONCILE_S = 60.0
 CHECK_PAGE = 100
 """Sessions whose last message is looked at in one transaction (about 15 µs each)."""
+SOONEST_S, LATEST_S = 0.2, 10.0
+"""Bounds of the pause between two comparisons: one that was held up by a busy machine must not put off the next."""
 COMPARE_SHARE = 20
 """All session rows are compared again after this many times the last comparison's duration: at most 5 % of a core."""
 COUNT_SHARE = 100
@@ -80,6 +82,7 @@ class Tailer:
         self._compare_pending = False
         self._compare_due = 0.0
         self._reconcile_at = 0.0
+        self._reconcile_pending = False
         self._count_due = 0.0
         self._known_schema = NO_SCHEMA
         self._known_journal: Journal | None = None
@@ -169,13 +172,19 @@ class Tailer:
         due = [TICK_S]
         if self._compare_pending:
             due.append(self._compare_due - self._clock())
+        if self._reconcile_pending:
+            due.append(self._reconcile_at - self._clock())
         if self._count_due < NEVER:
             due.append(self._count_due - self._clock())
         return max(0.01, min(due))
 
     async def _quiet_work(self) -> Batch | None:
         """What was put off while commits came in: comparing lists, counting rows."""
-        if self._compare_pending and self._clock() >= self._compare_due:
+        now = self._clock()
+        # The last commit of all may be the one that no feed tells of, so a reconcile follows without another one.
+        if (self._compare_pending and now >= self._compare_due) or (
+            self._reconcile_pending and now >= self._reconcile_at
+        ):
             return await self._compare()
         if self._clock() >= self._count_due:
             await self.database.count()
@@ -254,7 +263,7 @@ class Tailer:
         if touched.stale:
             self._compare_due = self._reconcile_at = 0.0
             self.ledger.warn("positions used again")
-        self._compare_pending = True
+        self._compare_pending = self._reconcile_pending = True
         return await self._read(touched)
 
     async def _by_sequence(self, touched: Touched) -> set[str]:
@@ -337,9 +346,11 @@ class Tailer:
                     events += await self._read_some(session, changed)
         if reconcile:
             self._reconcile_at = self._clock() + RECONCILE_S
+            self._reconcile_pending = False
             database.health.reconciled = self._clock()
         self._compare_pending = False
-        self._compare_due = self._clock() + max(0.2, COMPARE_SHARE * (time.monotonic() - started))
+        pause = COMPARE_SHARE * (time.monotonic() - started)
+        self._compare_due = self._clock() + min(max(SOONEST_S, pause), LATEST_S)
         return self._batch(events, rows=len(rows)) if events else None
 
     def news_of_schema(self) -> list[Event]:

@@ -12,7 +12,7 @@ import pytest
 
 from adapter.connection import Reader
 from adapter.events import OpRemoved, SessionRemoved, SourceError, TurnRemoved
-from tests.adapter.follower import Follower
+from tests.adapter.follower import Follower, eventually
 from tests.adapter.opencode_writer import OpencodeWriter, answer, tool
 
 KINDS = {"1.18": ("1.18.33", True), "1.15": ("1.15.13", False), "1.2": ("1.2.1", False)}
@@ -299,4 +299,22 @@ async def test_a_rewrite_that_no_feed_tells_is_found_after_a_minute_of_activity(
         opencode.part(opencode.parts[old], {"type": "text", "text": "edited by another tool"}, old)
         skew = 61.0
         opencode.change_session(session, title="Activity")
+        await follower.equals_cold_load()
+
+
+@pytest.mark.parametrize("opencode", ["1.18"], indirect=True)
+async def test_a_rewrite_that_no_feed_tells_is_found_though_nothing_follows_it(opencode: OpencodeWriter) -> None:
+    session = opencode.session()
+    old = opencode.part(opencode.assistant(session, completed=1, finish="stop"), {"type": "text", "text": "old"})
+    for _ in range(4):
+        opencode.assistant(session, completed=1, finish="stop")
+    skew = 0.0
+    async with Follower(opencode.path, clock=lambda: time.time() + skew) as follower:
+        await follower.loaded(session)
+        opencode.events = False
+        opencode.part(opencode.parts[old], {"type": "text", "text": "edited by another tool"}, old)
+        # The commit has been looked at, and there is nothing more to wake up for.
+        await eventually(lambda: follower.source._tailer._reconcile_pending)
+        skew = 61.0
+        follower.nudge()
         await follower.equals_cold_load()
