@@ -2,7 +2,7 @@
 
 The database does not know. opencode merges `provider.*.models.*.limit` of its config over its cached catalogue
 (`<cache>/opencode/models.json`, which is missing where fetching is disabled); both are read here once, when
-first asked, and never written. Only global config files in plain JSON are understood; anything else is simply not known.
+first asked, and never written. Only global config files in plain JSON are understood; anything else is not known.
 """
 
 from __future__ import annotations
