@@ -86,7 +86,8 @@ class SessionStarted(Event, frozen=True, kw_only=True, gc=False, tag="session_st
     """A session row, whole; sent again whenever the row changes.
 
     `extras` holds what else the row says: `slug`-like odds and ends, and `usage` (five counters), `cost`,
-    `time_updated` (µs), `archived_ts`, `revert_message_id`, `additions`, `deletions`, `files` where the row has them.
+    `time_updated` (µs), `archived_ts`, `revert_message_id`, `additions`, `deletions`, `files` where the row has them;
+    in 2.x also `fork_session_id`, `idle_outcome` and `idle_ts` (µs).
     """
 
     session_id: str
@@ -123,8 +124,9 @@ class SessionRemoved(Event, frozen=True, kw_only=True, gc=False, tag="session_re
 
 class TurnStarted(Event, frozen=True, kw_only=True, gc=False, tag="turn_started"):
     """An assistant message. `turn_seq` is its 1-based place among the session's assistant messages by
-    (time_created, id); `prompt_id` the user message it answers ("" when the row does not say). `extras` may hold
-    `cwd`, `summary` (a compaction), `variant`, `status_code` of an error, and while it is open `time_updated` (µs)."""
+    (time_created, id), in 2.x by seq; `prompt_id` the user message it answers ("" when nothing says it). `extras` may
+    hold `cwd`, `summary` (a compaction), `variant`, `status_code` of an error, while it is open `time_updated` (µs),
+    and in 2.x `retry` (the attempt) and `retry_at` (µs) while it waits to be sent again."""
 
     session_id: str
     turn_seq: int
@@ -167,8 +169,9 @@ class OpStarted(Event, frozen=True, kw_only=True, gc=False, tag="op_started"):
     A `task` call that names its child gives two ops of one part: a `session` op (the parent) and the `tool` op.
     `extras` holds short facts for one line of text, never payloads: `label` (the call in a few words, at most
     LABEL_LIMIT characters), `title`, `exit`, `additions`, `deletions`, `todos`, `hits`, `running` (the process has
-    really started), `output_bytes`, `phase` (pending, running, completed, error), and `time_updated` (µs, when the
-    row was last written) while the call goes on.
+    really started; in session_message, where a wait for permission leaves no trace, that nothing speaks against it),
+    `output_bytes`, `phase` (pending, running, completed, error), and `time_updated` (µs, when the row was last written)
+    while the call goes on. `part_id` is the part's, or for a piece of a message of 2.x `<message id>:<piece>`.
     """
 
     session_id: str

@@ -8,7 +8,7 @@ import msgspec
 
 from adapter.connection import ROW_LIMIT_BYTES, Reader
 from adapter.errors import BadReference, PayloadGone, PayloadTooLarge, RowTooLarge
-from adapter.references import parse
+from adapter.references import Reference, parse, places
 
 
 class PayloadText(msgspec.Struct, frozen=True):
@@ -41,19 +41,27 @@ def cut(text: str, limit: int) -> tuple[str, int, bool]:
     return raw[:limit].decode("utf-8", "ignore"), len(raw), True
 
 
+async def _find(reader: Reader, reference: Reference) -> tuple[Reference, str | bytes]:
+    """The reference that leads to a row, and the row's JSON."""
+    async with reader.snapshot() as snapshot:
+        tables = {row[0] for row in await snapshot.rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        for place in places(reference):
+            if place.table not in tables:
+                continue
+            try:
+                rows = await snapshot.rows(f'SELECT data FROM "{place.table}" WHERE id = ?', (place.row_id,))
+            except RowTooLarge:
+                raise PayloadTooLarge(
+                    f"{place.table} {place.row_id} is larger than {ROW_LIMIT_BYTES >> 20} MB and is not read"
+                ) from None
+            if rows:
+                return place, rows[0][0] or ""
+    raise PayloadGone(f"{reference.table} {reference.row_id} is no longer in the database")
+
+
 async def resolve(reader: Reader, uri: str, limit: int) -> PayloadText:
     """Reads one field, at most `limit` bytes of it. Raises BadReference, PayloadGone or PayloadTooLarge."""
-    reference = parse(uri)
-    try:
-        async with reader.snapshot() as snapshot:
-            rows = await snapshot.rows(f'SELECT data FROM "{reference.table}" WHERE id = ?', (reference.row_id,))
-    except RowTooLarge:
-        raise PayloadTooLarge(
-            f"{reference.table} {reference.row_id} is larger than {ROW_LIMIT_BYTES >> 20} MB and is not read"
-        ) from None
-    if not rows:
-        raise PayloadGone(f"{reference.table} {reference.row_id} is no longer in the database")
-    data = rows[0][0] or ""
+    reference, data = await _find(reader, parse(uri))
     if not reference.field:
         text, size, truncated = cut(data if isinstance(data, str) else data.decode("utf-8", "replace"), limit)
         return PayloadText(text, size, truncated, "json")

@@ -7,6 +7,7 @@ positions separated by dots; an empty field is the whole row.
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -50,3 +51,19 @@ def parse(uri: str) -> Reference:
     if parts.scheme != SCHEME or len(keys) != 1 or any(len(v) != 1 for v in query.values()):
         raise BadReference(f"not a payload reference: {uri[:120]!r}; expected {SCHEME}://?part_id=...&field=...")
     return Reference(TABLES[keys[0]], query[keys[0]][0], query.get("field", [""])[0])
+
+
+NODE_OF_2X = re.compile(r"([^:]+):([a-z]+)(\d*)")
+
+
+def places(reference: Reference) -> list[Reference]:
+    """Where the row of a reference can be, the likeliest first: events name a message of 2.x as any message, and a
+    piece of it (`msg_...:tool2`, `msg_...:step`; mapping/v2_content.py) as if it were a part."""
+    if reference.table == "message":
+        return [reference, Reference("session_message", reference.row_id, reference.field)]
+    node = NODE_OF_2X.fullmatch(reference.row_id) if reference.table == "part" else None
+    if node is None:
+        return [reference]
+    path = f"{'files' if node[2] == 'file' else 'content'}.{node[3]}" if node[3] else ""
+    field = f"{path}.{reference.field}" if path and reference.field else path or reference.field
+    return [reference, Reference("session_message", node[1], field)]

@@ -338,8 +338,12 @@ class Tailer:
         events = [*self.news_of_schema(), *self.ledger.rows(rows)]
         reconcile = whole or self._clock() >= self._reconcile_at
         oldest = (self._clock() - LIVE_S) * 1000
+        shelves = {str(row[0]): row[-1] for row in rows} if database.schema.family == "v1+v2" else {}
         for session in list(self.ledger.tracked.values()):
-            if reconcile or (database.health.strategy == BY_SCAN and session.changed_ms >= oldest):
+            if session.shelf != shelves.get(session.id, session.shelf):
+                # The session was prompted in the other family: its messages are those now, also where ids are the same.
+                events += await self.ledger.whole(session.id, await database.read_whole(session.id))
+            elif reconcile or (database.health.strategy == BY_SCAN and session.changed_ms >= oldest):
                 async with database.reader.snapshot() as snapshot:
                     changed = await compare_lists(snapshot, database.schema, session)
                 if changed:

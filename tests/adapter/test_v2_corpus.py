@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from adapter.errors import PayloadGone
 from adapter.events import (
     LogEntry,
     OpFinalized,
@@ -23,6 +24,7 @@ from adapter.events import (
     Usage,
 )
 from adapter.payloads import PayloadText
+from adapter.references import build
 from adapter.source import OpencodeSource
 from tests.adapter import corpus
 
@@ -125,6 +127,25 @@ async def payloads(name: str, uris: list[str]) -> list[PayloadText]:
     with tempfile.TemporaryDirectory() as directory:
         async with OpencodeSource(corpus.build(name, Path(directory) / "opencode.db")) as source:
             return [await source.payload(uri) for uri in uris]
+
+
+def test_a_node_is_found_by_the_names_that_events_give_it() -> None:
+    """As the raw view asks: by the message or the part that an event names, whatever the table."""
+    name = "1.18.33/v2-api"
+    (op,) = tools(name, "task")
+    whole = next(data for key, _, data in rows(name) if key == op.message_id)
+    uris = [build("message_id", op.message_id, ""), build("part_id", op.part_id, "")]
+    uris += [build("part_id", op.part_id, "state.status"), build("part_id", f"{op.message_id}:step", "")]
+    message, part, field, step = asyncio.run(payloads(name, uris))
+    assert json.loads(message.text) == json.loads(step.text) == whole
+    assert json.loads(part.text) == whole["content"][2]
+    assert field.text == "error"
+
+
+@pytest.mark.parametrize("uri", [build("part_id", "msg_x:tool1", ""), build("message_id", "msg_x", "")])
+def test_a_node_that_is_gone_is_called_gone(uri: str) -> None:
+    with pytest.raises(PayloadGone):
+        asyncio.run(payloads("1.18.33/v2-api", [uri]))
 
 
 def test_how_calls_ended() -> None:

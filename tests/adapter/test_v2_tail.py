@@ -150,10 +150,16 @@ async def test_numbers_that_belong_to_no_session_change_nothing(opencode: Writer
 
 
 async def test_numbers_that_start_anew_are_a_change(opencode: Writer2x, follower: Follower) -> None:
-    message = newest(opencode)
-    number = ("UPDATE event_sequence SET seq = 0 WHERE aggregate_id = ?", [opencode.sessions[0]])
-    data = json.dumps(step(TEXT))
-    opencode.commit(("UPDATE session_message SET data = ?, time_updated = 1 WHERE id = ?", [data, message]), number)
+    session = opencode.sessions[0]
+    first = [key for key, owner in opencode.messages.items() if owner == session][1]
+    for number in range(4):
+        opencode.add(session, "assistant", step(completed=3000, tokens=number))
+    await follower.equals_cold_load()
+    data = json.dumps(step({"type": "text", "text": "other"}, completed=2000, tokens=100))
+    opencode.commit(
+        ("UPDATE session_message SET data = ?, time_updated = 1 WHERE id = ?", [data, first]),
+        ("UPDATE event_sequence SET seq = 0 WHERE aggregate_id = ?", [session]),
+    )
     await follower.equals_cold_load()
 
 

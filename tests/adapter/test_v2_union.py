@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from adapter.errors import NotOpencode
+from adapter.errors import NotOpencode, PayloadGone
 from adapter.events import Event, OpStarted, SessionFinalized, SessionStarted, TurnStarted
 from adapter.source import OpencodeSource
 from tests.adapter import corpus
@@ -77,6 +77,9 @@ async def test_a_file_with_only_the_tables_of_2x_opens(alone: Writer2x) -> None:
     events = await scanned(alone.path)
     assert [e.session_id for e in of(events, SessionStarted)] == [session]
     assert len(of(events, TurnStarted)) == 1
+    async with OpencodeSource(alone.path, watch=False) as source:
+        with pytest.raises(PayloadGone):
+            await source.payload("opencode-sqlite://?part_id=prt_1&field=text")
 
 
 async def test_sessions_of_both_families_are_one_list(upgraded: Writer2x) -> None:
@@ -116,6 +119,21 @@ async def test_a_session_changes_its_family_while_it_is_watched(upgraded: Writer
         upgraded.commit(("UPDATE session SET time_updated = time_updated + 5 WHERE id = ?", [session_id]))
         await follower.until(lambda: (s := follower.session(session_id)) is not None and s.title != "Imported")
         await follower.equals_cold_load()
+
+
+async def test_an_import_keeps_the_ids_of_messages_and_still_changes_what_they_say(upgraded: Writer2x) -> None:
+    """Long ago, so that no other guard than the look at the session's row sees it."""
+    session_id, updated = old_session(upgraded)
+    messages = upgraded.run("SELECT id FROM message ORDER BY time_created")
+    upgraded.ms = updated
+    upgraded.session("Imported", id=session_id, time_updated=updated)
+    for (message_id,), kind in zip(messages, ("user", "assistant"), strict=True):
+        upgraded.add(session_id, kind, step({"type": "text", "text": "2.x"}, completed=2000, text="2.x"), message_id)
+    async with Follower(upgraded.path) as follower:
+        await follower.loaded(session_id)
+        for by in (5, -5):
+            upgraded.commit((f"UPDATE session SET time_updated = time_updated + {by}", []))
+            await follower.equals_cold_load()
 
 
 async def test_children_and_forks_find_their_place(alone: Writer2x) -> None:
