@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import random
 import signal
 import sqlite3
 import subprocess
@@ -12,9 +14,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from adapter.events import AnyEvent
+from tests.adapter.follower import cold_store, differences
 from tui.demo.player import Player
+from tui.model.store import Store
 
 TIMEOUT_S = 60
 
@@ -79,6 +85,30 @@ def test_a_cursor_that_is_none_starts_over_and_says_so(database: Path, tmp_path:
     assert b"starting over" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert len(lines(done.stdout)) > 100
+
+
+def test_killed_at_any_point_and_resumed_it_has_told_everything(database: Path, tmp_path: Path) -> None:
+    cursor, told, dice = tmp_path / "cursor", Store(), random.Random(7)
+    decoder = msgspec.json.Decoder(AnyEvent)
+
+    def take(line: bytes) -> None:
+        if line.endswith(b"\n"):
+            told.apply([decoder.decode(line)])
+
+    for _ in range(6):
+        process = subprocess.Popen(
+            command("events", "--db", database, "--cursor", cursor), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        assert process.stdout is not None
+        for _ in range(dice.randrange(1, 120)):
+            take(process.stdout.readline())
+        process.kill()
+        for line in process.communicate()[0].splitlines(keepends=True):
+            take(line)
+    for line in run("events", "--db", database, "--cursor", cursor).stdout.splitlines(keepends=True):
+        take(line)
+    assert differences(told, asyncio.run(cold_store(database))) == []
+    assert lines(run("events", "--db", database, "--cursor", cursor).stdout)[:-1] == []
 
 
 def test_follow_prints_what_comes_and_ends_quietly_on_ctrl_c(tmp_path: Path) -> None:
