@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from adapter import connection
 from adapter.connection import Reader, SafeConnection, Snapshot
 from adapter.errors import (
     DeadlineExceeded,
@@ -330,6 +331,18 @@ async def test_a_read_that_takes_too_long_is_stopped(database: Path, open_reader
             await snapshot.rows(ENDLESS)
     assert time.monotonic() - started < 5
     assert await titles(reader) == ["Lab plain"]
+    await reader.close()
+
+
+async def test_the_deadline_never_hits_the_end_of_a_transaction(
+    database: Path, open_reader: OpenReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "PROGRESS_OPCODES", 5)
+    reader = await open_reader(database)
+    for _ in range(20):
+        async with reader.snapshot() as snapshot:
+            assert await snapshot.rows("SELECT 1") == [(1,)]
+        assert reader._raw.in_transaction is False
     await reader.close()
 
 
