@@ -52,6 +52,8 @@ TEXTS = (
     "parent_id", "project_id", "slug", "directory", "title", "version", "agent", "model", "revert", "fork_session_id",
     "idle_outcome",
 )  # fmt: skip
+TEXT_PLACES = [SessionRow.__struct_fields__.index(name) for name in TEXTS]
+TEXT_TYPES = (str, type(None))
 
 
 def _text(value: Any) -> str | None:
@@ -62,12 +64,12 @@ def _text(value: Any) -> str | None:
 
 def session_row(columns: tuple[Any, ...]) -> SessionRow:
     """A row selected with schema.SESSION_COLUMNS; SQLite lets a text column hold anything, so text is made text."""
-    row = dict(zip(SessionRow.__struct_fields__, columns, strict=True))
-    for name in TEXTS:
-        row[name] = _text(row[name])
-    row["id"] = _text(row["id"]) or ""
-    row["shelf"] = row["shelf"] or "v1"
-    return SessionRow(**row)
+    row = SessionRow(*columns)
+    # Nearly always it is text already, and a catalogue has thousands of rows.
+    if row.shelf and type(row.id) is str and all(type(columns[place]) in TEXT_TYPES for place in TEXT_PLACES):
+        return row
+    texts = {name: _text(getattr(row, name)) for name in TEXTS}
+    return msgspec.structs.replace(row, **texts, id=_text(row.id) or "", shelf=row.shelf or "v1")
 
 
 class RawRow(msgspec.Struct, frozen=True, gc=False):

@@ -60,8 +60,10 @@ def recorded_usage(row: SessionRow) -> tuple[Usage, float] | None:
         row.tokens_cache_read,
         row.tokens_cache_write,
     )
-    usage = Usage(*(count(value)[0] for value in counters))
     cost = money(row.cost)[0]
+    if not cost and not any(counters):
+        return None
+    usage = Usage(*[count(value)[0] for value in counters])
     return (usage, cost) if usage.total or cost else None
 
 
@@ -95,7 +97,7 @@ def map_session(source: str, row: SessionRow, root_id: str, last: LastAnswer | N
         ("deletions", row.summary_deletions),
         ("files", row.summary_files),
     ):
-        if count(value)[0]:
+        if value and count(value)[0]:
             extras[key] = count(value)[0]
     alias = model.providerID or ""
     events: list[Event] = [
