@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from typing import ClassVar
 
 import pytest
+from msgspec.structs import replace
 from rich.cells import cell_len
 from textual.drivers.headless_driver import HeadlessDriver
 
-from adapter.events import Event, OpStarted
+from adapter.events import Event, OpStarted, PayloadRef
 from tests.tui import story
 from tests.tui.stage import FakeSource, feed, playing, screen_text, until
 from tests.tui.story import NOW, SOURCE, Step, prompt, session
@@ -18,6 +20,9 @@ from tui.app import ViewerApp
 from tui.model.nodes import Key
 
 HOSTILE = "[/foo] [red]x[/] \x1b[2J\x1b]52;c;ZXZpbA==\x07 \x9b31m \u202etxet\u202c \x07\x7f end"
+HOSTILE_TEXT = (
+    f"{HOSTILE}\n# {HOSTILE}\n- **{HOSTILE}**\n+{HOSTILE}\n| {HOSTILE} | `{HOSTILE}` |\n|---|---|\n```{HOSTILE}\n"
+)
 
 
 async def test_nothing_is_drawn_while_nothing_changes(drawn: Counter[str]) -> None:
@@ -133,7 +138,9 @@ OURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\]22;[a-z]*\x07")
 
 async def test_hostile_text_reaches_the_terminal_harmlessly(monkeypatch: pytest.MonkeyPatch) -> None:
     step = Step("ses_evil", 1, "usr_e", 20, agent=HOSTILE, model=HOSTILE)
-    step.op("text", "", 19, 1, label=HOSTILE)
+    step.op("text", "", 19, 1, label=HOSTILE, refs={"llm_response": HOSTILE})
+    step.op("tool", "edit", 18.5, 1, label=HOSTILE, refs={"tool_request": HOSTILE, "diff": HOSTILE})
+    step.op("tool", "todowrite", 18.4, 1, refs={"tool_request": HOSTILE})
     step.op(
         "tool", HOSTILE, 18, 1, status="failed", error=(HOSTILE, HOSTILE), label=HOSTILE, title=HOSTILE,
         refs={"tool_request": HOSTILE, "tool_response": HOSTILE},
@@ -142,9 +149,13 @@ async def test_hostile_text_reaches_the_terminal_harmlessly(monkeypatch: pytest.
     events = [
         session("ses_evil", HOSTILE, 30, agent=HOSTILE, model=HOSTILE, cwd=HOSTILE, version=HOSTILE),
         prompt("ses_evil", "usr_e", HOSTILE, 21),
-        *step.events,
+        *(
+            replace(e, format="diff") if isinstance(e, PayloadRef) and e.payload_kind == "diff" else e
+            for e in step.events
+        ),
     ]
-    source = FakeSource({event.uri: f"{HOSTILE}\n{HOSTILE}" for event in events if hasattr(event, "uri")})
+    todos = json.dumps({"todos": [{"content": HOSTILE, "status": HOSTILE, "priority": HOSTILE}]})
+    source = FakeSource({e.uri: todos if "_3&" in e.uri else HOSTILE_TEXT for e in events if isinstance(e, PayloadRef)})
     monkeypatch.setattr("textual.drivers.headless_driver.HeadlessDriver", Recording)
     monkeypatch.setattr(Recording, "written", [])
     app = ViewerApp([source], clock=lambda: NOW)
@@ -158,6 +169,8 @@ async def test_hostile_text_reaches_the_terminal_harmlessly(monkeypatch: pytest.
             for tab in "234561":
                 await pilot.press(tab)
                 await pilot.pause(0.08)
+        app.main.say(HOSTILE)
+        app.main.detail.view.search(HOSTILE)
         app.screen.refresh()
         await pilot.pause()
         for line in screen_text(app):
