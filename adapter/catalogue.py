@@ -5,11 +5,12 @@ from __future__ import annotations
 import msgspec
 
 from adapter.connection import Reader, Row, Snapshot
+from adapter.decoding import decode_message
 from adapter.errors import DeadlineExceeded, RowTooLarge
 from adapter.mapping.session import LastAnswer
 from adapter.mapping.v2 import answer_of
 from adapter.reading import shelf_tables
-from adapter.rows import AssistantMessage, RawRow, SessionRow, decode_message, milliseconds
+from adapter.rows import AssistantMessage, RawRow, SessionRow, milliseconds
 from adapter.rows_v2 import Assistant, Idle, decode_session_message
 from adapter.schema import Schema
 

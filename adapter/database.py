@@ -15,6 +15,7 @@ from adapter.cursor import Cursor, Marks
 from adapter.errors import AdapterError, DeadlineExceeded
 from adapter.health import Health
 from adapter.journal import Journal, read_journal
+from adapter.pace import paced
 from adapter.reading import RawSession, message_ids, read_messages, read_session
 from adapter.rows import SessionRow, session_row
 from adapter.schema import Schema, introspect
@@ -138,7 +139,8 @@ class Database:
     async def session_rows(self) -> list[SessionRow]:
         """Every session row, newest activity first."""
         async with self.reader.snapshot() as snapshot:
-            return [session_row(columns) for columns in await all_sessions(snapshot, self.schema)]
+            rows = await all_sessions(snapshot, self.schema)
+        return await paced([session_row(columns)] for columns in rows)
 
     async def count(self) -> None:
         """Counts rows for health."""

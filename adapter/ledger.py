@@ -34,18 +34,10 @@ class Ledger:
         self._ended: dict[str, LastAnswer] = {}
         self._warned: set[int] = set()
 
-    def rows(self, rows: list[Row]) -> list[Event]:
+    async def rows(self, rows: list[Row]) -> list[Event]:
         """Takes all session rows (newest first): events for those that differ, removals for those that are gone."""
         before, self.seen = self.seen, {}
-        fresh: list[SessionRow] = []
-        for columns in rows:
-            session_id = str(columns[0])
-            self.seen[session_id] = now = hash(columns)
-            if before.get(session_id) != now:
-                row = session_row(columns)
-                self._parents[session_id] = row.parent_id
-                self.updated_ms[session_id] = milliseconds(row.time_updated)
-                fresh.append(row)
+        fresh = await paced(self._fresh(rows, before))
         self._database.note_versions(fresh)
         gone = [key for key in self._emitted if key not in self.seen]
         events = [event for session_id in gone for event in self.forget(session_id)]
@@ -53,9 +45,20 @@ class Ledger:
         moved = {key for key, root in self._roots.items() if root != root_of(key, self._parents)}
         told = {row.id for row in fresh}
         fresh += [session_row(columns) for columns in rows if columns[0] in moved and columns[0] not in told]
-        for row in fresh:
-            events += self.session(row)
-        return events
+        return events + await paced(self.session(row) for row in fresh)
+
+    def _fresh(self, rows: list[Row], before: dict[str, int]) -> Iterator[list[SessionRow]]:
+        """Notes all rows, one at a time, and gives those that differ."""
+        for columns in rows:
+            session_id = str(columns[0])
+            self.seen[session_id] = now = hash(columns)
+            if before.get(session_id) == now:
+                yield []
+                continue
+            row = session_row(columns)
+            self._parents[session_id] = row.parent_id
+            self.updated_ms[session_id] = milliseconds(row.time_updated)
+            yield [row]
 
     def session(self, row: SessionRow) -> list[Event]:
         """The session's own events when they differ from what was emitted."""

@@ -11,10 +11,11 @@ from typing import Any
 import msgspec
 
 from adapter.connection import ROW_LIMIT_BYTES, Row, Snapshot
+from adapter.decoding import decode_message, decode_part
 from adapter.errors import RowTooLarge
 from adapter.mapping.ops import PartRow
 from adapter.mapping.turn import order_parts
-from adapter.rows import Malformed, Message, RawRow, SessionRow, decode_message, decode_part, milliseconds, session_row
+from adapter.rows import Malformed, Message, RawRow, SessionRow, milliseconds, session_row
 from adapter.rows_v2 import SessionMessage, decode_session_message
 from adapter.schema import MESSAGE_COLUMNS, PART_COLUMNS, SESSION_MESSAGE_COLUMNS, Schema
 

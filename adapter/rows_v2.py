@@ -12,7 +12,8 @@ from typing import Any
 
 import msgspec
 
-from adapter.rows import NOTHING, Malformed, Number, Tokens, mended_text
+from adapter.decoding import mended_text
+from adapter.rows import NOTHING, Malformed, Number, Tokens
 
 
 class Times(msgspec.Struct, frozen=True, gc=False):

@@ -17,6 +17,7 @@ from adapter.errors import SourceBusy, SourceChanged
 from adapter.events import Event, LogEntry, SourceProgress
 from adapter.health import Health
 from adapter.mapping.session import map_session, root_of
+from adapter.pace import paced
 from adapter.payloads import PayloadText, resolve
 from adapter.tailer import Batch, Tailer
 
@@ -112,7 +113,7 @@ class OpencodeSource:
         rows = await self._database.session_rows()
         self._database.note_versions(rows)
         parents = {row.id: row.parent_id for row in rows}
-        return [event for row in rows for event in map_session(self.source, row, root_of(row.id, parents), None)]
+        return await paced(map_session(self.source, row, root_of(row.id, parents), None) for row in rows)
 
     async def load(self, session_id: str) -> list[Event]:
         """One session's whole tree as it is now, without following it; empty when it is not there.

@@ -335,7 +335,7 @@ class Tailer:
             rows = await all_sessions(snapshot, database.schema)
             # A migration that only moves data leaves the tables as they are, but never the journal.
             database.note_journal(await read_journal(snapshot, database.schema))
-        events = [*self.news_of_schema(), *self.ledger.rows(rows)]
+        events = [*self.news_of_schema(), *await self.ledger.rows(rows)]
         reconcile = whole or self._clock() >= self._reconcile_at
         oldest = (self._clock() - LIVE_S) * 1000
         shelves = {str(row[0]): row[-1] for row in rows} if database.schema.family == "v1+v2" else {}

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from adapter.decoding import decode_metadata
 from adapter.events import OpStatus
 from adapter.mapping import tools
 from adapter.rows import (
@@ -15,7 +16,6 @@ from adapter.rows import (
     RawRow,
     ToolPart,
     ToolState,
-    decode_metadata,
     milliseconds,
 )
 from adapter.undecoded import byte_size, text_size

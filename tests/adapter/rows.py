@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from adapter.decoding import decode_message, decode_part
 from adapter.events import Event
 from adapter.mapping.ops import PartRow
 from adapter.mapping.turn import MappedMessage, map_message
 from adapter.reading import MessageRow
-from adapter.rows import RawRow, decode_message, decode_part
+from adapter.rows import RawRow
 
 SOURCE = "opencode:/x.db"
 

@@ -27,25 +27,25 @@ def roots(events: list[Event]) -> dict[str, str]:
     return {event.session_id: event.root_id for event in events if isinstance(event, SessionStarted)}
 
 
-def test_rows_are_told_once_and_again_when_they_differ(ledger: Ledger) -> None:
+async def test_rows_are_told_once_and_again_when_they_differ(ledger: Ledger) -> None:
     rows = [row("a"), row("b")]
-    assert list(roots(ledger.rows(rows))) == ["a", "b"]
-    assert ledger.rows(rows) == []
-    assert list(roots(ledger.rows([row("a", title="Another"), row("b")]))) == ["a"]
+    assert list(roots(await ledger.rows(rows))) == ["a", "b"]
+    assert await ledger.rows(rows) == []
+    assert list(roots(await ledger.rows([row("a", title="Another"), row("b")]))) == ["a"]
 
 
-def test_rows_that_are_gone_are_taken_back(ledger: Ledger) -> None:
-    ledger.rows([row("a"), row("b")])
-    assert [type(event) for event in ledger.rows([row("b")])] == [SessionRemoved]
+async def test_rows_that_are_gone_are_taken_back(ledger: Ledger) -> None:
+    await ledger.rows([row("a"), row("b")])
+    assert [type(event) for event in await ledger.rows([row("b")])] == [SessionRemoved]
 
 
-def test_a_parent_that_goes_makes_its_child_a_root(ledger: Ledger) -> None:
-    assert roots(ledger.rows([row("leaf", "child"), row("child", "top"), row("top")]))["leaf"] == "top"
-    assert roots(ledger.rows([row("leaf", "child"), row("child", "top")])) == {"leaf": "child", "child": "child"}
+async def test_a_parent_that_goes_makes_its_child_a_root(ledger: Ledger) -> None:
+    assert roots(await ledger.rows([row("leaf", "child"), row("child", "top"), row("top")]))["leaf"] == "top"
+    assert roots(await ledger.rows([row("leaf", "child"), row("child", "top")])) == {"leaf": "child", "child": "child"}
 
 
-def test_a_parent_that_comes_later_takes_its_children(ledger: Ledger) -> None:
-    assert roots(ledger.rows([row("leaf", "child")])) == {"leaf": "leaf"}
-    assert roots(ledger.rows([row("leaf", "child"), row("child", "top")])) == {"leaf": "child", "child": "child"}
-    events = ledger.rows([row("leaf", "child"), row("child", "top"), row("top")])
+async def test_a_parent_that_comes_later_takes_its_children(ledger: Ledger) -> None:
+    assert roots(await ledger.rows([row("leaf", "child")])) == {"leaf": "leaf"}
+    assert roots(await ledger.rows([row("leaf", "child"), row("child", "top")])) == {"leaf": "child", "child": "child"}
+    events = await ledger.rows([row("leaf", "child"), row("child", "top"), row("top")])
     assert roots(events) == {"leaf": "top", "child": "top", "top": "top"}

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adapter.decoding import KNOWN, decode_message, decode_part
 from adapter.events import AnyEvent, Event, LogEntry, OpStarted
 from adapter.mapping.session import map_session
-from adapter.rows import KNOWN, Malformed, decode_message, decode_part, session_row
+from adapter.rows import Malformed, session_row
 from adapter.schema import SESSION_COLUMNS
 from tests.adapter.rows import SOURCE, events_of, mapped, message_row
 
