@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from adapter.connection import Row
 from adapter.database import Database
@@ -86,9 +86,8 @@ class Ledger:
             return self.forget(session_id)
         session = self.tracked.setdefault(session_id, TrackedSession(self._source, session_id))
         session.shelf = raw.session.shelf
-        events = await paced(session.replace(decode_rows(raw), raw.message_ids))
+        events = await paced(self._counted(session.replace(decode_rows(raw), raw.message_ids)))
         self._ended.pop(session_id, None)
-        self.count_warnings(events)
         return [*self.session(raw.session), *events]
 
     def some(self, session: TrackedSession, raw: RawSession, message_ids: set[str]) -> list[Event] | None:
@@ -144,8 +143,7 @@ class Ledger:
                 answers.append((mapped.role, mapped.last))
                 yield [event for group in mapped.groups.values() for event in group]
 
-        turns = await paced(pieces())
-        self.count_warnings(turns)
+        turns = await paced(self._counted(pieces()))
         if session_id not in parents:
             parents = {session_id: raw.session.parent_id, **parents}
         root = root_of(session_id, parents)
@@ -154,6 +152,11 @@ class Ledger:
     def warn(self, kind: str) -> None:
         """Counts one warning in health."""
         self._health.warnings[kind] = self._health.warnings.get(kind, 0) + 1
+
+    def _counted(self, pieces: Iterable[list[Event]]) -> Iterator[list[Event]]:
+        for piece in pieces:
+            self.count_warnings(piece)
+            yield piece
 
     def count_warnings(self, events: list[Event]) -> None:
         """Counts each WRN about a row once, however often the row is read again."""

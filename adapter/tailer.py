@@ -33,8 +33,6 @@ from adapter.reading import read_messages, read_sessions
 from adapter.tracked import TrackedSession
 from adapter.watch import TICK_S, Watch
 
-RECHECKS_S = (0.0005, 0.001, 0.004, 0.016, 0.064)
-"""Looks after a wake-up without a visible commit: the notification comes before the WAL index is updated."""
 LIVE_S = 600.0
 """A session touched within this time is loaded at once, and compared row by row where no feed tells of changes."""
 NEWEST_LOADED = 3
@@ -140,7 +138,7 @@ class Tailer:
                 yield await self._load(self._wanted[0])
                 del self._wanted[0]
             batch = None
-            if await self._changed(watch):
+            if await self._changed():
                 watch.active()
                 batch = await self._poll()
             elif self._unchecked:
@@ -154,18 +152,11 @@ class Tailer:
             if batch is not None:
                 yield batch
 
-    async def _changed(self, watch: Watch) -> bool:
-        """Whether something was committed since the last look; looks again shortly after an early notification."""
-        database = self.database
-        for pause in (0.0, *RECHECKS_S) if watch.notified else (0.0,):
-            if pause:
-                await asyncio.sleep(pause)
-            now = await database.reader.gate()
-            if now != database.gate:
-                database.gate = now
-                return True
-        watch.notified = False
-        return False
+    async def _changed(self) -> bool:
+        """Whether something was committed since the last look."""
+        now, before = await self.database.reader.gate(), self.database.gate
+        self.database.gate = now
+        return now != before
 
     def _patience(self) -> float:
         """How long nothing needs to be done by itself, seconds."""
