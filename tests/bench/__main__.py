@@ -1,4 +1,5 @@
-"""`python -m tests.bench lag|start|idle`: what a user waits for and pays, measured from outside the process.
+"""`python -m tests.bench lag|start|idle`: what a user waits for and pays, measured from outside the process; and
+`python -m tests.bench adapter WHAT`: what reading costs.
 
 Absolute times of a shared machine mean little; compare figures of one run.
 """
@@ -18,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.bench import adapter
 from tests.bench.terminal import App, spread
 from tui.demo.player import Player
 
@@ -146,6 +148,7 @@ def main() -> None:
     one.add_argument("--runs", type=int, default=5)
     one = names.add_parser("idle", help=idle.__doc__)
     one.add_argument("--seconds", type=float, default=60.0)
+    adapter.add_arguments(names.add_parser("adapter", help=adapter.__doc__))
     one = names.add_parser("writer", help=writer.__doc__)
     one.add_argument("database")
     one.add_argument("count", type=int)
@@ -156,7 +159,7 @@ def main() -> None:
         return
     load, _, _ = os.getloadavg()
     print(f"load average {load:.1f} on {os.cpu_count()} cores, Python {sys.version.split()[0]}")
-    {"lag": lag, "start": start, "idle": idle}[arguments.name](arguments)
+    {"lag": lag, "start": start, "idle": idle, "adapter": adapter.run}[arguments.name](arguments)
 
 
 if __name__ == "__main__":
