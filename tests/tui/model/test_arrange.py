@@ -21,8 +21,8 @@ def row(name: str, start: float, updated: float, cost: float, tokens: int, title
 
 
 WORLD = (
-    row("a", 100, 900, 1.0, 50, "Zebra", "/work/app"),
-    row("b", 800, 950, 0.5, 900, "apple", "/work/web"),
+    row("a", 100, 900, 1.0, 50, "Zebra", "/srv/app"),
+    row("b", 800, 950, 0.5, 900, "apple", "/srv/web"),
     row("c", 10, 500, 0.1, 10, "Mango", "/other/app"),
     row("kid", 20, 400, 3.0, 1, "sub", "/other/app", parent_id="c"),
 )
@@ -45,7 +45,7 @@ def test_an_order_counts_sub_agents_too(how: str, expected: str) -> None:
 
 
 def test_projects_stand_together_and_two_of_one_name_apart() -> None:
-    rows = VisibleRows(store_of(*WORLD, row("d", 5, 6, 0, 0, "x", "/work/app")))
+    rows = VisibleRows(store_of(*WORLD, row("d", 5, 6, 0, 0, "x", "/srv/app")))
     rows.update(NOTHING, at(100_000))
     rows.arrange(Arrangement("activity", by_project=True))
     assert order(rows) == "cadb"
@@ -66,7 +66,7 @@ def test_a_tree_moves_when_its_numbers_do_and_a_new_one_takes_its_place() -> Non
     rows = VisibleRows(store)
     rows.update(NOTHING, at(100_000))
     rows.arrange(Arrangement("cost"))
-    assert rows.update(store.apply([row("b", 800, 950, 9.0, 900, "apple", "/work/web")]), at(100_000))
+    assert rows.update(store.apply([row("b", 800, 950, 9.0, 900, "apple", "/srv/web")]), at(100_000))
     assert order(rows) == "bca"
     assert rows.update(store.apply([row("e", 1, 2, 2.0, 0, "new", "/x")]), at(100_000))
     assert order(rows) == "bcea"
