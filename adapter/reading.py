@@ -175,18 +175,18 @@ def _decode_messages(raw: RawSession) -> Iterator[MessageRow]:
     rows = []
     for columns, too_large in raw.messages:
         identifier, session_id = _name(columns[0]), _name(columns[1])
-        times = milliseconds(columns[2]), milliseconds(columns[3])
-        rows.append((RawRow(identifier, identifier, session_id, *times, columns[4]), too_large))
+        created, updated = milliseconds(columns[2]), milliseconds(columns[3])
+        rows.append((RawRow(identifier, identifier, session_id, created, updated, columns[4]), too_large))
     rows.sort(key=lambda item: (item[0].time_created, item[0].id))
     for row, too_large in rows:
         message = TOO_LARGE if too_large else decode_message(_data(row.data))
-        yield MessageRow(row, message, order_parts([_part_row(row, *found) for found in parts.pop(row.id, ())]))
+        yield MessageRow(row, message, order_parts([_part_row(row, part, big) for part, big in parts.pop(row.id, ())]))
 
 
 def _part_row(message: RawRow, columns: Row, too_large: bool) -> PartRow:
     part_id, _, _, created, updated, data = columns
-    times = milliseconds(created), milliseconds(updated)
-    row = RawRow(_name(part_id), message.id, message.session_id, *times, data)
+    created, updated = milliseconds(created), milliseconds(updated)
+    row = RawRow(_name(part_id), message.id, message.session_id, created, updated, data)
     return PartRow(row, TOO_LARGE if too_large else decode_part(_data(data)))
 
 

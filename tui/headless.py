@@ -108,10 +108,10 @@ def _write(found: list[Event]) -> None:
 def json_line(value: Any) -> bytes:
     """A value as one line of JSON that no terminal takes for a command: C1, DEL, bidi and invisible characters are
     written as \\u escapes, which any JSON reader turns back into the same characters."""
-    text = msgspec.json.encode(value).decode()
-    if not text.isascii() or "\x7f" in text:
-        text = UNSAFE_IN_JSON.sub(_escape, text)
-    return text.encode() + b"\n"
+    line = msgspec.json.encode(value)
+    if not line.isascii() or b"\x7f" in line:
+        line = UNSAFE_IN_JSON.sub(_escape, line.decode()).encode()
+    return line + b"\n"
 
 
 def _escape(match: re.Match[str]) -> str:

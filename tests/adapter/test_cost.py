@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from adapter.connection import Snapshot
+from adapter import reading, tracked
+from adapter.connection import Reader, Snapshot
+from adapter.events import Event
+from adapter.source import SCAN_PAGE, OpencodeSource
 from tests.adapter import corpus
 from tests.adapter.follower import Follower, eventually
 from tests.adapter.opencode_writer import OpencodeWriter, tool
@@ -96,6 +100,74 @@ async def test_one_changed_part_reads_its_message_whatever_the_length_of_the_ses
         assert sum(rows for sql, rows in data if '"part"' in sql) == (10 if opencode.version == "1.18.33" else 20)
         events = [e for e in follower.batches[-1].events if getattr(e, "part_id", "")]
         assert {e.part_id for e in events} == {part}  # type: ignore[attr-defined]
+
+
+async def test_what_one_changed_part_costs(
+    opencode: OpencodeWriter, statements: Statements, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = long_session(opencode, 30)
+    async with quiet(opencode) as follower:
+        decoded = Counter[str]()
+        for name in ("decode_message", "decode_part"):
+            monkeypatch.setattr(reading, name, noted(decoded, getattr(reading, name)))
+        mapped = Counter[str]()
+        monkeypatch.setattr(tracked, "map_message", noted(mapped, tracked.map_message))
+        # The comparison of all session rows that follows is another matter.
+        follower.source._tailer._compare_due = float("inf")
+        statements.clear()
+        told = len(follower.batches)
+        opencode.part(opencode.parts[part], tool("completed", output="done"), part)
+        await follower.until(lambda: any(getattr(e, "part_id", "") == part for e in tail_of(follower, told)))
+        kinds = Counter(re.findall(r'FROM "?(\w+)|PRAGMA (\w+)', sql)[0] for sql, _, _ in statements)
+        asked = {table or pragma: count for (table, pragma), count in kinds.items()}
+    if opencode.version == "1.18.33":
+        assert asked == {
+            "schema_version": 1, "event": 2, "message": 3, "part": 3, "session_message": 3, "session": 1,
+        }  # fmt: skip
+        assert decoded == {"decode_message": 1, "decode_part": 10}
+        assert mapped == {"map_message": 1}
+    else:
+        # Nothing tells which message it was: the newest two of each live session are read, and what is open.
+        assert asked == {"schema_version": 1, "message": 4, "part": 4, "session": 1}
+        assert decoded == {"decode_message": 2, "decode_part": 20}
+        assert mapped == {"map_message": 2}
+
+
+def noted(counter: Counter[str], function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, counting its calls."""
+
+    def counting(*arguments: Any) -> Any:
+        counter[function.__name__] += 1
+        return function(*arguments)
+
+    return counting
+
+
+def tail_of(follower: Follower, told: int) -> list[Event]:
+    """The events of all batches but the first so many."""
+    return [event for batch in follower.batches[told:] for event in batch.events]
+
+
+@pytest.mark.parametrize("sessions", [1, 20])
+async def test_a_scan_reads_each_session_once_and_remembers_none(
+    opencode: OpencodeWriter, statements: Statements, monkeypatch: pytest.MonkeyPatch, sessions: int
+) -> None:
+    for _ in range(sessions):
+        message = opencode.assistant(opencode.session(), completed=1)
+        opencode.part(message, tool("completed", output="done"))
+    begun = Counter[str]()
+    monkeypatch.setattr(Reader, "snapshot", noted(begun, Reader.snapshot))
+    monkeypatch.setattr(tracked, "digest", None)
+    async with OpencodeSource(opencode.path) as source:
+        await source.open()
+        before = begun["snapshot"]
+        statements.clear()
+        batches = [batch async for batch in source.stream()]
+    assert [len(batch.loaded) for batch in batches if batch.loaded] == [1] * sessions
+    data = [sql for sql, _, _ in statements if '"data"' in sql and '"part"' in sql]
+    assert len(data) == sessions
+    # Marks, parents, the list of sessions; then a transaction for each page.
+    assert begun["snapshot"] - before == 3 + -(-sessions // SCAN_PAGE)
 
 
 async def test_statements_of_a_change_scan_no_large_table(opencode: OpencodeWriter, statements: Statements) -> None:
