@@ -14,7 +14,7 @@ class Health(msgspec.Struct):
 
     `state` is `ok`, `waiting` (no database yet) or `error` (there is one and it cannot be read); `message` says why.
     `approximate` names counts that are upper bounds because counting would have taken too long.
-    `checked` of `sessions` have been looked at for work that is still open.
+    `checked` sessions have been looked at for work that is still open, `unread` are still to be looked at.
     """
 
     source: str
@@ -49,7 +49,7 @@ class Health(msgspec.Struct):
     @property
     def degraded(self) -> bool:
         """Whether something is worth a look: `doctor` then exits with 1."""
-        return self.state != "ok" or bool(self.warnings) or self.unread > 0
+        return self.state != "ok" or bool(self.warnings)
 
 
 class Lags:

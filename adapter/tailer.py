@@ -195,6 +195,7 @@ class Tailer:
         self._wanted = [s for s in live if s not in tracked] + [s for s in self._wanted if s not in live]
         self._unchecked = [s for s in newest if s not in tracked and s not in live]
         self.database.health.checked = len(newest) - len(self._unchecked)
+        self.database.health.unread = len(self._unchecked)
         return batch or self._batch([])
 
     async def _check(self) -> Batch | None:
@@ -215,6 +216,7 @@ class Tailer:
             elif end.error_class:
                 events += self.ledger.ended(row, end)
         self.database.health.checked += len(page)
+        self.database.health.unread = len(self._unchecked)
         return self._batch(events, rows=len(page)) if events or not self._unchecked else None
 
     async def _load(self, session_id: str) -> Batch:

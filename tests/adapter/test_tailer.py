@@ -318,3 +318,16 @@ async def test_a_rewrite_that_no_feed_tells_is_found_though_nothing_follows_it(o
         skew = 61.0
         follower.nudge()
         await follower.equals_cold_load()
+
+
+@pytest.mark.parametrize("opencode", ["1.18"], indirect=True)
+async def test_health_counts_down_the_sessions_still_to_be_looked_at(opencode: OpencodeWriter) -> None:
+    for _ in range(8):
+        opencode.session()
+    later = 86_400.0
+    async with Follower(opencode.path, clock=lambda: time.time() + later) as follower:
+        await follower.until(lambda: bool(follower.batches))
+        # A day later only the three newest are read at once.
+        assert follower.source.health().unread == 5
+        await eventually(lambda: follower.source.health().unread == 0)
+        assert follower.source.health().checked == 8
