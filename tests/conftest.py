@@ -33,3 +33,10 @@ class TopLevelSnapshots(pytest_textual_snapshot.SVGImageExtension):
 @pytest.fixture(autouse=True)
 def snapshots_at_the_top(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pytest_textual_snapshot, "SVGImageExtension", TopLevelSnapshots)
+
+
+@pytest.fixture(autouse=True)
+def nothing_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings and keymap of a test, and of every process it starts, are in its own directory."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home" / "state"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home" / "config"))
