@@ -8,13 +8,24 @@ change silent, and a deleted part or message a removal event.
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from typing import Literal
 
 import msgspec
 
-from adapter.events import Event, OpFinalized, OpRemoved, OpStarted, TurnFinalized, TurnRemoved, Usage
+from adapter.events import (
+    Event,
+    OpFinalized,
+    OpRemoved,
+    OpStarted,
+    PayloadRef,
+    TurnFinalized,
+    TurnRemoved,
+    TurnStarted,
+    Usage,
+)
 from adapter.mapping.ops import Groups
 from adapter.mapping.session import LastAnswer
 from adapter.mapping.turn import TURN_GROUP, MappedMessage, map_message
@@ -50,7 +61,7 @@ START = Place(1, None, "")
 
 
 class TrackedMessage(msgspec.Struct):
-    """One emitted message: a digest per group, and which groups told of an end.
+    """One emitted message: a digest per group, and what each group told that only a removal takes back.
 
     `fingerprint` sums up (id, time_updated) of its rows, so that lists without data tell whether it must be read again.
     """
@@ -249,14 +260,21 @@ def _is_behind(item: MessageRow, tail: TrackedMessage) -> bool:
 
 
 def _told(groups: Groups) -> frozenset[tuple[str, str]]:
-    """What later events cannot take back by saying nothing of it: an end, and the `session` op of a call, which goes
-    when the call loses the metadata that named the child."""
-    return frozenset(
-        (key, "end" if isinstance(event, ENDS) else "session")
-        for key, group in groups.items()
-        for event in group
-        if isinstance(event, ENDS) or (isinstance(event, OpStarted) and event.op_kind == "session")
-    )
+    """What later events cannot take back by saying nothing of it: that there is a node, of which kind, that it has
+    ended, and a reference. The reference of a prompt can move, from the message to its first text: a prompt has one."""
+    told: set[tuple[str, str]] = set()
+    for key, group in groups.items():
+        for event in group:
+            if isinstance(event, OpStarted):
+                told.add((key, event.op_kind))
+            elif isinstance(event, ENDS):
+                told.add((key, "end"))
+            elif isinstance(event, TurnStarted):
+                told.add((key, "turn"))
+            elif isinstance(event, PayloadRef):
+                prompt = event.payload_kind == "user_prompt"
+                told.add((key, "prompt" if prompt else sys.intern(event.uri.rpartition("=")[2])))
+    return frozenset(told)
 
 
 def fingerprint(rows: list[tuple[str, int]]) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from adapter.events import Event, OpRemoved, OpStarted, PayloadRef, TurnFinalized, TurnRemoved, TurnStarted
 from adapter.reading import MessageRow
 from adapter.tracked import TrackedSession
@@ -119,6 +121,46 @@ def test_an_end_that_no_longer_holds_is_taken_back() -> None:
     events = session.update([task("running")], {"msg_1"})
     assert events is not None
     assert [type(event) for event in events if not isinstance(event, TurnStarted)] == [OpRemoved, OpStarted]
+
+
+def test_a_reference_that_a_row_loses_is_taken_back() -> None:
+    """The facts of the op stay as they are, so nothing but a removal says that its answer is gone."""
+    call = {"type": "tool", "tool": "bash", "state": {"status": "running", "input": {"command": "ls"}}}
+    silent = {"type": "tool", "tool": "bash", "state": {"status": "running"}}
+    rows = [message_row("msg_1", {"role": "assistant"}, [part]) for part in (call, silent)]
+    session = tracked(rows[0])
+    events = session.update([rows[1]], {"msg_1"})
+    assert events is not None
+    assert [event.part_id for event in events if isinstance(event, OpRemoved)] == ["msg_1_0"]
+    assert not [event for event in events if isinstance(event, PayloadRef)]
+
+
+def test_a_prompt_whose_text_arrives_is_not_taken_back() -> None:
+    """The reference moves from the message to its text, and a prompt has one."""
+    session = tracked(message_row("msg_1", {"role": "user"}, []))
+    events = session.update([message_row("msg_1", {"role": "user"}, [{"type": "text", "text": "Go."}])], {"msg_1"})
+    assert events is not None
+    assert {type(event) for event in events} == {PayloadRef}
+
+
+def test_a_part_that_becomes_one_of_another_type_takes_its_op_back() -> None:
+    text, call = {"type": "text", "text": ""}, {"type": "tool", "tool": "bash", "state": {"status": "running"}}
+    session = tracked(message_row("msg_1", {"role": "assistant"}, [text]))
+    events = session.update([message_row("msg_1", {"role": "assistant"}, [call])], {"msg_1"})
+    assert events is not None
+    assert [type(event) for event in events[:1]] == [OpRemoved]
+    assert [event.op_kind for event in events if isinstance(event, OpStarted)] == ["tool"]
+
+
+@pytest.mark.parametrize("roles", [("assistant", "user"), ("user", "assistant"), ("assistant", "?"), ("user", "?")])
+def test_a_message_that_changes_its_role_takes_its_node_back(roles: tuple[str, str]) -> None:
+    before, after = (message_row("msg_1", {"role": role}, [{"type": "text", "text": "t"}]) for role in roles)
+    session = tracked(before)
+    events = session.update([after], {"msg_1"})
+    assert events is not None
+    assert [type(event) for event in events[:1]] == [TurnRemoved]
+    # All that hung on it is told again, or gone.
+    assert events[1:] == replaced(tracked(), [after])
 
 
 def test_what_hung_on_a_removed_op_is_told_again() -> None:
