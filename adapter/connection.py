@@ -35,6 +35,7 @@ from adapter.errors import (
     SourceMissing,
     SourceUnreadable,
 )
+from adapter.permissions import obstacle
 
 BUSY_TIMEOUT_S = 0.25
 SNAPSHOT_LIMIT_S = 0.25
@@ -148,7 +149,7 @@ def signature(path: Path) -> Signature:
     except FileNotFoundError:
         raise SourceMissing(f"no database at {path}") from None
     except OSError as error:
-        raise SourceUnreadable(f"cannot read {path}: {error.strerror}") from None
+        raise SourceUnreadable(obstacle(path) or f"cannot read {path}: {error.strerror}") from None
     if path.is_dir():
         raise SourceUnreadable(f"{path} is a directory; name the database file in it, usually opencode.db")
     wal_inode, wal_size = _inode_and_size(side_file(path, "-wal"))
@@ -162,6 +163,12 @@ def _uri(path: Path, parameters: str) -> str:
     return f"{path.absolute().as_uri()}?{parameters}"
 
 
+def _connect(uri: str) -> SafeConnection:
+    return sqlite3.connect(
+        uri, uri=True, factory=SafeConnection, isolation_level=None, timeout=BUSY_TIMEOUT_S, cached_statements=64
+    )
+
+
 def _translate(error: sqlite3.Error, path: Path) -> AdapterError:
     name = getattr(error, "sqlite_errorname", "") or ""
     if name in RETRY_ERRORS:
@@ -173,7 +180,7 @@ def _translate(error: sqlite3.Error, path: Path) -> AdapterError:
     if name in ("SQLITE_NOTADB", "SQLITE_CORRUPT") or name.startswith("SQLITE_CORRUPT"):
         return NotADatabase(f"{path} is not a SQLite database, or is damaged ({error})")
     if name.startswith(("SQLITE_CANTOPEN", "SQLITE_IOERR", "SQLITE_PERM", "SQLITE_READONLY", "SQLITE_AUTH")):
-        return SourceUnreadable(f"cannot read {path}: {error}")
+        return SourceUnreadable(obstacle(path) or f"cannot read {path}: {error}")
     if name in ("SQLITE_SCHEMA", "SQLITE_ERROR") and ("no such" in str(error) or "changed" in str(error)):
         return SourceChanged(f"the tables of {path} changed while reading: {error}")
     return SourceUnreadable(f"cannot read {path}: {error}")
@@ -239,26 +246,27 @@ class Reader:
 
     @classmethod
     async def _try(cls, path: Path, mode: str, parameters: str, opened: Signature) -> Reader:
-        connection: aiosqlite.Connection | None = None
         made: list[SafeConnection] = []
+        failed: list[sqlite3.Error] = []
 
-        def factory(*args: Any, **kwargs: Any) -> SafeConnection:
-            made.append(SafeConnection(*args, **kwargs))
-            return made[0]
+        def connect() -> sqlite3.Connection:
+            try:
+                made.append(_connect(_uri(path, parameters)))
+                return made[0]
+            except sqlite3.Error as error:
+                # aiosqlite does not wait for its thread when this raises, and the thread then breaks, with a
+                # traceback, on the loop that has been closed meanwhile. What is open is closed properly.
+                failed.append(error)
+                return sqlite3.connect(":memory:")
 
+        connection = aiosqlite.Connection(connect, iter_chunk_size=64)
         try:
-            connection = await aiosqlite.connect(
-                _uri(path, parameters),
-                uri=True,
-                factory=factory,
-                isolation_level=None,
-                timeout=BUSY_TIMEOUT_S,
-                cached_statements=64,
-            )
+            await connection
+            if failed:
+                raise failed[0]
             await connection.execute_fetchall("SELECT count(*) FROM sqlite_master")
         except sqlite3.Error as error:
-            if connection is not None:
-                await connection.close()
+            await connection.close()
             raise _translate(error, path) from error
         return cls(path, connection, made[0], mode, opened)
 

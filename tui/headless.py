@@ -22,6 +22,7 @@ from adapter.errors import PayloadError, SourceUnavailable
 from adapter.events import Event, LogEntry, SessionStarted, SourceError
 from adapter.health import Health
 from adapter.locate import locate
+from adapter.permissions import obstacle
 from adapter.source import OpencodeSource
 from adapter.tailer import Batch
 from tui import sanitize
@@ -39,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     paths = arguments.db
     if not paths:
         located = locate(os.environ, Path.home())
-        paths = [path for path in located.paths if path.exists()]
+        paths = [path for path in located.paths if os.path.exists(path) or obstacle(path)]
         if not paths and not (arguments.command == "events" and arguments.follow and located.paths):
             return _complain(f"no opencode database: {located.note}")
         paths = paths or located.paths

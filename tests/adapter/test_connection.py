@@ -176,24 +176,6 @@ async def test_what_cannot_be_read_has_one_clear_line(database: Path, what: str)
     assert "\n" not in str(raised.value)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read and write everything")
-@pytest.mark.parametrize("mode", [0o000, 0o444])
-async def test_permissions_are_respected(database: Path, mode: int, open_reader: OpenReader) -> None:
-    database.chmod(mode)
-    database.parent.chmod(0o555)
-    try:
-        if mode:
-            reader = await open_reader(database)
-            assert await titles(reader) == ["Lab plain"]
-            await reader.close()
-        else:
-            with pytest.raises(SourceUnreadable, match="cannot read"):
-                await open_reader(database)
-    finally:
-        database.parent.chmod(0o755)
-        database.chmod(0o644)
-
-
 @pytest.mark.parametrize(
     "name",
     [
