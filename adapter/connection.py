@@ -15,6 +15,7 @@ The opening ladder, measured for 3.40 and 3.54 (what each rung does to the files
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -126,9 +127,15 @@ class Signature(NamedTuple):
     journal: bool
 
 
+def real_file(path: Path) -> Path:
+    """Where SQLite keeps the files beside a database: it follows a symbolic link before it names them."""
+    return Path(os.path.realpath(path)) if os.path.islink(path) else path
+
+
 def side_file(path: Path, suffix: str) -> Path:
     """`opencode.db` and `-wal` -> `opencode.db-wal`."""
-    return path.with_name(path.name + suffix)
+    file = real_file(path)
+    return file.with_name(file.name + suffix)
 
 
 def _inode_and_size(path: Path) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from adapter.catalogue import all_sessions, count_rows
 from adapter.changes import BY_FEED, BY_SCAN, BY_SEQUENCE, current_marks
 from adapter.connection import Reader, side_file
 from adapter.cursor import Cursor, Marks
-from adapter.errors import AdapterError, DeadlineExceeded
+from adapter.errors import AdapterError, DeadlineExceeded, encodable
 from adapter.health import Health
 from adapter.journal import Journal, read_journal
 from adapter.pace import paced
@@ -31,7 +31,7 @@ class Database:
         self.path = path
         self.source = source
         self.clock = clock
-        self.health = Health(source=source, path=str(path))
+        self.health = Health(source=source, path=encodable(path))
         self.schema = NO_SCHEMA
         self.journal = Journal()
         self.marks = Marks()

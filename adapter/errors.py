@@ -21,9 +21,19 @@ Every message is one line that says what is wrong and what to do about it.
 
 from __future__ import annotations
 
+from pathlib import Path
+
+
+def encodable(text: str | Path) -> str:
+    """Text that every encoder takes: a byte of a file's name that is no UTF-8 is written as \\udcNN."""
+    return str(text).encode("utf-8", "backslashreplace").decode()
+
 
 class AdapterError(Exception):
     """Any failure of the adapter that a user can act on."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(encodable(words))
 
 
 class SourceUnavailable(AdapterError):

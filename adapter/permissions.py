@@ -12,6 +12,7 @@ def obstacle(path: Path) -> str:
     Looks at the directories above the file, the file, and the files that SQLite keeps beside it: a `-wal` that cannot
     be read hides the newest rows, and one without its `-shm` can be read only where a `-shm` can be made.
     """
+    path = Path(os.path.realpath(path))
     for directory in reversed(path.parents):
         if not os.access(directory, os.X_OK):
             return _denied("enter", directory, "x")

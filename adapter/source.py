@@ -13,7 +13,7 @@ from adapter.changes import current_marks
 from adapter.connection import Reader
 from adapter.cursor import Cursor, Marks
 from adapter.database import Database
-from adapter.errors import SourceBusy, SourceChanged
+from adapter.errors import SourceBusy, SourceChanged, encodable
 from adapter.events import Event, LogEntry, SourceProgress
 from adapter.health import Health
 from adapter.mapping.session import map_session, root_of
@@ -36,7 +36,7 @@ class OpencodeSource:
 
     def __init__(self, path: str | Path, *, clock: Callable[[], float] = time.time, watch: bool = True) -> None:
         self.path = Path(path).absolute()
-        self.source = f"opencode:{self.path}"
+        self.source = f"opencode:{encodable(self.path)}"
         self._database = Database(self.path, self.source, clock)
         self._tailer = Tailer(self._database, notify=watch)
         self._side: Reader | None = None

@@ -17,6 +17,8 @@ from typing import Self
 
 from watchfiles import Change, awatch
 
+from adapter.connection import real_file
+
 FAST = (20, 5)
 SLOW = (200, 100)
 FAST_FOR_S = 60.0
@@ -96,17 +98,19 @@ class Watch:
 
     def _ours(self, _change: Change, name: str) -> bool:
         # The -shm is memory-mapped and says nothing; other files of the data directory are not about sessions.
-        return Path(name).name in (self._path.name, f"{self._path.name}-wal")
+        own = real_file(self._path).name
+        return Path(name).name in (self._path.name, own, f"{own}-wal")
 
     async def _run(self) -> None:
         while True:
             self._stop.clear()
             fast = self._fast()
             debounce, step = FAST if fast else SLOW
-            directory = _inode(self._path.parent)
+            place = real_file(self._path).parent
+            directory = _inode(place)
             try:
                 async for _changes in awatch(
-                    self._path.parent,
+                    place,
                     watch_filter=self._ours,
                     debounce=debounce,
                     step=step,
@@ -117,7 +121,7 @@ class Watch:
                 ):
                     if _changes:
                         self.notice()
-                    if fast != self._fast() or directory != _inode(self._path.parent):
+                    if fast != self._fast() or directory != _inode(real_file(self._path).parent):
                         break
             except OSError:
                 # The directory is not there (yet) or cannot be watched: the tick goes on looking.

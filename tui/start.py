@@ -31,10 +31,10 @@ def run(paths: Sequence[Path], *, demo: bool, demo_speed: float, notify: bool) -
     def discover() -> list[OpencodeSource]:
         # A release channel's database that appears later is one more source.
         found = locate(os.environ, Path.home()).paths
-        return [OpencodeSource(path, watch=notify) for path in found if path.exists()]
+        return [OpencodeSource(path, watch=notify) for path in found if os.path.exists(path)]
 
     sources = [OpencodeSource(path, watch=notify) for path in located.paths]
-    waiting = not any(path.exists() for path in located.paths)
+    waiting = not any(os.path.exists(path) for path in located.paths)
     problem = f"no opencode database yet: {located.note}; waiting for one" if waiting else ""
     ViewerApp(sources, problem=problem, discover=discover, limits=limits).run()
 

@@ -176,19 +176,24 @@ async def test_what_cannot_be_read_has_one_clear_line(database: Path, what: str)
     assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "with space.db",
-        "a?mode=rwc",
-        "b#fragment.db",
-        "c%20d.db",
-        "e%00f.db",
-        "file:g.db",
-        "?vfs=memdb&x=.db",
-        "ü日本.db",
-    ],
-)
+STRANGE = [
+    "with space.db",
+    "a?mode=rwc",
+    "b#fragment.db",
+    "c%20d.db",
+    "e%00f.db",
+    "file:g.db",
+    "?vfs=memdb&x=.db",
+    "ü日本.db",
+    "new\nline.db",
+    ":memory:",
+    "-dash.db",
+    "back\\slash.db",
+    os.fsdecode(b"no\xff\xfeutf8.db"),
+]
+
+
+@pytest.mark.parametrize("name", STRANGE, ids=ascii)
 async def test_a_strange_name_opens_that_file_and_nothing_else(
     database: Path, name: str, open_reader: OpenReader
 ) -> None:
@@ -199,6 +204,28 @@ async def test_a_strange_name_opens_that_file_and_nothing_else(
     assert (reader.mode, await titles(reader)) == ("immutable", ["Lab plain"])
     await reader.close()
     assert corpus.files(strange.parent) == before
+
+
+@pytest.mark.parametrize("state", ["closed", "live"])
+async def test_behind_a_symbolic_link_the_files_beside_the_real_one_count(
+    database: Path, tmp_path: Path, open_reader: OpenReader, state: str
+) -> None:
+    link = tmp_path / "linked.db"
+    link.symlink_to(database)
+    if state == "closed":
+        before = corpus.files(database.parent)
+        reader = await open_reader(link)
+        assert (reader.mode, await titles(reader)) == ("immutable", ["Lab plain"])
+        assert corpus.files(database.parent) == before
+        return
+    with Writer(database) as writer:
+        writer.commit(("UPDATE session SET title = 'only in the WAL'", ()))
+        before = corpus.files(database.parent)
+        reader = await open_reader(link)
+        assert (reader.mode, await titles(reader)) == ("readonly_shm", ["only in the WAL"])
+        await reader.close()
+        assert corpus.files(database.parent) == before
+        assert {file.name for file in tmp_path.iterdir()} == {"data", "linked.db"}
 
 
 # -- changes under an open connection

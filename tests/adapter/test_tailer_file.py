@@ -122,6 +122,27 @@ async def test_a_file_replaced_by_rename_is_read_anew(database: Path) -> None:
         assert {e.session_id for e in follower.of(SessionRemoved)} == sessions_of("1.18.33/task")
 
 
+async def test_behind_a_symbolic_link_the_real_file_is_followed_and_its_successor(
+    database: Path, tmp_path: Path
+) -> None:
+    database.parent.mkdir()
+    link = tmp_path / "elsewhere" / "opencode.db"
+    link.parent.mkdir()
+    link.symlink_to(database)
+    with OpencodeWriter(database) as opencode:
+        session = opencode.session("One")
+        async with Follower(link) as follower:
+            await follower.loaded(session)
+            opencode.user(session, "through the link")
+            await follower.equals_cold_load()
+            other = corpus.build("1.18.33/fail", tmp_path / "other.db")
+            fresh = link.with_name("fresh")
+            fresh.symlink_to(other)
+            fresh.replace(link)
+            await follower.until(lambda: sessions(follower) == sessions_of("1.18.33/fail"))
+            assert follower.source.health().wal_size == 0
+
+
 async def test_a_file_deleted_and_made_again_is_followed(database: Path) -> None:
     database.parent.mkdir()
     first = OpencodeWriter(database)

@@ -18,6 +18,7 @@ import msgspec
 import pytest
 
 from adapter.events import AnyEvent
+from tests.adapter import corpus
 from tests.adapter.follower import cold_store, differences
 from tui.demo.player import Player
 from tui.model.store import Store
@@ -277,6 +278,20 @@ def test_the_app_without_a_terminal_says_so_and_ends(database: Path) -> None:
     done = run("--db", database)
     assert (done.returncode, done.stdout) == (2, b"")
     assert b"terminal" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [["doctor", "--json"], ["doctor"], ["events"], ["tree", "--json"], ["ls", "--json"]]
+)
+def test_a_name_that_is_no_utf8_ends_no_command(arguments: list[str], tmp_path: Path) -> None:
+    path = corpus.build("1.18.33/plain", tmp_path / os.fsdecode(b"no\xffutf8.db"))
+    done = run(*arguments, "--db", path)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"\\udcff" in done.stdout
+    path.unlink()
+    gone = run(*arguments, "--db", path)
+    assert gone.returncode == 2
+    assert b"no database at" in gone.stderr + gone.stdout
 
 
 def test_json_never_holds_a_raw_control_or_bidi_character(tmp_path: Path) -> None:
