@@ -69,10 +69,10 @@ async def _newest_by_seq(snapshot: Snapshot, session_id: str) -> list[tuple[RawR
     try:
         rows = await snapshot.rows(sql, (session_id,))
     except RowTooLarge:
-        return [(RawRow("", "", session_id, 0, 0, None), None)]
+        return [(RawRow("", "", session_id, 0, 0), None)]
     return [
         (
-            RawRow(str(key), str(key), session_id, milliseconds(created), milliseconds(updated), None),
+            RawRow(str(key), str(key), session_id, milliseconds(created), milliseconds(updated)),
             decode_session_message(str(kind), data if isinstance(data, str | bytes) else None),
         )
         for key, kind, created, updated, data in rows

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +15,7 @@ from adapter.errors import AdapterError, DeadlineExceeded, encodable
 from adapter.health import Health
 from adapter.journal import Journal, read_journal
 from adapter.pace import paced
-from adapter.reading import RawSession, message_ids, read_messages, read_session
+from adapter.reading import RawSession, message_ids, read_messages, read_whole
 from adapter.rows import SessionRow, session_row
 from adapter.schema import Schema, introspect
 from adapter.sequences import Sequences
@@ -111,7 +110,7 @@ class Database:
         """A whole session in one transaction; one too big for that, message by message."""
         try:
             async with self.reader.snapshot() as snapshot:
-                return await read_session(snapshot, self.schema, session_id)
+                return (await read_whole(snapshot, self.schema, [session_id]))[0]
         except DeadlineExceeded:
             pass
         async with self.reader.snapshot() as snapshot:
@@ -123,18 +122,12 @@ class Database:
         return whole
 
     async def read_page(self, session_ids: list[str]) -> list[RawSession]:
-        """Several whole sessions, in one transaction and asked for at once; those it has no time for, one by one."""
-        async with self.reader.snapshot() as snapshot:
-            readings = [read_session(snapshot, self.schema, session_id) for session_id in session_ids]
-            found = await asyncio.gather(*readings, return_exceptions=True)
-        sessions = []
-        for session_id, result in zip(session_ids, found, strict=True):
-            if isinstance(result, DeadlineExceeded):
-                result = await self.read_whole(session_id)
-            elif isinstance(result, BaseException):
-                raise result
-            sessions.append(result)
-        return sessions
+        """Several whole sessions in one transaction; when there is no time for all, one by one."""
+        try:
+            async with self.reader.snapshot() as snapshot:
+                return await read_whole(snapshot, self.schema, session_ids)
+        except DeadlineExceeded:
+            return [await self.read_whole(session_id) for session_id in session_ids]
 
     async def session_rows(self) -> list[SessionRow]:
         """Every session row, newest activity first."""

@@ -6,6 +6,7 @@ import asyncio
 import heapq
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -40,12 +41,12 @@ class MessageRow(msgspec.Struct, frozen=True):
 
 class RawSession(msgspec.Struct, frozen=True):
     """What one transaction read of a session: its own row (None when it is gone); rows of message, part and
-    session_message undecoded, each with whether its data was too large to read."""
+    session_message undecoded, TOO_LARGE standing for data that was not read."""
 
     session: SessionRow | None
-    messages: list[tuple[Row, bool]]
-    parts: list[tuple[Row, bool]]
-    session_messages: list[tuple[Row, bool]]
+    messages: list[Row]
+    parts: list[Row]
+    session_messages: list[Row]
 
     @property
     def size(self) -> int:
@@ -55,7 +56,7 @@ class RawSession(msgspec.Struct, frozen=True):
     @property
     def message_ids(self) -> set[str]:
         """The ids of all messages, of both kinds."""
-        return {_name(columns[0]) for columns, _ in (*self.messages, *self.session_messages)}
+        return {_name(columns[0]) for columns in (*self.messages, *self.session_messages)}
 
     def __add__(self, more: RawSession) -> RawSession:
         """This and what was read later, whose session row is the newer one."""
@@ -74,21 +75,33 @@ async def read_sessions(
     return [session_row(row) for row in await snapshot.rows(f"{schema.sessions} {where}".strip(), values)]
 
 
-async def read_session(snapshot: Snapshot, schema: Schema, session_id: str) -> RawSession:
-    """One session whole. No ORDER BY: sorting in SQLite copies the JSON (12 against 32-48 ms for 5,000 parts)."""
-    raw = await _session_only(snapshot, schema, session_id)
-    tables = shelf_tables(schema, raw.session)
-    if "message" in tables:
-        # Asked for at once: each answer that is waited for costs two changes of thread.
+async def read_whole(snapshot: Snapshot, schema: Schema, ids: Sequence[str]) -> list[RawSession]:
+    """Sessions whole, in the order of their ids.
+
+    All rows of a table by one statement, because each answer costs two changes of thread. No ORDER BY: sorting in
+    SQLite copies the JSON (12 against 32-48 ms for 5,000 parts).
+    """
+    marks = ", ".join("?" * len(ids))
+    found = {row.id: row for row in await read_sessions(snapshot, schema, f"WHERE id IN ({marks})", ids)}
+    whole = {session_id: RawSession(found.get(session_id), [], [], []) for session_id in ids}
+    shelves = {session_id: shelf_tables(schema, raw.session) for session_id, raw in whole.items()}
+    where = f"session_id IN ({marks})"
+    if any("message" in tables for tables in shelves.values()):
         messages, parts = await asyncio.gather(
-            _data_rows(snapshot, "message", MESSAGE_COLUMNS, "session_id = ?", session_id),
-            _data_rows(snapshot, "part", PART_COLUMNS, "session_id = ?", session_id),
+            _data_rows(snapshot, "message", MESSAGE_COLUMNS, where, ids),
+            _data_rows(snapshot, "part", PART_COLUMNS, where, ids),
         )
-        raw.messages.extend(messages)
-        raw.parts.extend(parts)
-    if "session_message" in tables:
-        raw.session_messages.extend(await _session_messages(snapshot, schema, "session_id = ?", session_id))
-    return raw
+        for row in messages:
+            if "message" in shelves[row[1]]:
+                whole[row[1]].messages.append(row)
+        for row in parts:
+            if "message" in shelves[row[2]]:
+                whole[row[2]].parts.append(row)
+    if any("session_message" in tables for tables in shelves.values()):
+        for row in await _session_messages(snapshot, schema, where, ids):
+            if "session_message" in shelves[row[1]]:
+                whole[row[1]].session_messages.append(row)
+    return list(whole.values())
 
 
 async def read_messages(snapshot: Snapshot, schema: Schema, session_id: str, ids: Iterable[str]) -> RawSession:
@@ -97,10 +110,10 @@ async def read_messages(snapshot: Snapshot, schema: Schema, session_id: str, ids
     tables = shelf_tables(schema, raw.session)
     for message_id in ids:
         if "message" in tables:
-            raw.messages.extend(await _data_rows(snapshot, "message", MESSAGE_COLUMNS, "id = ?", message_id))
-            raw.parts.extend(await _data_rows(snapshot, "part", PART_COLUMNS, "message_id = ?", message_id))
+            raw.messages.extend(await _data_rows(snapshot, "message", MESSAGE_COLUMNS, "id = ?", (message_id,)))
+            raw.parts.extend(await _data_rows(snapshot, "part", PART_COLUMNS, "message_id = ?", (message_id,)))
         if "session_message" in tables:
-            raw.session_messages.extend(await _session_messages(snapshot, schema, "id = ?", message_id))
+            raw.session_messages.extend(await _session_messages(snapshot, schema, "id = ?", (message_id,)))
     return raw
 
 
@@ -126,34 +139,34 @@ async def _session_only(snapshot: Snapshot, schema: Schema, session_id: str) -> 
     return RawSession(sessions[0] if sessions else None, [], [], [])
 
 
-async def _session_messages(snapshot: Snapshot, schema: Schema, where: str, value: str) -> list[tuple[Row, bool]]:
+async def _session_messages(snapshot: Snapshot, schema: Schema, where: str, values: Sequence[str]) -> list[Row]:
     """Rows of session_message. Before 1.17 the table has no seq, and what it holds of messages was a trial that doubled
     the real ones: then only the switches of agent and model are read."""
     if "seq" in schema.tables["session_message"]:
-        return await _data_rows(snapshot, "session_message", SESSION_MESSAGE_COLUMNS, where, value)
+        return await _data_rows(snapshot, "session_message", SESSION_MESSAGE_COLUMNS, where, values)
     columns = [column for column in SESSION_MESSAGE_COLUMNS if column != "seq"]
-    rows = await _data_rows(snapshot, "session_message", columns, f"{where} AND type LIKE '%-switched'", value)
-    return [((*row[:3], 0, *row[3:]), too_large) for row, too_large in rows]
+    rows = await _data_rows(snapshot, "session_message", columns, f"{where} AND type LIKE '%-switched'", values)
+    return [(*row[:3], 0, *row[3:]) for row in rows]
 
 
 async def _data_rows(
-    snapshot: Snapshot, table: str, columns: Sequence[str], where: str, value: str
-) -> list[tuple[Row, bool]]:
-    """Rows with their data, and whether the data was too large to read."""
+    snapshot: Snapshot, table: str, columns: Sequence[str], where: str, values: Sequence[str]
+) -> list[Row]:
+    """Rows with their data, the last column; TOO_LARGE stands for data that SQLite refuses to hand out."""
     # As bytes: SQLite gives the JSON as it lies there, and the decoder reads UTF-8; a str would be made in between.
     names = ", ".join(f'"{column}"' for column in columns[:-1]) + ', CAST("data" AS BLOB)'
     try:
-        return [(row, False) for row in await snapshot.rows(f'SELECT {names} FROM "{table}" WHERE {where}', (value,))]
+        return await snapshot.rows(f'SELECT {names} FROM "{table}" WHERE {where}', values)
     except RowTooLarge:
         pass
     heads = ", ".join(f'"{column}"' for column in columns[:-1])
-    out: list[tuple[Row, bool]] = []
-    for row in await snapshot.rows(f'SELECT {heads} FROM "{table}" WHERE {where}', (value,)):
+    out: list[Row] = []
+    for row in await snapshot.rows(f'SELECT {heads} FROM "{table}" WHERE {where}', values):
         try:
             data = (await snapshot.rows(f'SELECT CAST("data" AS BLOB) FROM "{table}" WHERE id = ?', (row[0],)))[0]
-            out.append(((*row, *data), False))
+            out.append((*row, *data))
         except RowTooLarge:
-            out.append(((*row, None), True))
+            out.append((*row, TOO_LARGE))
     return out
 
 
@@ -163,44 +176,42 @@ def decode_rows(raw: RawSession) -> Iterator[MessageRow]:
     messages = _decode_messages(raw)
     if not raw.session_messages:
         return messages
-    known = {_name(columns[0]) for columns, _ in raw.messages}
+    known = {_name(columns[0]) for columns in raw.messages}
     others = [item for item in _decode_session_messages(raw.session_messages) if item.row.id not in known]
     return heapq.merge(messages, others, key=lambda item: item.place)
 
 
 def _decode_messages(raw: RawSession) -> Iterator[MessageRow]:
-    parts: defaultdict[str, list[tuple[Row, bool]]] = defaultdict(list)
-    for found in raw.parts:
-        parts[_name(found[0][1])].append(found)
+    parts: defaultdict[str, list[Row]] = defaultdict(list)
+    for columns in raw.parts:
+        parts[_name(columns[1])].append(columns)
     rows = []
-    for columns, too_large in raw.messages:
-        identifier, session_id = _name(columns[0]), _name(columns[1])
-        created, updated = milliseconds(columns[2]), milliseconds(columns[3])
-        rows.append((RawRow(identifier, identifier, session_id, created, updated, columns[4]), too_large))
-    rows.sort(key=lambda item: (item[0].time_created, item[0].id))
-    for row, too_large in rows:
-        message = TOO_LARGE if too_large else decode_message(_data(row.data))
-        yield MessageRow(row, message, order_parts([_part_row(row, part, big) for part, big in parts.pop(row.id, ())]))
+    for identifier, session_id, created, updated, data in raw.messages:
+        name = _name(identifier)
+        rows.append((milliseconds(created), name, _name(session_id), milliseconds(updated), data))
+    rows.sort(key=itemgetter(0, 1))
+    for at, name, session_id, updated, data in rows:
+        row = RawRow(name, name, session_id, at, updated)
+        own = order_parts([_part_row(row, columns) for columns in parts.pop(name, ())])
+        yield MessageRow(row, data if data is TOO_LARGE else decode_message(data), own)
 
 
-def _part_row(message: RawRow, columns: Row, too_large: bool) -> PartRow:
+def _part_row(message: RawRow, columns: Row) -> PartRow:
     part_id, _, _, created, updated, data = columns
-    created, updated = milliseconds(created), milliseconds(updated)
-    row = RawRow(_name(part_id), message.id, message.session_id, created, updated, data)
-    return PartRow(row, TOO_LARGE if too_large else decode_part(_data(data)))
+    row = RawRow(_name(part_id), message.id, message.session_id, milliseconds(created), milliseconds(updated))
+    return PartRow(row, data if data is TOO_LARGE else decode_part(data))
 
 
-def _decode_session_messages(rows: list[tuple[Row, bool]]) -> list[MessageRow]:
+def _decode_session_messages(rows: list[Row]) -> list[MessageRow]:
     out: list[MessageRow] = []
     at = 0
-    for columns, too_large in sorted(rows, key=lambda item: (_seq(item[0][3]), _name(item[0][0]))):
-        identifier = _name(columns[0])
-        created, updated = milliseconds(columns[4]), milliseconds(columns[5])
-        data = _data(columns[6])
-        row = RawRow(identifier, identifier, _name(columns[1]), created, updated, data)
-        message = TOO_LARGE if too_large else decode_session_message(_name(columns[2]), data)
+    for columns in sorted(rows, key=lambda columns: (_seq(columns[3]), _name(columns[0]))):
+        identifier, session_id, kind, seq, created, updated, data = columns
+        name, created = _name(identifier), milliseconds(created)
+        row = RawRow(name, name, _name(session_id), created, milliseconds(updated))
+        message = data if data is TOO_LARGE else decode_session_message(_name(kind), data)
         at = max(at, created)
-        out.append(MessageRow(row, message, [], _seq(columns[3]), at))
+        out.append(MessageRow(row, message, [], _seq(seq), at))
     return out
 
 
@@ -210,7 +221,3 @@ def _seq(value: Any) -> int:
 
 def _name(value: Any) -> str:
     return value if isinstance(value, str) else str(value)
-
-
-def _data(value: Any) -> str | bytes | None:
-    return value if isinstance(value, str | bytes) or value is None else str(value)

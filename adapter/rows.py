@@ -72,14 +72,13 @@ def session_row(columns: tuple[Any, ...]) -> SessionRow:
 
 
 class RawRow(msgspec.Struct, frozen=True, gc=False):
-    """A message or part row before its JSON is decoded; `message_id` is the row's own id for a message. Times in ms."""
+    """A message or part row without its JSON; `message_id` is the row's own id for a message. Times in ms."""
 
     id: str
     message_id: str
     session_id: str
     time_created: int
     time_updated: int
-    data: str | bytes | None
 
 
 class Cache(msgspec.Struct, frozen=True, gc=False):

@@ -238,7 +238,7 @@ class ShellCall(msgspec.Struct, frozen=True):
 
 
 def _item_row(row: RawRow, name: str, at_ms: int) -> RawRow:
-    return RawRow(f"{row.id}:{name}", row.id, row.session_id, at_ms, row.time_updated, None)
+    return RawRow(f"{row.id}:{name}", row.id, row.session_id, at_ms, row.time_updated)
 
 
 def _type_of(item: Item | Malformed) -> str:

@@ -23,14 +23,14 @@ def as_text(data: Any) -> str:
 def part_row(part_id: str, data: Any, message_id: str = "msg_1", created: int = 1, updated: int = 1) -> PartRow:
     """A part row, decoded."""
     text = as_text(data)
-    return PartRow(RawRow(part_id, message_id, "ses_1", created, updated, text), decode_part(text))
+    return PartRow(RawRow(part_id, message_id, "ses_1", created, updated), decode_part(text))
 
 
 def message_row(message_id: str, data: Any, parts: list[Any], created: int = 1, updated: int = 0) -> MessageRow:
     """A message row, decoded, with parts named `<message>_<number>`."""
     text = as_text(data)
     rows = [part_row(f"{message_id}_{number}", part, message_id) for number, part in enumerate(parts)]
-    row = RawRow(message_id, message_id, "ses_1", created, updated or created, text)
+    row = RawRow(message_id, message_id, "ses_1", created, updated or created)
     return MessageRow(row, decode_message(text), rows)
 
 

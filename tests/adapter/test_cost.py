@@ -164,8 +164,9 @@ async def test_a_scan_reads_each_session_once_and_remembers_none(
         statements.clear()
         batches = [batch async for batch in source.stream()]
     assert [len(batch.loaded) for batch in batches if batch.loaded] == [1] * sessions
-    data = [sql for sql, _, _ in statements if '"data"' in sql and '"part"' in sql]
-    assert len(data) == sessions
+    data = [asked for sql, asked, _ in statements if '"data"' in sql and '"part"' in sql]
+    assert sorted(session for asked in data for session in asked) == sorted(opencode.sessions)
+    assert len(data) == -(-sessions // SCAN_PAGE)
     # Marks, parents, the list of sessions; then a transaction for each page.
     assert begun["snapshot"] - before == 3 + -(-sessions // SCAN_PAGE)
 
