@@ -23,8 +23,8 @@ REWRITE = f"UPDATE part SET data = json_set(data, '$.text', hex(randomblob(2000)
 BLOCKED_MS = 1500.0
 """A commit that waits for a lock does so for opencode's busy timeout of 5 s; noise stays far below."""
 WAL_GROWTH = 3
-"""The WAL has 4.1 MB with and without us, once in 20 runs on a busy machine up to 7 MB: at 70 MB/s a read of 40 ms holds
-back so much. It would have 75 MB if our reads kept checkpoints from resetting it."""
+"""The WAL has 4.1 MB with and without us, once in 20 runs on a busy machine up to 7 MB: at 70 MB/s a read of 40 ms
+holds back so much. It would have 75 MB if our reads kept checkpoints from resetting it."""
 NOISE_MS = 20.0
 """What a second busy process adds to the median commit on a small machine: 0.1 ms measured, one time slice allowed."""
 
