@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from typing import ClassVar
@@ -10,6 +11,7 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 
 from adapter.health import Health
+from tui import themes
 from tui.feed import Feed
 from tui.model.nodes import ChangeSet
 from tui.model.store import Store
@@ -19,6 +21,7 @@ from tui.render.status import TITLE
 from tui.screens.doors import DoorScreen
 from tui.screens.help import Group, HelpScreen
 from tui.screens.main import MainScreen
+from tui.settings import Memory
 from tui.widgets.detail import Detail
 from tui.widgets.filter_bar import FilterInput
 from tui.widgets.health_pane import HealthPane
@@ -30,7 +33,7 @@ from tui.widgets.session_tree import SessionTree
 class ViewerApp(App[None]):
     """The program. `clock` gives unix seconds; `problem` is what to say before the first source answers;
     `discover` is asked from time to time for sources that have appeared since; `limits` knows the models' context
-    windows."""
+    windows; `memory` holds the user's choices and keeps new ones."""
 
     CSS_PATH = "viewer.tcss"
     TITLE = TITLE
@@ -38,6 +41,7 @@ class ViewerApp(App[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "help", "help", id="help", show=False),
+        Binding("T", "next_theme", "colours: dark, light, high contrast, the terminal's", id="theme", show=False),
         Binding("q", "quit", "quit", id="quit", show=False),
     ]
 
@@ -49,13 +53,26 @@ class ViewerApp(App[None]):
         problem: str = "",
         discover: Callable[[], Sequence[SourceLike]] | None = None,
         limits: Limits = no_limits,
+        memory: Memory | None = None,
     ) -> None:
-        super().__init__()
+        # Under NO_COLOR Textual turns colours into greys; only those of the terminal itself does it leave away.
+        super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
+        self.memory = memory or Memory()
+        self._use_themes(self.memory.settings.theme)
         self.clock = clock
         self.store = Store()
         self.feed = Feed(sources, self.store, self, clock=clock, discover=discover)
         self.main = MainScreen(self.store, tuple(str(source.path) for source in sources), self.now_us, limits)
         self.main.problem = problem
+
+    def _use_themes(self, chosen: str) -> None:
+        """Knows our themes and no others: of those nobody has computed how readable our text is."""
+        for theme in themes.THEMES:
+            self.register_theme(theme)
+        self.ansi_theme_dark, self.ansi_theme_light = themes.PRINTED_DARK, themes.PRINTED_LIGHT
+        self.theme = chosen if chosen in themes.NAMES else themes.NAMES[0]
+        for name in self.available_themes.keys() - themes.NAMES:
+            self.unregister_theme(name)
 
     def now_us(self) -> int:
         """The time in µs UTC."""
@@ -108,6 +125,20 @@ class ViewerApp(App[None]):
 
     def on_health_pane_opened(self, _message: HealthPane.Opened) -> None:
         self.feed.probe()
+
+    def validate_theme(self, name: str) -> str:
+        return "ansi" if self.no_color else name
+
+    def watch_theme(self, name: str) -> None:
+        if self.is_running and not self.no_color:
+            self.memory.remember(theme=name)
+
+    def action_next_theme(self) -> None:
+        if self.no_color:
+            self.main.say("NO_COLOR is set: no colours")
+            return
+        self.theme = themes.after(self.theme)
+        self.main.say(f"theme: {self.theme}")
 
     def action_help(self) -> None:
         self.push_screen(HelpScreen(key_groups()))

@@ -199,7 +199,7 @@ class SessionTree(ScrollView, can_focus=True, inherit_bindings=False):
             # Swapping each role's own colours would make a patchwork; the bar has to be one bar without colour.
             self._cursor_styles = dict.fromkeys(self._styles, self._styles["strong"] + Style(reverse=True))
         else:
-            overlay = Style(bgcolor=cursor.bgcolor, bold=cursor.bold)
+            overlay = Style(bgcolor=cursor.bgcolor, bold=cursor.bold, underline=cursor.underline)
             self._cursor_styles = {role: style + overlay for role, style in self._styles.items()}
         return super().render_lines(crop)
 
