@@ -20,6 +20,7 @@ pytestmark = pytest.mark.opencode
 
 DEADLINE_S = 60.0
 """opencode's first prompt takes seconds on a busy machine."""
+CHECKPOINT_BYTES = 1000 * 4096
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +104,21 @@ async def test_reading_what_opencode_left_changes_no_byte(binary: Path, tmp_path
             assert (await seen.source.payload(uri)).size > 0
             await seen.equals_cold_load()
         assert fingerprint(lab.db.parent) == before
+
+
+async def test_real_opencode_writes_as_if_nobody_watched(binary: Path, tmp_path: Path) -> None:
+    with Lab(tmp_path, binary, delay=0.0) as lab, lab.serve():
+        session_id = lab.session(title="writes much")
+        async with Follower(lab.db, deadline_s=DEADLINE_S) as seen:
+            await seen.loaded(session_id)
+            for _ in range(4):
+                await asyncio.to_thread(lab.prompt, session_id, "lab:big please")
+            await seen.equals_cold_load()
+            health = seen.source.health()
+        # opencode checkpoints every 1,000 pages of 4 kB: the WAL starts again each time, unless a reader holds it.
+        assert lab.db.stat().st_size > 2 * CHECKPOINT_BYTES, "too little was written to prove anything"
+        assert health.wal_size < 1.5 * CHECKPOINT_BYTES
+        assert health.longest_read_ms < 250
+        log = "".join(file.read_text("utf-8", "replace") for file in (lab.data / "log").iterdir())
+        assert "level=INFO" in log
+        assert [line for line in log.splitlines() if "BUSY" in line or "database is locked" in line] == []
