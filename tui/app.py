@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar
 
-from textual.app import App
+from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.screen import Screen
 
 from adapter.health import Health
 from tui import themes
@@ -21,12 +22,14 @@ from tui.render.status import TITLE
 from tui.screens.doors import DoorScreen
 from tui.screens.help import Group, HelpScreen
 from tui.screens.main import MainScreen
+from tui.screens.palette import Palette
 from tui.settings import Memory
 from tui.widgets.detail import Detail
 from tui.widgets.filter_bar import FilterInput
 from tui.widgets.health_pane import HealthPane
 from tui.widgets.jumping_tree import JumpingTree
 from tui.widgets.line_view import LineView
+from tui.widgets.panes import Panes
 from tui.widgets.session_tree import SessionTree
 
 
@@ -37,7 +40,7 @@ class ViewerApp(App[None]):
 
     CSS_PATH = "viewer.tcss"
     TITLE = TITLE
-    ENABLE_COMMAND_PALETTE = True
+    COMMANDS: ClassVar = {Palette}
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "help", "help", id="help", show=False),
@@ -62,7 +65,8 @@ class ViewerApp(App[None]):
         self.clock = clock
         self.store = Store()
         self.feed = Feed(sources, self.store, self, clock=clock, discover=discover)
-        self.main = MainScreen(self.store, tuple(str(source.path) for source in sources), self.now_us, limits)
+        paths = tuple(str(source.path) for source in sources)
+        self.main = MainScreen(self.store, paths, self.now_us, limits, share=self.memory.settings.tree_width)
         self.main.problem = problem
 
     def _use_themes(self, chosen: str) -> None:
@@ -123,8 +127,16 @@ class ViewerApp(App[None]):
             lambda document, note: self.main.detail.deliver(text, document, note),
         )
 
+    def on_panes_divided(self, message: Panes.Divided) -> None:
+        if message.done:
+            self.memory.remember(tree_width=message.share)
+
     def on_health_pane_opened(self, _message: HealthPane.Opened) -> None:
         self.feed.probe()
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Of Textual's own commands those that have no key here and make sense."""
+        return (command for command in super().get_system_commands(screen) if command.title == "Theme")
 
     def validate_theme(self, name: str) -> str:
         return "ansi" if self.no_color else name

@@ -28,16 +28,16 @@ class Arrangement(NamedTuple):
         return self._replace(order=ORDERS[(ORDERS.index(self.order) + 1) % len(ORDERS)])
 
 
-def project(session: Session) -> str:
-    """The directory in which opencode ran, by its last part."""
-    return session.cwd.rstrip("/\\").replace("\\", "/").rpartition("/")[2] or session.cwd
+def project(cwd: str) -> str:
+    """The name of the project in a directory in which opencode ran: its last part."""
+    return cwd.rstrip("/\\").replace("\\", "/").rpartition("/")[2] or cwd
 
 
 def place(store: Store, top: Session, live: bool, how: Arrangement) -> Place:
     """The place of a tree. By activity the trees with something live in them come first, the one whose run began last
     on top: their order is steady while they write."""
     key = (top.source, top.id)
-    group = f"{project(top).lower()}\0{top.cwd}" if how.by_project else ""
+    group = f"{project(top.cwd).lower()}\0{top.cwd}" if how.by_project else ""
     if how.order == "name":
         return (group, 0, 0, (top.title or top.slug or top.id).lower(), key)
     if how.order == "activity" and live:

@@ -53,7 +53,7 @@ def _columns(store: Store, session: Session, now_us: int) -> list[str]:
         session.id,
         session.agent,
         session.model,
-        project(session),
+        project(session.cwd),
         session.title or session.slug or "(no title)",
     ]
 

@@ -8,12 +8,12 @@ from typing import ClassVar
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Container, Vertical
+from textual.containers import Vertical
 from textual.timer import Timer
 
 from adapter.health import Health
 from tui.model.finder import Finder
-from tui.model.nodes import ChangeSet, Key
+from tui.model.nodes import ChangeSet, Key, Session, session_key
 from tui.model.query import Completion
 from tui.model.rows import VisibleRows
 from tui.model.store import Store
@@ -32,6 +32,7 @@ from tui.widgets.fixed_lines import FixedLines
 from tui.widgets.health_pane import HealthPane
 from tui.widgets.jumping_tree import JumpingTree
 from tui.widgets.key_bar import KeyBar
+from tui.widgets.panes import STEP, Panes
 from tui.widgets.session_tree import SessionTree
 from tui.widgets.status_bar import StatusBar
 
@@ -55,14 +56,24 @@ class MainScreen(DoorScreen):
         Binding("greater_than_sign", "turn(1)", "next tab", id="detail.next", show=False),
         # With priority, because what is typed at once behind the slash has to find the line open already.
         Binding("slash", "filter", "filter the sessions", id="filter", show=False, priority=True),
+        Binding("plus", f"widen({STEP})", "more room for the tree", id="pane.wider", show=False),
+        Binding("minus", f"widen({-STEP})", "more room for the detail", id="pane.narrower", show=False),
+        Binding("equals_sign", "widen(0)", "the usual room for both", id="pane.usual", show=False),
         Binding("f", "follow", "follow the newest activity", id="follow", show=False),
         Binding("H", "health", "health of the database", id="health", show=False),
     ]
 
     def __init__(
-        self, store: Store, paths: tuple[str, ...], now: Callable[[], int], limits: Limits = no_limits
+        self,
+        store: Store,
+        paths: tuple[str, ...],
+        now: Callable[[], int],
+        limits: Limits = no_limits,
+        *,
+        share: int = 0,
     ) -> None:
         super().__init__()
+        self.share = share
         self.limits = limits
         self.store = store
         self.rows = VisibleRows(store)
@@ -79,13 +90,14 @@ class MainScreen(DoorScreen):
 
     def compose(self) -> ComposeResult:
         yield StatusBar(id="status")
-        with Container(id="panes"):
-            with Vertical(id="left"):
-                yield FixedLines([[]], id="heading")
-                yield JumpingTree(self.store, self.rows, self.now, self.finder, id="tree")
-                yield FilterBar(self._complete, id="filter")
-                yield FixedLines([[]], id="where")
-            yield Detail(self.store, self.now, self.limits, id="detail")
+        left = Vertical(
+            FixedLines([[]], id="heading"),
+            JumpingTree(self.store, self.rows, self.now, self.finder, id="tree"),
+            FilterBar(self._complete, id="filter"),
+            FixedLines([[]], id="where"),
+            id="left",
+        )
+        yield Panes(left, Detail(self.store, self.now, self.limits, id="detail"), share=self.share, id="panes")
         yield HealthPane(id="health")
         yield KeyBar(keys.TREE, id="keys")
 
@@ -93,6 +105,11 @@ class MainScreen(DoorScreen):
     def sessions(self) -> JumpingTree:
         """The tree."""
         return self.query_one("#tree", JumpingTree)
+
+    @property
+    def panes(self) -> Panes:
+        """Tree and detail, and what divides them."""
+        return self.query_one("#panes", Panes)
 
     @property
     def bar(self) -> FilterBar:
@@ -207,12 +224,12 @@ class MainScreen(DoorScreen):
         self.filter(message.text)
 
     def on_filter_input_kept(self) -> None:
-        self._focus_tree()
+        self.show_tree()
         self.sessions.go_to_match()
 
     def on_filter_input_dropped(self) -> None:
         self.filter("")
-        self._focus_tree()
+        self.show_tree()
 
     def on_status_bar_filter_wanted(self, message: StatusBar.FilterWanted) -> None:
         self.filter("" if message.text == self.finder.text else message.text)
@@ -228,7 +245,11 @@ class MainScreen(DoorScreen):
         narrow = width < TWO_PANES
         self.set_class(narrow, "narrow")
         self.sessions.enter_opens = narrow
+        self.panes.lay_out(width, alone=narrow)
         self._show_keys()
+        self.call_after_refresh(self._show_heading)
+
+    def on_panes_divided(self) -> None:
         self.call_after_refresh(self._show_heading)
 
     def on_descendant_focus(self) -> None:
@@ -255,30 +276,52 @@ class MainScreen(DoorScreen):
 
     def on_session_tree_detail_wanted(self, message: SessionTree.DetailWanted) -> None:
         self.detail.show(message.key)
-        self._focus_detail()
+        self.show_detail()
 
     def on_session_tree_status_changed(self) -> None:
         self._show_status()
 
-    def _focus_detail(self) -> None:
+    def show_detail(self) -> None:
+        """Puts the focus, and where there is room for one pane only that pane, on the detail."""
         # A hidden widget cannot take the focus, so the class that shows it comes first.
         self.add_class("in-detail")
         self.detail.view.focus()
 
-    def _focus_tree(self) -> None:
+    def go_to_session(self, session: Session) -> None:
+        """Puts the cursor on a session, wherever it is: a filter that hides it goes, what is folded is opened."""
+        key = session_key(session)
+        if self.store.session_of(key) is None:
+            self.sessions.post_message(JumpingTree.Remark("this session is gone"))
+            return
+        if self.finder.on and self.store.links.top((session.source, session.id)) not in self.finder.trees:
+            self.filter("")
+        self.show_tree()
+        self.sessions.jump(key)
+
+    def show_tree(self) -> None:
+        """Puts the focus, and where there is room for one pane only that pane, on the tree."""
         self.remove_class("in-detail")
         self.sessions.focus()
 
     def action_other_pane(self) -> None:
         if self.detail.view.has_focus:
-            self._focus_tree()
+            self.show_tree()
         else:
-            self._focus_detail()
+            self.show_detail()
 
     def action_back(self) -> None:
         if self.sessions.has_focus and self.finder.on:
             self.filter("")
-        self._focus_tree()
+        self.show_tree()
+
+    def action_widen(self, percent: int) -> None:
+        if self.panes.alone:
+            self._remark = f"one pane below {TWO_PANES} columns; tab goes to the other"
+            self._show_where()
+        elif percent:
+            self.panes.widen(percent)
+        else:
+            self.panes.reset()
 
     def action_tab(self, name: str) -> None:
         self.detail.pick(name)

@@ -165,7 +165,7 @@ class JumpingTree(SessionTree):
         if self._seen.changed(session) and not cells.running:
             cells = cells._replace(fresh=True)
         if self.rows.arrangement.by_project and not row.depth:
-            cells = under_project(cells, project(session), self.size.width)
+            cells = under_project(cells, project(session.cwd), self.size.width)
         if not self.finder.on:
             return cells
         key = (session.source, session.id)

@@ -1,0 +1,179 @@
+"""What ctrl+p offers: every command with its key, every session by title.
+
+Titles come from the database: they are shown as Content, which is never parsed for markup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.content import Content
+from textual.dom import DOMNode
+
+from tui.model import titles
+from tui.model.arrange import project
+from tui.model.nodes import Session
+from tui.model.rollup import subtree
+from tui.model.state import session_state
+from tui.render.glyphs import mark
+from tui.render.help import key_name
+from tui.render.lines import fit, pad, width_of
+from tui.render.numbers import duration
+from tui.screens.doors import DoorScreen
+from tui.screens.main import MainScreen
+from tui.widgets.detail import Detail
+from tui.widgets.jumping_tree import JumpingTree
+from tui.widgets.line_view import LineView
+from tui.widgets.session_tree import SessionTree
+
+SESSIONS = 40
+"""Sessions that one answer names: more than that nobody reads, another letter is quicker."""
+
+_TEXT = "text: "
+"""Stands before what a key does in the text of the detail, where the tree has a key of the same name."""
+
+_FRAME = 6
+"""Cells that the list takes for its own border, padding and scrollbar."""
+
+_BEFORE_SESSIONS = 0.05
+"""What lifts a command above a session that was found in the same way."""
+
+_BY_OTHER = 0.05
+"""What puts a command that was found by another word below one whose words were typed."""
+
+_EXACT_KEY = 2.0
+"""How good a command is whose very key was typed."""
+
+
+class Command(NamedTuple):
+    """Something that the program can do; `keys` as they are printed, `other` says what else it is found by. What moves
+    by a row or a page is not `offered` before somebody asks for it."""
+
+    words: str
+    keys: str
+    run: Callable[[], object]
+    other: str = ""
+    offered: bool = True
+
+
+class Palette(Provider):
+    """The one provider of the palette: with several, Textual would mix what they give in no order."""
+
+    async def startup(self) -> None:
+        main = self._main()
+        self._commands = [] if main is None else [*_own(main), *_of_system(self.app, self.screen)]
+        newest = titles.newest_first(main.store) if main is not None else []
+        self._by_words = [(titles.title(command.words), command) for command in self._commands]
+        self._by_other = [(titles.title(command.other), command) for command in self._commands]
+        self._sessions = [(titles.title(f"{_name(session)} {session.id}"), session) for session in newest]
+
+    async def discover(self) -> Hits:
+        """The commands, then the newest sessions."""
+        for command in self._commands:
+            if command.offered:
+                yield DiscoveryHit(self._line(command, ""), command.run, command.words)
+        for _, session in self._sessions[:SESSIONS]:
+            yield DiscoveryHit(self._session(session, ""), partial(self._go, session), _name(session))
+
+    async def search(self, query: str) -> Hits:
+        """The commands and sessions that hold the query, in words or in letters."""
+        for command, score in self._find_commands(query).items():
+            yield Hit(score, self._line(command, query), command.run, command.words)
+        for score, session in titles.search(query, self._sessions, SESSIONS):
+            yield Hit(score, self._session(session, query), partial(self._go, session), _name(session))
+
+    def _find_commands(self, query: str) -> dict[Command, float]:
+        found = {command: _EXACT_KEY for command in self._commands if query in command.keys.split()}
+        for score, command in titles.search(query, self._by_words, len(self._by_words)):
+            found.setdefault(command, score + _BEFORE_SESSIONS)
+        for score, command in titles.search(query, self._by_other, len(self._by_other)):
+            if score != titles.LETTERS:
+                found[command] = max(found.get(command, 0.0), score - _BY_OTHER)
+        return found
+
+    def _main(self) -> MainScreen | None:
+        return next((screen for screen in self.app.screen_stack if isinstance(screen, MainScreen)), None)
+
+    def _go(self, session: Session) -> None:
+        main = self._main()
+        if main is not None:
+            _uncover(main)
+            main.go_to_session(session)
+
+    @property
+    def _room(self) -> int:
+        return max(20, self.app.size.width - _FRAME)
+
+    def _line(self, command: Command, query: str) -> Content:
+        words = fit(command.words, self._room - width_of([(command.keys, "key")]) - 2)
+        gap = self._room - width_of([(words + command.keys, "key")])
+        return Content.assemble(self._marked(words, query), " " * gap, (command.keys, "$text-primary"))
+
+    def _session(self, session: Session, query: str) -> Content:
+        main = self._main()
+        if main is None:
+            return Content(_name(session))
+        now = main.now()
+        look = mark(session_state(main.store, session, now).name)
+        since = duration(max(0, now - subtree(main.store, session).last_ts))
+        right = f"{fit(project(session.cwd), self._room // 4)}  {pad(since, 5, right=True)}"
+        name = pad(_name(session), self._room - width_of([(right, "dim")]) - 4)
+        return Content.assemble(
+            (f"{look.glyph} ", "$text-muted"), self._marked(name, query), "  ", (right, "$text-muted")
+        )
+
+    def _marked(self, text: str, query: str) -> Content:
+        content = Content(text)
+        for begin, end in titles.places(query, text) if query else ():
+            content = content.stylize(self.match_style or "bold underline", begin, end)
+        return content
+
+
+def _name(session: Session) -> str:
+    return session.title or session.slug or session.id
+
+
+def _uncover(main: MainScreen) -> None:
+    """Takes away what lies over the main screen: the help, for one."""
+    while main.app.screen is not main:
+        main.app.pop_screen()
+
+
+def _own(main: MainScreen) -> Iterator[Command]:
+    """Every key of the program, with what it does; those of a text say so: the tree has some of the same name."""
+    groups: tuple[tuple[DOMNode, str, Sequence[BindingType], Callable[[], None] | None], ...] = (
+        (main, "", (*MainScreen.BINDINGS, *DoorScreen.BINDINGS), None),
+        (main.app, "", main.app.BINDINGS, None),
+        (main.sessions, "", JumpingTree.BINDINGS, main.show_tree),
+        (main.detail, _TEXT, Detail.BINDINGS, main.show_detail),
+        (main.sessions, "", SessionTree.BINDINGS, main.show_tree),
+        (main.detail.view, _TEXT, LineView.BINDINGS, main.show_detail),
+    )
+    for node, prefix, bindings, before in groups:
+        moves = bindings in (SessionTree.BINDINGS, LineView.BINDINGS)
+        for binding in bindings:
+            if isinstance(binding, Binding):
+                # The filter is typed under the tree, and its slash is the text's own there.
+                first = main.show_tree if binding.action == "filter" else before
+                keys = " ".join(key_name(key.strip()) for key in binding.key.split(","))
+                run = partial(_run, main, node, binding.action, first)
+                yield Command(prefix + binding.description, keys, run, binding.id or "", not moves)
+
+
+def _run(main: MainScreen, node: DOMNode, action: str, before: Callable[[], None] | None) -> None:
+    _uncover(main)
+    if before is not None:
+        before()
+    # The focus moves by a message; an action that depends on it, or moves it on, has to come behind that.
+    main.app.call_later(main.app.run_action, action, node)
+
+
+def _of_system(app: App[object], screen: object) -> Iterable[Command]:
+    """What the app adds to what has a key."""
+    for command in app.get_system_commands(screen):  # type: ignore[arg-type]
+        yield Command(command.title, "", command.callback, command.help)
