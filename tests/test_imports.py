@@ -42,9 +42,9 @@ def test_help_and_version_load_almost_nothing(arguments: list[str]) -> None:
     assert not roots_after(action) & {"textual", "rich", "asyncio", "aiosqlite", "sqlite3", "msgspec", "watchfiles"}
 
 
-@pytest.mark.parametrize("command", ["events", "tree", "ls", "doctor", "show"])
+@pytest.mark.parametrize("command", ["events", "tree", "ls", "doctor", "show", "export"])
 def test_headless_commands_load_no_textual(command: str) -> None:
-    argument = ["opencode-sqlite://?part_id=x&field=y"] if command == "show" else []
+    argument = {"show": ["opencode-sqlite://?part_id=x&field=y"], "export": ["ses_x"]}.get(command, [])
     action = f"from tui.cli import main\nmain([{command!r}, '--db', '/nowhere/opencode.db', *{argument!r}])"
     loaded = roots_after(action)
     assert "adapter" in loaded

@@ -35,6 +35,20 @@ Terms, as behind / on the screen:
   since:2d             also since:90m, since:today, since:2026-01-31
   -- -is:subagent      a term with a minus holds where it does not; -- ends the options before it"""
 
+EXPORT_EPILOG = """\
+Text is made harmless in md and html (control and bidi characters); json has it verbatim: one object,
+  {"export": 1, "source", "exported_ts", "redacted", "max_text", "root", "sessions": [
+    {"id", "parent_id", "title", "state", "reason", "usage", "cost", "subtree", "called_by", ...,
+     "prompts": [{"message_id", "ts", ..., "texts": [TEXT]}],
+     "turns": [{"seq", "status", "usage", "delta", "cost", ..., "texts": [TEXT],
+                "ops": [{"seq", "kind", "name", "status", ..., "texts": [TEXT]}]}]}]}
+  TEXT: {"kind", "format", "uri", "size", "text", "truncated", "note"}
+  sessions parents first; times in microseconds UTC, sizes in bytes, cost in dollars.
+--redact leaves structure, ids, kinds, states, times, counts, sizes, tokens, cost, exit codes, and the names of agents,
+models, providers, tools, MCP servers and error classes. Everything written by a person, a model, a tool or a provider
+goes: prompts, answers, reasoning, inputs, outputs, diffs, todo lists, attachments with their names, titles, labels,
+directories, error messages and what a state gives as its reason."""
+
 
 def build_parser() -> argparse.ArgumentParser:
     """All arguments. Building it imports nothing of ours but the version."""
@@ -110,6 +124,28 @@ def build_parser() -> argparse.ArgumentParser:
     show.add_argument("uri", metavar="URI", help="opencode-sqlite://?part_id=...&field=...")
     show.add_argument("--clean", action="store_true", help="made harmless for a terminal")
 
+    export = commands.add_parser(
+        "export",
+        parents=[database],
+        formatter_class=raw,
+        help="a session with its sub-agents as Markdown, HTML or JSON",
+        description="One session as a document: prompts, answers, reasoning, tool calls with input and output, diffs, "
+        "todo lists,\ntokens, cost, errors and times, and the same of every sub-agent under the call that started it.",
+        epilog=EXPORT_EPILOG,
+    )
+    export.add_argument("session", metavar="SESSION", help="the id of a session, or a beginning that only one has")
+    export.add_argument("--format", choices=("md", "html", "json"), default="md", help="default md")
+    export.add_argument("--no-children", action="store_true", help="without sub-agents; the sums still count them")
+    export.add_argument("--redact", action="store_true", help="without any free text, see below")
+    export.add_argument(
+        "--max-text",
+        type=_size,
+        default=1_000_000,
+        metavar="BYTES",
+        help="most bytes of one text, the rest is cut and a note says so; 0 for no limit (default 1000000)",
+    )
+    export.add_argument("-o", "--output", type=Path, metavar="FILE", help="write to this file, which only you can read")
+
     doctor = commands.add_parser(
         "doctor",
         parents=[database],
@@ -119,6 +155,13 @@ def build_parser() -> argparse.ArgumentParser:
     )
     doctor.add_argument("--json", action="store_true", help="one JSON object")
     return parser
+
+
+def _size(words: str) -> int:
+    size = int(words)
+    if size < 0:
+        raise argparse.ArgumentTypeError("must not be negative")
+    return size
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""The commands without a screen: events, tree, ls, show, doctor. stdout carries data only; remarks go to stderr.
+"""The commands without a screen: events, tree, ls, show, export, doctor. stdout carries data only, stderr remarks.
 
 Nothing here may import Textual: these commands have to start fast and work in a pipe.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import re
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -27,12 +26,10 @@ from adapter.source import OpencodeSource
 from adapter.tailer import Batch
 from tui import sanitize
 from tui.exit_codes import DEGRADED, OK, UNUSABLE
+from tui.safe_json import json_line
 
 DOCTOR_LIMIT_S = 10.0
 """`doctor` reads sessions for this long and says how many it got through."""
-UNSAFE_IN_JSON = re.compile(
-    "[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
-)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -104,20 +101,6 @@ def _write(found: list[Event]) -> None:
     for event in found:
         out.write(json_line(event))
     out.flush()
-
-
-def json_line(value: Any) -> bytes:
-    """A value as one line of JSON that no terminal takes for a command: C1, DEL, bidi and invisible characters are
-    written as \\u escapes, which any JSON reader turns back into the same characters."""
-    line = msgspec.json.encode(value)
-    if not line.isascii() or b"\x7f" in line:
-        line = UNSAFE_IN_JSON.sub(_escape, line.decode()).encode()
-    return line + b"\n"
-
-
-def _escape(match: re.Match[str]) -> str:
-    raw = match[0].encode("utf-16-be")
-    return "".join(f"\\u{raw[i]:02x}{raw[i + 1]:02x}" for i in range(0, len(raw), 2))
 
 
 def _read_cursors(file: Path | None) -> dict[str, str]:
@@ -260,6 +243,19 @@ async def show(arguments: argparse.Namespace, paths: list[Path]) -> int:
     return _complain(problem)
 
 
+async def export(arguments: argparse.Namespace, paths: list[Path]) -> int:
+    """One session with its sub-agents as a document."""
+    from tui.export.command import Unknown, write
+
+    try:
+        await write(arguments, [_source(path, arguments) for path in paths])
+    except BrokenPipeError:
+        raise
+    except (Unknown, SourceUnavailable, OSError) as error:
+        return _complain(str(error))
+    return OK
+
+
 async def doctor(arguments: argparse.Namespace, paths: list[Path]) -> int:
     """Health of every source; one that fails does not hide the others."""
     healths = []
@@ -354,4 +350,4 @@ def _complain(words: str) -> int:
     return UNUSABLE
 
 
-COMMANDS = {"events": events, "tree": tree, "ls": ls, "show": show, "doctor": doctor}
+COMMANDS = {"events": events, "tree": tree, "ls": ls, "show": show, "export": export, "doctor": doctor}

@@ -21,9 +21,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import re
-from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import msgspec
@@ -32,6 +30,7 @@ from tui import sanitize
 from tui.render import numbers
 from tui.render.diff import Diff
 from tui.render.document import Document, Painted, spans_of
+from tui.render.fields import fields
 from tui.render.lines import Line
 from tui.render.markdown import Markdown
 from tui.render.terminal import Terminal
@@ -102,32 +101,6 @@ def _json(text: str, as_fields: bool) -> Document:
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return Document.read(text)
     return Json.read(indented)
-
-
-def fields(text: str) -> str | None:
-    """The arguments of a call for reading: one field a paragraph, strings as they are and not in JSON's escapes.
-
-    None when the text is no JSON object.
-    """
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(value, dict):
-        return None
-    return "\n".join(_field(str(name), inner) for name, inner in value.items())
-
-
-def _field(name: str, value: Any) -> str:
-    if name in ("oldString", "newString") and isinstance(value, str):
-        sign = "- " if name == "oldString" else "+ "
-        return f"{name}\n" + "\n".join(sign + part for part in value.splitlines())
-    if isinstance(value, str):
-        if "\n" not in value:
-            return f"{name}  {value}"
-        return f"{name}\n" + "\n".join("  " + part for part in value.splitlines())
-    shown = json.dumps(value, indent=2, ensure_ascii=False)
-    return f"{name}  {shown}" if "\n" not in shown else f"{name}\n{shown}"
 
 
 def paint_json(text: str) -> Line:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from tui import sanitize
+from tui.render.fields import todos
 from tui.render.glyphs import UNICODE, Glyphs
 from tui.render.lines import Line
 
@@ -17,15 +16,12 @@ _ROLES = {"completed": "dim", "in_progress": "strong", "cancelled": "dim"}
 
 def todo_lines(text: str, glyphs: Glyphs = UNICODE) -> list[Line] | None:
     """`{"todos": [...]}` as a count and one line an item; None when the text is something else."""
-    try:
-        todos = msgspec.json.decode(text)["todos"]
-    except (msgspec.MsgspecError, UnicodeError, RecursionError, LookupError, TypeError):
+    items = todos(text)
+    if items is None:
         return None
-    if not isinstance(todos, list) or not all(isinstance(item, dict) for item in todos):
-        return None
-    done = sum(item.get("status") in ("completed", "cancelled") for item in todos)
-    lines: list[Line] = [[(f"{done} of {len(todos)} done", "dim")], []]
-    return lines + [_item(item, glyphs) for item in todos]
+    done = sum(item.get("status") in ("completed", "cancelled") for item in items)
+    lines: list[Line] = [[(f"{done} of {len(items)} done", "dim")], []]
+    return lines + [_item(item, glyphs) for item in items]
 
 
 def _item(item: dict[str, Any], glyphs: Glyphs) -> Line:

@@ -1,0 +1,131 @@
+"""`opencode-viewer export`: finds the session, reads it with its sub-agents, and writes the document as it goes."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from pathlib import Path
+from typing import IO
+
+from adapter.events import SessionStarted
+from adapter.source import OpencodeSource
+from tui.export import as_json
+from tui.export.blocks import Begin, Passage, blocks
+from tui.export.html import Html
+from tui.export.markdown import Markdown
+from tui.export.texts import REDACTED, Texts
+from tui.model.nodes import Session
+from tui.model.store import Store
+from tui.safe_json import json_line
+
+WRITERS = {"md": Markdown, "html": Html}
+NAMED = 5
+"""Most candidates that a complaint about an ambiguous id names."""
+
+
+class Unknown(Exception):
+    """No session, or more than one, is meant; or the document may not be written where it should. The message is a line
+    for the user."""
+
+
+async def write(arguments: argparse.Namespace, sources: list[OpencodeSource]) -> None:
+    """Writes the document to stdout or to `arguments.output`. Raises Unknown, SourceUnavailable or OSError."""
+    async with AsyncExitStack() as stack:
+        for source in sources:
+            await stack.enter_async_context(source)
+        source, family = await find(sources, arguments.session)
+        store = Store()
+        # The rows of all of them, so that the sums are those of the tree, whatever of it is told.
+        store.apply(family)
+        members = [event.session_id for event in family]
+        for member in members[:1] if arguments.no_children else members:
+            store.apply(await source.load(member))
+        root = store.sessions[source.source, members[0]]
+        texts = Texts(source.payload, arguments.max_text, redact=arguments.redact)
+        told = [store.sessions[source.source, member] for member in members if not arguments.no_children]
+        chunks = document(store, told or [root], texts, arguments.format, int(time.time() * 1e6), arguments.max_text)
+        with opened(arguments.output, [source.path for source in sources]) as file:
+            async for chunk in chunks:
+                file.write(chunk)
+
+
+async def find(sources: list[OpencodeSource], wanted: str) -> tuple[OpencodeSource, list[SessionStarted]]:
+    """The source of a session, and the rows of the session and of everything below it, parents first. `wanted` is its
+    id or the beginning of it. Raises Unknown or SourceUnavailable."""
+    found: list[tuple[OpencodeSource, SessionStarted]] = []
+    rows: dict[str, list[SessionStarted]] = {}
+    for source in sources:
+        rows[source.source] = [event for event in await source.catalogue() if isinstance(event, SessionStarted)]
+        found += [(source, row) for row in rows[source.source] if wanted and row.session_id.startswith(wanted)]
+    exact = [(source, row) for source, row in found if row.session_id == wanted]
+    found = exact or found
+    if not found:
+        raise Unknown(f"no session {wanted}; `opencode-viewer ls` lists them")
+    if len(found) > 1:
+        names = ", ".join(f"{row.session_id} in {source.path}" for source, row in found[:NAMED])
+        raise Unknown(f"{wanted} can be {len(found)} sessions: {names}{', …' if len(found) > NAMED else ''}")
+    source, root = found[0]
+    below: dict[str, list[SessionStarted]] = {}
+    for row in rows[source.source]:
+        below.setdefault(row.parent_id or "", []).append(row)
+    family, seen = [root], {root.session_id}
+    for member in family:
+        for child in below.get(member.session_id, ()):
+            if child.session_id not in seen:
+                seen.add(child.session_id)
+                family.append(child)
+    return source, family
+
+
+async def document(
+    store: Store, told: list[Session], texts: Texts, form: str, now_us: int, max_text: int
+) -> AsyncIterator[bytes]:
+    """The document of sessions, the root first, in pieces, one text in memory at a time. `form` is md, html or
+    json."""
+    root = told[0]
+    if form == "json":
+        head = {
+            "export": 1,
+            "source": texts.free(root.source),
+            "exported_ts": now_us,
+            "redacted": texts.redact,
+            "max_text": max_text,
+            "root": root.id,
+        }
+        for part in as_json.parts(store, told, texts, now_us, head):
+            yield part if isinstance(part, bytes) else json_line(await texts.read(part))[:-1]
+        return
+    writer = WRITERS[form]()
+    yield writer.head(REDACTED if texts.redact else root.title or root.id).encode()
+    for block in blocks(store, root, texts, now_us, children=len(told) > 1):
+        if isinstance(block, Passage):
+            words = writer.passage(block, await texts.read(block.payload))
+        else:
+            words = writer.begin(block) if isinstance(block, Begin) else writer.end(block)
+        yield words.encode()
+    yield writer.tail().encode()
+
+
+@contextmanager
+def opened(target: Path | None, databases: list[Path]) -> Iterator[IO[bytes]]:
+    """What to write to: stdout, or a file that only its owner can read and that replaces an older one when all is
+    written; a failure leaves what was there. Raises Unknown for a file of opencode's, OSError."""
+    if target is None:
+        yield sys.stdout.buffer
+        return
+    kept = {Path(f"{path.resolve()}{suffix}") for path in databases for suffix in ("", "-wal", "-shm", "-journal")}
+    if target.resolve() in kept:
+        raise Unknown(f"{target} belongs to opencode")
+    part = target.with_name(f".{target.name}.{os.getpid()}")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with open(descriptor, "wb") as file:
+            yield file
+        part.replace(target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise

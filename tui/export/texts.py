@@ -1,0 +1,54 @@
+"""The texts of a document, read from the database one at a time, and what is left of them when they are redacted."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from adapter.errors import PayloadError
+from adapter.payloads import PayloadText
+from tui.model.nodes import Payload
+
+REDACTED = "(redacted)"
+"""Stands for every piece of free text in a redacted document."""
+UNLIMITED = 1 << 62
+
+
+class Text(msgspec.Struct, frozen=True):
+    """A payload in a document: `size` in bytes of the whole, -1 unknown; `text` None when it was redacted or cannot be
+    read; `note` says in words whatever is missing."""
+
+    kind: str
+    format: str
+    uri: str
+    size: int
+    text: str | None
+    truncated: bool = False
+    note: str = ""
+
+
+class Texts:
+    """Reads payloads with `fetch(uri, limit in bytes)`; what of one is beyond `limit` bytes is cut with a note, unless
+    that is 0. With `redact` nothing is read at all."""
+
+    def __init__(self, fetch: Callable[[str, int], Awaitable[PayloadText]], limit: int, *, redact: bool) -> None:
+        self._fetch = fetch
+        self._limit = limit
+        self.redact = redact
+
+    def free(self, text: str) -> str:
+        """A piece of free text from the model: a title, a label, a directory, an error message."""
+        return REDACTED if text and self.redact else text
+
+    async def read(self, payload: Payload) -> Text:
+        """A payload as it stands in the database, or why it does not stand here. Raises SourceUnavailable."""
+        known = Text(payload.kind, payload.format, payload.uri, payload.size, None)
+        if self.redact:
+            return msgspec.structs.replace(known, note="redacted")
+        try:
+            found = await self._fetch(payload.uri, self._limit or UNLIMITED)
+        except PayloadError as error:
+            return msgspec.structs.replace(known, note=f"not readable: {error}")
+        note = f"cut: {len(found.text.encode()):,} of {found.size:,} bytes, see --max-text" if found.truncated else ""
+        return msgspec.structs.replace(known, size=found.size, text=found.text, truncated=found.truncated, note=note)
