@@ -28,7 +28,6 @@ HEAD_CHARS = 512
 
 MESSAGE_ID = re.compile(r'"messageID":"([^"\\]+)"')
 INFO_ID = re.compile(r'"info":\{"id":"([^"\\]+)"')
-PART_ID = re.compile(r'"partID":"([^"\\]+)"')
 ANSWER_ID = re.compile(r'"assistantMessageID":"([^"\\]+)"')
 ROW_EVENTS = ("session.created.", "session.updated.", "session.deleted.")
 """Kinds of 1.x that are about the session's own row; every other `session.*` is about its session_message rows."""
@@ -39,19 +38,22 @@ OVERLAP_MS = 2000
 class Touched(msgspec.Struct):
     """Sessions to read again: the message ids, or None for all of them; an empty set means the session's row only.
 
-    `removed` are (session, message, part) that the feed says were deleted, part "" for a whole message.
     `lists` are sessions of which it is not known which messages; comparing lists tells.
     `feed` and `inserts` count the rows that explained the commit; `stale` says the marks no longer fit the file,
     `more` that another page of the feed is waiting.
     """
 
-    sessions: dict[str, set[str] | None]
-    removed: list[tuple[str, str, str]]
+    sessions: dict[str, set[str] | None] = {}
     lists: set[str] = set()
     feed: int = 0
     inserts: int = 0
     stale: bool = False
     more: bool = False
+
+    @property
+    def waiting(self) -> bool:
+        """Whether anything is to be read: the marks are then ahead of what was told."""
+        return bool(self.sessions or self.lists)
 
     def add(self, session_id: str, message_id: str | None) -> None:
         """Notes one message, or with None the whole session."""
@@ -73,25 +75,60 @@ async def current_marks(snapshot: Snapshot, schema: Schema) -> Marks:
         rows = await snapshot.rows("SELECT rowid, id FROM event ORDER BY rowid DESC LIMIT 1")
         if rows:
             marks.event_rowid, marks.event_id = int(rows[0][0]), str(rows[0][1])
+    if schema.has_whole_feed:
+        marks.events = await writes_counted(snapshot, schema)
+        marks.session_rowid = await newest_session(snapshot)
     return marks
 
 
-async def detect(snapshot: Snapshot, schema: Schema, marks: Marks, page: int = FEED_PAGE) -> Touched:
-    """What the feed (at most `page` rows of it) and the rowids tell; moves the marks forward."""
-    touched = Touched({}, [])
+async def writes_counted(snapshot: Snapshot, schema: Schema) -> int:
+    """How many writes the sessions that are there have counted: each is one row of `event` (event.ts). What a deleted
+    session leaves behind until opencode's second transaction is not counted."""
+    if not schema.has_sequences:
+        return 0
+    sql = "SELECT coalesce(sum(seq + 1), 0) FROM event_sequence WHERE aggregate_id IN (SELECT id FROM session)"
+    return int((await snapshot.rows(sql))[0][0])
+
+
+async def newest_session(snapshot: Snapshot) -> int:
+    """The highest rowid of a session, 0 when there is none."""
+    return int((await snapshot.rows("SELECT max(rowid) FROM session"))[0][0] or 0)
+
+
+async def detect(snapshot: Snapshot, schema: Schema, marks: Marks, touched: Touched, page: int = FEED_PAGE) -> None:
+    """Notes in `touched` what the feed (at most `page` rows of it) and the rowids tell; moves the marks forward. What
+    was noted when it raises is not told a second time."""
+    touched.more = False
     if schema.has_events:
-        await _feed(snapshot, marks, touched, page)
+        await _feed(snapshot, schema, marks, touched, page)
+    if schema.has_whole_feed:
+        sql = "SELECT rowid, id FROM session WHERE rowid > ?"
+        for rowid, session_id in await snapshot.rows(sql, (marks.session_rowid,)):
+            marks.session_rowid = max(marks.session_rowid, int(rowid))
+            touched.sessions.setdefault(str(session_id), set())
     await _inserts(snapshot, schema, marks, touched)
-    return touched
 
 
-async def _feed(snapshot: Snapshot, marks: Marks, touched: Touched, page: int) -> None:
+async def feed_was_cut(snapshot: Snapshot, schema: Schema, marks: Marks) -> bool:
+    """Whether rows of the feed are gone that were never read, when nothing of it is left to read: the sessions counted
+    more writes than it told. Otherwise the count starts from here."""
+    newest = (await snapshot.rows("SELECT max(rowid) FROM event"))[0][0] or 0
+    if newest != marks.event_rowid:
+        return False
+    counted = await writes_counted(snapshot, schema)
+    was, marks.events = marks.events, counted
+    return counted > was
+
+
+async def _feed(snapshot: Snapshot, schema: Schema, marks: Marks, touched: Touched, page: int) -> None:
     if marks.event_rowid:
         guard = await snapshot.rows("SELECT id FROM event WHERE rowid = ?", (marks.event_rowid,))
         if not guard or guard[0][0] != marks.event_id:
             touched.stale = True
             newest = await snapshot.rows("SELECT rowid, id FROM event ORDER BY rowid DESC LIMIT 1")
             marks.event_rowid, marks.event_id = (int(newest[0][0]), str(newest[0][1])) if newest else (0, "")
+            if schema.has_whole_feed:
+                marks.events = await writes_counted(snapshot, schema)
             return
     columns = "rowid, id, aggregate_id, type"
     where = "FROM event WHERE rowid > ? ORDER BY rowid LIMIT ?"
@@ -103,6 +140,7 @@ async def _feed(snapshot: Snapshot, marks: Marks, touched: Touched, page: int) -
         rows = await snapshot.rows(f"SELECT {columns}, '' {where}", (marks.event_rowid, page))
     for rowid, event_id, session_id, kind, head in rows:
         marks.event_rowid, marks.event_id = int(rowid), str(event_id)
+        marks.events += 1
         touched.feed += 1
         _note_event(touched, str(session_id), str(kind), head if isinstance(head, str) else "")
     touched.more = len(rows) == page
@@ -112,9 +150,6 @@ def _note_event(touched: Touched, session_id: str, kind: str, head: str) -> None
     if kind.startswith("message."):
         found = MESSAGE_ID.search(head) or INFO_ID.search(head)
         touched.add(session_id, found[1] if found else None)
-        if found and kind.startswith(("message.removed.", "message.part.removed.")):
-            part = PART_ID.search(head)
-            touched.removed.append((session_id, found[1], part[1] if part else ""))
     else:
         touched.sessions.setdefault(session_id, set())
         found = ANSWER_ID.search(head)

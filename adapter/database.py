@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 from adapter import cursor as cursors
 from adapter.catalogue import all_sessions, count_rows
@@ -98,13 +99,9 @@ class Database:
             self._take_figures(reader)
             await reader.close()
 
-    def tail_position(self, marks: Marks | None = None) -> str:
-        """A cursor behind everything up to `marks`, by default the present ones."""
-        return cursors.encode(Cursor(self._target, self.journal.hash, "tail", marks or self.marks))
-
-    def scan_position(self, marks: Marks, rowid: int) -> str:
-        """A cursor behind the session at `rowid`, of a scan that began at `marks`."""
-        return cursors.encode(Cursor(self._target, self.journal.hash, "scan", marks, rowid))
+    def position(self, phase: Literal["scan", "tail"], told: int, marks: Marks) -> str:
+        """A cursor behind everything up to `marks`, and behind the sessions that sum up to `told`."""
+        return cursors.encode(Cursor(self._target, self.journal.hash, phase, marks, told))
 
     async def read_whole(self, session_id: str) -> RawSession:
         """A whole session in one transaction; one too big for that, message by message."""

@@ -117,7 +117,7 @@ class SessionFinalized(Event, frozen=True, kw_only=True, gc=False, tag="session_
 
 
 class SessionRemoved(Event, frozen=True, kw_only=True, gc=False, tag="session_removed"):
-    """The session row is gone, and with it everything below it."""
+    """The session row is gone, and with it everything below it; or all of it is told anew right behind this."""
 
     session_id: str
 

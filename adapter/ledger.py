@@ -1,12 +1,17 @@
-"""What has been emitted of a source: turns rows into the events that are new. No I/O."""
+"""What has been emitted of a source: turns rows into the events that are new. No I/O.
+
+What is noted here as emitted lies in `news` until `take` hands it out, so a step that fails half way, or is cancelled,
+loses nothing: the next one begins with it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 
 from adapter.connection import Row
+from adapter.cursor import SUMS, session_sum
 from adapter.database import Database
-from adapter.events import Event, LogEntry, OpRemoved, SessionRemoved, TurnRemoved
+from adapter.events import Event, LogEntry, SessionRemoved
 from adapter.health import Health
 from adapter.mapping.session import LastAnswer, map_session, root_of
 from adapter.pace import paced
@@ -14,11 +19,19 @@ from adapter.reading import RawSession, decode_rows
 from adapter.rows import SessionRow, milliseconds, session_row
 from adapter.tracked import TrackedSession, digest, last_answer, map_rows
 
+NOT_REMEMBERED = 0
+"""In the place of a digest: the row is told again when it is seen."""
+
 
 class Ledger:
     """Remembers every session row as a digest, and the sessions in `tracked` down to each part."""
 
     def __init__(self, database: Database) -> None:
+        self.news: list[Event] = []
+        self.loaded: list[str] = []
+        """Sessions of which all turns are in `news`, or were before."""
+        self.told = 0
+        """The sum (cursor.session_sum) of the sessions that have been told."""
         self.tracked: dict[str, TrackedSession] = {}
         self.seen: dict[str, int] = {}
         """Every known session, newest activity first, with a hash of its row."""
@@ -28,24 +41,62 @@ class Ledger:
         self._clock: Callable[[], float] = database.clock
         self._health: Health = database.health
         self._emitted: dict[str, int] = {}
+        self._sums: dict[str, int] = {}
+        self._assumed: set[str] = set()
+        """Sessions whose turns were told without being remembered."""
         self._parents: dict[str, str | None] = {}
         self._roots: dict[str, str] = {}
         """The root that was emitted of every session with a parent."""
         self._ended: dict[str, LastAnswer] = {}
         self._warned: set[int] = set()
 
-    async def rows(self, rows: list[Row]) -> list[Event]:
-        """Takes all session rows (newest first): events for those that differ, removals for those that are gone."""
+    def take(self) -> tuple[list[Event], list[str]]:
+        """What is new, in order, and the sessions that are whole with it; both are then nobody's but the caller's."""
+        events, loaded = self.news, self.loaded
+        self.news, self.loaded = [], []
+        return events, loaded
+
+    def assume(self, sums: Mapping[str, int]) -> None:
+        """Notes sessions (with their `session_sum`) that were told without being remembered: by a scan, or by the run
+        that left the cursor."""
+        for session_id, number in sums.items():
+            self._emitted.setdefault(session_id, NOT_REMEMBERED)
+            self._assumed.add(session_id)
+            self._count(session_id, number)
+
+    async def recall(self, rows: list[Row]) -> None:
+        """Takes the rows of assumed sessions as they are now without telling them: what changed since is in the feed,
+        and makes the session be told whole."""
+        known = [columns for columns in rows if columns[0] in self._assumed]
+        self._database.note_versions(await paced(self._fresh(known, {})))
+        self._roots = {key: root_of(key, self._parents) for key, parent in self._parents.items() if parent}
+
+    def _count(self, session_id: str, number: int) -> None:
+        self.told = (self.told + number - self._sums.get(session_id, 0)) % SUMS
+        self._sums[session_id] = number
+
+    async def rows(self, rows: list[Row]) -> None:
+        """Takes all session rows (newest first): news of those that differ, removals of those that are gone."""
         before, self.seen = self.seen, {}
-        fresh = await paced(self._fresh(rows, before))
-        self._database.note_versions(fresh)
-        gone = [key for key in self._emitted if key not in self.seen]
-        events = [event for session_id in gone for event in self.forget(session_id)]
-        # A parent that came or went moves sessions whose own rows are as they were.
-        moved = {key for key, root in self._roots.items() if root != root_of(key, self._parents)}
-        told = {row.id for row in fresh}
-        fresh += [session_row(columns) for columns in rows if columns[0] in moved and columns[0] not in told]
-        return events + await paced(self.session(row) for row in fresh)
+        try:
+            fresh = await paced(self._fresh(rows, before))
+            self._database.note_versions(fresh)
+            for session_id in [key for key in self._emitted if key not in self.seen]:
+                self.forget(session_id)
+            # A parent that came or went moves sessions whose own rows are as they were.
+            moved = {key for key, root in self._roots.items() if root != root_of(key, self._parents)}
+            told = {row.id for row in fresh}
+            fresh += [session_row(columns) for columns in rows if columns[0] in moved and columns[0] not in told]
+            await paced(self._sessions(fresh))
+        except BaseException:
+            # Not all of them were told: the next look has to find them different again.
+            self.seen = before
+            raise
+
+    def _sessions(self, rows: list[SessionRow]) -> Iterator[list[None]]:
+        for row in rows:
+            self.session(row)
+            yield []
 
     def _fresh(self, rows: list[Row], before: dict[str, int]) -> Iterator[list[SessionRow]]:
         """Notes all rows, one at a time, and gives those that differ."""
@@ -60,8 +111,8 @@ class Ledger:
             self.updated_ms[session_id] = milliseconds(row.time_updated)
             yield [row]
 
-    def session(self, row: SessionRow) -> list[Event]:
-        """The session's own events when they differ from what was emitted."""
+    def session(self, row: SessionRow) -> None:
+        """Takes the session's own row; news when its events differ from what was emitted."""
         self._parents[row.id] = row.parent_id
         tracked = self.tracked.get(row.id)
         last = tracked.last_answer() if tracked else self._ended.get(row.id)
@@ -71,38 +122,55 @@ class Ledger:
         events = map_session(self._source, row, root, last)
         now = digest(events)
         if self._emitted.get(row.id) == now:
-            return []
+            return
         self._emitted[row.id] = now
-        return events
+        self._count(row.id, session_sum(row.id, row.project_id))
+        self.news += events
 
-    def ended(self, row: SessionRow, answer: LastAnswer) -> list[Event]:
+    def ended(self, row: SessionRow, answer: LastAnswer) -> None:
         """Notes how a session that is not tracked ended."""
         self._ended[row.id] = answer
-        return self.session(row)
+        self.session(row)
 
-    async def whole(self, session_id: str, raw: RawSession) -> list[Event]:
-        """Takes a whole session, and tracks it from now on."""
+    async def whole(self, session_id: str, raw: RawSession, touched: Set[str] | None = None) -> None:
+        """Takes a whole session, and tracks it from now on. `touched` are the messages that may be other than they
+        were, None if it can be any; it matters only where more was told than is remembered (`assume`)."""
         if raw.session is None:
-            return self.forget(session_id)
-        session = self.tracked.setdefault(session_id, TrackedSession(self._source, session_id))
-        session.shelf = raw.session.shelf
+            self.forget(session_id)
+            self.loaded.append(session_id)
+            return
+        session = self.tracked.get(session_id) or TrackedSession(self._source, session_id)
         events = await paced(self._counted(session.replace(decode_rows(raw), raw.message_ids)))
+        session.shelf = raw.session.shelf
+        if session_id in self._assumed:
+            self._assumed.discard(session_id)
+            # What was told of it is not known here, so what may no longer hold goes before all is told again.
+            if touched is None:
+                self.forget(session_id)
+            else:
+                events = [*map(session.turn_removed, sorted(touched)), *events]
+        self.tracked[session_id] = session
         self._ended.pop(session_id, None)
-        return [*self.session(raw.session), *events]
+        self.session(raw.session)
+        self.news += events
+        self.loaded.append(session_id)
 
-    def some(self, session: TrackedSession, raw: RawSession, message_ids: set[str]) -> list[Event] | None:
-        """Takes some messages of a tracked session; None when the whole session must be read instead."""
+    def some(self, session: TrackedSession, raw: RawSession, message_ids: set[str]) -> bool:
+        """Takes some messages of a tracked session; False when the whole session must be read instead."""
         if raw.session is None:
-            return self.forget(session.id)
+            self.forget(session.id)
+            return True
         if raw.session.shelf != session.shelf:
-            return None
+            return False
         events = session.update(list(decode_rows(raw)), message_ids)
         if events is None:
-            return None
+            return False
         self.count_warnings(events)
-        return [*self.session(raw.session), *events]
+        self.session(raw.session)
+        self.news += events
+        return True
 
-    def forget(self, session_id: str) -> list[Event]:
+    def forget(self, session_id: str) -> None:
         """The session is gone."""
         self.tracked.pop(session_id, None)
         self.seen.pop(session_id, None)
@@ -110,27 +178,11 @@ class Ledger:
         self._parents.pop(session_id, None)
         self._roots.pop(session_id, None)
         self._ended.pop(session_id, None)
-        if self._emitted.pop(session_id, None) is None:
-            return []
-        return [SessionRemoved(source=self._source, ts=self._now_us(), session_id=session_id)]
-
-    def announced(self, removed: list[tuple[str, str, str]], session_id: str) -> list[Event]:
-        """Deletions that the feed names as (session, message, part), for a session that is not tracked."""
-        events: list[Event] = []
-        for session, message, part in removed:
-            if session != session_id:
-                continue
-            if part:
-                events.append(
-                    OpRemoved(
-                        source=self._source, ts=self._now_us(), session_id=session, message_id=message, part_id=part
-                    )
-                )
-            else:
-                events.append(
-                    TurnRemoved(source=self._source, ts=self._now_us(), session_id=session, message_id=message)
-                )
-        return events
+        self._assumed.discard(session_id)
+        if self._emitted.pop(session_id, None) is not None:
+            self._count(session_id, 0)
+            del self._sums[session_id]
+            self.news.append(SessionRemoved(source=self._source, ts=self._now_us(), session_id=session_id))
 
     async def once(self, session_id: str, raw: RawSession, parents: Mapping[str, str | None]) -> list[Event]:
         """The events of a whole session, without remembering it; nothing when it is gone."""

@@ -82,9 +82,9 @@ class Schema(msgspec.Struct, frozen=True):
 
     @property
     def has_whole_feed(self) -> bool:
-        """Whether every write can be expected in the feed while it moves: 2.x leaves it empty unless it is configured
-        to (core/src/bus.ts, `persist`)."""
-        return self.has_events and "session_v2" not in self.tables
+        """Whether every write can be expected in the feed: up to 1.15 only a flag switches it on, and 2.x leaves it
+        empty unless it is configured to (core/src/bus.ts, `persist`). 1.17 is known by its table of migrations."""
+        return self.has_events and "migration" in self.tables and "session_v2" not in self.tables
 
     @property
     def has_sequences(self) -> bool:

@@ -8,10 +8,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import msgspec
+
 from adapter import cursor as cursors
 from adapter.changes import current_marks
 from adapter.connection import Reader
-from adapter.cursor import Cursor, Marks
+from adapter.cursor import Cursor, Marks, session_sum
 from adapter.database import Database
 from adapter.errors import SourceBusy, SourceChanged, encodable
 from adapter.events import Event, LogEntry, SourceProgress
@@ -19,6 +21,7 @@ from adapter.health import Health
 from adapter.mapping.session import map_session, root_of
 from adapter.pace import paced
 from adapter.payloads import PayloadText, resolve
+from adapter.resume import told_before
 from adapter.tailer import Batch, Tailer
 
 SCAN_PAGE = 8
@@ -81,9 +84,10 @@ class OpencodeSource:
         """Every session whole, oldest row first, one batch each, and with `follow` every change from then on.
 
         Each batch ends with a `source_progress` whose cursor resumes behind it. A cursor that does not fit this file,
-        or that its change feed does not reach back to, is told as a WRN log entry, and everything starts over; what was
-        deleted meanwhile is then told by nothing, so forget what came before. Raises SourceUnavailable unless
-        `follow` waits for it.
+        or behind which not everything can be found (resume.py), is told as a WRN log entry, and everything starts
+        over; what was deleted meanwhile is then told by nothing, so forget what came before. A session that was told
+        and not remembered, as by a scan, is told whole when it changes, behind the removal of what may no longer hold.
+        Raises SourceUnavailable unless `follow` waits for it.
         """
         await self.open()
         if news := self._tailer.news_of_schema():
@@ -91,13 +95,15 @@ class OpencodeSource:
         position: Cursor | None = None
         if cursor:
             position, reason = cursors.decode(cursor, cursors.target_of(self.path))
-            if position is not None and not await self._reaches_back_to(position.marks):
-                position, reason = None, "the file has no change feed that reaches back to the cursor"
+            if position is not None:
+                told, reason = await told_before(self._database.reader, self._database.schema, position)
+                self._tailer.ledger.assume(told)
+                position = None if reason else position
             if position is None:
                 yield Batch([self._starting_over(reason)])
         if position is None or position.phase == "scan":
-            marks = position.marks if position else await self._marks_now()
-            async for batch in self._scan(marks, position.session_rowid if position else 0):
+            marks = position.marks if position else msgspec.structs.replace(await self._marks_now(), session_rowid=0)
+            async for batch in self._scan(marks):
                 yield batch
         else:
             marks = position.marks
@@ -154,36 +160,32 @@ class OpencodeSource:
         async with self._database.reader.snapshot() as snapshot:
             return await current_marks(snapshot, self._database.schema)
 
-    async def _reaches_back_to(self, marks: Marks) -> bool:
-        """Whether the change feed still has the row that the marks ended at; else changes in place would be missed."""
-        if not marks.event_rowid or not self._database.schema.has_whole_feed:
-            return False
-        async with self._database.reader.snapshot() as snapshot:
-            rows = await snapshot.rows("SELECT id FROM event WHERE rowid = ?", (marks.event_rowid,))
-        return [row[0] for row in rows] == [marks.event_id]
-
     async def _parents(self) -> dict[str, str | None]:
         async with self._database.reader.snapshot() as snapshot:
             rows = await snapshot.rows(f"SELECT id, parent_id FROM ({self._database.schema.sessions})")
         return {str(identifier): parent for identifier, parent in rows}
 
-    async def _scan(self, marks: Marks, done: int) -> AsyncIterator[Batch]:
-        database = self._database
+    async def _scan(self, marks: Marks) -> AsyncIterator[Batch]:
+        """Tells the sessions behind `marks.session_rowid`, and moves it."""
+        database, ledger = self._database, self._tailer.ledger
         parents = await self._parents()
         sql = "SELECT rowid, id FROM session WHERE rowid > ? ORDER BY rowid"
         if database.schema.family != "v1":
             # Two tables, and no feed that a scan could be resumed with: nothing has been done before.
             sql = f"SELECT 0, id FROM ({database.schema.sessions}) WHERE 0 = ? ORDER BY time_created"
         async with database.reader.snapshot() as snapshot:
-            found = await snapshot.rows(sql, (done,))
+            found = await snapshot.rows(sql, (marks.session_rowid,))
         sessions = [(int(rowid), str(session_id)) for rowid, session_id in found]
         pages = [sessions[start : start + SCAN_PAGE] for start in range(0, len(sessions), SCAN_PAGE)]
         for page in pages:
             raws = await database.read_page([session_id for _, session_id in page])
             for (rowid, session_id), raw in zip(page, raws, strict=True):
-                events = await self._tailer.ledger.once(session_id, raw, parents)
-                yield self._batch(events, raw.size, database.scan_position(marks, rowid), [session_id])
-        yield self._batch([], 0, database.tail_position(marks), [])
+                events = await ledger.once(session_id, raw, parents)
+                if raw.session is not None:
+                    ledger.assume({session_id: session_sum(session_id, raw.session.project_id)})
+                marks.session_rowid = rowid
+                yield self._batch(events, raw.size, database.position("scan", ledger.told, marks), [session_id])
+        yield self._batch([], 0, database.position("tail", ledger.told, marks), [])
 
     def _batch(self, events: list[Event], rows: int, cursor: str, loaded: list[str]) -> Batch:
         now = self._database.clock()

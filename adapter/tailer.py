@@ -1,6 +1,8 @@
 """The loop that joins the pieces: wake, gate, detect, read, map, compare, emit, remember.
 
-No event leaves while a read transaction is open, and a cursor leaves only behind the events of the rows that it covers.
+No event leaves while a read transaction is open, and a cursor leaves only behind the events of the rows that it covers:
+what was detected waits in `_todo` until it is read, what was read waits in the ledger's news until it leaves, over any
+error in between.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ from adapter.changes import (
     Touched,
     compare_lists,
     detect,
+    feed_was_cut,
+    newest_session,
 )
 from adapter.cursor import Marks
 from adapter.database import NO_SCHEMA, Database
@@ -73,6 +77,7 @@ class Tailer:
         self._clock = database.clock
         self._notify = notify
         self._watch: Watch | None = None
+        self._todo = Touched()
         self._unchecked: list[str] = []
         self._wanted: list[str] = []
         self._lags = Lags()
@@ -96,7 +101,7 @@ class Tailer:
         """Follows for ever, over replacements and absences of the file; with `once`, until nothing more is waiting.
 
         Without `resume` it begins with the catalogue, the sessions that may be live, and a look at how each other one
-        ended; with it, with what changed since those marks.
+        ended; with it, with what changed since those marks, in sessions that the ledger assumes and in new ones.
         """
         trouble = ""
         database = self.database
@@ -110,6 +115,9 @@ class Tailer:
                     if resume is not None:
                         database.marks, resume = resume, None
                         database.gate = None
+                        async with database.reader.snapshot() as snapshot:
+                            rows = await all_sessions(snapshot, database.schema)
+                        await self.ledger.recall(rows)
                     else:
                         yield await self._catalogue()
                     async for batch in self._steps(watch, once):
@@ -129,7 +137,8 @@ class Tailer:
                     if words != trouble:
                         trouble = words
                         now = int(self._clock() * 1e6)
-                        yield self._batch([SourceError(source=database.source, ts=now, message=words)])
+                        self.ledger.news.append(SourceError(source=database.source, ts=now, message=words))
+                        yield self._batch()
                     await watch.wait(RETRY_S)
 
     async def _steps(self, watch: Watch, once: bool) -> AsyncIterator[Batch]:
@@ -138,7 +147,7 @@ class Tailer:
                 yield await self._load(self._wanted[0])
                 del self._wanted[0]
             batch = None
-            if await self._changed():
+            if await self._changed() or self._todo.waiting:
                 watch.active()
                 batch = await self._poll()
             elif self._unchecked:
@@ -181,7 +190,7 @@ class Tailer:
             await self.database.count()
             # Only a change can move the counts again.
             self._count_due = NEVER
-            return self._batch([])
+            return self._batch()
         return None
 
     # -- the beginning
@@ -196,7 +205,7 @@ class Tailer:
         self._unchecked = [s for s in newest if s not in tracked and s not in live]
         self.database.health.checked = len(newest) - len(self._unchecked)
         self.database.health.unread = len(self._unchecked)
-        return batch or self._batch([])
+        return batch or self._batch()
 
     async def _check(self) -> Batch | None:
         """Looks at how the next sessions ended: a failure is told, an open end makes the session be loaded."""
@@ -206,7 +215,6 @@ class Tailer:
             rows = await read_sessions(snapshot, self.database.schema, f"WHERE id IN ({marks})", page)
             ends = [await how_it_ended(snapshot, self.database.schema, row) for row in rows]
         del self._unchecked[: len(page)]
-        events: list[Event] = []
         for row, end in zip(rows, ends, strict=True):
             if row.id in self.ledger.tracked:
                 continue
@@ -214,35 +222,34 @@ class Tailer:
                 if row.id not in self._wanted:
                     self._wanted.append(row.id)
             elif end.error_class:
-                events += self.ledger.ended(row, end)
+                self.ledger.ended(row, end)
         self.database.health.checked += len(page)
         self.database.health.unread = len(self._unchecked)
-        return self._batch(events, rows=len(page)) if events or not self._unchecked else None
+        return self._batch(rows=len(page)) if self.ledger.news or not self._unchecked else None
 
     async def _load(self, session_id: str) -> Batch:
         raw = await self.database.read_whole(session_id)
-        events = await self.ledger.whole(session_id, raw)
-        return self._batch(events, rows=raw.size, loaded=[session_id])
+        await self.ledger.whole(session_id, raw)
+        return self._batch(rows=raw.size)
 
     # -- changes
 
     async def _poll(self) -> Batch | None:
         """Reads what one or more commits changed."""
-        database = self.database
-        touched = None
+        database, touched = self.database, self._todo
         try:
             async with database.reader.snapshot() as snapshot:
                 version = (await snapshot.rows("PRAGMA schema_version"))[0][0]
                 if version == database.schema.version:
-                    touched = await detect(snapshot, database.schema, database.marks, self._feed_page)
+                    await detect(snapshot, database.schema, database.marks, touched, self._feed_page)
         except DeadlineExceeded:
-            # Events of many MB each: smaller pages end in time. Nothing is lost, the marks move with what was read.
+            # Events of many MB each: smaller pages end in time.
             if self._feed_page == 1:
                 raise
             self._feed_page = max(1, self._feed_page // 8)
             database.gate = None
             return None
-        if touched is None:
+        if version != database.schema.version:
             raise SourceChanged(f"opencode changed the tables of {database.path} (a migration)")
         if touched.more:
             database.gate = None
@@ -254,14 +261,15 @@ class Tailer:
         else:
             self._add_live(touched)
         if touched.stale:
+            touched.stale = False
             self._compare_due = self._reconcile_at = 0.0
             self.ledger.warn("positions used again")
         self._compare_pending = self._reconcile_pending = True
         return await self._read(touched)
 
-    async def _by_sequence(self, touched: Touched) -> set[str]:
+    async def _by_sequence(self, touched: Touched) -> bool:
         """Adds what the numbers of writes tell and the feed does not: sessions, and by their lists the messages.
-        Returns the sessions that moved."""
+        Returns whether any session moved that the feed did not name."""
         database = self.database
         schema, sequences = database.schema, database.sequences
         moved: set[str] = set()
@@ -270,7 +278,8 @@ class Tailer:
         else:
             async with database.reader.snapshot() as snapshot:
                 moved = await sequences.moved(snapshot, schema)
-        for session_id in touched.lists | moved:
+            touched.lists |= moved
+        for session_id in list(touched.lists):
             session = self.ledger.tracked.get(session_id)
             async with database.reader.snapshot() as snapshot:
                 if session is not None:
@@ -282,7 +291,8 @@ class Tailer:
                 ):
                     # Not everything that is counted is a session: 2.x counts worktrees, too.
                     touched.add(session_id, None)
-        return moved
+            touched.lists.discard(session_id)
+        return bool(moved)
 
     def _add_live(self, touched: Touched) -> None:
         """Nothing explained the commit: read the newest messages of every live session and compare their content."""
@@ -293,54 +303,58 @@ class Tailer:
                     touched.add(session.id, message_id)
 
     async def _read(self, touched: Touched) -> Batch | None:
-        events: list[Event] = []
-        loaded: list[str] = []
         newest_ms = 0
-        for session_id, message_ids in touched.sessions.items():
+        for session_id, message_ids in list(touched.sessions.items()):
             session = self.ledger.tracked.get(session_id)
-            if session is None:
-                events += self.ledger.announced(touched.removed, session_id)
             if session is None or message_ids is None:
-                events += await self.ledger.whole(session_id, await self.database.read_whole(session_id))
-                loaded.append(session_id)
+                raw = await self.database.read_whole(session_id)
+                await self.ledger.whole(session_id, raw, message_ids)
             else:
-                events += await self._read_some(session, message_ids)
+                await self._read_some(session, message_ids)
+            del touched.sessions[session_id]
             if session_id in self.ledger.tracked:
                 newest_ms = max(newest_ms, self.ledger.tracked[session_id].changed_ms)
-        if not events and not loaded:
-            return None
-        return self._batch(events, touched.feed + touched.inserts, loaded, newest_ms)
+        rows = touched.feed + touched.inserts
+        touched.feed = touched.inserts = 0
+        return self._batch(rows, newest_ms) if self.ledger.news or self.ledger.loaded else None
 
-    async def _read_some(self, session: TrackedSession, message_ids: set[str]) -> list[Event]:
+    async def _read_some(self, session: TrackedSession, message_ids: set[str]) -> None:
         async with self.database.reader.snapshot() as snapshot:
             raw = await read_messages(snapshot, self.database.schema, session.id, message_ids)
-        events = self.ledger.some(session, raw, message_ids)
-        if events is None:
-            events = await self.ledger.whole(session.id, await self.database.read_whole(session.id))
-        return events
+        if not self.ledger.some(session, raw, message_ids):
+            await self.ledger.whole(session.id, await self.database.read_whole(session.id))
 
     async def _compare(self, whole: bool = False) -> Batch | None:
         """Compares all session rows, and with them the lists of what is live, against what was emitted: finds imports,
         titles, deletions, and whatever else no feed told. `whole` reads the lists of every session remembered."""
         started = time.monotonic()
-        database = self.database
+        database, marks = self.database, self.database.marks
         async with database.reader.snapshot() as snapshot:
             rows = await all_sessions(snapshot, database.schema)
             # A migration that only moves data leaves the tables as they are, but never the journal.
             database.note_journal(await read_journal(snapshot, database.schema))
-        events = [*self.news_of_schema(), *await self.ledger.rows(rows)]
+            newest, cut = 0, False
+            if database.schema.has_whole_feed:
+                newest = await newest_session(snapshot)
+                cut = bool(marks.event_rowid) and await feed_was_cut(snapshot, database.schema, marks)
+        if cut:
+            # The mark is a row that is there, and proves nothing all the same.
+            marks.event_id, database.gate = "", None
+        self.ledger.news += self.news_of_schema()
+        await self.ledger.rows(rows)
+        marks.session_rowid = newest
         reconcile = whole or self._clock() >= self._reconcile_at
         oldest = (self._clock() - LIVE_S) * 1000
         shelves = {str(row[0]): row[-1] for row in rows} if database.schema.family == "v1+v2" else {}
         for session in list(self.ledger.tracked.values()):
             if session.shelf != shelves.get(session.id, session.shelf):
                 # The session was prompted in the other family: its messages are those now, also where ids are the same.
-                events += await self.ledger.whole(session.id, await database.read_whole(session.id))
+                await self.ledger.whole(session.id, await database.read_whole(session.id))
             elif reconcile or (database.health.strategy == BY_SCAN and session.changed_ms >= oldest):
                 async with database.reader.snapshot() as snapshot:
                     changed = await compare_lists(snapshot, database.schema, session)
                 if changed:
-                    events += await self._read_some(session, changed)
+                    await self._read_some(session, changed)
         if reconcile:
             self._reconcile_at = self._clock() + RECONCILE_S
             self._reconcile_pending = False
@@ -348,7 +362,7 @@ class Tailer:
         self._compare_pending = False
         pause = COMPARE_SHARE * (time.monotonic() - started)
         self._compare_due = self._clock() + min(max(SOONEST_S, pause), LATEST_S)
-        return self._batch(events, rows=len(rows)) if events else None
+        return self._batch(len(rows)) if self.ledger.news else None
 
     def news_of_schema(self) -> list[Event]:
         """What has not been told yet: a remark per missing column, and one when a migration ran under us."""
@@ -367,7 +381,8 @@ class Tailer:
 
     # -- what leaves
 
-    def _batch(self, events: list[Event], rows: int = 0, loaded: list[str] | None = None, newest_ms: int = 0) -> Batch:
+    def _batch(self, rows: int = 0, newest_ms: int = 0) -> Batch:
+        """All the news there is. No cursor goes with it while something is known to have changed and was not read."""
         now = self._clock()
         health = self.database.health
         if newest_ms:
@@ -377,10 +392,11 @@ class Tailer:
             health.lag_p50_ms, health.lag_p99_ms = self._lags.percentile(0.5), self._lags.percentile(0.99)
             if self._count_due == NEVER:
                 self._count_due = now + max(1.0, COUNT_SHARE * self.database.counting_s)
-        if self.database.is_open:
-            cursor = self.database.tail_position()
-            events = [*events, SourceProgress(source=self.database.source, ts=int(now * 1e6), cursor=cursor, rows=rows)]
-        return Batch(events, rows, loaded or [], newest_ms / 1000, now)
+        events, loaded = self.ledger.take()
+        if self.database.is_open and not self._todo.waiting:
+            cursor = self.database.position("tail", self.ledger.told, self.database.marks)
+            events.append(SourceProgress(source=self.database.source, ts=int(now * 1e6), cursor=cursor, rows=rows))
+        return Batch(events, rows, loaded, newest_ms / 1000, now)
 
     def _log(self, severity: Severity, words: str, ref: str) -> LogEntry:
         now = int(self._clock() * 1e6)

@@ -170,10 +170,11 @@ class TrackedSession:
         events: list[Event] = []
         for message_id in ids:
             del self.messages[message_id]
-            events.append(self._turn_removed(message_id))
+            events.append(self.turn_removed(message_id))
         return events
 
-    def _turn_removed(self, message_id: str) -> TurnRemoved:
+    def turn_removed(self, message_id: str) -> TurnRemoved:
+        """The removal of a message."""
         return TurnRemoved(source=self.source, ts=self.changed_ms * 1000, session_id=self.id, message_id=message_id)
 
     def _emit(
@@ -188,7 +189,7 @@ class TrackedSession:
         newest = max([item.row.time_updated, *(part.row.time_updated for part in item.parts)])
         self.changed_ms = max(self.changed_ms, newest)
         if TURN_GROUP in taken_back:
-            events += [self._turn_removed(item.row.id)]
+            events += [self.turn_removed(item.row.id)]
             before = {}
         # What no longer holds is taken back by removing the part's nodes; what is left of them follows.
         for part_id in before.keys() - after.keys() | taken_back:

@@ -122,7 +122,7 @@ async def test_what_one_changed_part_costs(
         asked = {table or pragma: count for (table, pragma), count in kinds.items()}
     if opencode.version == "1.18.33":
         assert asked == {
-            "schema_version": 1, "event": 2, "message": 3, "part": 3, "session_message": 3, "session": 1,
+            "schema_version": 1, "event": 2, "message": 3, "part": 3, "session_message": 3, "session": 2,
         }  # fmt: skip
         assert decoded == {"decode_message": 1, "decode_part": 10}
         assert mapped == {"map_message": 1}

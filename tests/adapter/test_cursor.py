@@ -86,7 +86,7 @@ async def test_every_batch_ends_with_a_cursor_that_covers_it(database: Path) -> 
         (lambda cursor: "garbage", "the cursor is not one of this program"),
         (lambda cursor: "{}", "the cursor is not one of this program"),
         (lambda cursor: "\ud800", "the cursor is not one of this program"),
-        (lambda cursor: cursor.replace('"version":1', '"version":7'), "the cursor is of version 7, this program"),
+        (lambda cursor: cursor.replace('"version":2', '"version":7'), "the cursor is of version 7, this program"),
         (lambda cursor: cursor.replace('"target":"', '"target":"x'), "the cursor belongs to another database file"),
     ],
     ids=["none", "garbage", "empty object", "surrogate", "version", "target"],
@@ -111,7 +111,7 @@ async def test_a_cursor_of_a_replaced_file_means_everything(database: Path, tmp_
 
 
 def test_a_cursor_survives_the_way_through_text(database: Path) -> None:
-    cursor = Cursor(cursors.target_of(database), "hash", "scan", Marks(5, "evt_1", 6, 7, 8), 9)
+    cursor = Cursor(cursors.target_of(database), "hash", "scan", Marks(5, "evt_1", 6, 7, 8, 9, 10), 2**64 - 1)
     assert cursors.decode(cursors.encode(cursor), cursor.target) == (cursor, "")
     assert "\n" not in cursors.encode(cursor)
 
@@ -164,9 +164,39 @@ def prune_and_go_on(opencode: OpencodeWriter, part: str) -> None:
         opencode.user(opencode.sessions[-1], f"Prompt {number}")
 
 
+def remove_the_session(opencode: OpencodeWriter, part: str) -> None:
+    opencode.remove_session(opencode.messages[opencode.parts[part]])
+
+
+def remove_the_newest_session_and_make_another(opencode: OpencodeWriter, part: str) -> None:
+    """The new one takes the rowid of the old one."""
+    opencode.remove_session(opencode.sessions[-1])
+    opencode.user(opencode.session("New"))
+
+
+def another_type(opencode: OpencodeWriter, part: str) -> None:
+    opencode.part(opencode.parts[part], {"type": "text", "text": "no call after all"}, part)
+
+
+def prune_just_behind_the_mark(opencode: OpencodeWriter, part: str) -> None:
+    """The row that the cursor names stays; the one that tells of the change goes."""
+    newest = opencode.run("SELECT max(rowid) FROM event")[0][0] if opencode.events else 0
+    rewrite_in_place(opencode, part)
+    if opencode.events:
+        opencode.commit(("DELETE FROM event WHERE rowid > ?", (newest,)))
+        opencode.user(opencode.sessions[-1], "And on.")
+
+
+def move_to_another_project(opencode: OpencodeWriter, part: str) -> None:
+    """As opencode does when a repository gets its first commit: no event tells."""
+    opencode.run("PRAGMA foreign_keys=OFF")
+    opencode.commit(("UPDATE session SET project_id = 'another'", ()))
+
+
 CHANGES = [
     rewrite_in_place, end_an_answer, remove_a_part, remove_a_message, add_a_session, rename, prune_and_rewrite,
-    prune_and_go_on,
+    prune_and_go_on, remove_the_session, remove_the_newest_session_and_make_another, another_type,
+    prune_just_behind_the_mark, move_to_another_project,
 ]  # fmt: skip
 
 
@@ -188,15 +218,60 @@ async def test_what_happened_between_two_runs_is_told_by_the_second(
 
 
 @pytest.mark.parametrize("kind", Kinds)
-async def test_what_happened_during_a_scan_that_was_killed_is_told_by_its_end(tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize("removed", [None, 0, 3], ids=["no session gone", "one told gone", "one not told gone"])
+async def test_what_happened_during_a_scan_that_was_killed_is_told_by_its_end(
+    tmp_path: Path, kind: str, removed: int | None
+) -> None:
     version, events = Kinds[kind]
     with OpencodeWriter(tmp_path / "opencode.db", version, events=events) as opencode:
         parts = [opencode.part(opencode.assistant(opencode.session(f"{n}")), tool("running")) for n in range(4)]
         first = await batches(opencode.path, stop_after=2)
         rewrite_in_place(opencode, parts[0])
         opencode.remove_part(parts[1])
+        if removed is not None:
+            opencode.remove_session(opencode.sessions[removed])
         second = await batches(opencode.path, last_cursor(first))
         assert differences(consumer(opencode.path, first, second), await cold_store(opencode.path)) == []
+
+
+async def test_a_session_that_goes_after_a_scan_told_it_is_taken_back(tmp_path: Path) -> None:
+    with OpencodeWriter(tmp_path / "opencode.db") as opencode:
+        doomed = opencode.session("Doomed")
+        opencode.user(opencode.session("Stays"))
+        store = Store()
+        async with (
+            OpencodeSource(opencode.path, watch=False) as source,
+            aclosing(source.stream(follow=True)) as stream,
+            asyncio.timeout(10),
+        ):
+            async for batch in stream:
+                apply(store, source.source, batch)
+                if batch.loaded == [doomed]:
+                    opencode.remove_session(doomed)
+                if (source.source, doomed) not in store.sessions:
+                    break
+        assert differences(store, await cold_store(opencode.path)) == []
+
+
+async def test_a_cursor_stays_small_however_many_sessions_there_are(tmp_path: Path) -> None:
+    with OpencodeWriter(tmp_path / "opencode.db") as opencode:
+        opencode.user(opencode.session())
+        one = last_cursor(await batches(opencode.path))
+        for _ in range(200):
+            opencode.session()
+        many = last_cursor(await batches(opencode.path))
+    assert len(many) < len(one) + 10
+
+
+async def test_only_what_changed_is_told_by_a_run_that_resumes(tmp_path: Path) -> None:
+    with OpencodeWriter(tmp_path / "opencode.db") as opencode:
+        first = opencode.part(opencode.assistant(opencode.session()), tool("running"))
+        opencode.user(opencode.session())
+        cursor = last_cursor(await batches(opencode.path))
+        rewrite_in_place(opencode, first)
+        found = await batches(opencode.path, cursor)
+        assert {e.session_id for e in content(found) if hasattr(e, "message_id")} == {opencode.sessions[0]}
+        assert remarks(found) == []
 
 
 @pytest.mark.parametrize("kind", Kinds)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -11,7 +13,8 @@ from typing import Any
 import pytest
 
 from adapter.connection import Reader
-from adapter.events import OpRemoved, SessionRemoved, SourceError, TurnRemoved
+from adapter.errors import DeadlineExceeded, SourceBusy
+from adapter.events import OpRemoved, SessionRemoved, SourceError, SourceProgress, TurnRemoved
 from tests.adapter.follower import Follower, eventually
 from tests.adapter.opencode_writer import OpencodeWriter, answer, tool
 
@@ -265,6 +268,44 @@ async def test_a_feed_that_was_emptied_and_filled_again_proves_nothing(
     opencode.commit(("DELETE FROM event", ()), *opencode.part_statements(opencode.parts[old], text, old))
     await follower.equals_cold_load()
     assert follower.source.health().warnings == {"positions used again": 1}
+
+
+@pytest.mark.parametrize(("failing", "call"), [("tailer.read_messages", 1), ("changes._inserts", 0)])
+@pytest.mark.parametrize("error", [DeadlineExceeded("too long"), SourceBusy("locked")], ids=["deadline", "busy"])
+async def test_a_read_that_fails_half_way_loses_nothing_and_no_cursor_runs_ahead(
+    opencode: OpencodeWriter,
+    follower: Follower,
+    monkeypatch: pytest.MonkeyPatch,
+    failing: str,
+    call: int,
+    error: Exception,
+) -> None:
+    """Two sessions change in one commit; the look at them fails after the first."""
+    sessions = [opencode.sessions[0], opencode.session("Another")]
+    messages = [newest(opencode), opencode.assistant(sessions[1])]
+    await follower.loaded(*sessions)
+    await follower.equals_cold_load()
+    module, _, name = failing.partition(".")
+    real, calls, told = getattr(sys.modules[f"adapter.{module}"], name), itertools.count(), len(follower.batches)
+
+    async def failing_once(*arguments: Any) -> Any:
+        if next(calls) == call:
+            raise error
+        return await real(*arguments)
+
+    monkeypatch.setattr(f"adapter.{failing}", failing_once)
+    parts = [opencode._id("prt") for _ in messages]
+    data = tool("running", input={"command": "make"})
+    pieces = zip(messages, parts, strict=True)
+    opencode.commit(*[one for message, part in pieces for one in opencode.part_statements(message, data, part)])
+    newest_part = opencode.run("SELECT max(rowid) FROM part")[0][0]
+    await follower.equals_cold_load()
+    assert next(calls) > call
+    seen: set[str] = set()
+    for event in [event for batch in follower.batches[told:] for event in batch.events]:
+        seen.add(getattr(event, "part_id", ""))
+        if isinstance(event, SourceProgress) and json.loads(event.cursor)["marks"]["part_rowid"] >= newest_part:
+            assert seen >= set(parts)
 
 
 @pytest.mark.parametrize("opencode", ["1.15", "1.2"], indirect=True)
