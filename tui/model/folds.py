@@ -12,12 +12,13 @@ TOOLS, EVERYTHING = 1, 2
 
 
 class Folds:
-    """Choices of the user. Nodes without one follow the defaults in `layout.py`."""
+    """Choices of the user. Nodes without one follow the defaults in `layout.py`; `projects` are the folded ones."""
 
     def __init__(self) -> None:
         self.chosen: dict[Key, bool] = {}
         self.levels: dict[Key, int] = {}
         self.kept_open: set[tuple[str, str]] = set()
+        self.projects: set[str] = set()
 
     def is_open(self, key: Key, default: bool) -> bool:
         """Whether a session or prompt shows what is below it."""
@@ -30,6 +31,13 @@ class Folds:
     def choose(self, key: Key, is_open: bool) -> None:
         """Remembers a fold of a session or prompt."""
         self.chosen[key] = is_open
+
+    def fold_project(self, group: str, is_folded: bool) -> bool:
+        """Remembers whether a project shows only its heading; True when that is a change."""
+        if is_folded == (group in self.projects):
+            return False
+        (self.projects.add if is_folded else self.projects.discard)(group)
+        return True
 
     def set_level(self, key: Key, level: int, below: list[Key]) -> None:
         """Remembers a level; what was chosen for the nodes `below` no longer holds."""

@@ -1,7 +1,8 @@
 """The visible rows: one list over all trees, kept up to date at the cost of what changed.
 
 Every top-level session has a block of rows; the blocks are in order, and their running lengths turn a place in the list
-into a block by bisection. A change lays out the blocks it touches and moves those whose place changed.
+into a block by bisection. A change lays out the blocks it touches and moves those whose place changed. Where the trees
+stand project by project, a heading of one row stands before each project.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from tui.model.folds import EVERYTHING, TOOLS, Folds
 from tui.model.layout import Segment, fold_key, lay_out, parent_key, row_key, shown_ops, shown_session
 from tui.model.links import SessionKey
 from tui.model.nodes import ChangeSet, Key, Row, op_id
+from tui.model.projects import Headings, heading, is_heading, project_key, with_headings
 from tui.model.seek import focus
 from tui.model.state import State, is_open, own_state
 from tui.model.store import Store
@@ -55,13 +57,15 @@ class VisibleRows:
     """The list that the tree widget draws. `laid_out` counts the blocks laid out so far, `made` the rows made for them,
     so that a test can hold an update to its cost.
 
-    `arrangement` says in which order the trees stand.
+    `arrangement` says in which order the trees stand, `headings` what stands before each project; its `changed` is
+    emptied by every `update`.
     """
 
     def __init__(self, store: Store, folds: Folds | None = None) -> None:
         self.store = store
         self.folds = folds if folds is not None else Folds()
         self.arrangement = Arrangement()
+        self.headings = Headings(store)
         self.laid_out = 0
         self.made = 0
         self._new = True
@@ -72,6 +76,7 @@ class VisibleRows:
         self._blocks: dict[SessionKey, _Block] = {}
         self._order: list[Place] = []
         self._kept: Container[SessionKey] | None = None
+        self._listed: list[Place] = []
         self._shown: list[Place] = []
         self._ends: list[int] = []
 
@@ -91,12 +96,20 @@ class VisibleRows:
         if not 0 <= i < len(self):
             raise IndexError(i)
         at = bisect_right(self._ends, i)
-        block = self._blocks[self._shown[at][-1]]
-        return block.rows[i - self._ends[at] + len(block.rows)]
+        place = self._shown[at]
+        if is_heading(place):
+            return Row(project_key(place[0]), 0, "closed" if place[0] in self.folds.projects else "open")
+        rows = self._blocks[place[-1]].rows
+        row = rows[i - self._ends[at] + len(rows)]
+        return Row(row.key, row.depth + 1, row.fold) if place[0] else row
 
     def index_of(self, key: Key) -> int | None:
         """The place of the row that shows a node, None while it is folded away or gone. A called session is shown by
         its call, a `session` op by the `tool` op of its part."""
+        if key.kind == "project":
+            at = bisect_left(self._shown, heading(key.id))
+            found = at < len(self._shown) and self._shown[at] == heading(key.id)
+            return self._ends[at] - 1 if found else None
         session = self.store.session_of(key)
         if session is None:
             return None
@@ -108,7 +121,7 @@ class VisibleRows:
             key = tool if self.store.op(tool) is not None else key
         top = self.store.top_of(session)
         block = self._blocks.get((top.source, top.id))
-        if block is None or not self._keeps((top.source, top.id)):
+        if block is None or not self._keeps((top.source, top.id)) or block.place[0] in self.folds.projects:
             return None
         if block.index is None:
             block.index = {row.key: i for i, row in enumerate(block.rows)}
@@ -118,16 +131,24 @@ class VisibleRows:
         return self._ends[bisect_left(self._shown, block.place)] - len(block.rows) + inside
 
     def tops(self) -> list[SessionKey]:
-        """The top-level sessions in the order of the list."""
-        return [place[-1] for place in self._shown]
+        """The top-level sessions in the order of the list, those of folded projects too."""
+        return [place[-1] for place in self._listed]
 
     def open_tops(self) -> list[SessionKey]:
         """The top-level sessions that show what is below them."""
-        return [place[-1] for place in self._shown if self._blocks[place[-1]].rows[0].fold == "open"]
+        return [place[-1] for place in self._listed if self._blocks[place[-1]].rows[0].fold == "open"]
 
     def parent(self, key: Key) -> Key | None:
-        """The key of the row above in the tree, None at the top."""
-        return parent_key(self.store, key)
+        """The key of the row above in the tree, that of the heading for a top-level session; None at the top."""
+        return parent_key(self.store, key) or self.heading_of(key)
+
+    def heading_of(self, key: Key) -> Key | None:
+        """The heading that a node stands under; None for a heading, and where there are none."""
+        session = self.store.session_of(key)
+        if session is None or not self.arrangement.by_project:
+            return None
+        block = self._blocks.get(self.store.links.top((session.source, session.id)))
+        return project_key(block.place[0]) if block is not None else None
 
     def newest_running(self) -> Key | None:
         """The visible row of what began last among all that is going on: where follow mode looks."""
@@ -137,7 +158,7 @@ class VisibleRows:
         newest = max(shown, key=lambda key: (self._live[key].since, key))
         key: Key | None = focus(self.store.sessions[newest])
         while key is not None and self.index_of(key) is None:
-            key = parent_key(self.store, key)
+            key = self.parent(key)
         return key
 
     def wants_load(self, key: Key) -> bool:
@@ -149,6 +170,7 @@ class VisibleRows:
 
     def update(self, changes: ChangeSet, now_us: int) -> bool:
         """Takes in changes of the store and the passing of time. True when the list of rows is another one."""
+        self.headings.changed = set()
         roots = set(changes.roots)
         touched = {(key.source, key.session_id) for key in changes.dirty if key.kind == "session"}
         if self._new:
@@ -168,7 +190,17 @@ class VisibleRows:
                 self._drop_segment(node)
         roots |= self._update_live(touched, now_us)
         moved = {self.store.links.top(key) for key in touched if key in self.store.sessions} - roots
-        return self._lay_out(roots, moved)
+        different = self._lay_out(roots, moved)
+        self._count_busy()
+        return different
+
+    def _count_busy(self) -> None:
+        """Tells the headings what goes on; live sessions are few."""
+        if self.arrangement.by_project:
+            # A filter may be set anew between a change of the store and our own: then a tree can be gone already.
+            live = ((self.store.links.top(key), state) for key, state in self._live.items())
+            kept = ((self._blocks.get(top), state) for top, state in live if self._keeps(top))
+            self.headings.count((block.place, state) for block, state in kept if block is not None)
 
     def _update_live(self, touched: set[SessionKey], now_us: int) -> set[SessionKey]:
         """Asks the changed open sessions what they do, and all of them once a second because time alone can change it.
@@ -207,6 +239,7 @@ class VisibleRows:
                 if block is not None:
                     del self._blocks[key]
                     out.append(block.place)
+                    self.headings.drop(key)
                 continue
             top = self.store.sessions[key]
             place = place_of(self.store, top, key in self._above_live, self.arrangement)
@@ -225,11 +258,16 @@ class VisibleRows:
                 out.append(block.place)
                 new.append(place)
                 block.place = place
+            if place[0] and self._keeps(key):
+                self.headings.put(key, place[0])
         if out or new:
             self._reorder(out, new)
             self._list()
             return True
-        shown = {key: more for key, more in grown.items() if self._keeps(key)}
+        folded = self.folds.projects
+        shown = {
+            key: more for key, more in grown.items() if self._keeps(key) and self._blocks[key].place[0] not in folded
+        }
         for key, more in shown.items():
             if more:
                 at = bisect_left(self._shown, self._blocks[key].place)
@@ -240,7 +278,9 @@ class VisibleRows:
         """Shows only these trees, all of them for None. True when the list is another one."""
         before = self._shown
         self._kept = kept
+        self.headings.forget()
         self._list()
+        self._count_busy()
         return self._shown != before
 
     def arrange(self, arrangement: Arrangement) -> None:
@@ -249,16 +289,24 @@ class VisibleRows:
         for key, block in self._blocks.items():
             block.place = place_of(self.store, self.store.sessions[key], key in self._above_live, arrangement)
         self._order = sorted(block.place for block in self._blocks.values())
+        self.headings.forget()
         self._list()
+        self._count_busy()
 
     def _keeps(self, top: SessionKey) -> bool:
         return self._kept is None or top in self._kept
 
     def _list(self) -> None:
-        kept = self._kept
-        self._shown = self._order if kept is None else [place for place in self._order if place[-1] in kept]
-        blocks = self._blocks
-        self._ends = list(accumulate([len(blocks[place[-1]].rows) for place in self._shown]))
+        kept, blocks = self._kept, self._blocks
+        self._listed = self._order if kept is None else [place for place in self._order if place[-1] in kept]
+        self.headings.list(self._listed)
+        if self.arrangement.by_project:
+            self._shown = with_headings(self._listed, self.folds.projects)
+            lengths = [1 if is_heading(place) else len(blocks[place[-1]].rows) for place in self._shown]
+        else:
+            self._shown = self._listed
+            lengths = [len(blocks[place[-1]].rows) for place in self._shown]
+        self._ends = list(accumulate(lengths))
 
     def _drop_segment(self, turn: Key) -> None:
         """The rows of a turn that changed have to be made again."""
@@ -309,6 +357,11 @@ class VisibleRows:
         return self.lay_out_tree_of(key)
 
     def _choose(self, key: Key, is_open: bool) -> bool:
+        if key.kind == "project":
+            changed = self.folds.fold_project(key.id, not is_open)
+            if changed:
+                self._list()
+            return changed
         own = fold_key(self.store, key)
         if own.kind == "op":
             return False

@@ -66,10 +66,12 @@ def seek(
     *,
     forward: bool,
     among: Collection[SessionKey] | None = None,
+    first: int | None = None,
 ) -> Found | None:
     """The next hit after `start` (before it when not `forward`) in the trees of `tops`, over the end if need be.
 
-    `among` are the only sessions that can have one, None when any can. A single hit is found again from itself.
+    `among` are the only sessions that can have one, None when any can. Where `start` is in none of the trees, `first`
+    is the tree that comes next. A single hit is found again from itself.
     """
     if not tops:
         return None
@@ -77,7 +79,12 @@ def seek(
     session = store.session_of(start) if start is not None else None
     top = store.top_of(session) if session is not None else None
     here = tops.index((top.source, top.id)) if top is not None and (top.source, top.id) in tops else None
-    at = here if here is not None else (-1 if forward else len(tops))
+    if here is not None:
+        at = here
+    elif first is not None:
+        at = first - 1 if forward else first
+    else:
+        at = -1 if forward else len(tops)
     for distance in range(0 if here is not None else 1, len(tops) + 1):
         index = at + (distance if forward else -distance)
         tree = tops[index % len(tops)]

@@ -34,6 +34,9 @@ def reveal(rows: VisibleRows, key: Key) -> list[Session]:
         op = store.op(current)
         current = parent_key(store, current)
     rows.lay_out_tree_of(key)
+    heading = rows.heading_of(key)
+    if heading is not None:
+        rows.open(heading)
     return missing
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.cells import cell_len
 
+from tui.model import projects
 from tui.model.layout import parent_key, shown_session
 from tui.model.nodes import Key
 from tui.model.store import Store
@@ -49,6 +50,8 @@ def _shrunk(parts: list[str], room: int) -> list[str]:
 
 
 def _words(store: Store, key: Key, glyphs: Glyphs) -> str:
+    if key.kind == "project":
+        return f"{projects.name(key)} in {projects.directory(key)}"
     session = store.session_of(key)
     if session is None:
         return ""

@@ -12,11 +12,14 @@ from tui.render import numbers, summaries
 from tui.render.glyphs import UNICODE, Glyphs, mark
 from tui.render.labelled import error_lines, model_words, payload_lines, row, state_line, time_lines, usage_lines
 from tui.render.lines import Line
+from tui.render.project import project_card
 from tui.render.session_card import Limits, no_limits, session_card
 
 
 def overview(store: Store, key: Key, now_us: int, glyphs: Glyphs = UNICODE, limits: Limits = no_limits) -> list[Line]:
     """The facts of the node as lines; empty when the node is gone."""
+    if key.kind == "project":
+        return project_card(store, key, now_us)
     session = store.session_of(key)
     if session is None:
         return []

@@ -27,9 +27,6 @@ from tui.render.lines import Line, Span, fit, pad, segments, width_of
 INDENT = 2
 """Cells a level of the tree is moved to the right."""
 
-PROJECT_WIDTH = 12
-"""Cells for the name of a project before the titles of its sessions, where the tree is wide."""
-
 _DEEPEST = 8
 """Levels that are indented; deeper rows stay here, so that sub-agents of sub-agents keep room for words."""
 
@@ -137,12 +134,6 @@ def under_filter(cells: Cells, row: Row, matched: bool, below: int) -> Cells:
         note.append((f"  {below:,} below", "accent"))
     words = cells.words if matched else [(text, "dim") for text, _ in cells.words]
     return cells._replace(words=words, note=note)
-
-
-def under_project(cells: Cells, project: str, width: int) -> Cells:
-    """A session's cells while the trees stand project by project: the project before its title, in a column."""
-    room = min(PROJECT_WIDTH, width // 8)
-    return cells._replace(words=[(pad(project, room) + " ", "accent"), *cells.words])
 
 
 _COLUMN_ROLES = {"cost": "text", "delta": "accent"}

@@ -50,7 +50,8 @@ class DoorScreen(Screen[None]):
         self.say(f"sent {len(text.encode()):,} bytes to the terminal's clipboard")
 
     def action_copy_resume(self) -> None:
-        if self.detail.key is None:
+        if self.detail.key is None or not self.detail.key.session_id:
+            self.say("no session here to resume")
             return
         command = doors.resume_command(self.detail.key.session_id)
         self.app.copy_to_clipboard(command)

@@ -10,7 +10,6 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.timer import Timer
 
-from tui.model.arrange import project
 from tui.model.finder import Finder
 from tui.model.layout import parent_key, row_key, shown_session
 from tui.model.nodes import ChangeSet, Key, Row, Session, session_key, turn_key
@@ -21,7 +20,7 @@ from tui.model.state import newest_turn
 from tui.model.store import Store
 from tui.model.unfold import cycle, fold_all, reveal
 from tui.model.urgency import WAITING
-from tui.render.tree_row import Cells, under_filter, under_project
+from tui.render.tree_row import Cells, under_filter
 from tui.widgets.session_tree import SessionTree
 
 REST_S = 0.6
@@ -124,21 +123,25 @@ class JumpingTree(SessionTree):
             self._awaited = lambda: key if all(_ready(self.store, session, key) for session in missing) else None
 
     def action_find(self, kind: str, forward: bool) -> None:
-        tops, cursor, store = self.rows.tops(), self.cursor, self.store
+        tops, cursor, store, first = self.rows.tops(), self.cursor, self.store, self._first()
         if kind == "failed":
             read = [key for key, session in store.sessions.items() if session.turns or session.final_status == "failed"]
-            found = seek(store, tops, cursor, failures, forward=forward, among=read)
+            found = seek(store, tops, cursor, failures, forward=forward, among=read, first=first)
         else:
             waiting = kind == "waiting"
             among = [key for key, state in self.rows.live.items() if (state.name in WAITING) == waiting]
-            found = seek(
-                store, tops, cursor, self._questions if waiting else self._at_work, forward=forward, among=among
-            )
+            spots = self._questions if waiting else self._at_work
+            found = seek(store, tops, cursor, spots, forward=forward, among=among, first=first)
         self._arrive(found, forward, _NOTHING[kind])
         session = self.store.session_of(found.key) if found is not None else None
         if session is not None and kind == "failed" and not session.loaded:
             self._load([session])
             self._awaited = lambda: _failed_step(session)
+
+    def _first(self) -> int | None:
+        """The tree that comes next when the cursor is on a heading."""
+        key = self.cursor
+        return self.rows.headings.first_of(key) if key is not None and key.kind == "project" else None
 
     def _questions(self, session: Session) -> list[Key]:
         return questions(self.store, session, self.now())
@@ -164,8 +167,6 @@ class JumpingTree(SessionTree):
             return cells
         if self._seen.changed(session) and not cells.running:
             cells = cells._replace(fresh=True)
-        if self.rows.arrangement.by_project and not row.depth:
-            cells = under_project(cells, project(session.cwd), self.size.width)
         if not self.finder.on:
             return cells
         key = (session.source, session.id)
@@ -185,16 +186,20 @@ class JumpingTree(SessionTree):
         if not self.finder.on:
             self.post_message(self.Remark("no filter yet: / sets one"))
             return
-        found = seek(self.store, self.rows.tops(), self.cursor, _itself, forward=forward, among=self.finder.matches)
+        tops, among = self.rows.tops(), self.finder.matches
+        found = seek(self.store, tops, self.cursor, _itself, forward=forward, among=among, first=self._first())
         self._arrive(found, forward, "nothing matches the filter")
 
     def go_to_match(self) -> None:
         """Goes to the first match, unless the cursor is in a session that matches."""
         session = enclosing(self.store, self.cursor) if self.cursor is not None else None
-        if session is not None and (session.source, session.id) not in self.finder.matches:
+        if self.finder.on and (session is None or (session.source, session.id) not in self.finder.matches):
             self.action_match(True)
 
     def action_sibling(self, step: int) -> None:
+        if self.cursor is not None and self.cursor.kind == "project":
+            self._go_beside(self.rows.headings.beside(self.cursor, step), step)
+            return
         session = enclosing(self.store, self.cursor) if self.cursor is not None else None
         if session is None:
             return
@@ -203,6 +208,13 @@ class JumpingTree(SessionTree):
             self.jump(row_key(self.store, beside), remember=False)
         else:
             self.post_message(self.Remark("no session after this one" if step > 0 else "no session before this one"))
+
+    def _go_beside(self, heading: Key | None, step: int) -> None:
+        if heading is None:
+            self.post_message(self.Remark(f"no project {'after' if step > 0 else 'before'} this one"))
+            return
+        self._moved_by_hand()
+        self.select(heading)
 
     def action_caller(self) -> None:
         key = caller(self.store, self.cursor) if self.cursor is not None else None
@@ -243,6 +255,8 @@ class JumpingTree(SessionTree):
     def action_cycle(self) -> None:
         key = self.cursor
         session = enclosing(self.store, key) if key is not None else None
+        if key is not None and key.kind == "project":
+            self.action_fold()
         if key is None or session is None:
             return
         self._moved_by_hand()

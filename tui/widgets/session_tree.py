@@ -24,6 +24,7 @@ from tui.model.links import SessionKey
 from tui.model.nodes import ChangeSet, Key, Row
 from tui.model.rows import VisibleRows
 from tui.model.store import Store
+from tui.render.project import project_cells
 from tui.render.tree_row import Cells, cells_of, fold_span, laid_out
 from tui.widgets.roles import ROLE_CLASSES, role_styles
 
@@ -98,7 +99,7 @@ class SessionTree(ScrollView, can_focus=True, inherit_bindings=False):
         anchor, anchor_at = self._anchor(top)
         before = len(self.rows)
         if not self.rows.update(changes, self.now()):
-            return self._redraw(changes.dirty)
+            return self._redraw(changes.dirty | self.rows.headings.changed)
         if self._untouched:
             # Nobody has looked for anything yet: the first row is where the newest is, also while a catalogue of
             # thousands is still coming in.
@@ -217,6 +218,8 @@ class SessionTree(ScrollView, can_focus=True, inherit_bindings=False):
         return Strip(laid_out(cells, row, width, styles), width)
 
     def _cells(self, row: Row) -> Cells:
+        if row.key.kind == "project":
+            return project_cells(row.key, self.rows.headings.sum_of(row.key))
         return cells_of(self.store, row, self.now())
 
     def _in_sight(self, index: int) -> bool:
