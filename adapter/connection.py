@@ -18,7 +18,7 @@ import asyncio
 import os
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -233,8 +233,9 @@ class Reader:
         self._lock = asyncio.Lock()
 
     @classmethod
-    async def open(cls, path: Path) -> Reader:
-        """Climbs the ladder of the module docstring. Raises SourceUnavailable with the reason."""
+    async def open(cls, path: Path, busy: Callable[[], None] = lambda: None) -> Reader:
+        """Climbs the ladder of the module docstring; calls `busy` each time that a rung is refused for the moment.
+        Raises SourceUnavailable with the reason."""
         last: AdapterError = SourceBusy(f"{path} is locked; trying again")
         for attempt in range(RETRIES):
             if attempt:
@@ -245,6 +246,7 @@ class Reader:
                     return await cls._try(path, mode, parameters, now)
                 except SourceBusy as error:
                     last = error
+                    busy()
                 except SourceUnreadable as error:
                     last = error
                     if not side_file(path, "-wal").exists():
@@ -290,13 +292,8 @@ class Reader:
         `PRAGMA data_version` for a live file (3 µs in SQLite), the file's signature for an immutable one.
         Raises SourceChanged when the path now leads to another file, SourceUnavailable when to none.
         """
-        now = signature(self.path)
-        opened = self._opened
-        if (now.device, now.inode) != (opened.device, opened.inode):
-            raise SourceChanged(f"{self.path} was replaced")
+        now, opened = self._same_file(), self._opened
         if self.mode == "immutable":
-            if now != opened:
-                raise SourceChanged(f"{self.path} is being written")
             return now
         if now.wal_inode != opened.wal_inode:
             raise SourceChanged(f"the WAL of {self.path} was replaced")
@@ -331,8 +328,17 @@ class Reader:
             finally:
                 self._raw.deadline = float("inf")
                 self.longest_s = max(self.longest_s, time.monotonic() - started)
-            if self.mode == "immutable" and signature(self.path) != self._opened:
-                raise SourceChanged(f"{self.path} is being written")
+            if self.mode == "immutable":
+                self._same_file()
+
+    def _same_file(self) -> Signature:
+        """What lies at the path. Raises SourceChanged when that is another file, or an immutable one was written."""
+        now, opened = signature(self.path), self._opened
+        if (now.device, now.inode) != (opened.device, opened.inode):
+            raise SourceChanged(f"{self.path} was replaced")
+        if self.mode == "immutable" and now != opened:
+            raise SourceChanged(f"{self.path} is being written")
+        return now
 
     async def _rollback(self) -> None:
         try:

@@ -13,7 +13,7 @@ from adapter.changes import BY_FEED, BY_SCAN, BY_SEQUENCE, current_marks
 from adapter.connection import Reader, side_file
 from adapter.cursor import Cursor, Marks
 from adapter.errors import AdapterError, DeadlineExceeded, encodable
-from adapter.health import Health
+from adapter.health import Health, Rate
 from adapter.journal import Journal, read_journal
 from adapter.pace import paced
 from adapter.reading import RawSession, message_ids, read_messages, read_whole
@@ -39,7 +39,9 @@ class Database:
         self.gate: object = None
         """The token of the last look; a different one means that something was committed."""
         self._reader: Reader | None = None
-        self._target = ""
+        self.target = ""
+        """Names the file that was last open (cursor.target_of)."""
+        self._rate = Rate(clock())
         self.counting_s = 0.0
         """How long the last `count` took."""
 
@@ -59,7 +61,7 @@ class Database:
         """Opens the file and learns its schema; nothing when it is open. Raises SourceUnavailable."""
         if self._reader is not None:
             return
-        reader = await Reader.open(self.path)
+        reader = await Reader.open(self.path, self.health.retried)
         try:
             # Read before anything else: a commit from here on makes the next look differ.
             self.gate = await reader.gate()
@@ -69,12 +71,12 @@ class Database:
                 marks = await current_marks(snapshot, schema)
                 target = cursors.target_of(self.path)
                 # The same file keeps its numbers and marks: what happened while it was closed is read as changes.
-                await self.sequences.begin(snapshot, schema, anew=target != self._target)
+                await self.sequences.begin(snapshot, schema, anew=target != self.target)
         except (AdapterError, OSError):
             await reader.close()
             raise
-        if target != self._target:
-            self.marks, self._target = marks, target
+        if target != self.target:
+            self.marks, self.target = marks, target
         self._reader, self.schema = reader, schema
         self.note_journal(journal)
         health = self.health
@@ -101,7 +103,7 @@ class Database:
 
     def position(self, phase: Literal["scan", "tail"], told: int, marks: Marks) -> str:
         """A cursor behind everything up to `marks`, and behind the sessions that sum up to `told`."""
-        return cursors.encode(Cursor(self._target, self.journal.hash, phase, marks, told))
+        return cursors.encode(Cursor(self.target, self.journal.hash, phase, marks, told))
 
     async def read_whole(self, session_id: str) -> RawSession:
         """A whole session in one transaction; one too big for that, message by message."""
@@ -153,6 +155,7 @@ class Database:
                 setattr(self.health, name, 0)
         if self._reader is not None:
             self._take_figures(self._reader)
+        self.health.statements_per_minute = self._rate.per_minute(self.clock(), self.health.statements)
         return self.health
 
     def _take_figures(self, reader: Reader) -> None:

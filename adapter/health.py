@@ -7,6 +7,16 @@ from collections import deque
 import msgspec
 
 LAG_WINDOW = 500
+HISTORY = 10
+"""Interruptions that are remembered; all are counted."""
+MINUTE_S = 60.0
+
+
+class Interruption(msgspec.Struct, frozen=True):
+    """The file was replaced, migrated, missing or not readable: when (unix seconds), and what was said about it."""
+
+    at: float
+    words: str
 
 
 class Health(msgspec.Struct):
@@ -15,6 +25,9 @@ class Health(msgspec.Struct):
     `state` is `ok`, `waiting` (no database yet) or `error` (there is one and it cannot be read); `message` says why.
     `approximate` names counts that are upper bounds because counting would have taken too long.
     `checked` sessions have been looked at for work that is still open, `unread` are still to be looked at.
+    `retries` counts the times that SQLite said busy, locked or being recovered, and we asked again. `interruptions`
+    counts what `history` remembers the newest of. `statements_per_minute` are those of the last minute.
+    `disagreeing` has the tokens that a session's own columns count more (or less) than its messages add up to.
     """
 
     source: str
@@ -41,7 +54,11 @@ class Health(msgspec.Struct):
     last_change: float = 0.0
     longest_read_ms: float = 0.0
     statements: int = 0
-    reopened: int = 0
+    statements_per_minute: float = 0.0
+    retries: int = 0
+    interruptions: int = 0
+    history: list[Interruption] = []
+    disagreeing: dict[str, int] = {}
     reconciled: float = 0.0
     checked: int = 0
     unread: int = 0
@@ -50,6 +67,39 @@ class Health(msgspec.Struct):
     def degraded(self) -> bool:
         """Whether something is worth a look: `doctor` then exits with 1."""
         return self.state != "ok" or bool(self.warnings)
+
+    def interrupted(self, at: float, words: str) -> None:
+        """Notes that the file was replaced, missing or not readable."""
+        self.interruptions += 1
+        self.history = [*self.history, Interruption(at, words)][-HISTORY:]
+
+    def compared(self, session_id: str, surplus: int) -> None:
+        """Notes how many tokens a session's columns count more than its messages; 0 when they agree."""
+        if surplus:
+            self.disagreeing[session_id] = surplus
+        else:
+            self.disagreeing.pop(session_id, None)
+
+    def retried(self) -> None:
+        """Notes that the file was busy and is asked again."""
+        self.retries += 1
+
+
+class Rate:
+    """How much a counter grew within the last minute, from samples at any times."""
+
+    def __init__(self, began: float) -> None:
+        self._samples = deque([(began, 0)])
+
+    def per_minute(self, now: float, total: int) -> float:
+        """Takes a sample (unix seconds, the counter) and gives the growth since the one a minute ago. Where that is
+        longer ago, because nobody asked meanwhile, the average; before a minute has passed, all there was."""
+        if now - self._samples[-1][0] >= 1.0:
+            self._samples.append((now, total))
+        while len(self._samples) > 1 and now - self._samples[1][0] >= MINUTE_S:
+            self._samples.popleft()
+        began, before = self._samples[0]
+        return (total - before) * min(1.0, MINUTE_S / max(now - began, 1e-6))
 
 
 class Lags:

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from adapter.connection import Row
 from adapter.cursor import SUMS, session_sum
 from adapter.database import Database
-from adapter.events import Event, LogEntry, SessionRemoved
+from adapter.events import Event, LogEntry, SessionRemoved, Usage
 from adapter.health import Health
-from adapter.mapping.session import LastAnswer, map_session, root_of
+from adapter.mapping.session import LastAnswer, map_session, root_of, surplus
 from adapter.pace import paced
 from adapter.reading import RawSession, decode_rows
 from adapter.rows import SessionRow, milliseconds, session_row
@@ -179,6 +179,7 @@ class Ledger:
         self._roots.pop(session_id, None)
         self._ended.pop(session_id, None)
         self._assumed.discard(session_id)
+        self._health.compared(session_id, 0)
         if self._emitted.pop(session_id, None) is not None:
             self._count(session_id, 0)
             del self._sums[session_id]
@@ -189,17 +190,28 @@ class Ledger:
         if raw.session is None:
             return []
         answers: list[tuple[str, LastAnswer | None]] = []
+        usages: list[Usage | None] = []
 
         def pieces() -> Iterator[list[Event]]:
             for _, _, mapped in map_rows(self._source, decode_rows(raw)):
                 answers.append((mapped.role, mapped.last))
+                usages.append(mapped.usage)
                 yield [event for group in mapped.groups.values() for event in group]
 
         turns = await paced(self._counted(pieces()))
+        self._health.compared(session_id, surplus(raw.session, usages))
         if session_id not in parents:
             parents = {session_id: raw.session.parent_id, **parents}
         root = root_of(session_id, parents)
         return [*map_session(self._source, raw.session, root, last_answer(reversed(answers))), *turns]
+
+    def compare_sums(self, rows: Iterable[SessionRow]) -> None:
+        """Tells health of the tracked sessions whose columns and messages disagree."""
+        for row in rows:
+            session = self.tracked.get(row.id)
+            if session is not None:
+                usages = (message.usage for message in session.messages.values())
+                self._health.compared(row.id, surplus(row, usages))
 
     def warn(self, kind: str) -> None:
         """Counts one warning in health."""

@@ -15,13 +15,15 @@ from adapter.changes import current_marks
 from adapter.connection import Reader
 from adapter.cursor import Cursor, Marks, session_sum
 from adapter.database import Database
-from adapter.errors import SourceBusy, SourceChanged, encodable
+from adapter.errors import SourceBusy, SourceChanged, SourceUnavailable, encodable
 from adapter.events import Event, LogEntry, SourceProgress
 from adapter.health import Health
 from adapter.mapping.session import map_session, root_of
 from adapter.pace import paced
 from adapter.payloads import PayloadText, resolve
+from adapter.reading import RawSession
 from adapter.resume import told_before
+from adapter.rows import milliseconds
 from adapter.tailer import Batch, Tailer
 
 SCAN_PAGE = 8
@@ -132,7 +134,11 @@ class OpencodeSource:
         """Health with fresh counts. Raises SourceUnavailable."""
         await self.open()
         await self._database.count()
-        self._database.note_versions(await self._database.session_rows())
+        rows = await self._database.session_rows()
+        self._database.note_versions(rows)
+        self._tailer.ledger.compare_sums(rows)
+        newest = max((milliseconds(row.time_updated) for row in rows), default=0) / 1000
+        self._database.health.last_change = max(self._database.health.last_change, newest)
         return self.health()
 
     def health(self) -> Health:
@@ -148,10 +154,11 @@ class OpencodeSource:
         while True:
             tries_left -= 1
             if self._side is None:
-                self._side = await Reader.open(self.path)
+                self._side = await Reader.open(self.path, self._database.health.retried)
             try:
                 return await resolve(self._side, uri, limit)
             except (SourceChanged, SourceBusy):
+                self._database.health.retried()
                 await self._drop_side()
                 if not tries_left:
                     raise
@@ -178,7 +185,7 @@ class OpencodeSource:
         sessions = [(int(rowid), str(session_id)) for rowid, session_id in found]
         pages = [sessions[start : start + SCAN_PAGE] for start in range(0, len(sessions), SCAN_PAGE)]
         for page in pages:
-            raws = await database.read_page([session_id for _, session_id in page])
+            raws = await self._page([session_id for _, session_id in page])
             for (rowid, session_id), raw in zip(page, raws, strict=True):
                 events = await ledger.once(session_id, raw, parents)
                 if raw.session is not None:
@@ -186,6 +193,23 @@ class OpencodeSource:
                 marks.session_rowid = rowid
                 yield self._batch(events, raw.size, database.position("scan", ledger.told, marks), [session_id])
         yield self._batch([], 0, database.position("tail", ledger.told, marks), [])
+
+    async def _page(self, session_ids: list[str]) -> list[RawSession]:
+        """Reads sessions; once more when opencode began to write the file, ended, or migrated it meanwhile.
+        Raises SourceUnavailable when it is another file now."""
+        try:
+            return await self._database.read_page(session_ids)
+        except (SourceChanged, SourceBusy) as error:
+            before = self._database.target
+            if isinstance(error, SourceBusy):
+                self._database.health.retried()
+            else:
+                self._database.health.interrupted(self._database.clock(), str(error))
+            await self._database.close()
+            await self._database.open()
+            if self._database.target != before:
+                raise SourceUnavailable(f"{self.path} was replaced while it was read; start again") from None
+            return await self._database.read_page(session_ids)
 
     def _batch(self, events: list[Event], rows: int, cursor: str, loaded: list[str]) -> Batch:
         now = self._database.clock()

@@ -28,7 +28,7 @@ from adapter.changes import (
 )
 from adapter.cursor import Marks
 from adapter.database import NO_SCHEMA, Database
-from adapter.errors import DeadlineExceeded, SourceChanged, SourceEmpty, SourceMissing, SourceUnavailable
+from adapter.errors import DeadlineExceeded, SourceBusy, SourceChanged, SourceEmpty, SourceMissing, SourceUnavailable
 from adapter.events import Event, LogEntry, Severity, SourceError, SourceProgress
 from adapter.health import Lags
 from adapter.journal import Journal, read_journal
@@ -103,7 +103,7 @@ class Tailer:
         Without `resume` it begins with the catalogue, the sessions that may be live, and a look at how each other one
         ended; with it, with what changed since those marks, in sessions that the ledger assumes and in new ones.
         """
-        trouble = ""
+        trouble, hindered = "", False
         database = self.database
         async with Watch(database.path, notify=self._notify) as watch:
             self._watch = watch
@@ -121,21 +121,31 @@ class Tailer:
                     else:
                         yield await self._catalogue()
                     async for batch in self._steps(watch, once):
+                        hindered = False
                         yield batch
                     return
                 except SourceChanged as error:
-                    database.health.reopened += 1
+                    database.health.interrupted(self._clock(), str(error))
                     database.health.message = str(error)
                     await database.close()
                     # Give a replacement the time to be complete; an empty or half copied file is an error of its own.
                     await asyncio.sleep(0.05)
                 except (SourceUnavailable, DeadlineExceeded, OSError) as error:
+                    was_open = database.is_open
                     await database.close()
+                    if once:
+                        raise
+                    if isinstance(error, SourceBusy) and was_open and not hindered:
+                        # Another process recovers the WAL, or locks for a moment: opening asks for longer than a read.
+                        hindered = True
+                        database.health.retried()
+                        continue
                     words = str(error)
                     database.health.state = "waiting" if isinstance(error, SourceMissing | SourceEmpty) else "error"
                     database.health.message = words
                     if words != trouble:
                         trouble = words
+                        database.health.interrupted(self._clock(), words)
                         now = int(self._clock() * 1e6)
                         self.ledger.news.append(SourceError(source=database.source, ts=now, message=words))
                         yield self._batch()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -65,6 +65,16 @@ def recorded_usage(row: SessionRow) -> tuple[Usage, float] | None:
         return None
     usage = Usage(*[count(value)[0] for value in counters])
     return (usage, cost) if usage.total or cost else None
+
+
+def surplus(row: SessionRow, usages: Iterable[Usage | None]) -> int:
+    """Tokens that the session's columns count more than its messages; 0 when they agree, or the row counts nothing.
+
+    opencode adds each step to the columns in the transaction that ends the step, so they differ when messages were
+    deleted (what was billed stays billed), when 1.15's one-time backfill was skipped, or when something is wrong.
+    """
+    recorded = recorded_usage(row)
+    return recorded[0].total - sum(usage.total for usage in usages if usage is not None) if recorded else 0
 
 
 def map_session(source: str, row: SessionRow, root_id: str, last: LastAnswer | None) -> list[Event]:
