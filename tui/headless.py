@@ -13,23 +13,19 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from adapter.errors import PayloadError, SourceUnavailable
+from adapter.errors import AdapterError, PayloadError, SourceUnavailable
 from adapter.events import Event, LogEntry, SessionStarted, SourceError
-from adapter.health import Health
 from adapter.locate import locate
 from adapter.permissions import obstacle
 from adapter.source import OpencodeSource
 from adapter.tailer import Batch
 from tui import sanitize
+from tui.doctor import examine, lines, report
 from tui.exit_codes import DEGRADED, OK, UNUSABLE
 from tui.safe_json import json_line
-
-DOCTOR_LIMIT_S = 10.0
-"""`doctor` reads sessions for this long and says how many it got through."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -41,7 +37,10 @@ def run(arguments: argparse.Namespace) -> int:
         if not paths and not (arguments.command == "events" and arguments.follow and located.paths):
             return _complain(f"no opencode database: {located.note}")
         paths = paths or located.paths
-    return asyncio.run(COMMANDS[arguments.command](arguments, paths))
+    try:
+        return asyncio.run(COMMANDS[arguments.command](arguments, paths))
+    except AdapterError as error:
+        return _complain(str(error))
 
 
 async def events(arguments: argparse.Namespace, paths: list[Path]) -> int:
@@ -262,83 +261,19 @@ async def doctor(arguments: argparse.Namespace, paths: list[Path]) -> int:
     for path in paths:
         async with _source(path, arguments) as source:
             try:
-                healths.append(await _examine(source))
-            except SourceUnavailable as error:
+                healths.append(await examine(source))
+            except AdapterError as error:
                 health = source.health()
                 health.state, health.message = "error", str(error)
                 healths.append(health)
     if arguments.json:
-        sys.stdout.buffer.write(json_line({"sources": [_report(health) for health in healths]}))
+        sys.stdout.buffer.write(json_line({"sources": [report(health) for health in healths]}))
     else:
         for health in healths:
-            print("\n".join(_lines(health)))
+            print("\n".join(lines(health)))
     if not any(health.state == "ok" for health in healths):
         return _complain(healths[0].message) if arguments.json else UNUSABLE
     return DEGRADED if any(health.degraded for health in healths) else OK
-
-
-async def _examine(source: OpencodeSource) -> Health:
-    """Reads every session, so that rows that cannot be read are counted, for as long as is bearable."""
-    until = time.monotonic() + DOCTOR_LIMIT_S
-    async for batch in source.stream():
-        source.health().checked += len(batch.loaded)
-        if time.monotonic() > until:
-            break
-    return await source.probe()
-
-
-def _report(health: Health) -> dict[str, Any]:
-    return {
-        "source": health.source,
-        "path": health.path,
-        "state": health.state,
-        "message": health.message,
-        "family": health.family,
-        "versions": health.versions,
-        "strategy": health.strategy,
-        "counts": health.counts,
-        "approximate": health.approximate,
-        "migrations": {
-            "table": health.migration_table,
-            "count": health.migration_count,
-            "latest": health.migration_latest,
-            "hash": health.migration_hash,
-        },
-        "missing_columns": health.missing_columns,
-        "warnings": health.warnings,
-        "checked_sessions": health.checked,
-        "size": health.size,
-        "wal_size": health.wal_size,
-        "open_mode": health.open_mode,
-        "longest_read_ms": round(health.longest_read_ms, 3),
-        "reconciled": health.reconciled,
-    }
-
-
-def _lines(health: Health) -> list[str]:
-    """The report as text, a fact a line."""
-    facts: list[tuple[str, str]] = [("database", health.path), ("state", f"{health.state} {health.message}".strip())]
-    if health.state == "ok":
-        counts = ", ".join(
-            f"{'up to ' if name in health.approximate else ''}{count:,} {name}" for name, count in health.counts.items()
-        )
-        facts += [
-            ("family", f"{health.family}, opencode {', '.join(health.versions) or 'unknown'}"),
-            ("holds", counts),
-            ("size", f"{health.size:,} bytes, WAL {health.wal_size:,} bytes"),
-            (
-                "migrations",
-                f"{health.migration_count} in {health.migration_table or 'no table'}, newest {health.migration_latest}",
-            ),
-            ("hash", health.migration_hash),
-            ("opened", health.open_mode),
-            ("changes by", health.strategy),
-            ("longest read", f"{health.longest_read_ms:.1f} ms"),
-            ("missing", ", ".join(health.missing_columns) or "no column"),
-            ("checked", f"{health.checked:,} of {health.counts.get('sessions', 0):,} sessions, row by row"),
-            ("warnings", ", ".join(f"{kind} {n}" for kind, n in health.warnings.items()) or "none"),
-        ]
-    return [f"{name:>13}  {sanitize.label(value, limit=2000)}" for name, value in facts]
 
 
 def _source(path: Path, arguments: argparse.Namespace) -> OpencodeSource:

@@ -55,6 +55,8 @@ def health(**fields: Any) -> Health:
         "lag_p99_ms": 22.0,
         "last_change": NOW - 4.0,
         "longest_read_ms": 6.0,
+        "open_mode": "readonly_shm",
+        "statements_per_minute": 61.0,
     }
     return Health(**{**known, **fields})
 

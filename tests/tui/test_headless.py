@@ -247,6 +247,94 @@ def test_doctor_is_degraded_by_a_row_that_cannot_be_read(tmp_path: Path) -> None
     assert json.loads(done.stdout)["sources"][0]["warnings"] == {"broken JSON": 1}
 
 
+DOCTOR_FIELDS = {
+    "source", "path", "state", "message", "family", "versions", "strategy", "counts", "approximate", "migrations",
+    "missing_columns", "warnings", "disagreeing", "checked_sessions", "size", "wal_size", "open_mode", "last_change",
+    "lag_ms", "longest_read_ms", "statements", "statements_per_minute", "retries", "interruptions", "reconciled",
+}  # fmt: skip
+
+
+def test_doctor_tells_how_the_file_was_read(database: Path) -> None:
+    report = json.loads(run("doctor", "--json", "--db", database).stdout)["sources"][0]
+    assert set(report) == DOCTOR_FIELDS
+    with sqlite3.connect(database) as plain:
+        newest, sessions = plain.execute("SELECT max(time_updated), count(*) FROM session").fetchone()
+    assert report["last_change"] == newest / 1000
+    assert report["checked_sessions"] == sessions
+    assert report["open_mode"] == "readonly_shm"
+    assert report["size"] == database.stat().st_size
+    assert report["wal_size"] == database.with_name(f"{database.name}-wal").stat().st_size > 0
+    assert 0 < report["longest_read_ms"] < 250
+    assert report["statements"] == report["statements_per_minute"] > 10
+    assert (report["retries"], report["interruptions"]) == (0, {"count": 0, "newest": []})
+    assert (report["lag_ms"], report["reconciled"]) == (None, None)
+    assert report["disagreeing"] == {"count": 0, "surplus_tokens": {}}
+    text = run("doctor", "--db", database).stdout.decode()
+    facts = dict(line.strip().split("  ", 1) for line in text.splitlines())
+    assert facts["lag"] == "not measured: nothing was committed meanwhile"
+    assert facts["retries"] == "0"
+    assert facts["sums"] == "columns and messages of every session agree"
+    assert facts["opened"] == "readonly_shm"
+
+
+def test_doctor_names_sessions_whose_sums_disagree_without_calling_it_degraded(tmp_path: Path) -> None:
+    path = corpus.build("1.18.33/task", tmp_path / "opencode.db")
+    with sqlite3.connect(path) as plain:
+        parent = plain.execute("SELECT id FROM session WHERE parent_id IS NULL").fetchone()[0]
+        plain.execute("UPDATE session SET tokens_input = tokens_input + 1500 WHERE id = ?", (parent,))
+    plain.close()
+    done = run("doctor", "--json", "--db", path)
+    assert done.returncode == 0
+    report = json.loads(done.stdout)["sources"][0]
+    assert report["disagreeing"] == {"count": 1, "surplus_tokens": {parent: 1500}}
+    assert f"1 session whose columns count other tokens than their messages: {parent} +1,500" in (
+        run("doctor", "--db", path).stdout.decode()
+    )
+
+
+@pytest.mark.parametrize(
+    ("sources", "status"),
+    [
+        (["good"], 0),
+        (["good", "good"], 0),
+        (["odd"], 1),
+        (["good", "odd"], 1),
+        (["missing", "good"], 1),
+        (["good", "garbage"], 1),
+        (["missing"], 2),
+        (["missing", "garbage"], 2),
+    ],
+)
+def test_doctor_looks_at_every_source_and_one_that_fails_hides_no_other(
+    tmp_path: Path, sources: list[str], status: int
+) -> None:
+    arguments: list[str | Path] = []
+    for number, kind in enumerate(sources):
+        path = tmp_path / f"{number}-{kind}.db"
+        if kind == "garbage":
+            path.write_bytes(b"no database" * 1000)
+        elif kind != "missing":
+            corpus.build("1.18.33/plain", path)
+        if kind == "odd":
+            with sqlite3.connect(path) as plain:
+                plain.execute("UPDATE message SET data = '{broken'")
+            plain.close()
+        arguments += ["--db", path]
+    done = run("doctor", "--json", *arguments)
+    assert done.returncode == status
+    reports = json.loads(done.stdout)["sources"]
+    assert [Path(report["path"]).name for report in reports] == [f"{n}-{kind}.db" for n, kind in enumerate(sources)]
+    states = {"good": "ok", "odd": "ok", "missing": "error", "garbage": "error"}
+    assert [report["state"] for report in reports] == [states[kind] for kind in sources]
+    assert [bool(report["warnings"]) for report in reports] == [kind == "odd" for kind in sources]
+    assert [report["counts"].get("sessions") for report in reports] == [
+        1 if kind in ("good", "odd") else None for kind in sources
+    ]
+    text = run("doctor", *arguments)
+    assert text.returncode == status
+    assert text.stdout.decode().count("database  ") == len(sources)
+
+
 @pytest.mark.parametrize("name", ["events", "tree", "ls", "doctor"])
 @pytest.mark.parametrize("case", ["missing", "directory", "empty", "text", "foreign"])
 def test_a_database_that_cannot_be_read_is_one_line_and_exit_2(name: str, case: str, tmp_path: Path) -> None:

@@ -12,6 +12,10 @@ from tui.render.lines import Line, Span
 
 SHOWN_MISSING = 4
 """Missing columns that are named before the rest is only counted."""
+SHOWN_HISTORY = 3
+"""Interruptions that are shown, the newest of those remembered."""
+LAST_S = 253_402_214_400.0
+"""The last day of the year 9999 has no time of day in every zone."""
 
 
 class Lags(NamedTuple):
@@ -24,16 +28,14 @@ class Lags(NamedTuple):
 
 
 def health_lines(health: Health, lags: Lags | None = None) -> list[Line]:
-    """Three lines and one per warning."""
+    """Four lines, one per warning, and what interrupted the reading."""
     role = {"ok": "good", "waiting": "warn"}.get(health.state, "bad")
     lines: list[Line] = [_identity(health, role)]
     if health.message:
         lines.append([("  ", "text"), (sanitize.label(health.message), role if role != "good" else "dim")])
-    if health.state != "ok":
-        return lines + _warnings(health)
-    lines.append(_journal(health))
-    lines.append(_freshness(health, lags))
-    return lines + _warnings(health)
+    if health.state == "ok":
+        lines += [_journal(health), _freshness(health, lags), _reading(health)]
+    return lines + _warnings(health) + _history(health)
 
 
 def _identity(health: Health, role: str) -> Line:
@@ -77,11 +79,34 @@ def _freshness(health: Health, lags: Lags | None) -> Line:
         spans.append((f"   to screen +{lags.paint_p50:.0f} +{lags.paint_p99:.0f} ms", "text"))
     if health.last_change:
         spans.append((f"   last change {clock(health.last_change)}", "text"))
-    if health.longest_read_ms:
-        spans.append((f"   longest read {health.longest_read_ms:.0f} ms", "dim"))
     if not health.warnings:
         spans.append(("   warnings 0", "dim"))
     return spans
+
+
+def _reading(health: Health) -> Line:
+    spans: list[Span] = [
+        ("  opened ", "dim"),
+        (sanitize.label(health.open_mode) or "not yet", "text"),
+        (f"   longest read {health.longest_read_ms:.0f} ms", "dim"),
+        (f"   {health.statements_per_minute:,.0f} statements/min", "dim"),
+        (f"   retries {health.retries:,}", "warn" if health.retries else "dim"),
+    ]
+    if disagreeing := list(health.disagreeing):
+        named = sanitize.label(disagreeing[0])
+        spans.append((f"   sums disagree in {numbers.plural(len(disagreeing), 'session')}, as {named}", "warn"))
+    return spans
+
+
+def _history(health: Health) -> list[Line]:
+    if not health.interruptions:
+        return []
+    first: Line = [("  interrupted ", "dim"), (f"{health.interruptions:,} ×", "text")]
+    newest: list[Line] = [
+        [(f"  {clock(one.at)} ", "dim"), (sanitize.label(one.words), "text")]
+        for one in reversed(health.history[-SHOWN_HISTORY:])
+    ]
+    return [first, *newest]
 
 
 def _warnings(health: Health) -> list[Line]:
@@ -93,4 +118,13 @@ def _warnings(health: Health) -> list[Line]:
 
 def clock(seconds: float) -> str:
     """A moment (unix seconds) as local time of day."""
-    return datetime.datetime.fromtimestamp(seconds).strftime("%H:%M:%S")
+    return _local(seconds).strftime("%H:%M:%S")
+
+
+def date_and_time(seconds: float) -> str:
+    """A moment (unix seconds) as local date and time."""
+    return _local(seconds).isoformat(" ", "seconds")
+
+
+def _local(seconds: float) -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(min(seconds, LAST_S))

@@ -7,6 +7,7 @@ from rich.cells import cell_len
 from textual.binding import Binding
 
 from tests.tui.stage import health
+from tests.tui.story import NOW
 from tui.app import ViewerApp, key_groups
 from tui.render import keys
 from tui.render.health import Lags, health_lines
@@ -67,14 +68,40 @@ def test_health_says_where_the_numbers_come_from() -> None:
     )
     assert text[2] == (
         "  changes by event feed   read lag p50 9 ms p99 22 ms   to model p50 12 p99 30 ms   to screen +4 +9 ms"
-        "   last change 14:13:16   longest read 6 ms   warnings 0"
+        "   last change 14:13:16   warnings 0"
     )
+    assert text[3] == "  opened readonly_shm   longest read 6 ms   61 statements/min   retries 0"
+    assert len(text) == 4
 
 
 def test_health_of_a_source_that_is_not_there_is_short() -> None:
     text = [plain(line) for line in health_lines(health(state="waiting", message="no file", counts={}))]
     assert text[1] == "  no file"
     assert len(text) == 2
+
+
+def test_health_tells_what_interrupted_the_reading_newest_first() -> None:
+    gone = health(state="waiting", message="no database at /x")
+    for number, words in enumerate(["/x was replaced", "/x is locked", "bad\x07 WAL", "no database at /x"]):
+        gone.interrupted(NOW + number, words)
+    text = [plain(line) for line in health_lines(gone)]
+    assert text[2:] == [
+        "  interrupted 4 ×",
+        "  14:13:23 no database at /x",
+        "  14:13:22 bad\ufffd WAL",
+        "  14:13:21 /x is locked",
+    ]
+
+
+def test_health_names_a_session_whose_sums_disagree() -> None:
+    odd = health(disagreeing={"ses_a": 30, "ses_b": -2}, retries=3)
+    assert [plain(line) for line in health_lines(odd)][3].endswith(
+        "   retries 3   sums disagree in 2 sessions, as ses_a"
+    )
+
+
+def test_a_time_at_the_end_of_the_calendar_can_be_shown() -> None:
+    assert any("last change" in plain(line) for line in health_lines(health(last_change=253_402_300_799.0)))
 
 
 def test_warnings_are_counted_by_kind() -> None:

@@ -1,0 +1,110 @@
+"""What `doctor` says about a source: the report as text and as JSON."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from adapter.health import Health
+from adapter.source import OpencodeSource
+from tui import sanitize
+from tui.render.health import date_and_time
+from tui.render.numbers import plural
+
+LIMIT_S = 10.0
+"""`doctor` reads sessions for this long and says how many it got through."""
+NAMED = 20
+"""Sessions that are named in one list; all are counted."""
+
+
+async def examine(source: OpencodeSource) -> Health:
+    """Reads every session, so that rows that cannot be read are counted, for as long as is bearable.
+    Raises the adapter's errors."""
+    until = time.monotonic() + LIMIT_S
+    async for batch in source.stream():
+        source.health().checked += len(batch.loaded)
+        if time.monotonic() > until:
+            break
+    return await source.probe()
+
+
+def report(health: Health) -> dict[str, Any]:
+    """Everything as JSON's types; times are unix seconds, durations ms. `lag_ms` is null unless something was committed
+    while we looked, and `last_change` when the file holds no session."""
+    measured = health.lag_p50_ms or health.lag_p99_ms
+    return {
+        "source": health.source,
+        "path": health.path,
+        "state": health.state,
+        "message": health.message,
+        "family": health.family,
+        "versions": health.versions,
+        "strategy": health.strategy,
+        "counts": health.counts,
+        "approximate": health.approximate,
+        "migrations": {
+            "table": health.migration_table,
+            "count": health.migration_count,
+            "latest": health.migration_latest,
+            "hash": health.migration_hash,
+        },
+        "missing_columns": health.missing_columns,
+        "warnings": health.warnings,
+        "disagreeing": {
+            "count": len(health.disagreeing),
+            "surplus_tokens": dict(list(health.disagreeing.items())[:NAMED]),
+        },
+        "checked_sessions": health.checked,
+        "size": health.size,
+        "wal_size": health.wal_size,
+        "open_mode": health.open_mode,
+        "last_change": health.last_change or None,
+        "lag_ms": {"p50": round(health.lag_p50_ms, 1), "p99": round(health.lag_p99_ms, 1)} if measured else None,
+        "longest_read_ms": round(health.longest_read_ms, 3),
+        "statements": health.statements,
+        "statements_per_minute": round(health.statements_per_minute),
+        "retries": health.retries,
+        "interruptions": {"count": health.interruptions, "newest": health.history},
+        "reconciled": health.reconciled or None,
+    }
+
+
+def lines(health: Health) -> list[str]:
+    """The report as text, a fact a line."""
+    facts: list[tuple[str, str]] = [("database", health.path), ("state", f"{health.state} {health.message}".strip())]
+    if health.state == "ok":
+        counts = ", ".join(
+            f"{'up to ' if name in health.approximate else ''}{count:,} {name}" for name, count in health.counts.items()
+        )
+        lag = f"p50 {health.lag_p50_ms:.0f} ms, p99 {health.lag_p99_ms:.0f} ms"
+        facts += [
+            ("family", f"{health.family}, opencode {', '.join(health.versions) or 'unknown'}"),
+            ("holds", counts),
+            ("size", f"{health.size:,} bytes, WAL {health.wal_size:,} bytes"),
+            (
+                "migrations",
+                f"{health.migration_count} in {health.migration_table or 'no table'}, newest {health.migration_latest}",
+            ),
+            ("hash", health.migration_hash),
+            ("opened", health.open_mode),
+            ("changes by", health.strategy),
+            ("last change", date_and_time(health.last_change) if health.last_change else "none"),
+            ("lag", lag if health.lag_p50_ms else "not measured: nothing was committed meanwhile"),
+            ("longest read", f"{health.longest_read_ms:.1f} ms"),
+            ("statements", f"{health.statements:,}, {health.statements_per_minute:,.0f} in the last minute"),
+            ("retries", f"{health.retries:,}"),
+            ("missing", ", ".join(health.missing_columns) or "no column"),
+            ("checked", f"{health.checked:,} of {health.counts.get('sessions', 0):,} sessions, row by row"),
+            ("sums", _sums(health)),
+            ("warnings", ", ".join(f"{kind} {n}" for kind, n in health.warnings.items()) or "none"),
+        ]
+    facts += [("interrupted", f"{date_and_time(one.at)} {one.words}") for one in health.history]
+    return [f"{name:>13}  {sanitize.label(value, limit=2000)}" for name, value in facts]
+
+
+def _sums(health: Health) -> str:
+    if not health.disagreeing:
+        return "columns and messages of every session agree"
+    named = ", ".join(f"{session_id} {more:+,}" for session_id, more in list(health.disagreeing.items())[:NAMED])
+    sessions = plural(len(health.disagreeing), "session")
+    return f"{sessions} whose columns count other tokens than their messages: {named}"
