@@ -18,6 +18,7 @@ import msgspec
 
 from adapter.errors import AdapterError, PayloadError, SourceUnavailable
 from adapter.events import Event, LogEntry, SessionStarted, SourceError
+from adapter.limits import ModelLimits
 from adapter.locate import locate
 from adapter.permissions import obstacle
 from adapter.source import OpencodeSource
@@ -25,7 +26,7 @@ from adapter.tailer import Batch
 from tui import sanitize
 from tui.doctor import examine, lines, report
 from tui.exit_codes import DEGRADED, OK, UNUSABLE
-from tui.safe_json import json_line
+from tui.safe_json import json_line, json_lines
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -96,10 +97,9 @@ async def _patiently(source: OpencodeSource, cursor: str | None, *, follow: bool
 
 
 def _write(found: list[Event]) -> None:
-    out = sys.stdout.buffer
-    for event in found:
-        out.write(json_line(event))
-    out.flush()
+    for lines in json_lines(found):
+        sys.stdout.buffer.write(lines)
+    sys.stdout.buffer.flush()
 
 
 def _read_cursors(file: Path | None) -> dict[str, str]:
@@ -127,7 +127,7 @@ async def tree(arguments: argparse.Namespace, paths: list[Path]) -> int:
     from tui.model.tree_json import tree as as_json
     from tui.model.tree_json import tree_text
 
-    store = Store()
+    store = Store(ModelLimits(os.environ, Path.home()))
     sources = []
     async with AsyncExitStack() as stack:
         for path in paths:
@@ -186,7 +186,7 @@ async def ls(arguments: argparse.Namespace, paths: list[Path]) -> int:
     problem = next((term.problem for term in terms if term.problem), "")
     if problem:
         return _complain(problem)
-    store = Store()
+    store = Store(ModelLimits(os.environ, Path.home()))
     async with AsyncExitStack() as stack:
         sources = [await stack.enter_async_context(_source(path, arguments)) for path in paths]
         try:
