@@ -126,7 +126,8 @@ class TurnStarted(Event, frozen=True, kw_only=True, gc=False, tag="turn_started"
     """An assistant message. `turn_seq` is its 1-based place among the session's assistant messages by
     (time_created, id), in 2.x by seq; `prompt_id` the user message it answers ("" when nothing says it). `extras` may
     hold `cwd`, `summary` (a compaction), `variant`, `status_code` of an error, while it is open `time_updated` (µs),
-    and in 2.x `retry` (the attempt) and `retry_at` (µs) while it waits to be sent again."""
+    and in 2.x `retry` (the attempt), `retry_at` (µs) and `retry_error` (at most LABEL_LIMIT characters) while it waits
+    to be sent again."""
 
     session_id: str
     turn_seq: int

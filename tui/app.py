@@ -17,7 +17,7 @@ from tui.feed import Feed
 from tui.model.nodes import ChangeSet
 from tui.model.store import Store
 from tui.protocols import SourceLike
-from tui.render.session_card import Limits, no_limits
+from tui.model.window import Limits, no_limits
 from tui.render.status import TITLE
 from tui.screens.doors import DoorScreen
 from tui.screens.help import Group, HelpScreen
@@ -63,10 +63,10 @@ class ViewerApp(App[None]):
         self.memory = memory or Memory()
         self._use_themes(self.memory.settings.theme)
         self.clock = clock
-        self.store = Store()
+        self.store = Store(limits)
         self.feed = Feed(sources, self.store, self, clock=clock, discover=discover)
         paths = tuple(str(source.path) for source in sources)
-        self.main = MainScreen(self.store, paths, self.now_us, limits, share=self.memory.settings.tree_width)
+        self.main = MainScreen(self.store, paths, self.now_us, share=self.memory.settings.tree_width)
         self.main.problem = problem
 
     def _use_themes(self, chosen: str) -> None:

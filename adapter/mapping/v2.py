@@ -250,6 +250,8 @@ def _assistant(begin: Begin, message: Assistant) -> MappedMessage:
     if message.retry is not None:
         extras["retry"] = message.retry.attempt
         extras["retry_at"] = milliseconds(message.retry.at) * 1000
+        if message.retry.error and message.retry.error.message:
+            extras["retry_error"] = tools.short(message.retry.error.message)
     turn = _started(begin, facts, _created(row, message), ended, message.agent or "", extras)
     if bent_tokens or bent_cost:
         turn.append(_log(begin, "WRN", "numbers out of range: shown as the nearest possible", row.id))

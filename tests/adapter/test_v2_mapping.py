@@ -181,7 +181,7 @@ def test_a_retry_is_told_while_it_waits() -> None:
     events = events_of(("assistant", step(retry=retry)))
     assert [(e.severity, e.message) for e in of(events, LogEntry)] == [("WRN", "retry 2: overloaded")]
     extras = one(events, TurnStarted).extras
-    assert (extras["retry"], extras["retry_at"]) == (2, 8_000_000)
+    assert (extras["retry"], extras["retry_at"], extras["retry_error"]) == (2, 8_000_000, "overloaded")
 
 
 def test_changed_files_are_a_diff_of_the_step() -> None:

@@ -13,10 +13,10 @@ from typing import Literal, NamedTuple
 from adapter.events import Usage
 from tui.export.texts import Texts
 from tui.model import rollup, state
+from tui.model.at_work import SHELLS, TASKS
 from tui.model.layout import called
 from tui.model.nodes import Op, Payload, Prompt, Session, Turn, op_id
 from tui.model.outline import outline
-from tui.model.state import SHELLS, TASKS
 from tui.model.store import Store
 from tui.render import numbers
 

@@ -1,12 +1,21 @@
-"""What is odd about a session although its state is fine: it does the same, or fails, again and again."""
+"""What is odd about a session although its state is fine: it does the same, or fails, again and again, it takes long,
+its context is nearly full."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from tui.model import rollup
+from tui.model.at_work import ASKING, TASKS, span
 from tui.model.nodes import Op, Session, find_payload
+from tui.model.thresholds import CONTEXT_NEARLY_FULL, LONG_CALL, LONG_STEP, LONG_TASK
 
+if TYPE_CHECKING:
+    from tui.model.store import Store
+
+NAMES = ("looping", "failing", "long", "full")
+"""The flags, the most telling first."""
 LOOPING_FROM = 4
 """Equal calls in a row. opencode's own guard asks at three within one message and does not look over messages."""
 FAILING_FROM = 3
@@ -16,31 +25,20 @@ REPEATABLE = frozenset({"task", "subagent", "todowrite", "todoread", "question",
 
 
 class Flag(NamedTuple):
-    """`name` is `looping` or `failing`, `subject` the tool, `times` the calls in a row."""
+    """`name` is one of NAMES; `brief` two or three words for a line; `reason` a clause for people."""
 
     name: str
-    subject: str
-    times: int
+    brief: str
+    reason: str
 
 
-def flag_of(session: Session) -> Flag | None:
-    """The flag of a session by its newest calls. Looks back only as far as they are alike."""
-    repeated = _repeated(session)
-    if repeated is not None:
-        return repeated
-    failed = 0
-    last = ""
-    for op in _calls_back(session):
-        if op.status == "running":
-            continue
-        if op.status != "failed":
-            break
-        failed += 1
-        last = last or op.name
-    return Flag("failing", last, failed) if failed >= FAILING_FROM else None
+def flags(store: Store, session: Session, now_us: int, active: bool) -> list[Flag]:
+    """The flags of a session, the most telling first; one that is not `active` can only have a full context."""
+    found = [_looping(session), _failing(session), _long(session, now_us)] if active else []
+    return [flag for flag in [*found, _full(store, session)] if flag is not None]
 
 
-def _repeated(session: Session) -> Flag | None:
+def _looping(session: Session) -> Flag | None:
     first: Op | None = None
     count = 0
     for op in _calls_back(session):
@@ -51,7 +49,55 @@ def _repeated(session: Session) -> Flag | None:
         elif _input(op) != _input(first):
             break
         count += 1
-    return Flag("looping", first.name, count) if first is not None and count >= LOOPING_FROM else None
+    if first is None or count < LOOPING_FROM:
+        return None
+    reason = f"{first.name} was called {count} times in a row with the same input"
+    return Flag("looping", f"looping? {first.name} ×{count}", reason)
+
+
+def _failing(session: Session) -> Flag | None:
+    failed = 0
+    last = ""
+    for op in _calls_back(session):
+        if op.status == "running":
+            continue
+        if op.status != "failed":
+            break
+        failed += 1
+        last = last or op.name
+    if failed < FAILING_FROM:
+        return None
+    return Flag("failing", f"failing? {last} ×{failed}", f"the last {failed} calls failed, the newest was {last}")
+
+
+def _long(session: Session, now_us: int) -> Flag | None:
+    """The open call that has run for longest beyond what is usual, else the step; a question waits for its person."""
+    turn = next(reversed(session.turns.values()), None)
+    if turn is None or turn.status != "running":
+        return None
+    calls = [op for op in turn.ops.values() if op.kind == "tool" and op.status == "running"]
+    late = [
+        (now_us - op.start_ts, op.name)
+        for op in calls
+        if op.name not in ASKING and now_us - op.start_ts >= (LONG_TASK if op.name in TASKS else LONG_CALL)
+    ]
+    if late:
+        took, name = max(late)
+        return Flag("long", f"long: {name} {span(took)}", f"{name} has run for {span(took)}")
+    ends = [op.end_ts for op in turn.ops.values() if op.kind == "tool" and op.end_ts]
+    took = now_us - max([turn.start_ts, *ends])
+    if calls or took < LONG_STEP:
+        return None
+    return Flag("long", f"long: step {span(took)}", f"the model has been at one step for {span(took)}")
+
+
+def _full(store: Store, session: Session) -> Flag | None:
+    used = rollup.context_used(session)
+    limit = rollup.context_window(store, session) if used else 0
+    if not limit or used < CONTEXT_NEARLY_FULL * limit:
+        return None
+    share = f"{100 * used / limit:.0f} %"
+    return Flag("full", f"context {share}", f"{share} of its context of {limit:,} tokens is used: compacted soon")
 
 
 def _input(op: Op) -> tuple[str, str, str, int]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import msgspec
 
 from tui.model import rollup
-from tui.model.flags import flag_of
+from tui.model.flags import NAMES, flags
 from tui.model.links import SessionKey
 from tui.model.nodes import ChangeSet, Session
 from tui.model.state import session_state
@@ -16,7 +16,7 @@ from tui.model.store import Store
 from tui.model.urgency import ACTIVE, ORDER, WAITING, WORKING
 
 KINDS = {"root": "root", "sub_agent": "subagent", "fork": "fork"}
-WORDS = ("running", *(name for name in ORDER if name != "completed"), "looping", "failing", *KINDS.values())
+WORDS = ("running", *(name for name in ORDER if name != "completed"), *NAMES, *KINDS.values())
 """What can stand behind `is:`: `running` for whatever is at work, the names of the states and of the flags, the kinds
 of sessions."""
 
@@ -101,8 +101,7 @@ def card_of(store: Store, session: Session, now_us: int) -> Card:
         words.add("running")
     elif state in WAITING:
         words.add("waiting")
-    if state in ACTIVE and (flag := flag_of(session)) is not None:
-        words.add(flag.name)
+    words |= {flag.name for flag in flags(store, session, now_us, state in ACTIVE)}
     tree = rollup.subtree(store, session)
     tools = {op.name.lower() for turn in session.turns.values() for op in turn.ops.values() if op.kind == "tool"}
     return Card(

@@ -154,6 +154,13 @@ def context_used(session: Session) -> int:
     return next((turn.usage.total for turn in reversed(session.turns.values()) if turn.usage.output), 0)
 
 
+def context_window(store: Store, session: Session) -> int:
+    """The tokens that the model of the newest step can take, 0 when that is not known."""
+    newest = next(reversed(session.turns.values()), None)
+    alias, model = (newest.provider_alias, newest.model) if newest is not None else ("", "")
+    return store.limits(alias or session.provider_alias, model or session.model)
+
+
 class FileSum(NamedTuple):
     """Lines that the calls of a session added to and removed from one file."""
 

@@ -8,33 +8,17 @@ says so. An op or turn that has ended has the name of its end: `completed`, `fai
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from tui.model.at_work import State as State  # for everybody who asks this module
+from tui.model.at_work import model_at_work, retrying, running_tool, span, watch
 from tui.model.nodes import Key, Op, Prompt, Session, Turn
-from tui.model.rollup import subtree
-from tui.model.thresholds import (
-    BETWEEN_LIMIT,
-    LOOK_BELOW,
-    ORPHANED_AFTER,
-    PERMISSION_AFTER,
-    SECOND,
-    SHELL_ORPHANED_AFTER,
-    SHELL_STALLED_AFTER,
-    STALLED_AFTER,
-    WAITING_DOUBTED_AFTER,
-    WAITING_ORPHANED_AFTER,
-)
+from tui.model.thresholds import BETWEEN_LIMIT, LOOK_BELOW
 from tui.model.urgency import ACTIVE, urgency
 
 if TYPE_CHECKING:
     from tui.model.store import Store
 
-SHELLS = frozenset({"bash", "shell"})
-ASKING = frozenset({"question", "plan_exit"})
-"""Tools that run only while a person is being asked."""
-TASKS = frozenset({"task", "subagent"})
-GATED = SHELLS | TASKS | {"edit", "write", "multiedit", "patch", "apply_patch"}
-"""Tools that write metadata, or end, at once when they are allowed to start; others are slow for honest reasons."""
 GO_ON = frozenset({"tool-calls", "unknown"})
 """Values of `finish` after which opencode's loop takes another step (session/prompt.ts)."""
 
@@ -42,32 +26,8 @@ _SHOWN_THROUGH = frozenset({"waiting", "permission", "stalled", "orphaned"})
 """States of a sub-agent that are the states of the call, too; while one writes or thinks, its parent runs a tool."""
 
 
-class State(NamedTuple):
-    """`name` is a word of `urgency.ORDER`; `reason` a clause for people; `since` the time (µs) it began, 0 unknown;
-    `inferred` when the rows do not prove it; `subject` what it is about: a tool, an error, a sub-agent."""
-
-    name: str
-    reason: str
-    since: int
-    inferred: bool = False
-    subject: str = ""
-
-
 _DELEGATED = State("delegated", "", 0)
 """Of a session that only waits for open sessions below it, while those are asked: they answer for it."""
-
-
-def span(us: int) -> str:
-    """A duration in words: `9 s`, `4 min 10 s`, `2 h 3 min`, `5 days`."""
-    seconds = max(0, us) // SECOND
-    minutes, hours = seconds // 60, seconds // 3600
-    if seconds < 60:
-        return f"{seconds} s"
-    if minutes < 60:
-        return f"{minutes} min {seconds % 60} s" if seconds % 60 else f"{minutes} min"
-    if hours < 48:
-        return f"{hours} h {minutes % 60} min" if minutes % 60 else f"{hours} h"
-    return f"{hours // 24} days"
 
 
 # -- sessions ---------------------------------------------------------------------------------------------------
@@ -95,6 +55,8 @@ def _session(store: Store, session: Session, now_us: int, look: bool) -> State:
         return State("idle", "reverted: the messages after that point go with the next prompt", session.last_ts)
     prompt = unanswered(session)
     turn = newest_turn(session)
+    if told_idle(session):
+        return _told_idle(store, session, turn, now_us, look)
     if turn is not None and (prompt is None or open_ops(turn) or turn.status == "running"):
         return _newest_turn(store, session, turn, now_us, look)
     if prompt is not None:
@@ -106,11 +68,23 @@ def is_open(session: Session) -> bool:
     """False when no passing of time can change the session's state: nothing in it waits to go on."""
     if session.final_status == "completed" or not session.loaded or session.extras.get("revert_message_id"):
         return False
+    if told_idle(session):
+        return False
     turn = newest_turn(session)
     return unanswered(session) is not None or (
         turn is not None
         and (turn.status == "running" or bool(open_ops(turn)) or (turn.status == "completed" and turn.finish in GO_ON))
     )
+
+
+def told_idle(session: Session) -> bool:
+    """Whether opencode itself has written that nothing goes on (2.x: `idle_outcome`, `idle_ts`), after all that the
+    session was asked and began since."""
+    idle_ts = session.extras.get("idle_ts")
+    if not session.extras.get("idle_outcome") or not isinstance(idle_ts, int):
+        return False
+    prompt, turn = next(reversed(session.prompts.values()), None), newest_turn(session)
+    return idle_ts >= max(prompt.ts if prompt else 0, turn.start_ts if turn else 0)
 
 
 def loudest(store: Store, session: Session, now_us: int) -> tuple[Session, State]:
@@ -177,7 +151,7 @@ def _unanswered(store: Store, session: Session, prompt: Prompt, now_us: int) -> 
         state = State("compacting", f"the context is to be compacted, asked for {waited} ago", prompt.ts)
     else:
         state = State("starting", f"the prompt has had no answer for {waited}", prompt.ts)
-    return _watch(store, session, state, "a prompt is unanswered", now_us)
+    return watch(store, session, state, "a prompt is unanswered", now_us)
 
 
 def _newest_turn(store: Store, session: Session, turn: Turn, now_us: int, look: bool) -> State:
@@ -200,6 +174,23 @@ def _newest_turn(store: Store, session: Session, turn: Turn, now_us: int, look: 
     if turn.finish == "content-filter":
         return State("idle", "its answer was stopped by the provider's filter", turn.end_ts, subject="content-filter")
     return State("idle", f"it answered {span(now_us - turn.end_ts)} ago", turn.end_ts)
+
+
+_OUTCOMES = {"succeeded": "idle", "failed": "failed", "interrupted": "aborted"}
+"""opencode's word for how a run ended (2.x, session_v2.idle_outcome) -> the state."""
+
+
+def _told_idle(store: Store, session: Session, turn: Turn | None, now_us: int, look: bool) -> State:
+    """The end that opencode wrote down, where the newest step does not say more."""
+    if turn is not None and turn.status != "running" and not open_ops(turn):
+        state = _turn(store, session, turn, now_us, look)
+        if state.name != "completed":
+            return state
+        if turn.finish not in GO_ON:
+            return _newest_turn(store, session, turn, now_us, look)
+    outcome, since = str(session.extras["idle_outcome"]), int(session.extras["idle_ts"])
+    name = _OUTCOMES.get(outcome, "idle")
+    return State(name, f"opencode says that it {outcome} {span(now_us - since)} ago", since)
 
 
 # -- prompts, turns, ops ----------------------------------------------------------------------------------------
@@ -245,8 +236,10 @@ def _turn(store: Store, session: Session, turn: Turn, now_us: int, look: bool) -
         return State(
             "orphaned", "never closed, and later steps follow: opencode was probably killed", turn.start_ts, True
         )
-    state = _model_at_work(turn, now_us)
-    return _watch(store, session, state, "a step is marked running", now_us)
+    if turn.extras.get("retry"):
+        return retrying(store, session, turn, now_us)
+    state = model_at_work(turn, now_us)
+    return watch(store, session, state, "a step is marked running", now_us)
 
 
 def op_state(store: Store, session: Session, op: Op, now_us: int) -> State:
@@ -308,7 +301,7 @@ def _own_child(store: Store, session: Session, op: Op) -> Session | None:
 def _running_op(store: Store, session: Session, turn: Turn, op: Op, now_us: int) -> State:
     ran = span(now_us - op.start_ts)
     if op.kind == "tool":
-        return _running_tool(store, session, op, now_us)
+        return running_tool(store, session, op, now_us)
     if op.kind == "text":
         state = State("writing", f"the model has been writing for {ran}", op.start_ts)
     elif op.kind == "reasoning":
@@ -318,80 +311,5 @@ def _running_op(store: Store, session: Session, turn: Turn, op: Op, now_us: int)
     elif op.kind == "session":
         state = State("tool", f"sub-agent {op.label or op.name} has run for {ran}", op.start_ts, subject=op.name)
     else:
-        state = _model_at_work(turn, now_us)
-    return _watch(store, session, state, f"{op.name or op.kind} is marked running", now_us)
-
-
-def _running_tool(store: Store, session: Session, op: Op, now_us: int) -> State:
-    name = f"{op.namespace}: {op.name}" if op.namespace else op.name
-    ran_us = now_us - op.start_ts
-    ran = span(ran_us)
-    if op.extras.get("phase") == "pending":
-        state = State(
-            "writing", f"the model has been writing the arguments of {name} for {ran}", op.start_ts, subject=name
-        )
-        return _watch(store, session, state, f"{name} is marked pending", now_us)
-    if op.name in ASKING:
-        state = State("waiting", f"{name} has waited for an answer for {ran}", op.start_ts, subject=op.label or name)
-        return _doubt_waiting(state, ran_us)
-    if op.name in GATED and not op.extras.get("running") and not op.child_session_id and ran_us >= PERMISSION_AFTER:
-        reason = f"{name} was called {ran} ago and has not begun: it probably waits for permission"
-        state = State("permission", reason, op.start_ts, True, op.label or name)
-        return _doubt_waiting(state, ran_us)
-    if op.name in SHELLS:
-        quiet = "" if op.extras.get("output_bytes") else " with no output"
-        state = State("tool", f"{name} has run for {ran}{quiet}", op.start_ts, subject=name)
-        limits = (SHELL_STALLED_AFTER, SHELL_ORPHANED_AFTER)
-        return _watch(store, session, state, f"{name} is marked running", now_us, limits)
-    state = State("tool", f"{name} has run for {ran}", op.start_ts, subject=name)
-    return _watch(store, session, state, f"{name} is marked running", now_us)
-
-
-def _doubt_waiting(state: State, waited_us: int) -> State:
-    if waited_us >= WAITING_ORPHANED_AFTER:
-        reason = f"{state.reason}; after so long opencode was probably closed"
-        return State("orphaned", reason, state.since, True, state.subject)
-    if waited_us >= WAITING_DOUBTED_AFTER:
-        return state._replace(reason=f"{state.reason}, unless opencode was closed", inferred=True)
-    return state
-
-
-def _model_at_work(turn: Turn, now_us: int) -> State:
-    """What the model does in a step without a running call, by the newest part that is open."""
-    if turn.extras.get("summary") or turn.agent == "compaction":
-        return State("compacting", f"the context has been compacted for {span(now_us - turn.start_ts)}", turn.start_ts)
-    newest: Op | None = None
-    for op in reversed(turn.ops.values()):
-        if op.kind in ("text", "reasoning", "tool") and newest is None:
-            newest = op
-        if op.kind in ("text", "reasoning") and op.status == "running":
-            name, word = ("writing", "writing") if op.kind == "text" else ("thinking", "thinking")
-            return State(name, f"the model has been {word} for {span(now_us - op.start_ts)}", op.start_ts)
-    if newest is None:
-        waited = span(now_us - turn.start_ts)
-        return State(
-            "starting", f"the model has not answered for {waited}; a retry would leave no trace", turn.start_ts
-        )
-    done = newest.name if newest.kind == "tool" else newest.kind
-    ended = newest.end_ts or newest.start_ts
-    return State("between", f"{done} ended {span(now_us - ended)} ago, the step goes on", ended)
-
-
-def _watch(
-    store: Store,
-    session: Session,
-    state: State,
-    claim: str,
-    now_us: int,
-    limits: tuple[int, int] = (STALLED_AFTER, ORPHANED_AFTER),
-) -> State:
-    """Doubts an active state when nothing has been committed for long, by the session or by anything below it: a parent
-    that waits for its sub-agent is as alive as that one."""
-    quiet = now_us - subtree(store, session).last_ts
-    stalled, orphaned = limits
-    if quiet >= orphaned:
-        reason = f"no commit for {span(quiet)} while {claim}: opencode was probably killed"
-        return State("orphaned", reason, now_us - quiet, True, state.subject)
-    if quiet >= stalled:
-        return State("stalled", f"{state.reason}; no commit for {span(quiet)}", now_us - quiet, True, state.subject)
-    return state
+        state = model_at_work(turn, now_us)
+    return watch(store, session, state, f"{op.name or op.kind} is marked running", now_us)

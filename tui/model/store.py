@@ -28,6 +28,7 @@ from tui.model.links import Links, SessionKey
 from tui.model.logbook import LogBook
 from tui.model.nodes import ChangeSet, Key, Log, Op, Prompt, Session, Turn, op_id
 from tui.model.settle import settle
+from tui.model.window import Limits, no_limits
 
 
 class Store:
@@ -35,10 +36,11 @@ class Store:
 
     `links`, `finals` and `homes` (the message of each op) belong to `apply.py`. `kids` is a cache of `children_of`,
     `usages`, `subtrees` and `outlines` are caches of `rollup.py` and `outline.py`; they are emptied where something
-    changed.
+    changed. `limits` knows the context windows of models.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits = no_limits) -> None:
+        self.limits = limits
         self.sessions: dict[SessionKey, Session] = {}
         self.books: dict[str, LogBook] = {}
         self.kids: dict[SessionKey, list[Session]] = {}

@@ -25,6 +25,16 @@ WAITING_DOUBTED_AFTER = 30 * MINUTE
 WAITING_ORPHANED_AFTER = 12 * 60 * MINUTE
 """Nobody comes back to a question after half a day without opencode having been closed."""
 
+LONG_CALL = 10 * MINUTE
+"""bash ends itself after two minutes unless the model asked for more, and nearly every other call takes seconds."""
+LONG_TASK = 30 * MINUTE
+"""A sub-agent works through many calls; half an hour of one is worth a look."""
+LONG_STEP = 10 * MINUTE
+"""One request to a model, its calls left out, takes seconds to a few minutes."""
+CONTEXT_NEARLY_FULL = 0.8
+"""Share of the window. opencode compacts when no room for an answer is left (at 90 % of 200,000 tokens); from here on
+one long output is enough to get there."""
+
 LOOK_BELOW = 200
 """Sessions below a call that are asked what they do: far more than anybody nests or starts at once, and a bound on what
 one row may cost."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from tui.model.at_work import ASKING
 from tui.model.facts import updated_at
 from tui.model.nodes import Op, Session, Turn
-from tui.model.state import ASKING
 
 Interval = tuple[int, int]
 """From and to, µs UTC."""

@@ -13,10 +13,10 @@ from tui.render.glyphs import UNICODE, Glyphs, mark
 from tui.render.labelled import error_lines, model_words, payload_lines, row, state_line, time_lines, usage_lines
 from tui.render.lines import Line
 from tui.render.project import project_card
-from tui.render.session_card import Limits, no_limits, session_card
+from tui.render.session_card import session_card
 
 
-def overview(store: Store, key: Key, now_us: int, glyphs: Glyphs = UNICODE, limits: Limits = no_limits) -> list[Line]:
+def overview(store: Store, key: Key, now_us: int, glyphs: Glyphs = UNICODE) -> list[Line]:
     """The facts of the node as lines; empty when the node is gone."""
     if key.kind == "project":
         return project_card(store, key, now_us)
@@ -24,7 +24,7 @@ def overview(store: Store, key: Key, now_us: int, glyphs: Glyphs = UNICODE, limi
     if session is None:
         return []
     if key.kind == "session":
-        return session_card(store, session, now_us, glyphs, limits)
+        return session_card(store, session, now_us, glyphs)
     if key.kind == "prompt" and (prompt := store.prompt(key)) is not None:
         return _prompt(store, session, prompt, now_us, glyphs)
     if key.kind == "turn" and (turn := store.turn(key)) is not None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from tui.model import rollup, state
+from tui.model.flags import flags
 from tui.model.nodes import Session
 from tui.model.store import Store
 from tui.model.timing import Timing, copied_turns, timing
@@ -23,16 +22,8 @@ FILES = 8
 LEAST = 50_000
 """µs below which a share of the time is not worth a word."""
 
-Limits = Callable[[str, str], int]
-"""Provider and model -> the size of its context window in tokens, 0 where that is not known."""
 
-
-def no_limits(_provider: str, _model: str) -> int:
-    """Knows no limit of any model."""
-    return 0
-
-
-def session_card(store: Store, session: Session, now_us: int, glyphs: Glyphs, limits: Limits) -> list[Line]:
+def session_card(store: Store, session: Session, now_us: int, glyphs: Glyphs) -> list[Line]:
     """All facts of a session, each only where there is one."""
     now = state.session_state(store, session, now_us)
     active = now.name in ACTIVE
@@ -43,10 +34,12 @@ def session_card(store: Store, session: Session, now_us: int, glyphs: Glyphs, li
         [],
         state_line(now, now_us, glyphs),
     ]
+    for flag in flags(store, session, now_us, active):
+        lines.append(row("flag", (flag.name, "warn"), (f"  {flag.reason}", "dim")))
     lines += error_lines(session.error_class, session.error_message)
     lines += _money(store, session)
     lines += _tokens(store, session)
-    lines += _context(session, limits)
+    lines += _context(store, session)
     lines += _time(timing(session, now_us, active))
     lines += time_lines(session.start_ts, max(session.last_ts, session.updated_ts), now_us, active)[:1]
     lines += _changed(session)
@@ -99,12 +92,11 @@ def _tokens(store: Store, session: Session) -> list[Line]:
     return lines
 
 
-def _context(session: Session, limits: Limits) -> list[Line]:
+def _context(store: Store, session: Session) -> list[Line]:
     sizes = rollup.contexts(session)
     if not sizes:
         return []
-    used, newest = rollup.context_used(session), next(reversed(session.turns.values()))
-    limit = limits(newest.provider_alias or session.provider_alias, newest.model or session.model)
+    used, limit = rollup.context_used(session), rollup.context_window(store, session)
     spans: list[Span | str] = [f"{numbers.tokens(used)}"]
     if limit:
         share = used / limit

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import msgspec
 
 from adapter.references import build
+from tui.model.at_work import SHELLS, TASKS
 from tui.model.layout import called
 from tui.model.nodes import Key, Op, Payload, Session, Turn, find_payload
 from tui.model.outline import outline
-from tui.model.state import SHELLS, TASKS
 from tui.model.store import Store
 from tui.render.lines import Line, Span, width_of
 

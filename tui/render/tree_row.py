@@ -13,7 +13,7 @@ from rich.style import Style
 
 from adapter.events import Usage
 from tui.model import rollup, state
-from tui.model.flags import flag_of
+from tui.model.flags import flags
 from tui.model.layout import called
 from tui.model.nodes import Op, Row, Session, Turn
 from tui.model.outline import outline
@@ -163,7 +163,7 @@ def state_words(now: State, session: Session | None = None) -> str:
 
     With the session that it is the state of, a running tool is named with what it works on, a question with its words.
     """
-    words = mark(now.name).word
+    words = now.subject if now.name == "starting" and now.subject else mark(now.name).word
     if session is not None and now.subject and now.name in WAITING:
         return f"{words}{'?' if now.inferred else ''}: {now.subject}"
     if now.name == "tool":
@@ -202,7 +202,7 @@ def _session(store: Store, session: Session, row: Row, now_us: int, glyphs: Glyp
     note: list[Span] = [("  fork", "dim")] if session.kind == "fork" else []
     if running or now.name == "orphaned":
         note.append((f"  {state_words(now, owner)}", look.role))
-        note += _said(now, owner)
+        note += _said(store, now, owner, now_us)
     elif now.name == "failed":
         note.append((f"  {now.reason or 'failed'}", "bad"))
     elif now.name == "aborted":
@@ -232,11 +232,11 @@ def _shown_state(store: Store, session: Session, row: Row, now_us: int) -> tuple
     return session, state.session_state(store, session, now_us)
 
 
-def _said(now: State, session: Session) -> list[Span]:
-    """What follows the state of a session at work: that it goes round in circles, and its last words while it runs no
-    tool that says what it does."""
-    flag = flag_of(session) if now.name in ACTIVE else None
-    spans: list[Span] = [(f"  {flag.name}? {flag.subject} ×{flag.times}", "warn")] if flag is not None else []
+def _said(store: Store, now: State, session: Session, now_us: int) -> list[Span]:
+    """What follows the state of a session at work: its flags, and its last words while it runs no tool that says what
+    it does."""
+    odd = flags(store, session, now_us, True) if now.name in ACTIVE else []
+    spans: list[Span] = [(f"  {flag.brief}", "warn") for flag in odd]
     said = summaries.last_words(session) if now.name in _WORDLESS else ""
     return [*spans, (f"  {said}", "dim")] if said else spans
 
@@ -338,7 +338,7 @@ def _sub_agent(store: Store, session: Session, op: Op, child: Session, row: Row,
     if running:
         owner, inner = _shown_state(store, child, row, now_us)
         note.append((f"  {state_words(inner, owner)}", mark(inner.name).role))
-        note += _said(inner, owner)
+        note += _said(store, inner, owner, now_us)
     note += summaries.tail(op)
     tree = rollup.subtree(store, child)
     end = now_us if running else op.end_ts or max(child.last_ts, child.updated_ts)

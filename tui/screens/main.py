@@ -21,7 +21,6 @@ from tui.model.tally import Tally
 from tui.render import filter_line, keys
 from tui.render.breadcrumb import breadcrumb
 from tui.render.health import Lags
-from tui.render.session_card import Limits, no_limits
 from tui.render.status import Status
 from tui.render.tabs import NAMES
 from tui.render.tree_row import heading
@@ -68,13 +67,11 @@ class MainScreen(DoorScreen):
         store: Store,
         paths: tuple[str, ...],
         now: Callable[[], int],
-        limits: Limits = no_limits,
         *,
         share: int = 0,
     ) -> None:
         super().__init__()
         self.share = share
-        self.limits = limits
         self.store = store
         self.rows = VisibleRows(store)
         self.tally = Tally(store)
@@ -97,7 +94,7 @@ class MainScreen(DoorScreen):
             FixedLines([[]], id="where"),
             id="left",
         )
-        yield Panes(left, Detail(self.store, self.now, self.limits, id="detail"), share=self.share, id="panes")
+        yield Panes(left, Detail(self.store, self.now, id="detail"), share=self.share, id="panes")
         yield HealthPane(id="health")
         yield KeyBar(keys.TREE, id="keys")
 

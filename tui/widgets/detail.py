@@ -22,7 +22,6 @@ from tui.render.document import Joined, Painted, Text
 from tui.render.labelled import LABEL_WIDTH
 from tui.render.lines import Line, folded, width_of
 from tui.render.search import found_line
-from tui.render.session_card import Limits, no_limits
 from tui.widgets.fixed_lines import FixedLines
 from tui.widgets.search_view import SearchView
 
@@ -70,13 +69,10 @@ class Detail(Vertical):
         source: str
         text: tabs.Text
 
-    def __init__(
-        self, store: Store, now: Callable[[], int], limits: Limits = no_limits, *, id: str | None = None
-    ) -> None:
+    def __init__(self, store: Store, now: Callable[[], int], *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.store = store
         self.now = now
-        self.limits = limits
         self.key: Key | None = None
         self.wanted = tabs.OVERVIEW
         self.tabs: tabs.Tabs = {}
@@ -194,7 +190,7 @@ class Detail(Vertical):
         self._in_sight = []
         tab = self.tab
         if tab == tabs.OVERVIEW:
-            lines: Text = self._folded(detail.overview(self.store, self.key, self.now(), limits=self.limits))
+            lines: Text = self._folded(detail.overview(self.store, self.key, self.now()))
         elif tab == tabs.RAW and not self.tabs[tab]:
             lines = payload.read(tabs.record(self.store, self.key), "json")
         else:
@@ -253,7 +249,7 @@ class Detail(Vertical):
         if self.key is None:
             return None
         if self.tab == tabs.OVERVIEW:
-            return Painted(detail.overview(self.store, self.key, self.now(), limits=self.limits)).words()
+            return Painted(detail.overview(self.store, self.key, self.now())).words()
         if any(self._texts.get(text.slot, (None, ""))[0] is None for text in self.tabs[self.tab]):
             return None
         return self.view.lines.words()

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from adapter.events import Event
-from tests.tui.model.builders import SOURCE, at, op, op_end, session, store_of, turn
-from tui.model.flags import Flag, flag_of
+from adapter.events import Event, Usage
+from tests.tui.model.builders import SOURCE, at, op, op_end, session, store_of, turn, turn_end
+from tui.model.flags import NAMES, Flag, flags
 from tui.model.index import card_of
 
 
@@ -25,14 +25,28 @@ def calls(*specs: dict[str, Any]) -> list[Event]:
     return events
 
 
-def flag(*specs: dict[str, Any]) -> Flag | None:
-    return flag_of(store_of(*calls(*specs)).sessions[SOURCE, "s1"])
+def found(*events: Event, now: float = 0, active: bool = True, window: int = 0) -> list[Flag]:
+    store = store_of(*events)
+    store.limits = lambda provider, model: window
+    return flags(store, store.sessions[SOURCE, "s1"], at(now), active)
+
+
+def flag(*specs: dict[str, Any]) -> tuple[str, str] | None:
+    told = found(*calls(*specs))
+    assert len(told) < 2
+    return (told[0].brief, told[0].reason) if told else None
 
 
 def test_the_same_call_over_four_steps_is_a_loop_and_over_three_is_not() -> None:
     assert flag({}, {}, {}) is None
-    assert flag({}, {}, {}, {}) == Flag("looping", "bash", 4)
-    assert flag({"label": "ls"}, {}, {}, {}, {}, {}) == Flag("looping", "bash", 5)
+    assert flag({}, {}, {}, {}) == (
+        "looping? bash ×4",
+        "bash was called 4 times in a row with the same input",
+    )
+    assert flag({"label": "ls"}, {}, {}, {}, {}, {}) == (
+        "looping? bash ×5",
+        "bash was called 5 times in a row with the same input",
+    )
 
 
 @pytest.mark.parametrize("other", [{"label": "npm run"}, {"name": "grep"}, {"name": "task"}, {"label": ""}])
@@ -48,12 +62,57 @@ def test_tools_that_are_rightly_called_again_do_not_loop(name: str) -> None:
 def test_three_failures_in_a_row_are_told_with_the_newest_tool() -> None:
     bad = [{"label": str(n), "status": "failed", "name": name} for n, name in enumerate(("read", "edit", "bash"))]
     assert flag({}, *bad[:2], {"label": "now"}) is None
-    assert flag({}, *bad, {"label": "now"}) == Flag("failing", "bash", 3)
+    assert flag({}, *bad, {"label": "now"}) == ("failing? bash ×3", "the last 3 calls failed, the newest was bash")
     assert flag(*bad, {"label": "good"}, {"label": "now"}) is None
 
 
 def test_a_session_without_calls_has_no_flag() -> None:
     assert flag() is None
+
+
+@pytest.mark.parametrize(
+    ("name", "quiet", "told", "reason"),
+    [
+        ("bash", 599, 600, "bash has run for 10 min"),
+        ("webfetch", 599, 4000, "webfetch has run for 1 h 6 min"),
+        ("task", 1799, 1800, "task has run for 30 min"),
+    ],
+)
+def test_a_call_far_beyond_what_is_usual_is_long(name: str, quiet: float, told: float, reason: str) -> None:
+    events = calls({"name": name})
+    assert found(*events, now=10 + quiet) == []
+    assert [one.reason for one in found(*events, now=10 + told)] == [reason]
+    assert found(*events, now=10 + told, active=False) == []
+
+
+def test_a_question_is_never_too_long_for_the_model() -> None:
+    assert found(*calls({"name": "question"}), now=90_000) == []
+
+
+def test_a_step_is_long_by_the_time_that_the_model_took_since_its_last_call() -> None:
+    begun = [session(), turn("a1", 1, 10)]
+    assert found(*begun, now=10 + 599) == []
+    assert [one.reason for one in found(*begun, now=10 + 600)] == ["the model has been at one step for 10 min"]
+    called = [*begun, op("p1", "a1", "tool", 1, 20, name="bash"), op_end("p1", "a1", "tool", 1, 500)]
+    assert found(*called, now=10 + 600) == []
+    assert [one.name for one in found(*called, now=500 + 600)] == ["long"]
+    assert found(*called, turn_end("a1", 1, 510), now=5000) == []
+
+
+def test_a_context_is_full_from_four_fifths_of_a_window_that_is_known() -> None:
+    usage = Usage(input=10_000, cache_read=69_000, output=999)
+    events = [session(), turn("a1", 1, 3), turn_end("a1", 1, 5, usage=usage)]
+    assert found(*events) == []
+    assert found(*events, window=100_000) == []
+    for active in (True, False):
+        (one,) = found(*events, window=99_000, active=active)
+        assert one == Flag("full", "context 81 %", "81 % of its context of 99,000 tokens is used: compacted soon")
+
+
+def test_every_flag_is_told_and_the_most_telling_first() -> None:
+    bad = [{"status": "failed"}] * 4
+    events = [*calls(*bad, {}), turn_end("a4", 4, 49, usage=Usage(input=90, output=1))]
+    assert [one.name for one in found(*events, now=5000, window=100)] == list(NAMES)
 
 
 def test_a_flag_can_be_filtered_while_the_session_is_at_work() -> None:

@@ -179,6 +179,94 @@ TABLE = [
 ]
 
 
+RETRY = {"retry": 3, "retry_at": at(60), "retry_error": "overloaded"}
+IDLE_AT_8 = {"idle_outcome": "interrupted", "idle_ts": at(8)}
+TABLE += [
+    # what only 2.x writes
+    (
+        "a retry waits",
+        [*ASKED, turn("a1", 1, 3, "u1", extras=RETRY)],
+        48,
+        "starting",
+        False,
+        "retrying, attempt 3, next in 12 s: overloaded",
+    ),
+    (
+        "a retry is due",
+        [*ASKED, turn("a1", 1, 3, "u1", extras=RETRY)],
+        61,
+        "starting",
+        False,
+        "retrying, attempt 3: overloaded",
+    ),
+    (
+        "a retry far away is no silence",
+        [*ASKED, turn("a1", 1, 3, "u1", extras={"retry": 1, "retry_at": at(3600)})],
+        3660,
+        "starting",
+        False,
+        "retrying, attempt 1",
+    ),
+    (
+        "a retry that never came",
+        [*ASKED, turn("a1", 1, 3, "u1", extras=RETRY)],
+        60 + 11 * MINUTE,
+        "orphaned",
+        True,
+        "no commit for 11 min while a retry is due",
+    ),
+    ("told to have ended", [*tool("bash"), session(extras=IDLE_AT_8)], 9, "aborted", False, "interrupted 1 s ago"),
+    (
+        "told to have failed",
+        [*STEP, session(extras={"idle_outcome": "failed", "idle_ts": at(8)})],
+        9,
+        "failed",
+        False,
+        "opencode says that it failed 1 s ago",
+    ),
+    (
+        "told to be done, last step called tools",
+        [*CALLED, session(extras={"idle_outcome": "succeeded", "idle_ts": at(8)})],
+        9,
+        "idle",
+        False,
+        "opencode says that it succeeded 1 s ago",
+    ),
+    (
+        "told to be done, answered",
+        [*DONE, session(extras={"idle_outcome": "succeeded", "idle_ts": at(8)})],
+        9,
+        "idle",
+        False,
+        "it answered 4 s ago",
+    ),
+    (
+        "failed and told so",
+        [*STEP, turn_end("a1", 1, 5, status="failed", error="APIError"), session(extras=IDLE_AT_8)],
+        9,
+        "failed",
+        False,
+        "APIError",
+    ),
+    (
+        "asked again since it was idle",
+        [*DONE, session(extras=IDLE_AT_8), prompt("u2", 9)],
+        10,
+        "starting",
+        False,
+        "no answer for 1 s",
+    ),
+    (
+        "a step since it was idle",
+        [*DONE, session(extras=IDLE_AT_8), turn("a2", 2, 9, "u1")],
+        10,
+        "starting",
+        False,
+        "not answered for 1 s",
+    ),
+]
+
+
 @pytest.mark.parametrize(
     ("events", "now", "name", "inferred", "reason"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE]
 )

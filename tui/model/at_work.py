@@ -1,0 +1,139 @@
+"""What goes on in an open call or step, in words, and when that is doubted because nothing is written for long."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from tui.model.nodes import Op, Session, Turn
+from tui.model.rollup import subtree
+from tui.model.thresholds import (
+    ORPHANED_AFTER,
+    PERMISSION_AFTER,
+    SECOND,
+    SHELL_ORPHANED_AFTER,
+    SHELL_STALLED_AFTER,
+    STALLED_AFTER,
+    WAITING_DOUBTED_AFTER,
+    WAITING_ORPHANED_AFTER,
+)
+
+if TYPE_CHECKING:
+    from tui.model.store import Store
+
+SHELLS = frozenset({"bash", "shell"})
+ASKING = frozenset({"question", "plan_exit"})
+"""Tools that run only while a person is being asked."""
+TASKS = frozenset({"task", "subagent"})
+GATED = SHELLS | TASKS | {"edit", "write", "multiedit", "patch", "apply_patch"}
+"""Tools that write metadata, or end, at once when they are allowed to start; others are slow for honest reasons."""
+
+
+class State(NamedTuple):
+    """`name` is a word of `urgency.ORDER`; `reason` a clause for people; `since` the time (µs) it began, 0 unknown;
+    `inferred` when the rows do not prove it; `subject` what it is about: a tool, an error, a sub-agent."""
+
+    name: str
+    reason: str
+    since: int
+    inferred: bool = False
+    subject: str = ""
+
+
+def span(us: int) -> str:
+    """A duration in words: `9 s`, `4 min 10 s`, `2 h 3 min`, `5 days`."""
+    seconds = max(0, us) // SECOND
+    minutes, hours = seconds // 60, seconds // 3600
+    if seconds < 60:
+        return f"{seconds} s"
+    if minutes < 60:
+        return f"{minutes} min {seconds % 60} s" if seconds % 60 else f"{minutes} min"
+    if hours < 48:
+        return f"{hours} h {minutes % 60} min" if minutes % 60 else f"{hours} h"
+    return f"{hours // 24} days"
+
+
+def running_tool(store: Store, session: Session, op: Op, now_us: int) -> State:
+    name = f"{op.namespace}: {op.name}" if op.namespace else op.name
+    ran_us = now_us - op.start_ts
+    ran = span(ran_us)
+    if op.extras.get("phase") == "pending":
+        state = State(
+            "writing", f"the model has been writing the arguments of {name} for {ran}", op.start_ts, subject=name
+        )
+        return watch(store, session, state, f"{name} is marked pending", now_us)
+    if op.name in ASKING:
+        state = State("waiting", f"{name} has waited for an answer for {ran}", op.start_ts, subject=op.label or name)
+        return _doubt_waiting(state, ran_us)
+    if op.name in GATED and not op.extras.get("running") and not op.child_session_id and ran_us >= PERMISSION_AFTER:
+        reason = f"{name} was called {ran} ago and has not begun: it probably waits for permission"
+        state = State("permission", reason, op.start_ts, True, op.label or name)
+        return _doubt_waiting(state, ran_us)
+    if op.name in SHELLS:
+        quiet = "" if op.extras.get("output_bytes") else " with no output"
+        state = State("tool", f"{name} has run for {ran}{quiet}", op.start_ts, subject=name)
+        limits = (SHELL_STALLED_AFTER, SHELL_ORPHANED_AFTER)
+        return watch(store, session, state, f"{name} is marked running", now_us, limits)
+    state = State("tool", f"{name} has run for {ran}", op.start_ts, subject=name)
+    return watch(store, session, state, f"{name} is marked running", now_us)
+
+
+def _doubt_waiting(state: State, waited_us: int) -> State:
+    if waited_us >= WAITING_ORPHANED_AFTER:
+        reason = f"{state.reason}; after so long opencode was probably closed"
+        return State("orphaned", reason, state.since, True, state.subject)
+    if waited_us >= WAITING_DOUBTED_AFTER:
+        return state._replace(reason=f"{state.reason}, unless opencode was closed", inferred=True)
+    return state
+
+
+def model_at_work(turn: Turn, now_us: int) -> State:
+    """What the model does in a step without a running call, by the newest part that is open."""
+    if turn.extras.get("summary") or turn.agent == "compaction":
+        return State("compacting", f"the context has been compacted for {span(now_us - turn.start_ts)}", turn.start_ts)
+    newest: Op | None = None
+    for op in reversed(turn.ops.values()):
+        if op.kind in ("text", "reasoning", "tool") and newest is None:
+            newest = op
+        if op.kind in ("text", "reasoning") and op.status == "running":
+            name, word = ("writing", "writing") if op.kind == "text" else ("thinking", "thinking")
+            return State(name, f"the model has been {word} for {span(now_us - op.start_ts)}", op.start_ts)
+    if newest is None:
+        waited = span(now_us - turn.start_ts)
+        return State(
+            "starting", f"the model has not answered for {waited}; a retry would leave no trace", turn.start_ts
+        )
+    done = newest.name if newest.kind == "tool" else newest.kind
+    ended = newest.end_ts or newest.start_ts
+    return State("between", f"{done} ended {span(now_us - ended)} ago, the step goes on", ended)
+
+
+def retrying(store: Store, session: Session, turn: Turn, now_us: int) -> State:
+    """A request that the provider refused and that is sent again; only 2.x tells. The wait may be long and is nothing
+    to be doubted; what comes after it is."""
+    at = turn.extras.get("retry_at")
+    at = at if isinstance(at, int) else 0
+    error = str(turn.extras.get("retry_error") or "")
+    words = f"retrying, attempt {turn.extras['retry']}" + (f", next in {span(at - now_us)}" if at > now_us else "")
+    state = State("starting", f"{words}: {error}" if error else words, turn.start_ts, subject="retrying")
+    return watch(store, session, state, "a retry is due", now_us, waited_until=at)
+
+
+def watch(
+    store: Store,
+    session: Session,
+    state: State,
+    claim: str,
+    now_us: int,
+    limits: tuple[int, int] = (STALLED_AFTER, ORPHANED_AFTER),
+    waited_until: int = 0,
+) -> State:
+    """Doubts an active state when nothing has been committed for long, by the session or by anything below it: a parent
+    that waits for its sub-agent is as alive as that one. Silence up to `waited_until` (µs) is what was announced."""
+    quiet = now_us - max(subtree(store, session).last_ts, waited_until)
+    stalled, orphaned = limits
+    if quiet >= orphaned:
+        reason = f"no commit for {span(quiet)} while {claim}: opencode was probably killed"
+        return State("orphaned", reason, now_us - quiet, True, state.subject)
+    if quiet >= stalled:
+        return State("stalled", f"{state.reason}; no commit for {span(quiet)}", now_us - quiet, True, state.subject)
+    return state
