@@ -97,8 +97,8 @@ async def _patiently(source: OpencodeSource, cursor: str | None, *, follow: bool
 
 
 def _write(found: list[Event]) -> None:
-    for lines in json_lines(found):
-        sys.stdout.buffer.write(lines)
+    for piece in json_lines(found):
+        sys.stdout.buffer.write(piece)
     sys.stdout.buffer.flush()
 
 

@@ -9,6 +9,7 @@
 | fields | the arguments of a call: one field a paragraph, texts as they are |
 | json | JSON as it is, indented |
 | todo | a todo list |
+| question | what opencode asks, with the choices |
 | task | the answer of a sub-agent |
 | attachment | a file that came with a prompt or a result |
 | "" | fields when it is a JSON object, else terminal |
@@ -33,6 +34,7 @@ from tui.render.document import Document, Painted, spans_of
 from tui.render.fields import fields
 from tui.render.lines import Line
 from tui.render.markdown import Markdown
+from tui.render.questions import question_lines
 from tui.render.terminal import Terminal
 from tui.render.todo import todo_lines
 
@@ -88,7 +90,9 @@ def read(text: str, look: str = "") -> Shown:
         return Document.read(text)
     if look == "todo" and (lines := todo_lines(text)) is not None:
         return Painted(lines)
-    if look in ("json", "fields", "todo") or (look == "" and text[:1] in ("{", "[")):
+    if look == "question" and (lines := question_lines(text)) is not None:
+        return Painted(lines)
+    if look in ("json", "fields", "todo", "question") or (look == "" and text[:1] in ("{", "[")):
         return _json(text, look != "json")
     return Terminal.read(text)
 

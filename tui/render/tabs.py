@@ -46,7 +46,7 @@ def tabs_of(store: Store, key: Key) -> Tabs:
     """Overview and Raw of every node, and of the others those that have something on them."""
     session = store.session_of(key)
     if session is None:
-        return {}
+        return {OVERVIEW: []} if key.kind == "project" else {}
     row = row_payload(store, key)
     tabs: Tabs = {
         OVERVIEW: [],
@@ -129,7 +129,8 @@ def record(store: Store, key: Key) -> str:
 def _input(store: Store, session: Session, key: Key) -> list[Text]:
     if key.kind == "op":
         op = store.op(key)
-        return [_text(p, "fields") for p in op.payloads.values() if p.kind == "tool_request"] if op else []
+        look = "question" if op is not None and op.name == "question" else "fields"
+        return [_text(p, look) for p in op.payloads.values() if p.kind == "tool_request"] if op else []
     if key.kind == "prompt":
         prompt = store.prompt(key)
     elif key.kind == "session":

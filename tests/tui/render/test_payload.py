@@ -30,7 +30,7 @@ def test_a_text_of_several_lines_keeps_them() -> None:
 
 
 @pytest.mark.parametrize("text", ["{not json", "[" * 100_000, '"just a string"', ""])
-@pytest.mark.parametrize("look", ["", "json", "fields", "todo", "attachment"])
+@pytest.mark.parametrize("look", ["", "json", "fields", "todo", "question", "attachment"])
 def test_what_is_not_what_it_seems_is_shown_as_it_is(text: str, look: str) -> None:
     assert "".join(said(text, look))[:10] == text[:10]
 
@@ -83,6 +83,29 @@ def test_todo_items_have_their_states() -> None:
         "2 of 6 done", "", "✓ read  high", "► write", "◦ test  low", "⊘ drop  cancelled",
         "◦ odd  so\N{REPLACEMENT CHARACTER}what", "◦ ",
     ]  # fmt: skip
+
+
+def test_a_question_is_shown_with_its_choices() -> None:
+    colour = {
+        "header": "Colour",
+        "question": "Which colour\x1b[31m do you want?",
+        "options": [{"label": "Red", "description": "the warm one"}, {"label": "Blue"}],
+        "multiple": True,
+    }
+    assert said(json.dumps({"questions": [colour, {"question": "Sure?", "options": ["yes"]}]}), "question") == [
+        "Colour",
+        "Which colour do you want?  more than one may be chosen",
+        "  - Red  the warm one",
+        "  - Blue",
+        "",
+        "Sure?",
+        "  - yes",
+    ]
+
+
+@pytest.mark.parametrize("text", ['{"questions": 5}', '{"questions": [1]}', "[]", "{}"])
+def test_questions_of_another_shape_are_shown_as_they_are(text: str) -> None:
+    assert "".join(said(text, "question")) == "".join(said(text, "fields"))
 
 
 @pytest.mark.parametrize("text", ['{"todos": 5}', '{"todos": [1]}', "[]", "{}"])
