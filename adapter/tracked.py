@@ -274,7 +274,7 @@ def _told(groups: Groups) -> frozenset[tuple[str, str]]:
                 told.add((key, "turn"))
             elif isinstance(event, PayloadRef):
                 prompt = event.payload_kind == "user_prompt"
-                told.add((key, "prompt" if prompt else sys.intern(event.uri.rpartition("=")[2])))
+                told.add((key, "prompt" if prompt else sys.intern(event.uri.rpartition("&")[2])))
     return frozenset(told)
 
 

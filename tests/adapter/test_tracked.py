@@ -143,13 +143,23 @@ def test_a_prompt_whose_text_arrives_is_not_taken_back() -> None:
     assert {type(event) for event in events} == {PayloadRef}
 
 
-def test_a_part_that_becomes_one_of_another_type_takes_its_op_back() -> None:
-    text, call = {"type": "text", "text": ""}, {"type": "tool", "tool": "bash", "state": {"status": "running"}}
-    session = tracked(message_row("msg_1", {"role": "assistant"}, [text]))
-    events = session.update([message_row("msg_1", {"role": "assistant"}, [call])], {"msg_1"})
+ANOTHER_TYPE = [
+    ({"type": "text", "text": ""}, {"type": "tool", "tool": "bash", "state": {"status": "running"}}, "tool"),
+    # The reference of the new one names a field that is called as the old type.
+    ({"type": "text", "text": ""}, {"type": "reasoning", "text": "Hm."}, "reasoning"),
+    ({"type": "reasoning", "text": "Hm."}, {"type": "text", "text": "Hm."}, "text"),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "kind"), ANOTHER_TYPE)
+def test_a_part_that_becomes_one_of_another_type_takes_its_op_back(
+    before: dict[str, Any], after: dict[str, Any], kind: str
+) -> None:
+    session = tracked(message_row("msg_1", {"role": "assistant"}, [before]))
+    events = session.update([message_row("msg_1", {"role": "assistant"}, [after])], {"msg_1"})
     assert events is not None
     assert [type(event) for event in events[:1]] == [OpRemoved]
-    assert [event.op_kind for event in events if isinstance(event, OpStarted)] == ["tool"]
+    assert [event.op_kind for event in events if isinstance(event, OpStarted)] == [kind]
 
 
 @pytest.mark.parametrize("roles", [("assistant", "user"), ("user", "assistant"), ("assistant", "?"), ("user", "?")])

@@ -4,7 +4,6 @@ it does the followed model is what a cold load gives."""
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -294,60 +293,3 @@ async def test_the_numbers_are_read_after_a_commit_only(tmp_path: Path, monkeypa
             opencode.prompt(session)
             await follower.equals_cold_load()
             assert any("event_sequence" in sql for sql in seen)
-
-
-@pytest.mark.parametrize("seed", range(4))
-async def test_after_any_of_many_random_writes_the_model_is_that_of_a_cold_load(tmp_path: Path, seed: int) -> None:
-    chance = random.Random(seed)
-    beside = "plain" if seed % 2 else ""
-    with Writer2x(tmp_path / "opencode.db", beside=beside) as opencode:
-        opencode.session()
-        async with Follower(opencode.path) as follower:
-            await follower.until(lambda: bool(follower.batches))
-            for _ in range(30):
-                # A frozen clock makes many writes fall into one millisecond.
-                opencode.ms = now_ms() if chance.random() < 0.7 else None
-                for _ in range(chance.randint(1, 4)):
-                    write_something(opencode, chance)
-                await follower.equals_cold_load()
-
-
-def write_something(opencode: Writer2x, chance: random.Random) -> None:
-    """One random thing that 2.x may do."""
-    alive = [m for m, s in opencode.messages.items() if s in opencode.sessions and exists(opencode, m)]
-    what = chance.random()
-    if what < 0.1 or not opencode.sessions:
-        opencode.session(f"Session {chance.random():.4f}", chance.choice([None, *opencode.sessions]))
-    elif what < 0.45 or not alive:
-        session = chance.choice(opencode.sessions)
-        kind = chance.choice(["user", "assistant", "assistant", "synthetic", "shell", "compaction", "idle", "system"])
-        opencode.add(session, kind, some_data(kind, chance))
-    elif what < 0.85:
-        message = chance.choice(alive[-3:] if chance.random() < 0.7 else alive)
-        ((kind,),) = opencode.run(f"SELECT type FROM session_message WHERE id = '{message}'")
-        opencode.rewrite(message, some_data(kind, chance))
-    elif what < 0.93:
-        opencode.go_back_to(chance.choice(alive))
-    elif what < 0.97:
-        opencode.change_session(chance.choice(opencode.sessions), title=f"Title {chance.random():.4f}")
-    else:
-        opencode.remove_session(chance.choice(opencode.sessions))
-
-
-def exists(opencode: Writer2x, message: str) -> bool:
-    return bool(opencode.run(f"SELECT 1 FROM session_message WHERE id = '{message}'"))
-
-
-def some_data(kind: str, chance: random.Random) -> dict[str, Any]:
-    words = f"{chance.random():.6f}"
-    if kind == "assistant":
-        texts = [{"type": "text", "text": words} for _ in range(chance.randint(0, 2))]
-        status = chance.choice(["streaming", "running", "completed", "error"])
-        tools = [call(status, chance.choice(["shell", "read"]))] if chance.random() < 0.6 else []
-        completed = 2000 if chance.random() < 0.5 else 0
-        return step(*texts, *tools, completed=completed, tokens=chance.randint(0, 99))
-    if kind == "shell":
-        return {"command": words, "status": chance.choice(["running", "exited"]), "time": {"created": 5}}
-    if kind == "compaction":
-        return {"status": chance.choice(["running", "completed"]), "reason": "auto", "summary": words}
-    return {"text": words, "outcome": chance.choice(["succeeded", "failed"]), "time": {"created": 5}}
