@@ -153,20 +153,20 @@ async def test_a_search_goes_to_the_hits_one_after_the_other_and_round() -> None
     async with reading(LONG) as (app, pilot):
         view = app.main.detail.view
         await pilot.press("slash", *"needle")
-        assert view.at == 50
+        assert view.at == (50, 0)
         assert "line 50 needle" in shown(app)
-        assert "/needle  1 of 10 lines" in shown(app)
+        assert "/needle  1 of 10" in shown(app)
         await pilot.press("enter")
         assert app.focused is view
         await pilot.press("n", "n")
         await pilot.pause()
-        assert (view.at, view.place) == (250, 3)
+        assert (view.at, view.place) == ((250, 0), 3)
         await pilot.press("N", "N", "N")
         await pilot.pause()
-        assert (view.at, view.place) == (950, 10)
-        assert "10 of 10 lines  over the end" in shown(app)
+        assert (view.at, view.place) == ((950, 0), 10)
+        assert "10 of 10  over the end" in shown(app)
         await pilot.press("n")
-        assert view.at == 50
+        assert view.at == (50, 0)
 
 
 async def test_escape_ends_the_search_and_only_then_goes_back_to_the_tree() -> None:
@@ -187,10 +187,27 @@ async def test_a_search_starts_where_the_reader_is_and_takes_case_when_it_is_giv
         view = app.main.detail.view
         view.scroll_to(y=320, animate=False)
         await pilot.press("slash", *"needle")
-        assert (view.at, view.place) == (350, 4)
+        assert (view.at, view.place) == ((350, 0), 4)
         await pilot.press("enter", "slash", *(["backspace"] * 6), *"Needle")
         await pilot.pause()
         assert list(view.hits) == [1000]
+
+
+async def test_every_hit_of_a_line_is_counted_and_gone_to() -> None:
+    async with reading("a needle, a needle\nnone\nneedle") as (app, pilot):
+        view = app.main.detail.view
+        await pilot.press("slash", *"needle", "enter")
+        await pilot.pause()
+        assert "1 of 3" in shown(app)
+        here = [["match-here", "match"], ["match", "match-here"]]
+        for place, roles in enumerate(here):
+            assert (view.at, view.place) == ((0, place), place + 1)
+            assert [role for _, role in view.line_at(0) if role.startswith("match")] == roles
+            await pilot.press("n")
+        assert (view.at, view.place) == ((2, 0), 3)
+        assert [role for _, role in view.line_at(0) if role.startswith("match")] == ["match", "match"]
+        await pilot.press("N")
+        assert view.at == (0, 1)
 
 
 async def test_what_is_not_there_is_said() -> None:
@@ -228,7 +245,7 @@ async def test_a_search_follows_a_text_that_grows() -> None:
         await pilot.press("slash", *"needle", "enter")
         source.texts[f"{FIELD}.metadata.output"] = "needle 1\nneedle 2\nneedle 3"
         feed(app, looping(size=5))
-        await until(pilot, lambda: "1 of 3 lines" in shown(app))
+        await until(pilot, lambda: "1 of 3" in shown(app))
 
 
 async def test_a_session_that_takes_long_to_add_up_is_added_up_less_often(monkeypatch: pytest.MonkeyPatch) -> None:

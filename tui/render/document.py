@@ -17,6 +17,9 @@ from tui.render.lines import Line, Span, cut_out, plain, wrap
 WRAP_LIMIT = 300_000
 """Characters that are broken to the pane; a longer text scrolls sideways, so that its size costs nothing."""
 
+OWN = -1
+"""In the place of the first character of a piece: the document laid the piece out itself."""
+
 Range = tuple[int, int]
 """From and to (exclusive), in characters of a line."""
 
@@ -41,12 +44,16 @@ class Text(Sequence[Line]):
         return self.line(index)
 
     def find(self, pattern: re.Pattern[str], start: int, stop: int) -> list[int]:
-        """The lines from `start` to `stop` in which the pattern is, ascending."""
-        return [index for index in range(start, min(stop, len(self))) if pattern.search(plain(self.line(index)))]
+        """The lines from `start` to `stop` in which the pattern begins, ascending; a line comes once for each time."""
+        return [index for index in range(start, min(stop, len(self))) for _ in self.begins(index, pattern)]
 
     def ranges(self, index: int, pattern: re.Pattern[str]) -> list[Range]:
         """Where in a line the pattern is."""
         return [match.span() for match in pattern.finditer(plain(self.line(index))) if match.end() > match.start()]
+
+    def begins(self, index: int, pattern: re.Pattern[str]) -> list[Range]:
+        """Those of `ranges` that begin in the line: in a broken text the first may be the rest of one above."""
+        return self.ranges(index, pattern)
 
     def words(self) -> Iterator[str]:
         """All lines as clean text, nothing cut: what is copied and saved."""
@@ -100,6 +107,10 @@ class Document(Text):
         """Cells by which the continuation of a broken line is moved in; -1 for a line that must not be broken."""
         return 0
 
+    def laid_out(self, index: int, width: int) -> list[Line] | None:
+        """The lines that stand for a line at a width when it is not simply broken; None when it is."""
+        return None
+
     def wrapped(self, width: int) -> Text:
         """The lines broken at `width` cells when the text is short enough, else this document as it is."""
         if self.size > WRAP_LIMIT:
@@ -119,10 +130,8 @@ class Document(Text):
         while match is not None:
             line += whole.count("\n", at, match.start())
             found.append(line)
-            # One hit a line is enough.
-            at = whole.find("\n", match.end()) + 1
-            line += 1
-            match = pattern.search(whole, at) if at else None
+            at = match.start()
+            match = pattern.search(whole, match.end())
         return found
 
     def words(self) -> Iterator[str]:
@@ -130,7 +139,8 @@ class Document(Text):
 
 
 class Wrapped(Text):
-    """The lines of another text broken at a width; found and marked as if they were not."""
+    """The lines of another text broken at a width; found and marked as if they were not. Lines that the text lays out
+    itself are found and marked one by one."""
 
     def __init__(self, source: Document | Painted, width: int) -> None:
         self.source = source
@@ -142,6 +152,11 @@ class Wrapped(Text):
             self._break(index, source.line(index), width)
 
     def _break(self, index: int, line: Line, width: int) -> None:
+        own = self.source.laid_out(index, width) if isinstance(self.source, Document) else None
+        if own is not None:
+            self._pieces += own
+            self._places += [(index, OWN, 0)] * len(own)
+            return
         hanging = self.source.hanging(index) if isinstance(self.source, Document) else 0
         hanging = hanging if hanging < width // 2 else 0
         text = plain(line)
@@ -171,17 +186,33 @@ class Wrapped(Text):
         while index < min(stop, len(self)):
             source = self._places[index][0]
             end = self._first[source + 1] if source + 1 < len(self._first) else len(self)
-            hits = self.source.ranges(source, pattern)
+            hits = [] if self._places[index][1] == OWN else self.source.ranges(source, pattern)
             for piece in range(index, min(end, stop)):
-                _, at, _ = self._places[piece]
-                after = self._places[piece + 1][1] if piece + 1 < end else at + sum(len(t) for t, _ in self[piece]) + 1
-                if any(at <= begin < after for begin, _ in hits):
-                    found.append(piece)
+                if self._places[piece][1] == OWN:
+                    found += [piece] * len(super().ranges(piece, pattern))
+                else:
+                    found += [piece] * len(self._beginning(piece, hits))
             index = end
         return found
 
+    def _beginning(self, piece: int, hits: list[Range]) -> list[Range]:
+        """Those of the hits in a line that begin in one of its pieces, or in the space behind it."""
+        source, at, _ = self._places[piece]
+        last = piece + 1 == len(self._places) or self._places[piece + 1][0] != source
+        return [hit for hit in hits if at <= hit[0] and (last or hit[0] < self._places[piece + 1][1])]
+
+    def begins(self, index: int, pattern: re.Pattern[str]) -> list[Range]:
+        source, at, indent = self._places[index]
+        if at == OWN:
+            return super().ranges(index, pattern)
+        length = sum(len(text) for text, _ in self._pieces[index]) - indent
+        hits = self._beginning(index, self.source.ranges(source, pattern))
+        return [(min(length, begin - at) + indent, min(length, end - at) + indent) for begin, end in hits]
+
     def ranges(self, index: int, pattern: re.Pattern[str]) -> list[Range]:
         source, at, indent = self._places[index]
+        if at == OWN:
+            return super().ranges(index, pattern)
         length = sum(len(text) for text, _ in self._pieces[index]) - indent
         shifted = [(begin - at, end - at) for begin, end in self.source.ranges(source, pattern)]
         return [
@@ -222,6 +253,10 @@ class Joined(Text):
     def ranges(self, index: int, pattern: re.Pattern[str]) -> list[Range]:
         part = self._part(index)
         return self._parts[part].ranges(index - self._starts[part], pattern)
+
+    def begins(self, index: int, pattern: re.Pattern[str]) -> list[Range]:
+        part = self._part(index)
+        return self._parts[part].begins(index - self._starts[part], pattern)
 
     def words(self) -> Iterator[str]:
         for part in self._parts:

@@ -16,12 +16,11 @@ def pattern_of(words: str) -> re.Pattern[str] | None:
 
 
 def found_line(words: str, place: int, count: int, share: float, wrapped: bool) -> Line:
-    """`place` is the number of the hit that is shown (0 none) of `count` lines; `share` (0 to 1) of the text has been
+    """`place` is the number of the hit that is shown (0 none) of `count`; `share` (0 to 1) of the text has been
     searched; `wrapped` when the last step went over an end."""
     spans: list[Span] = [(f" /{sanitize.label(words, 60)}  ", "key")]
     if count:
-        lines = "line" if count == 1 else "lines"
-        spans.append((f"{place:,} of {count:,} {lines}" if place else f"in {count:,} {lines}", "text"))
+        spans.append((f"{place:,} of {count:,}" if place else f"{count:,} found", "text"))
     elif share >= 1:
         spans.append(("not in this text", "warn"))
     if share < 1:

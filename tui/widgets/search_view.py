@@ -24,7 +24,11 @@ painted one."""
 
 
 class SearchView(LineView):
-    """A LineView with a search: hits are lines, all of them marked, one of them the place where `step` goes on from."""
+    """A LineView with a search: every place where the words are is marked, one of them is where `step` goes on from.
+
+    `hits` has the line of each of them, ascending; `at` is the line of the one that is shown, and its place among those
+    of the line.
+    """
 
     class Searched(Message):
         """The number of hits, the place or the progress is different now."""
@@ -33,7 +37,7 @@ class SearchView(LineView):
         super().__init__(id=id)
         self.words = ""
         self.hits = array("L")
-        self.at: int | None = None
+        self.at: tuple[int, int] | None = None
         self.wrapped = False
         self._pattern: re.Pattern[str] | None = None
         self._next = 0
@@ -44,8 +48,8 @@ class SearchView(LineView):
     @property
     def place(self) -> int:
         """The number of the hit that is shown, from 1; 0 none."""
-        index = bisect_left(self.hits, self.at) if self.at is not None else len(self.hits)
-        return index + 1 if index < len(self.hits) and self.hits[index] == self.at else 0
+        index = self._index()
+        return 0 if index is None else index + 1
 
     @property
     def share(self) -> float:
@@ -65,17 +69,26 @@ class SearchView(LineView):
             self.at = self.at if keep else None
             self._begin(None)
 
+    def _index(self) -> int | None:
+        """Where in `hits` the one that is shown is; None when it is not there (any more)."""
+        if self.at is None:
+            return None
+        line, nth = self.at
+        index = bisect_left(self.hits, line) + nth
+        return index if index < len(self.hits) and self.hits[index] == line else None
+
     def step(self, count: int) -> None:
         """Goes to the next hit (1) or the one before (-1), over the ends."""
         if not self.hits:
             return
-        if self.at is None:
-            here = self.scroll_offset.y
-            index = bisect_left(self.hits, here) if count > 0 else bisect_right(self.hits, here) - 1
+        index = self._index()
+        if index is not None:
+            index += count
         else:
-            index = bisect_right(self.hits, self.at) if count > 0 else bisect_left(self.hits, self.at) - 1
+            here = self.scroll_offset.y if self.at is None else self.at[0]
+            index = bisect_left(self.hits, here) if count > 0 else bisect_right(self.hits, here) - 1
         self.wrapped = not 0 <= index < len(self.hits)
-        self._go(self.hits[index % len(self.hits)])
+        self._go(index % len(self.hits))
 
     def _begin(self, origin: int | None) -> None:
         """Searches from the first line; goes to the first hit at or behind `origin`, unless that is None."""
@@ -114,24 +127,25 @@ class SearchView(LineView):
             if index < len(self.hits) or done:
                 self.wrapped = index == len(self.hits)
                 self._origin = None
-                self._go(self.hits[index % len(self.hits)])
+                self._go(index % len(self.hits))
         self.post_message(self.Searched())
 
-    def _go(self, line: int) -> None:
+    def _go(self, index: int) -> None:
         """Brings a hit into sight, sideways too."""
-        before, self.at = self.at, line
+        line = self.hits[index]
+        nth = index - bisect_left(self.hits, line)
+        before, self.at = self.at, (line, nth)
         top, height, width = self.scroll_offset.y, self.size.height, self.size.width
         if not top <= line < top + height:
             self.scroll_to(y=max(0, line - height // 3), animate=False)
         assert self._pattern is not None
-        ranges = self.lines.ranges(line, self._pattern)
-        start, stop = (width_of(cut_out(self.lines[line], 0, place)) for place in ranges[0]) if ranges else (0, 0)
+        places = self.lines.begins(line, self._pattern)[nth : nth + 1]
+        start, stop = (width_of(cut_out(self.lines[line], 0, at)) for at in places[0]) if places else (0, 0)
         if not self.offset_x <= start <= stop <= self.offset_x + width:
             self.offset_x = 0 if stop <= width else max(0, start - width // 3)
             self.refresh()
-        for changed in (before, line):
-            if changed is not None:
-                self.refresh_line(changed)
+        for changed in {line, before[0] if before is not None else line}:
+            self.refresh_line(changed)
         self.post_message(self.Searched())
 
     def line_at(self, index: int) -> Line:
@@ -139,4 +153,9 @@ class SearchView(LineView):
         if self._pattern is None:
             return line
         ranges = self.lines.ranges(index, self._pattern)
-        return marked(line, ranges, "match-here" if index == self.at else "match") if ranges else line
+        if not ranges:
+            return line
+        line = marked(line, ranges, "match")
+        if self.at is None or index != self.at[0]:
+            return line
+        return marked(line, self.lines.begins(index, self._pattern)[self.at[1] : self.at[1] + 1], "match-here")

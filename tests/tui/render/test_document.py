@@ -21,9 +21,9 @@ def hits(text: Text, pattern: re.Pattern[str] = NEEDLE) -> list[int]:
 
 
 @pytest.mark.parametrize("kind", [Document, Terminal, Markdown])
-def test_a_search_finds_lines(kind: type[Document]) -> None:
+def test_a_search_finds_every_time_that_a_line_has_it(kind: type[Document]) -> None:
     text = kind.read("a\nNeedle and needle\n\nb\na needle")
-    assert hits(text) == [1, 4]
+    assert hits(text) == [1, 1, 4]
     assert text.find(NEEDLE, 2, 4) == []
     assert text.ranges(1, NEEDLE) == [(0, 6), (11, 17)]
 
@@ -39,8 +39,9 @@ def test_a_phrase_is_found_over_a_break() -> None:
     assert [plain(line) for line in broken] == ["say the two", "words here"]
     pattern = re.compile("two words")
     assert hits(broken, pattern) == [0]
-    assert broken.ranges(0, pattern) == [(8, 11)]
+    assert broken.ranges(0, pattern) == broken.begins(0, pattern) == [(8, 11)]
     assert broken.ranges(1, pattern) == [(0, 5)]
+    assert broken.begins(1, pattern) == []
 
 
 def test_marks_are_moved_with_the_indent() -> None:
@@ -73,7 +74,8 @@ def test_a_search_in_slices_is_the_search_of_the_whole(text: str, width: int, ne
     for shown in (Document.read(text), Wrapped(Markdown.read(text), width), Terminal.read(text)):
         whole = hits(shown, pattern)
         assert [hit for at in range(0, len(shown), 3) for hit in shown.find(pattern, at, at + 3)] == whole
-        assert all(shown.ranges(hit, pattern) for hit in whole)
+        assert all(len(shown.begins(hit, pattern)) == whole.count(hit) for hit in whole)
+        assert len(whole) == sum(len(shown.begins(index, pattern)) for index in range(len(shown)))
         for index, line in enumerate(shown):
             for start, stop in shown.ranges(index, pattern):
                 assert 0 <= start < stop <= len(plain(line))

@@ -31,9 +31,9 @@ def test_no_words_look_for_nothing() -> None:
 @pytest.mark.parametrize(
     ("state", "words"),
     [
-        ((3, 17, 1.0, False), " /x\N{REPLACEMENT CHARACTER}  3 of 17 lines"),
-        ((1, 1, 1.0, True), " /x\N{REPLACEMENT CHARACTER}  1 of 1 line  over the end"),
-        ((0, 1200, 0.456, False), " /x\N{REPLACEMENT CHARACTER}  in 1,200 lines  searching, 46%"),
+        ((3, 17, 1.0, False), " /x\N{REPLACEMENT CHARACTER}  3 of 17"),
+        ((1, 1, 1.0, True), " /x\N{REPLACEMENT CHARACTER}  1 of 1  over the end"),
+        ((0, 1200, 0.456, False), " /x\N{REPLACEMENT CHARACTER}  1,200 found  searching, 46%"),
         ((0, 0, 1.0, False), " /x\N{REPLACEMENT CHARACTER}  not in this text"),
         ((0, 0, 0.1, False), " /x\N{REPLACEMENT CHARACTER}    searching, 10%"),
     ],
