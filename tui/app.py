@@ -8,45 +8,44 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar
 
 from textual.app import App, SystemCommand
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
+from textual.filter import LineFilter
 from textual.screen import Screen
 
 from adapter.health import Health
-from tui import themes
+from tui import bindings, terminal_signals, themes
 from tui.feed import Feed
+from tui.keymap import NONE, Keymap
 from tui.model.nodes import ChangeSet
+from tui.model.notices import Notices
 from tui.model.store import Store
-from tui.protocols import SourceLike
 from tui.model.window import Limits, no_limits
+from tui.protocols import SourceLike
+from tui.render.glyphs import plain
+from tui.render.help import key_name
 from tui.render.status import TITLE
-from tui.screens.doors import DoorScreen
-from tui.screens.help import Group, HelpScreen
+from tui.screens.help import HelpScreen
 from tui.screens.main import MainScreen
 from tui.screens.palette import Palette
 from tui.settings import Memory
 from tui.widgets.detail import Detail
-from tui.widgets.filter_bar import FilterInput
 from tui.widgets.health_pane import HealthPane
-from tui.widgets.jumping_tree import JumpingTree
-from tui.widgets.line_view import LineView
 from tui.widgets.panes import Panes
+from tui.widgets.plain_filter import PlainFilter
 from tui.widgets.session_tree import SessionTree
 
 
 class ViewerApp(App[None]):
     """The program. `clock` gives unix seconds; `problem` is what to say before the first source answers;
     `discover` is asked from time to time for sources that have appeared since; `limits` knows the models' context
-    windows; `memory` holds the user's choices and keeps new ones."""
+    windows; `memory` holds the user's choices and keeps new ones; `keymap` has the user's own keys; `encoding` is that
+    of the terminal where it is not UTF-8; with `notify` a bell calls back to what is over or waits."""
 
     CSS_PATH = "viewer.tcss"
     TITLE = TITLE
     COMMANDS: ClassVar = {Palette}
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("question_mark", "help", "help", id="help", show=False),
-        Binding("T", "next_theme", "colours: dark, light, high contrast, the terminal's", id="theme", show=False),
-        Binding("q", "quit", "quit", id="quit", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings.APP
 
     def __init__(
         self,
@@ -57,16 +56,24 @@ class ViewerApp(App[None]):
         discover: Callable[[], Sequence[SourceLike]] | None = None,
         limits: Limits = no_limits,
         memory: Memory | None = None,
+        keymap: Keymap = NONE,
+        encoding: str = "",
+        notify: bool = False,
     ) -> None:
         # Under NO_COLOR Textual turns colours into greys; only those of the terminal itself does it leave away.
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
         self.memory = memory or Memory()
         self._use_themes(self.memory.settings.theme)
+        chosen = self.memory.settings.glyphs
+        self._plain = PlainFilter(encoding) if chosen == "ascii" or (encoding and not chosen) else None
+        self.keymap = keymap
+        self.set_keymap(keymap.keys)
         self.clock = clock
         self.store = Store(limits)
+        self.notices = Notices(self.store, self.now_us()) if notify else None
         self.feed = Feed(sources, self.store, self, clock=clock, discover=discover)
         paths = tuple(str(source.path) for source in sources)
-        self.main = MainScreen(self.store, paths, self.now_us, share=self.memory.settings.tree_width)
+        self.main = MainScreen(self.store, paths, self.now_us, self.memory.settings, keymap)
         self.main.problem = problem
 
     def _use_themes(self, chosen: str) -> None:
@@ -85,17 +92,77 @@ class ViewerApp(App[None]):
     async def on_mount(self) -> None:
         # What arrives before the screen stands would find nobody to tell.
         await self.push_screen(self.main)
+        self._tell(terminal_signals.SAVE_TITLE + terminal_signals.set_title(self.TITLE))
+        self._welcome()
+        if self.notices is not None:
+            self.set_interval(1, self._watch_time)
         self.feed.attach()
         self.run_worker(self.feed.run, name="feed", thread=True, exit_on_error=True)
 
     def on_unmount(self) -> None:
         self.feed.stop()
+        self._tell(terminal_signals.RESTORE_TITLE)
+
+    def _welcome(self) -> None:
+        """One line at the start: what is wrong with the user's files, why sessions may be missing, or, once in a life,
+        the keys to begin with."""
+        settings, problems = self.memory.settings, self.keymap.problems
+        words: list[str] = []
+        if problems:
+            more = f" (and {len(problems) - 1} more: see the help)" if len(problems) > 1 else ""
+            words.append(f"keymap: {problems[0]}{more}")
+        if self.memory.problem:
+            words.append(self.memory.problem)
+        if settings.filter:
+            words.append(f"the filter of last time is on: {self._key('pane.back')} takes it away")
+        if self.memory.path is not None and not settings.hint_seen and not words:
+            named = [("help.open", "shows every key"), ("filter.open", "filters the sessions"), ("quit", "quits")]
+            words.append(", ".join([*(f"{self._key(name)} {what}" for name, what in named), "ctrl+p finds anything"]))
+            self._remember(hint_seen=True)
+        if words:
+            self.main.say("; ".join(words))
+
+    def _key(self, name: str) -> str:
+        """The first key of a binding, as it is printed."""
+        return key_name(self.keymap.of(bindings.by_id(name)).split(",")[0])
+
+    def _remember(self, **changes: object) -> None:
+        """Keeps a choice, and says so once when it cannot be kept."""
+        before = self.memory.problem
+        self.memory.remember(**changes)
+        if self.memory.problem != before and self.main.is_mounted:
+            self.main.say(self.memory.problem)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Textual's own, and last the one for terminals without our glyphs."""
+        return [*super().get_line_filters(), *([self._plain] if self._plain is not None else [])]
+
+    def _tell(self, sequence: str) -> None:
+        """Sends the terminal something that is not on the screen."""
+        if self._driver is not None and not self.is_headless and not self.is_web:
+            self._driver.write(sequence)
 
     # --- the feed tells --------------------------------------------------------------------------------------
 
     def changed(self, changes: ChangeSet) -> bool:
         """The model changed."""
+        if self.notices is not None:
+            self.notices.update(changes, self.now_us())
+            self._notify()
         return self.main.changed(changes) if self.main.is_mounted else False
+
+    def _watch_time(self) -> None:
+        if self.notices is not None:
+            self.notices.tick(self.now_us())
+            self._notify()
+
+    def _notify(self) -> None:
+        words = self.notices.due(self.now_us()) if self.notices is not None else ""
+        if words:
+            self._tell(terminal_signals.notice(self._shown(words), in_tmux="TMUX" in os.environ))
+
+    def _shown(self, words: str) -> str:
+        return words if self._plain is None else plain(words, self._plain.encoding)
 
     def health_changed(self, healths: dict[str, Health]) -> None:
         """A source has news about itself; one that works takes an old problem back."""
@@ -129,7 +196,15 @@ class ViewerApp(App[None]):
 
     def on_panes_divided(self, message: Panes.Divided) -> None:
         if message.done:
-            self.memory.remember(tree_width=message.share)
+            self._remember(tree_width=message.share)
+
+    def on_main_screen_arranged(self, message: MainScreen.Arranged) -> None:
+        how = message.arrangement
+        self._remember(filter=message.filter, order=how.order, by_project=how.by_project)
+
+    def on_main_screen_counted(self, message: MainScreen.Counted) -> None:
+        words = terminal_signals.title(message.running, message.waiting)
+        self._tell(terminal_signals.set_title(self._shown(words)))
 
     def on_health_pane_opened(self, _message: HealthPane.Opened) -> None:
         self.feed.probe()
@@ -143,7 +218,7 @@ class ViewerApp(App[None]):
 
     def watch_theme(self, name: str) -> None:
         if self.is_running and not self.no_color:
-            self.memory.remember(theme=name)
+            self._remember(theme=name)
 
     def action_next_theme(self) -> None:
         if self.no_color:
@@ -153,22 +228,4 @@ class ViewerApp(App[None]):
         self.main.say(f"theme: {self.theme}")
 
     def action_help(self) -> None:
-        self.push_screen(HelpScreen(key_groups()))
-
-
-def key_groups() -> list[Group]:
-    """Every key with its meaning, from the bindings themselves."""
-    parts: list[tuple[str, list[BindingType]]] = [
-        ("Everywhere", [*MainScreen.BINDINGS, *ViewerApp.BINDINGS]),
-        ("In the tree", list(SessionTree.BINDINGS)),
-        ("Finding", list(JumpingTree.BINDINGS)),
-        ("Taking it along", list(DoorScreen.BINDINGS)),
-        ("In the filter", list(FilterInput.BINDINGS)),
-        ("In a text", [*LineView.BINDINGS, *Detail.BINDINGS]),
-    ]
-    groups: list[Group] = []
-    for name, bindings in parts:
-        known = [binding for binding in bindings if isinstance(binding, Binding)]
-        groups.append((name, [(binding.key, binding.description) for binding in known]))
-    groups[0][1].append(("ctrl+p", "command palette"))  # type: ignore[attr-defined]
-    return groups
+        self.push_screen(HelpScreen(bindings.key_groups(self.keymap), self.keymap))

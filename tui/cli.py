@@ -79,6 +79,32 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--demo-speed", type=float, default=1.0, metavar="N", help="how fast the demo plays, 0.25 to 100 (default 1)"
     )
+    parser.add_argument(
+        "--theme",
+        # Written out, because the themes themselves need Textual; a test compares.
+        choices=("dark", "light", "contrast", "ansi"),
+        help="colours, remembered; ansi takes the terminal's own 16. NO_COLOR leaves all away",
+    )
+    glyphs = parser.add_mutually_exclusive_group()
+    glyphs.add_argument(
+        "--ascii",
+        action="store_const",
+        const="ascii",
+        dest="glyphs",
+        default="",
+        help="draw with ASCII only, remembered; without a choice where the locale is not UTF-8",
+    )
+    glyphs.add_argument(
+        "--unicode", action="store_const", const="unicode", dest="glyphs", default="", help="the opposite, remembered"
+    )
+    parser.add_argument(
+        "--notify",
+        action="store_true",
+        help="ring the bell and send a desktop notification (OSC 9) when a session has finished, failed or waits",
+    )
+    parser.add_argument(
+        "--keys", action="store_true", help="print every key as a keymap file and where that file belongs, and end"
+    )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands without a screen")
 
     events = commands.add_parser(
@@ -189,6 +215,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run_app(arguments: argparse.Namespace) -> int:
+    if arguments.keys:
+        from tui.start import keys
+
+        print(keys(), end="")
+        return OK
     if arguments.demo and arguments.db:
         print("opencode-viewer: --demo plays its own database; leave out --db", file=sys.stderr)
         return UNUSABLE
@@ -198,7 +229,14 @@ def _run_app(arguments: argparse.Namespace) -> int:
     from tui.start import run
 
     try:
-        run(arguments.db, demo=arguments.demo, demo_speed=arguments.demo_speed, notify=not arguments.no_watch)
+        run(
+            arguments.db,
+            demo=arguments.demo,
+            demo_speed=arguments.demo_speed,
+            watch=not arguments.no_watch,
+            notify=arguments.notify,
+            choices={"theme": arguments.theme or "", "glyphs": arguments.glyphs},
+        )
     except ValueError as error:
         print(f"opencode-viewer: {error}", file=sys.stderr)
         return UNUSABLE

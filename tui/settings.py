@@ -44,6 +44,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return Arrangement(self.order, self.by_project)
 
 
+DEFAULTS = Settings()
+
+
 class Memory:
     """The settings of this run, and the file behind them.
 

@@ -2,51 +2,86 @@
 
 from __future__ import annotations
 
+import codecs
+import locale
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from adapter.limits import ModelLimits
 from adapter.locate import locate
 from adapter.source import OpencodeSource
+from tui import keymap
 from tui.app import ViewerApp
+from tui.bindings import EVERY, SCOPES
 from tui.demo.player import Player
+from tui.settings import LOOKS, Memory, keymap_file, settings_file
 
 
-def run(paths: Sequence[Path], *, demo: bool, demo_speed: float, notify: bool) -> None:
-    """Runs the app until the user quits. `paths` empty means every database that opencode would use.
+def run(
+    paths: Sequence[Path], *, demo: bool, demo_speed: float, watch: bool, notify: bool, choices: Mapping[str, str]
+) -> None:
+    """Runs the app until the user quits. `paths` empty means every database that opencode would use; `choices` are
+    settings by name, an empty one is none.
 
     Raises ValueError for a demo speed out of range.
     """
+    home = at_home(demo, choices)
     if demo:
-        run_demo(demo_speed, notify)
+        run_demo(demo_speed, watch, notify=notify, **home)
         return
-    limits = ModelLimits(os.environ, Path.home())
+    home["limits"] = ModelLimits(os.environ, Path.home())
     if paths:
-        ViewerApp([OpencodeSource(path, watch=notify) for path in paths], limits=limits).run()
+        ViewerApp([OpencodeSource(path, watch=watch) for path in paths], notify=notify, **home).run()
         return
     located = locate(os.environ, Path.home())
 
     def discover() -> list[OpencodeSource]:
         # A release channel's database that appears later is one more source.
         found = locate(os.environ, Path.home()).paths
-        return [OpencodeSource(path, watch=notify) for path in found if os.path.exists(path)]
+        return [OpencodeSource(path, watch=watch) for path in found if path.exists()]
 
-    sources = [OpencodeSource(path, watch=notify) for path in located.paths]
-    waiting = not any(os.path.exists(path) for path in located.paths)
+    sources = [OpencodeSource(path, watch=watch) for path in located.paths]
+    waiting = not any(path.exists() for path in located.paths)
     problem = f"no opencode database yet: {located.note}; waiting for one" if waiting else ""
-    ViewerApp(sources, problem=problem, discover=discover, limits=limits).run()
+    ViewerApp(sources, problem=problem, discover=discover, notify=notify, **home).run()
 
 
-def run_demo(speed: float, notify: bool) -> None:
+def run_demo(speed: float, watch: bool, **home: Any) -> None:
     """Plays the recorded run into a temporary database, which the ordinary tailer tails."""
     stop = threading.Event()
     with Player(speed=speed) as player:
         writer = threading.Thread(target=player.play, args=(stop,), name="demo", daemon=True)
         writer.start()
         try:
-            ViewerApp([OpencodeSource(player.path, watch=notify)]).run()
+            ViewerApp([OpencodeSource(player.path, watch=watch)], **home).run()
         finally:
             stop.set()
             writer.join()
+
+
+def at_home(demo: bool, choices: Mapping[str, str]) -> dict[str, Any]:
+    """What the app takes from the user's files and terminal. A choice of this start is remembered at once; in the demo
+    only how things look is, and the rest of the file does not touch it."""
+    memory = Memory(settings_file(), only=LOOKS if demo else None)
+    chosen = {name: value for name, value in choices.items() if value}
+    if chosen:
+        memory.remember(**chosen)
+    return {"memory": memory, "keymap": keymap.read(keymap_file(), SCOPES), "encoding": foreign_encoding()}
+
+
+def foreign_encoding() -> str:
+    """The locale's encoding where that is not UTF-8, else "". Python's own UTF-8 mode is not asked: it is on just where
+    the terminal was promised nothing but ASCII."""
+    name = locale.getencoding()
+    try:
+        return "" if codecs.lookup(name).name == "utf-8" else name
+    except LookupError:
+        return "ascii"
+
+
+def keys() -> str:
+    """Every key, as a keymap file, and where that file belongs."""
+    return f"# {keymap_file()}\n{keymap.listing(EVERY)}"

@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tui.app import key_groups
+from tui.bindings import key_groups
 from tui.render.help import key_name
 
 README = Path(__file__).parent.parent.parent / "README.md"
-NAMED = {"⏎": "enter"}
-"""Keys that the help draws and the README spells."""
 
 
 def documented() -> set[str]:
@@ -24,7 +22,7 @@ def bound() -> list[set[str]]:
     """The keys of each binding of the tree and the screen, as they are printed. Those of a text and of
     the filter are their own: the same keys mean what they mean there."""
     return [
-        {NAMED.get(key_name(key.strip()), key_name(key.strip())) for key in keys.split(",")}
+        {key_name(key.strip()) for key in keys.split(",")}
         for name, entries in key_groups()
         if name not in ("In a text", "In the filter")
         for keys, _ in entries

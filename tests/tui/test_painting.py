@@ -132,8 +132,8 @@ class Recording(HeadlessDriver):
         self.written.append(data)
 
 
-OURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\]22;[a-z]*\x07")
-"""What Textual itself sends: CSI sequences, and OSC 22 for the shape of the pointer."""
+OURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\]22;[a-z]*\x07|\x1b\]2;(?:[?►][0-9]+ )*(?:opencode-viewer)?\x07")
+"""CSI sequences, OSC 22 from Textual for the shape of the pointer, and OSC 2 with the title: counts and our name."""
 
 
 async def test_hostile_text_reaches_the_terminal_harmlessly(monkeypatch: pytest.MonkeyPatch) -> None:

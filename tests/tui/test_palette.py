@@ -13,7 +13,8 @@ from tests.tui import story
 from tests.tui.stage import feed, playing, screen_text, until
 from tests.tui.story import SOURCE, session
 from tests.tui.test_jumps import where
-from tui.app import ViewerApp, key_groups
+from tui.app import ViewerApp
+from tui.bindings import key_groups
 from tui.model.nodes import Key
 from tui.render.help import key_name
 from tui.screens.help import HelpScreen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -20,9 +21,10 @@ DEADLINE_S = 60
 class Terminal:
     """A child process on a pseudo-terminal of a given size, and what stands on it."""
 
-    def __init__(self, *arguments: str, columns: int = 120, rows: int = 40) -> None:
+    def __init__(self, *arguments: str, columns: int = 120, rows: int = 40, **environ: str) -> None:
         assert COMMAND.exists(), "install the project first: pip install -e '.[test]'"
-        environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"}
+        standard = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"}
+        environment = {**os.environ, **standard, **environ}
         self.screen = pyte.Screen(columns, rows)
         self.stream = pyte.ByteStream(self.screen)
         self.raw = b""
@@ -103,6 +105,68 @@ def test_the_demo_leaves_no_temporary_directory(demo: Terminal, tmp_path: Path) 
     assert len(directories) == 1
     assert demo.quit() == 0
     assert not any(directory.exists() for directory in directories)
+
+
+def test_the_title_counts_and_the_old_one_comes_back(demo: Terminal) -> None:
+    demo.until("Make the retry test stable")
+    demo.until("1 waiting")
+    assert demo.quit() == 0
+    titles = re.findall(rb"\x1b\]2;([^\x07]*)\x07", demo.raw)
+    assert titles[0] == b"opencode-viewer"
+    assert re.fullmatch(r"\?1 (►\d )?opencode-viewer", titles[-2].decode())
+    assert titles[-1] == b""
+    assert demo.raw.index(b"\x1b[22;0t") < demo.raw.index(b"\x1b]2;")
+    assert demo.raw.rindex(b"\x1b[23;0t") > demo.raw.rindex(b"\x1b]2;")
+
+
+def played(*arguments: str, **environ: str) -> bytes:
+    """What the demo writes until a question waits, and q ends it."""
+    terminal = Terminal("--demo", "--demo-speed", "20", *arguments, **environ)
+    try:
+        terminal.until("Make the retry test stable")
+        terminal.until("1 waiting")
+        assert terminal.quit() == 0
+    finally:
+        terminal.child.close(force=True)
+    return terminal.raw
+
+
+def test_no_color_leaves_attributes_and_no_colour() -> None:
+    sgr = re.findall(rb"\x1b\[([0-9;:]*)m", played(NO_COLOR="1"))
+    codes = {int(code or 0) for sequence in sgr for code in re.split(rb"[;:]", sequence)}
+    assert {1, 2, 7} <= codes, "bold, dim and the reversed row of the cursor"
+    assert codes - {39, 49} <= set(range(30)), "39 and 49 are the terminal's own"
+
+
+def test_without_utf_8_every_byte_is_ascii() -> None:
+    raw = played(LC_ALL="C")
+    assert raw.isascii()
+    assert b"? 1 waiting" in raw
+
+
+def test_a_choice_of_one_start_is_there_in_the_next() -> None:
+    first = played("--ascii", "--theme", "contrast")
+    assert first.isascii()
+    second = played()
+    assert second.isascii()
+    assert b"48;2;0;0;0" in second
+    assert not played("--unicode").isascii()
+
+
+def test_a_keymap_in_the_users_directory_counts_and_keys_says_where_it_belongs() -> None:
+    listed = subprocess.run([COMMAND, "--keys"], capture_output=True, text=True, check=True).stdout
+    path = Path(listed.splitlines()[0].removeprefix("# "))
+    assert path.is_relative_to(os.environ["XDG_CONFIG_HOME"])
+    path.parent.mkdir(parents=True)
+    path.write_text('"health" = "f9"\n"tree.upp" = "w"\n')
+    terminal = Terminal("--demo", "--demo-speed", "20")
+    try:
+        terminal.until("keymap: there is no tree.upp")
+        terminal.child.send("\x1b[20~")
+        terminal.until("changes by")
+        assert terminal.quit() == 0
+    finally:
+        terminal.child.close(force=True)
 
 
 def test_a_database_that_is_not_there_is_waited_for(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from tests.tui.stage import feed, playing, until
 from tests.tui.story import NOW
 from tui import themes
 from tui.app import ViewerApp
+from tui.cli import build_parser
+from tui.render.lines import ROLES
 from tui.settings import Memory
 from tui.widgets.roles import ROLE_CLASSES, role_styles
 
@@ -64,13 +66,16 @@ async def test_every_role_can_be_read_wherever_it_may_stand(name: str) -> None:
         widgets = [widget for widget in app.screen.query("*") if widget._component_styles.keys() >= ROLE_CLASSES]
         assert len(widgets) > 5
         for widget in widgets:
-            for role, style in role_styles(widget).items():
+            styles = role_styles(widget)
+            for role in ROLES:
+                style = styles[role]
                 if readable(style) < LEAST[name]:
                     weak.append(f"{role} on {widget}: {style}")
         tree = app.main.sessions
         for place in ("under the cursor", "in the resting row"):
             assert tree.has_focus == (place == "under the cursor")
-            for role, style in tree._cursor_styles.items():
+            for role in ROLES:
+                style = tree._cursor_styles[role]
                 if readable(style) < LEAST[name]:
                     weak.append(f"{role} {place}: {style}")
             await pilot.press("tab")
@@ -147,6 +152,13 @@ async def test_a_key_goes_through_the_themes_and_the_choice_is_remembered() -> N
             seen.append(app.theme)
             assert app.memory.settings.theme == app.theme
         assert seen == [*themes.NAMES[1:], "dark"]
+
+
+def test_the_command_line_knows_the_themes() -> None:
+    for name in themes.NAMES:
+        assert build_parser().parse_args(["--theme", name]).theme == name
+    choices = next(action.choices for action in build_parser()._actions if action.dest == "theme")
+    assert tuple(choices or ()) == themes.NAMES
 
 
 async def test_only_our_own_themes_can_be_chosen() -> None:

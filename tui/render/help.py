@@ -16,7 +16,6 @@ _NAMES = {
     "right": "→",
     "pageup": "PgUp",
     "pagedown": "PgDn",
-    "enter": "⏎",
     "question_mark": "?",
     "slash": "/",
     "plus": "+",

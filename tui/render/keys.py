@@ -2,41 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
+from tui.render.help import key_name
 from tui.render.lines import Line, Span, width_of
 
+
+class Shown(NamedTuple):
+    """A key as it is usually printed, what it does in a word, and the ids of the bindings that it stands for."""
+
+    key: str
+    word: str
+    ids: tuple[str, ...]
+
+
+_TABS = tuple(f"detail.{name}" for name in ("overview", "input", "output", "diff", "todo", "raw"))
+_SCROLL = Shown("↑↓", "scroll", ("text.up", "text.down"))
+_SEARCH = Shown("/", "search", ("text.search",))
+_FOLLOW = Shown("f", "follow", ("follow",))
+_HEALTH = Shown("H", "health", ("health",))
+
 TREE = (
-    ("↑↓", "move"),
-    ("←→", "fold"),
-    ("⏎", "open"),
-    ("tab", "detail"),
-    ("/", "filter"),
-    ("e", "failure"),
-    ("f", "follow"),
-    ("H", "health"),
+    Shown("↑↓", "move", ("tree.up", "tree.down")),
+    Shown("←→", "fold", ("tree.close", "tree.open")),
+    Shown("enter", "open", ("tree.enter",)),
+    Shown("tab", "detail", ("pane.other",)),
+    Shown("/", "filter", ("filter.open",)),
+    Shown("e", "failure", ("jump.failure",)),
+    _FOLLOW,
+    _HEALTH,
 )
-DETAIL = (("↑↓", "scroll"), ("1-6", "tabs"), ("/", "search"), ("tab", "tree"), ("f", "follow"), ("H", "health"))
-DETAIL_ALONE = (("↑↓", "scroll"), ("1-6", "tabs"), ("/", "search"), ("esc", "back"), ("f", "follow"))
-FILTER = (("tab", "complete"), ("⏎", "keep"), ("esc", "no filter"))
-HELP = (("↑↓", "scroll"), ("esc", "back"))
-ALWAYS = (("?", "help"), ("q", "quit"))
+DETAIL = (_SCROLL, Shown("1-6", "tabs", _TABS), _SEARCH, Shown("tab", "tree", ("pane.other",)), _FOLLOW, _HEALTH)
+DETAIL_ALONE = (_SCROLL, Shown("1-6", "tabs", _TABS), _SEARCH, Shown("esc", "back", ("pane.back",)), _FOLLOW)
+FILTER = (
+    Shown("tab", "complete", ("filter.complete",)),
+    Shown("enter", "keep", ("filter.keep",)),
+    Shown("esc", "no filter", ("filter.drop",)),
+)
+HELP = (_SCROLL, Shown("esc", "back", ("help.close",)))
+ALWAYS = (Shown("?", "help", ("help.open",)), Shown("q", "quit", ("quit",)))
 
 
-def key_line(keys: Sequence[tuple[str, str]], width: int) -> Line:
-    """As many keys as fit; help and quit always do, except where every letter is typed into the filter."""
-    last = _spans(ALWAYS if keys is not FILTER else ())
+def key_line(keys: Sequence[Shown], width: int, keymap: Mapping[str, str] = {}) -> Line:
+    """As many keys as fit, the user's own where there are any; help and quit always do, except where every letter is
+    typed into the filter."""
+    last = _spans(ALWAYS if keys is not FILTER else (), keymap)
     shown: list[Span] = [(" ", "text")]
-    for pair in keys:
-        more = _spans((pair,))
+    for one in keys:
+        more = _spans((one,), keymap)
         if width_of(shown) + width_of(more) + width_of(last) > width:
             break
         shown += more
     return [*shown, *last]
 
 
-def _spans(keys: Sequence[tuple[str, str]]) -> list[Span]:
+def _spans(keys: Sequence[Shown], keymap: Mapping[str, str]) -> list[Span]:
     spans: list[Span] = []
-    for key, word in keys:
-        spans += [(key, "key"), (f" {word}   ", "dim")]
+    for one in keys:
+        own = " ".join(key_name(keymap[name].split(",")[0]) for name in one.ids if name in keymap)
+        spans += [(own or one.key, "key"), (f" {one.word}   ", "dim")]
     return spans

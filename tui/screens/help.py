@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
+from tui.keymap import Keymap
 from tui.render import keys
 from tui.render.document import Painted
 from tui.render.help import help_lines
@@ -25,13 +26,14 @@ class HelpScreen(ModalScreen[None]):
         Binding("escape,question_mark,q", "dismiss", "back", id="help.close", show=False)
     ]
 
-    def __init__(self, groups: Sequence[Group]) -> None:
+    def __init__(self, groups: Sequence[Group], keymap: Keymap) -> None:
         super().__init__()
         self.groups = groups
+        self.keymap = keymap
 
     def compose(self) -> ComposeResult:
         yield LineView(id="help")
-        yield KeyBar(keys.HELP, id="keys")
+        yield KeyBar(keys.HELP, self.keymap.keys, id="keys")
 
     def on_mount(self) -> None:
         view = self.query_one("#help", LineView)

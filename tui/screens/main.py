@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.message import Message
 from textual.timer import Timer
 
 from adapter.health import Health
+from tui.keymap import NONE, Keymap
+from tui.model.arrange import Arrangement
 from tui.model.finder import Finder
 from tui.model.nodes import ChangeSet, Key, Session, session_key
 from tui.model.query import Completion
@@ -25,6 +29,7 @@ from tui.render.status import Status
 from tui.render.tabs import NAMES
 from tui.render.tree_row import heading
 from tui.screens.doors import DoorScreen
+from tui.settings import DEFAULTS, Settings
 from tui.widgets.detail import Detail
 from tui.widgets.filter_bar import FilterBar
 from tui.widgets.fixed_lines import FixedLines
@@ -54,7 +59,7 @@ class MainScreen(DoorScreen):
         Binding("less_than_sign", "turn(-1)", "previous tab", id="detail.previous", show=False),
         Binding("greater_than_sign", "turn(1)", "next tab", id="detail.next", show=False),
         # With priority, because what is typed at once behind the slash has to find the line open already.
-        Binding("slash", "filter", "filter the sessions", id="filter", show=False, priority=True),
+        Binding("slash", "filter", "filter the sessions", id="filter.open", show=False, priority=True),
         Binding("plus", f"widen({STEP})", "more room for the tree", id="pane.wider", show=False),
         Binding("minus", f"widen({-STEP})", "more room for the detail", id="pane.narrower", show=False),
         Binding("equals_sign", "widen(0)", "the usual room for both", id="pane.usual", show=False),
@@ -62,16 +67,31 @@ class MainScreen(DoorScreen):
         Binding("H", "health", "health of the database", id="health", show=False),
     ]
 
+    @dataclass
+    class Arranged(Message):
+        """The user has chosen another filter or another order."""
+
+        filter: str
+        arrangement: Arrangement
+
+    @dataclass
+    class Counted(Message):
+        """As many sessions run, and wait for a person."""
+
+        running: int
+        waiting: int
+
     def __init__(
         self,
         store: Store,
         paths: tuple[str, ...],
         now: Callable[[], int],
-        *,
-        share: int = 0,
+        settings: Settings = DEFAULTS,
+        keymap: Keymap = NONE,
     ) -> None:
         super().__init__()
-        self.share = share
+        self.settings = settings
+        self.keymap = keymap
         self.store = store
         self.rows = VisibleRows(store)
         self.tally = Tally(store)
@@ -84,6 +104,8 @@ class MainScreen(DoorScreen):
         self._ticking: Timer | None = None
         self._remark = ""
         self._home: Key | None = None
+        self._kept = self.Arranged(settings.filter, settings.arrangement)
+        self._counted = self.Counted(0, 0)
 
     def compose(self) -> ComposeResult:
         yield StatusBar(id="status")
@@ -94,9 +116,10 @@ class MainScreen(DoorScreen):
             FixedLines([[]], id="where"),
             id="left",
         )
-        yield Panes(left, Detail(self.store, self.now, id="detail"), share=self.share, id="panes")
+        detail = Detail(self.store, self.now, id="detail")
+        yield Panes(left, detail, share=self.settings.tree_width, id="panes")
         yield HealthPane(id="health")
-        yield KeyBar(keys.TREE, id="keys")
+        yield KeyBar(keys.TREE, self.keymap.keys, id="keys")
 
     @property
     def sessions(self) -> JumpingTree:
@@ -119,7 +142,8 @@ class MainScreen(DoorScreen):
         self._ticking = self.set_interval(1, self.tick, pause=True)
         self._arrange(self.app.size.width)
         self.sessions.focus()
-        self._show_status()
+        self.sessions.arrange(self.settings.arrangement)
+        self.filter(self.settings.filter)
 
     # --- what arrives ----------------------------------------------------------------------------------------
 
@@ -176,6 +200,10 @@ class MainScreen(DoorScreen):
             new_below=tree.new_below,
         )
         self.query_one("#status", StatusBar).update(status, self.problem)
+        counted = self.Counted(counts.running, counts.waiting)
+        if (counted.running, counted.waiting) != (self._counted.running, self._counted.waiting):
+            self._counted = counted
+            self.post_message(counted)
         self._show_heading()
 
     def _show_heading(self) -> None:
@@ -188,6 +216,9 @@ class MainScreen(DoorScreen):
         """The way to the cursor, or what the last key has to say; on a low screen only that."""
         where = self.query_one("#where", FixedLines)
         editing = self.bar.editing
+        if not editing and (self.finder.text, self.rows.arrangement) != (self._kept.filter, self._kept.arrangement):
+            self._kept = self.Arranged(self.finder.text, self.rows.arrangement)
+            self.post_message(self._kept)
         where.display = editing or bool(self._remark) or self.size.height >= ROOMY
         if editing:
             where.show([filter_line.hint(self.finder, self.bar.input.choices)])

@@ -160,7 +160,7 @@ def _own(main: MainScreen) -> Iterator[Command]:
             if isinstance(binding, Binding):
                 # The filter is typed under the tree, and its slash is the text's own there.
                 first = main.show_tree if binding.action == "filter" else before
-                keys = " ".join(key_name(key.strip()) for key in binding.key.split(","))
+                keys = " ".join(key_name(key.strip()) for key in main.keymap.of(binding).split(","))
                 run = partial(_run, main, node, binding.action, first)
                 yield Command(prefix + binding.description, keys, run, binding.id or "", not moves)
 

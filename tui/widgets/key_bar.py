@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from textual.timer import Timer
 
-from tui.render.keys import key_line
+from tui.render.keys import Shown, key_line
 from tui.render.lines import Line, folded
 from tui.widgets.fixed_lines import FixedLines
 
@@ -15,11 +15,12 @@ SAID_FOR = 8.0
 
 
 class KeyBar(FixedLines):
-    """Shows as many of the given keys as fit."""
+    """Shows as many of the given keys as fit; `keymap` has the user's own by the id of their binding."""
 
-    def __init__(self, keys: Sequence[tuple[str, str]] = (), *, id: str | None = None) -> None:
+    def __init__(self, keys: Sequence[Shown], keymap: Mapping[str, str], *, id: str | None = None) -> None:
         super().__init__([[]], id=id)
-        self.keys: Sequence[tuple[str, str]] = keys
+        self.keys = keys
+        self.keymap = keymap
         self._said = ""
         self._timer: Timer | None = None
 
@@ -35,7 +36,7 @@ class KeyBar(FixedLines):
         self._said, self._timer = "", None
         self._lay_out()
 
-    def update(self, keys: Sequence[tuple[str, str]]) -> None:
+    def update(self, keys: Sequence[Shown]) -> None:
         """Replaces the keys."""
         self.keys = keys
         self._lay_out()
@@ -47,4 +48,4 @@ class KeyBar(FixedLines):
         width = self.size.width or self.app.size.width
         said: Line = [(f" {self._said}", "accent")]
         # A path may take two lines; cut, it would be of no use.
-        self.show(folded(said, width, indent=1) if self._said else [key_line(self.keys, width)])
+        self.show(folded(said, width, indent=1) if self._said else [key_line(self.keys, width, self.keymap)])

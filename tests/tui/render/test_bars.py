@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import pytest
 from rich.cells import cell_len
-from textual.binding import Binding
 
 from tests.tui.stage import health
 from tests.tui.story import NOW
-from tui.app import ViewerApp, key_groups
+from tui.bindings import key_groups
 from tui.render import keys
 from tui.render.health import Lags, health_lines
 from tui.render.help import help_lines
 from tui.render.lines import plain
 from tui.render.status import Status, problem_lines, status_line
-from tui.screens.help import HelpScreen
-from tui.screens.main import MainScreen
-from tui.widgets.line_view import LineView
-from tui.widgets.session_tree import SessionTree
 
 FULL = Status(
     paths=("/home/ada/.local/share/opencode/opencode.db",),
@@ -115,7 +110,7 @@ def test_a_missing_journal_is_said() -> None:
 
 @pytest.mark.parametrize("width", [60, 80, 120])
 @pytest.mark.parametrize("bar", [keys.TREE, keys.DETAIL, keys.DETAIL_ALONE, keys.HELP])
-def test_the_footer_always_has_help_and_quit(bar: tuple[tuple[str, str], ...], width: int) -> None:
+def test_the_footer_always_has_help_and_quit(bar: tuple[keys.Shown, ...], width: int) -> None:
     text = plain(keys.key_line(bar, width))
     assert "? help" in text
     assert "q quit" in text
@@ -128,10 +123,3 @@ def test_the_help_has_every_binding_with_words() -> None:
         for _, words in entries:
             assert words
             assert words in text
-
-
-def test_every_binding_has_an_id_of_its_own() -> None:
-    owners = (ViewerApp, MainScreen, HelpScreen, SessionTree, LineView)
-    ids = [binding.id for owner in owners for binding in owner.BINDINGS if isinstance(binding, Binding)]
-    assert all(ids)
-    assert len(ids) == len(set(ids))

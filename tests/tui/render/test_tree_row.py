@@ -12,7 +12,6 @@ from tests.tui.story import NOW, SOURCE, Step, session
 from tui.model.nodes import Key, Row
 from tui.model.store import Store
 from tui.render.breadcrumb import breadcrumb
-from tui.render.glyphs import ASCII, UNICODE, Glyphs
 from tui.render.lines import ROLES, plain
 from tui.render.tree_row import cells_of, columns_for, fold_span, heading, laid_out, under_filter
 
@@ -27,9 +26,9 @@ def store_of(events: list[Event]) -> Store:
     return store
 
 
-def drawn(store: Store, row: Row, width: int, glyphs: Glyphs = UNICODE) -> str:
+def drawn(store: Store, row: Row, width: int) -> str:
     """The row as text, checked to be exactly as wide as asked."""
-    parts = laid_out(cells_of(store, row, NOW_US, glyphs), row, width, STYLES, glyphs)
+    parts = laid_out(cells_of(store, row, NOW_US), row, width, STYLES)
     text = "".join(segment.text for segment in parts)
     assert cell_len(text) == width
     return text
@@ -138,12 +137,6 @@ def test_a_long_state_leaves_half_of_the_room_to_the_title() -> None:
     assert "A short title  bash make make" in drawn(store, Row(key("session", "ses_x", "ses_x"), 0, "closed"), 80)
 
 
-def test_rows_can_be_drawn_in_ascii() -> None:
-    text = drawn(store_of(story.running_sub_agent()), RETRY, 80, ASCII)
-    assert text.startswith(" v > Fix the flaky retry test")
-    assert text.isascii()
-
-
 def test_a_row_whose_node_is_gone_is_empty() -> None:
     assert drawn(Store(), RETRY, 60).strip() == "▾"
 
@@ -190,8 +183,8 @@ def test_a_session_that_goes_round_in_circles_says_so() -> None:
 def test_a_session_that_changed_has_a_mark_in_front() -> None:
     cells = cells_of(store_of(story.others()), Row(key("session", "ses_bad", "ses_bad"), 0, "closed"), NOW_US)
     row = Row(key("session", "ses_bad", "ses_bad"), 0, "closed")
-    for fresh, glyphs, start in ((False, UNICODE, " ▸"), (True, UNICODE, "∙▸"), (True, ASCII, "*>")):
-        line = "".join(part.text for part in laid_out(cells._replace(fresh=fresh), row, 80, STYLES, glyphs))
+    for fresh, start in ((False, " ▸"), (True, "∙▸")):
+        line = "".join(part.text for part in laid_out(cells._replace(fresh=fresh), row, 80, STYLES))
         assert line.startswith(start)
         assert cell_len(line) == 80
 

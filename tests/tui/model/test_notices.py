@@ -1,0 +1,184 @@
+"""When somebody is called back: what is news, what is not, and how much is said at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from adapter.events import Event
+from tests.tui.model.builders import at, failed, gone, op, op_end, prompt, session, task, turn, turn_end
+from tui.model.notices import GAP, Notice, Notices, kind_of, words
+from tui.model.state import State
+from tui.model.store import Store
+
+START = at(100)
+TABLE = [
+    # the state before ("" for none that was active), the state now, a sub-agent, what is told
+    ("tool", State("idle", "", START + 1), False, "finished"),
+    ("waiting", State("idle", "", START + 1), False, "finished"),
+    ("stalled", State("idle", "", START + 1), False, "finished"),
+    ("tool", State("idle", "", START + 1), True, ""),
+    ("tool", State("idle", "", START + 1, inferred=True), False, ""),
+    ("", State("idle", "", START + 1), False, ""),
+    ("tool", State("idle", "", START - 1), False, ""),
+    ("tool", State("failed", "", START + 1), False, "failed"),
+    ("", State("failed", "", START + 1), True, "failed"),
+    ("", State("failed", "", START - 1), False, ""),
+    ("tool", State("waiting", "", START + 1), True, "waiting"),
+    ("tool", State("permission", "", START + 1, True), False, "waiting"),
+    ("waiting", State("waiting", "", START - 1), False, ""),
+    ("tool", State("aborted", "", START + 1), False, ""),
+    ("tool", State("stalled", "", START + 1, True), False, ""),
+    ("tool", State("orphaned", "", START + 1, True), False, ""),
+    ("tool", State("archived", "", START + 1), False, ""),
+    ("tool", State("between", "", START + 1), False, ""),
+    ("", State("idle", "", 0), False, ""),
+]
+
+
+@pytest.mark.parametrize(("before", "state", "child", "told"), TABLE)
+def test_what_is_news(before: str, state: State, child: bool, told: str) -> None:
+    assert kind_of(before, state, child, START) == told
+
+
+class Stage:
+    """A store that is watched, and a clock."""
+
+    def __init__(self, *known: Event) -> None:
+        self.store = Store()
+        self.notices = Notices(self.store, START)
+        assert self.see(100, *known) == ""
+
+    def see(self, now: float, *events: Event) -> str:
+        """Applies events at a time in seconds; what is told then."""
+        self.notices.update(self.store.apply(events), at(now))
+        self.notices.tick(at(now))
+        return self.notices.due(at(now))
+
+
+def asked(session_id: str = "s1", ts: float = 101, **fields: Any) -> list[Event]:
+    """A session that is at work."""
+    return [
+        session(session_id, ts, title=f"Title {session_id}", **fields),
+        prompt(f"u-{session_id}", ts, session_id=session_id),
+        turn(f"a-{session_id}", 1, ts, f"u-{session_id}", session_id=session_id),
+    ]
+
+
+def answered(session_id: str = "s1", ts: float = 105) -> Event:
+    return turn_end(f"a-{session_id}", 1, ts, session_id=session_id)
+
+
+def question(session_id: str = "s1", ts: float = 103) -> Event:
+    return op("q-" + session_id, f"a-{session_id}", "tool", 2, ts, name="question", session_id=session_id)
+
+
+def test_a_session_that_finishes_is_told_once() -> None:
+    stage = Stage()
+    assert stage.see(102, *asked()) == ""
+    assert stage.see(106, answered()) == "finished: Title s1"
+    assert stage.see(120, answered()) == ""
+
+
+def test_a_question_is_told_while_it_is_open_and_the_next_one_again() -> None:
+    stage = Stage(*asked(ts=101))
+    assert stage.see(104, question()) == "waiting for you: Title s1"
+    assert stage.see(200) == ""
+    assert stage.see(210, op_end("q-s1", "a-s1", "tool", 2, 209)) == ""
+    assert stage.see(220, op("q2", "a-s1", "tool", 3, 219, name="question")) == "waiting for you: Title s1"
+
+
+def test_a_call_that_does_not_begin_is_told_when_time_has_shown_it() -> None:
+    stage = Stage(*asked())
+    assert stage.see(104, op("b", "a-s1", "tool", 2, 104, name="bash")) == ""
+    assert stage.see(107) == "waiting for you: Title s1"
+
+
+def test_nothing_is_told_that_was_so_at_the_start() -> None:
+    stage = Stage(
+        *asked(ts=10), question(ts=11), *asked("s2", 20), answered("s2", 30), session("s3", 40), failed("s3", 50)
+    )
+    assert stage.see(101, *asked(ts=10), question(ts=11), answered("s2", 30), failed("s3", 50)) == ""
+    assert stage.see(110) == ""
+
+
+def test_what_was_running_at_the_start_is_told_when_it_ends() -> None:
+    stage = Stage(*asked(ts=10), op("t", "a-s1", "tool", 2, 11, name="bash", running=True))
+    assert stage.see(101) == ""
+    assert stage.see(102, session("s1", 10, title="Title s1")) == ""
+    assert stage.see(106, op_end("t", "a-s1", "tool", 2, 105), answered(ts=106)) == "finished: Title s1"
+
+
+def test_what_comes_at_once_is_told_at_once_and_the_rest_after_a_pause() -> None:
+    stage = Stage(*(event for name in "abcdef" for event in asked(name)))
+    assert stage.see(104, question("c"), answered("a"), answered("b")) == (
+        "1 waiting for you, 2 finished: Title c, Title a, Title b"
+    )
+    assert stage.see(105, answered("d"), answered("e")) == ""
+    assert stage.see(106, answered("f"), answered("c", 106)) == ""
+    assert stage.see(104 + GAP / 1e6) == "4 finished: Title d, Title e, Title f, 1 more"
+
+
+def test_a_question_that_was_answered_before_it_was_told_is_no_news() -> None:
+    stage = Stage(*asked("a"), *asked("b"))
+    assert stage.see(103, answered("a", 103)) == "finished: Title a"
+    assert stage.see(104, question("b", 104)) == ""
+    assert stage.see(105, op_end("q-b", "a-b", "tool", 2, 105, session_id="b")) == ""
+    assert stage.see(120) == ""
+
+
+def test_a_session_that_is_deleted_before_it_was_told_is_no_news() -> None:
+    stage = Stage(*asked("a"), *asked("b"))
+    assert stage.see(103, answered("a", 103)) == "finished: Title a"
+    assert stage.see(104, question("b", 104)) == ""
+    assert stage.see(105, gone("b")) == ""
+    assert stage.see(120) == ""
+
+
+def child(*events: Event) -> list[Event]:
+    return [
+        *asked("s1"),
+        *task("t1", "a-s1", "sub", 2, ts=102),
+        *asked("sub", 102, parent_id="s1", root_id="s1"),
+        *events,
+    ]
+
+
+def test_a_sub_agent_that_finishes_is_its_parents_business() -> None:
+    stage = Stage(*child())
+    assert stage.see(104, answered("sub", 104)) == ""
+
+
+def test_a_question_in_a_sub_agent_is_one_notice_though_its_parent_shows_it_too() -> None:
+    stage = Stage(*child())
+    said = [stage.see(104, question("sub", 103)), stage.see(112), stage.see(130)]
+    assert [one for one in said if one] == [said[0]]
+    assert said[0].startswith("waiting for you: Title ")
+
+
+def test_two_questions_under_one_session_do_not_ring_for_ever() -> None:
+    stage = Stage(*child())
+    other = op("q2", "a-s1", "tool", 5, 104, name="question")
+    told = [stage.see(104, question("sub", 103), other), *(stage.see(110 + 10 * n) for n in range(5))]
+    assert sum(map(bool, told)) <= 2
+
+
+def test_many_old_sessions_cost_a_look_each_and_are_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    judged: list[str] = []
+    stage = Stage()
+    original: Callable[..., State] = State
+
+    def counting(store: Store, one: Any, now_us: int) -> State:
+        judged.append(one.id)
+        return original("idle", "", 0)
+
+    monkeypatch.setattr("tui.model.notices.session_state", counting)
+    stage.see(101, *(session(f"s{n}", 10) for n in range(500)), session("new", 100))
+    assert judged == ["new"]
+
+
+def test_words_put_what_weighs_most_first() -> None:
+    notices = [Notice(kind, 0, ("", kind), kind[0].upper()) for kind in ("finished", "failed", "waiting", "finished")]
+    assert words(notices) == "1 waiting for you, 1 failed, 2 finished: W, F, F, 1 more"

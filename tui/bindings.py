@@ -1,0 +1,61 @@
+"""Every key of the program, by where it works: what the help, the keymap and the start line tell of comes from here."""
+
+from __future__ import annotations
+
+from textual.binding import Binding, BindingType
+
+from tui import keymap
+from tui.keymap import Keymap, Scope
+from tui.screens.doors import DoorScreen
+from tui.screens.help import Group
+from tui.screens.main import MainScreen
+from tui.widgets.detail import Detail
+from tui.widgets.filter_bar import FilterInput
+from tui.widgets.jumping_tree import JumpingTree
+from tui.widgets.line_view import LineView
+from tui.widgets.session_tree import SessionTree
+
+APP: list[BindingType] = [
+    Binding("question_mark", "help", "help", id="help.open", show=False),
+    Binding("T", "next_theme", "colours: dark, light, high contrast, the terminal's", id="theme", show=False),
+    Binding("q", "quit", "quit", id="quit", show=False),
+]
+
+EVERYWHERE, TREE, FINDING, DOORS = "Everywhere", "In the tree", "Finding", "Taking it along"
+FILTER, TEXT = "In the filter", "In a text"
+
+_PARTS: dict[str, list[BindingType]] = {
+    EVERYWHERE: [*MainScreen.BINDINGS, *APP],
+    TREE: list(SessionTree.BINDINGS),
+    FINDING: list(JumpingTree.BINDINGS),
+    DOORS: list(DoorScreen.BINDINGS),
+    FILTER: list(FilterInput.BINDINGS),
+    TEXT: [*LineView.BINDINGS, *Detail.BINDINGS],
+}
+PARTS: dict[str, list[Binding]] = {
+    name: [binding for binding in bindings if isinstance(binding, Binding)] for name, bindings in _PARTS.items()
+}
+
+EVERY: list[Binding] = [binding for bindings in PARTS.values() for binding in bindings]
+
+_SHARED = [*PARTS[EVERYWHERE], *PARTS[DOORS]]
+SCOPES: list[Scope] = [
+    [*_SHARED, *PARTS[TREE], *PARTS[FINDING]],
+    [*_SHARED, *PARTS[TEXT]],
+    PARTS[FILTER],
+]
+"""The bindings that are alive together: with the tree, with a text, with the filter's line."""
+
+
+def by_id(name: str) -> Binding:
+    """The binding of that id. Raises KeyError."""
+    return {binding.id: binding for binding in EVERY}[name]
+
+
+def key_groups(keys: Keymap = keymap.NONE) -> list[Group]:
+    """Every key with its meaning, from the bindings themselves; what is wrong with the user's keymap comes first."""
+    groups: list[Group] = [("In your keymap", [("", problem) for problem in keys.problems])] if keys.problems else []
+    for name, bindings in PARTS.items():
+        entries = [(keys.of(binding), binding.description) for binding in bindings]
+        groups.append((name, [*entries, ("ctrl+p", "command palette")] if name == EVERYWHERE else entries))
+    return groups
