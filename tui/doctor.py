@@ -8,8 +8,7 @@ from typing import Any
 from adapter.health import Health
 from adapter.source import OpencodeSource
 from tui import sanitize
-from tui.render.health import date_and_time
-from tui.render.numbers import plural
+from tui.render.numbers import date_and_time, plural
 
 LIMIT_S = 10.0
 """`doctor` reads sessions for this long and says how many it got through."""

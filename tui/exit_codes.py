@@ -4,7 +4,7 @@ from __future__ import annotations
 
 OK = 0
 DEGRADED = 1
-"""`doctor`: readable, with something worth a look."""
+"""Some of several databases could not be read; `doctor` also: readable, with something worth a look."""
 UNUSABLE = 2
 """No usable database, or wrong arguments."""
 INTERRUPTED = 130

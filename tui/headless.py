@@ -10,9 +10,10 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -27,6 +28,9 @@ from tui import sanitize
 from tui.doctor import examine, lines, report
 from tui.exit_codes import DEGRADED, OK, UNUSABLE
 from tui.safe_json import json_line, json_lines
+
+if TYPE_CHECKING:
+    from tui.model.store import Store
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -49,21 +53,42 @@ async def events(arguments: argparse.Namespace, paths: list[Path]) -> int:
     kept = _read_cursors(arguments.cursor)
     async with AsyncExitStack() as stack:
         sources = [await stack.enter_async_context(_source(path, arguments)) for path in paths]
-        try:
-            if arguments.session and not arguments.follow:
-                found = [event for source in sources for event in await source.load(arguments.session)]
-                _write(found)
-                return OK if found else _complain(f"no session {sanitize.label(arguments.session)}")
-            streams = [_stream(source, arguments, kept, cursors=arguments.cursor) for source in sources]
-            await asyncio.gather(*streams)
-        except SourceUnavailable as error:
-            return _complain(str(error))
-    return OK
+        if arguments.session and not arguments.follow:
+            found: list[Event] = []
+            read = [await _alone(_load(source, arguments.session, found)) for source in sources]
+            _write(found)
+            if any(read) and not found:
+                return _complain(f"no session {sanitize.label(arguments.session)}")
+            return _status(read)
+        streams = [_stream(source, arguments, kept, cursors=arguments.cursor) for source in sources]
+        return _status(await asyncio.gather(*(_alone(stream) for stream in streams)))
+
+
+async def _alone(reading: Coroutine[None, None, None]) -> bool:
+    """Reads one of several sources; a source that cannot be read is a remark, and hides no other. Whether it could."""
+    try:
+        await reading
+    except AdapterError as error:
+        _complain(str(error))
+        return False
+    return True
+
+
+def _status(read: Sequence[bool]) -> int:
+    """The exit status after reading several sources, of which some could be read."""
+    if not any(read):
+        return UNUSABLE
+    return OK if all(read) else DEGRADED
+
+
+async def _load(source: OpencodeSource, session_id: str, into: list[Event]) -> None:
+    into += await source.load(session_id)
 
 
 async def _stream(
     source: OpencodeSource, arguments: argparse.Namespace, kept: dict[str, str], cursors: Path | None
 ) -> None:
+    """Writes what a source tells, and keeps where it is."""
     async for batch in _patiently(source, kept.get(source.source), follow=arguments.follow):
         chosen = batch.events
         if arguments.session:
@@ -87,9 +112,10 @@ async def _patiently(source: OpencodeSource, cursor: str | None, *, follow: bool
             async for batch in source.stream(cursor, follow=follow):
                 yield batch
             return
-        except SourceUnavailable as error:
+        except AdapterError as error:
             if not follow:
                 raise
+            await source.close()
             if str(error) != told:
                 told = str(error)
                 print(f"opencode-viewer: {sanitize.label(told)}", file=sys.stderr)
@@ -128,35 +154,30 @@ async def tree(arguments: argparse.Namespace, paths: list[Path]) -> int:
     from tui.model.tree_json import tree_text
 
     store = Store(ModelLimits(os.environ, Path.home()))
-    sources = []
     async with AsyncExitStack() as stack:
-        for path in paths:
-            source = await stack.enter_async_context(_source(path, arguments))
-            sources.append(source.source)
-            try:
-                wanted = await _family(source, arguments.session) if arguments.session else None
-                async for batch in _sessions(source, wanted):
-                    store.apply(batch)
-            except SourceUnavailable as error:
-                return _complain(str(error))
+        sources = [await stack.enter_async_context(_source(path, arguments)) for path in paths]
+        read = [await _alone(_fill(store, source, arguments.session)) for source in sources]
+    if not any(read):
+        return UNUSABLE
     if arguments.session and not store.sessions:
         return _complain(f"no session {sanitize.label(arguments.session)}")
     now_us = int(time.time() * 1e6)
     if arguments.json:
-        sys.stdout.buffer.write(json_line(as_json(store, now_us, sources)))
+        sys.stdout.buffer.write(json_line(as_json(store, now_us, [source.source for source in sources])))
     else:
         for line in tree_text(store, now_us):
             print(line)
-    return OK
+    return _status(read)
 
 
-async def _sessions(source: OpencodeSource, wanted: list[str] | None) -> AsyncIterator[list[Event]]:
-    if wanted is None:
+async def _fill(store: Store, source: OpencodeSource, session_id: str | None) -> None:
+    """Reads a source whole, or one session with everything below it."""
+    if not session_id:
         async for batch in source.stream():
-            yield batch.events
+            store.apply(batch.events)
     else:
-        for session_id in wanted:
-            yield await source.load(session_id)
+        for member in await _family(source, session_id):
+            store.apply(await source.load(member))
 
 
 async def _family(source: OpencodeSource, session_id: str) -> list[str]:
@@ -189,20 +210,17 @@ async def ls(arguments: argparse.Namespace, paths: list[Path]) -> int:
     store = Store(ModelLimits(os.environ, Path.home()))
     async with AsyncExitStack() as stack:
         sources = [await stack.enter_async_context(_source(path, arguments)) for path in paths]
-        try:
+        read = [await _alone(_glance(store, source)) for source in sources]
+        if not any(read):
+            return UNUSABLE
+        index = Index(store)
+        index.fill(now_us)
+        if any(term.field == "tool" for term in terms):
+            rest = search([term for term in terms if term.field != "tool"], index.cards.values())
             for source in sources:
-                async for batch in source.glance():
-                    store.apply(batch.events)
-            index = Index(store)
-            index.fill(now_us)
-            if any(term.field == "tool" for term in terms):
-                rest = search([term for term in terms if term.field != "tool"], index.cards.values())
-                for source in sources:
-                    for name, session_id in rest.keys:
-                        if name == source.source and not store.sessions[name, session_id].loaded:
-                            index.update(store.apply(await source.load(session_id)), now_us)
-        except SourceUnavailable as error:
-            return _complain(str(error))
+                for name, session_id in rest.keys:
+                    if name == source.source and not store.sessions[name, session_id].loaded:
+                        index.update(store.apply(await source.load(session_id)), now_us)
     found = search(terms, index.cards.values())
     sessions = in_order(store, found.keys)
     if arguments.json:
@@ -212,7 +230,12 @@ async def ls(arguments: argparse.Namespace, paths: list[Path]) -> int:
             print(line)
     if found.blame:
         print(f"opencode-viewer: {sanitize.label(found.blame, limit=1000)}", file=sys.stderr)
-    return OK
+    return _status(read)
+
+
+async def _glance(store: Store, source: OpencodeSource) -> None:
+    async for batch in source.glance():
+        store.apply(batch.events)
 
 
 def _quoted(word: str) -> str:

@@ -335,6 +335,31 @@ def test_doctor_looks_at_every_source_and_one_that_fails_hides_no_other(
     assert text.stdout.decode().count("database  ") == len(sources)
 
 
+def without_progress(output: bytes) -> list[dict[str, Any]]:
+    return [event for event in lines(output) if event["kind"] != "source_progress"]
+
+
+@pytest.mark.parametrize("arguments", [["events"], ["tree"], ["tree", "--json"], ["ls"], ["events", "--session"]])
+def test_a_source_that_cannot_be_read_is_a_remark_and_hides_no_other(tmp_path: Path, arguments: list[str]) -> None:
+    good = corpus.build("1.18.33/plain", tmp_path / "good.db")
+    session_id = str(corpus.table("1.18.33/plain", "SELECT id FROM session")[0][0])
+    bad = tmp_path / "bad.db"
+    bad.write_bytes(b"no database" * 1000)
+    if arguments[-1] == "--session":
+        arguments = [*arguments, session_id]
+    alone = run(*arguments, "--db", good)
+    assert (alone.returncode, alone.stderr) == (0, b"")
+    for paths in ([bad, good], [good, bad], [tmp_path / "missing.db", good]):
+        done = run(*arguments, *(word for path in paths for word in ("--db", path)))
+        assert done.returncode == 1
+        assert session_id.encode() in done.stdout or "Lab plain" in done.stdout.decode()
+        (remark,) = done.stderr.decode().splitlines()
+        assert "is not a SQLite database" in remark or "no database at" in remark
+        if arguments[0] == "events":
+            assert without_progress(done.stdout) == without_progress(alone.stdout)
+    assert run(*arguments, "--db", bad, "--db", tmp_path / "missing.db").returncode == 2
+
+
 @pytest.mark.parametrize("name", ["events", "tree", "ls", "doctor"])
 @pytest.mark.parametrize("case", ["missing", "directory", "empty", "text", "foreign"])
 def test_a_database_that_cannot_be_read_is_one_line_and_exit_2(name: str, case: str, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from typing import NamedTuple
 
 from adapter.health import Health
@@ -14,8 +13,6 @@ SHOWN_MISSING = 4
 """Missing columns that are named before the rest is only counted."""
 SHOWN_HISTORY = 3
 """Interruptions that are shown, the newest of those remembered."""
-LAST_S = 253_402_214_400.0
-"""The last day of the year 9999 has no time of day in every zone."""
 
 
 class Lags(NamedTuple):
@@ -78,7 +75,7 @@ def _freshness(health: Health, lags: Lags | None) -> Line:
         spans.append((f"   to model p50 {lags.model_p50:.0f} p99 {lags.model_p99:.0f} ms", "text"))
         spans.append((f"   to screen +{lags.paint_p50:.0f} +{lags.paint_p99:.0f} ms", "text"))
     if health.last_change:
-        spans.append((f"   last change {clock(health.last_change)}", "text"))
+        spans.append((f"   last change {numbers.clock(health.last_change)}", "text"))
     if not health.warnings:
         spans.append(("   warnings 0", "dim"))
     return spans
@@ -103,7 +100,7 @@ def _history(health: Health) -> list[Line]:
         return []
     first: Line = [("  interrupted ", "dim"), (f"{health.interruptions:,} ×", "text")]
     newest: list[Line] = [
-        [(f"  {clock(one.at)} ", "dim"), (sanitize.label(one.words), "text")]
+        [(f"  {numbers.clock(one.at)} ", "dim"), (sanitize.label(one.words), "text")]
         for one in reversed(health.history[-SHOWN_HISTORY:])
     ]
     return [first, *newest]
@@ -114,17 +111,3 @@ def _warnings(health: Health) -> list[Line]:
         [("  warning ", "warn"), (f"{count:,} × ", "text"), (sanitize.label(kind), "text")]
         for kind, count in sorted(health.warnings.items())
     ]
-
-
-def clock(seconds: float) -> str:
-    """A moment (unix seconds) as local time of day."""
-    return _local(seconds).strftime("%H:%M:%S")
-
-
-def date_and_time(seconds: float) -> str:
-    """A moment (unix seconds) as local date and time."""
-    return _local(seconds).isoformat(" ", "seconds")
-
-
-def _local(seconds: float) -> datetime.datetime:
-    return datetime.datetime.fromtimestamp(min(seconds, LAST_S))
