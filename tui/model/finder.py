@@ -87,5 +87,4 @@ class Finder:
         return self._trees != old
 
     def _count(self) -> None:
-        top = self.store.links.top
-        self._trees = Counter([top(key) for key in self.found.keys])
+        self._trees = Counter(self.store.links.tops(self.found.keys))

@@ -13,6 +13,8 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Callable, Collection, Sequence
+from itertools import filterfalse
+from operator import attrgetter
 from typing import NamedTuple
 
 from tui.model.index import WORDS, Card, Index
@@ -29,6 +31,8 @@ _NUMBER = re.compile(r"\$?(\d+(?:\.\d*)?|\.\d+)([kmg]?)")
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
 _SCALES = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
 _UNITS = {"s": SECOND, "m": MINUTE, "h": 60 * MINUTE, "d": 1440 * MINUTE, "w": 7 * 1440 * MINUTE}
+
+_KEY = attrgetter("key")
 
 LOOSE_FROM = 3
 """Letters from which a word is looked for letter by letter."""
@@ -77,12 +81,12 @@ def search(terms: Sequence[Term], cards: Collection[Card]) -> Found:
     blame = next((term.problem for term in used if term.problem), "")
     for number, term in enumerate(used):
         before = left
-        test, negated = term.test, term.negated
-        left = [card for card in before if test(card) is not negated]
+        if term.test is not _everything:
+            left = list((filterfalse if term.negated else filter)(term.test, before))
         if before and not left:
             blame = _blame(term, used[:number], cards)
     loosely = tuple(old.word for old, new in zip(terms, used, strict=True) if old is not new)
-    return Found({card.key for card in left}, tuple(used), blame, loosely)
+    return Found(set(map(_KEY, left)), tuple(used), blame, loosely)
 
 
 def accepts(terms: Sequence[Term], card: Card) -> bool:

@@ -74,6 +74,7 @@ class VisibleRows:
         self._live: dict[SessionKey, State] = {}
         self._above_live: set[SessionKey] = set()
         self._blocks: dict[SessionKey, _Block] = {}
+        self._long: set[SessionKey] = set()
         self._order: list[Place] = []
         self._kept: Container[SessionKey] | None = None
         self._listed: list[Place] = []
@@ -238,6 +239,7 @@ class VisibleRows:
             if not self.store.is_top(key):
                 if block is not None:
                     del self._blocks[key]
+                    self._long.discard(key)
                     out.append(block.place)
                     self.headings.drop(key)
                 continue
@@ -254,6 +256,7 @@ class VisibleRows:
                 before = len(block.rows)
                 if block.replace(layout.rows):
                     grown[key] = len(block.rows) - before
+                    (self._long.add if len(block.rows) > 1 else self._long.discard)(key)
             if block.place != place:
                 out.append(block.place)
                 new.append(place)
@@ -300,12 +303,14 @@ class VisibleRows:
         kept, blocks = self._kept, self._blocks
         self._listed = self._order if kept is None else [place for place in self._order if place[-1] in kept]
         self.headings.list(self._listed)
-        if self.arrangement.by_project:
-            self._shown = with_headings(self._listed, self.folds.projects)
-            lengths = [1 if is_heading(place) else len(blocks[place[-1]].rows) for place in self._shown]
-        else:
-            self._shown = self._listed
-            lengths = [len(blocks[place[-1]].rows) for place in self._shown]
+        by_project, folded = self.arrangement.by_project, self.folds.projects
+        self._shown = with_headings(self._listed, folded) if by_project else self._listed
+        # To ask thousands of trees how many rows they have cost more than all else that a letter of a filter does.
+        lengths = [1] * len(self._shown)
+        for key in self._long:
+            block = blocks[key]
+            if self._keeps(key) and block.place[0] not in folded:
+                lengths[bisect_left(self._shown, block.place)] = len(block.rows)
         self._ends = list(accumulate(lengths))
 
     def _drop_segment(self, turn: Key) -> None:

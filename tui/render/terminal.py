@@ -17,7 +17,7 @@ from rich.style import Style
 
 from tui import sanitize
 from tui.render.document import Document
-from tui.render.lines import Line, Span
+from tui.render.lines import ROLES, Line, Span
 
 PARAMETERS = 32
 """Most parameters of one sequence that are looked at; xterm stops at 30."""
@@ -136,10 +136,11 @@ class Styles(dict[str, Style]):
     """The theme's styles by role, and any colour of a terminal beside them."""
 
     def __init__(self, known: Mapping[str, Style]) -> None:
-        super().__init__(known)
+        super().__init__()
+        self._known = known
 
     def __missing__(self, role: str) -> Style:
-        style = self[role] = self["text"] + style_of(role)
+        style = self[role] = self._known[role] if role in ROLES else self["text"] + style_of(role)
         return style
 
 

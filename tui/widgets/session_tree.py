@@ -26,7 +26,7 @@ from tui.model.rows import VisibleRows
 from tui.model.store import Store
 from tui.render.project import project_cells
 from tui.render.tree_row import Cells, cells_of, fold_span, laid_out
-from tui.widgets.roles import ROLE_CLASSES, role_styles
+from tui.widgets.roles import ROLE_CLASSES, RoleStyles, role_styles
 
 
 class SessionTree(ScrollView, can_focus=True, inherit_bindings=False):
@@ -198,10 +198,11 @@ class SessionTree(ScrollView, can_focus=True, inherit_bindings=False):
         cursor = self.get_component_rich_style("tree--cursor")
         if cursor.reverse:
             # Swapping each role's own colours would make a patchwork; the bar has to be one bar without colour.
-            self._cursor_styles = dict.fromkeys(self._styles, self._styles["strong"] + Style(reverse=True))
+            bar = self._styles["strong"] + Style(reverse=True)
+            self._cursor_styles = RoleStyles(lambda _role: bar)
         else:
             overlay = Style(bgcolor=cursor.bgcolor, bold=cursor.bold, underline=cursor.underline)
-            self._cursor_styles = {role: style + overlay for role, style in self._styles.items()}
+            self._cursor_styles = RoleStyles(lambda role: self._styles[role] + overlay)
         return super().render_lines(crop)
 
     def render_line(self, y: int) -> Strip:
