@@ -154,7 +154,7 @@ class MainScreen(DoorScreen):
         if self.finder.update(changes, now):
             self.sessions.keep(self.finder.trees)
         drawn = self.sessions.apply(changes)
-        drawn = self.detail.node_changed(changes.dirty) or drawn
+        drawn = self.detail.node_changed(changes.dirty | self.rows.headings.changed) or drawn
         self._show_status()
         return drawn
 
