@@ -30,8 +30,8 @@ FOLLOWED_S = 0.1
 """How long a run that follows is let alone when it has nothing to say."""
 RESUMED = [kind for kind in (*KINDS, *KINDS_2X) if "notifications" not in kind and "silent" not in kind]
 """A feed that is silent, which opencode never is from 1.17 on, tells nothing to a later run."""
-BEGIN_ANEW = ("1.15", "1.2", "2.x")
-"""Kinds without a change feed that a cursor could lead into."""
+BEGIN_ANEW = ("1.15", "1.2", "2.x", "1.18 with a feed that is cut")
+"""Kinds without a change feed that a cursor could always lead into."""
 
 
 def begin(path: Path, kind: str, seed: int) -> Chaos | Chaos2x:
