@@ -1,6 +1,6 @@
 """Markdown as models write it, line by line: headings, lists, quotes, code fences, emphasis, links, tables.
 
-Every line is drawn from itself, the list of fences, and (in a table) the lines around it, so a text of any size costs
+Every line is drawn from itself and the lists of fences and tables, so a text of any size costs
 only what is in sight. Nothing is left out but the marks themselves; what is not understood stays as it was written.
 """
 
@@ -10,15 +10,16 @@ import re
 from bisect import bisect_right
 
 from tui import sanitize
+from tui.render import tables
 from tui.render.document import Document
 from tui.render.lines import Line, Span, pad, plain, width_of
 
 INLINE_LIMIT = 4000
 """Longest line, in characters, that is searched for emphasis."""
-TABLE_LIMIT = 200
-"""Most lines above and below that are looked at to align a table."""
+TABLE_LIMIT = 2000
+"""Most lines of a table that are measured."""
 CELL_LIMIT = 48
-"""Cells up to which the columns of a table are made equally wide; a longer cell sticks out."""
+"""Cells up to which the columns of a table in a text that is not broken to the pane are equally wide."""
 
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})\s*([\w+#.-]*)")
 _HEADING = re.compile(r"^ {0,3}(#{1,6})\s+(.*?)\s*#*\s*$")
@@ -26,7 +27,6 @@ _RULE = re.compile(r"^ {0,3}(?:(?:\*\s*){3,}|(?:-\s*){3,}|(?:_\s*){3,})$")
 _ITEM = re.compile(r"^(\s*)([-*+]|\d{1,9}[.)])(\s+)(\[[ xX]\]\s+)?")
 _QUOTE = re.compile(r"^ {0,3}((?:>\s?)+)")
 _DELIMITER = re.compile(r"^\s*\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*$")
-_CELL = re.compile(r"(?<!\\)\|")
 # Bounded repetition keeps a line full of asterisks from taking forever.
 _INLINE = re.compile(
     r"(?P<code>(?P<ticks>`{1,3})(?!`)(?P<in_code>.{1,800}?)(?<!`)(?P=ticks)(?!`))"
@@ -46,6 +46,7 @@ class Markdown(Document):
     def __init__(self, lines: sanitize.Lines, size: int) -> None:
         super().__init__(lines, size)
         self._fences = _fences(lines.raw)
+        self._tables = _tables(lines.raw, self._fences)
         self._widths: dict[int, list[int]] = {}
 
     def line(self, index: int) -> Line:
@@ -58,14 +59,14 @@ class Markdown(Document):
         if fence % 2:
             return [(f"  {text}", "code")]
         if table := self._table(index):
-            return self._row(index, *table)
+            # Without a pane to fit into: columns of a bearable width, from which a long cell sticks out.
+            widths = [min(CELL_LIMIT, width) for width in self._columns(*table)]
+            return self._rows(index, table[0], widths, broken=False)[0]
         return _block(text)
 
     def hanging(self, index: int) -> int:
         if self._in_code(index):
             return 2
-        if self._table(index):
-            return -1
         text = self.lines[index]
         if match := _ITEM.match(text):
             return match.end()
@@ -77,48 +78,52 @@ class Markdown(Document):
 
     # --- tables ----------------------------------------------------------------------------------------------
 
+    def laid_out(self, index: int, width: int) -> list[Line] | None:
+        table = self._table(index)
+        if table is None:
+            return None
+        widths = tables.shrunk(self._columns(*table), width)
+        return self._rows(index, table[0], widths, broken=True)
+
     def _table(self, index: int) -> tuple[int, int] | None:
         """The first line of the table around a line and the one behind its last; None outside of tables."""
-        raw = self.lines.raw
-        if "|" not in raw[index]:
-            return None
-        first, last = index, index
-        while first > max(0, index - TABLE_LIMIT) and "|" in raw[first - 1] and not self._in_code(first - 1):
-            first -= 1
-        end = min(len(raw) - 1, index + TABLE_LIMIT)
-        while last < end and "|" in raw[last + 1] and not self._in_code(last + 1):
-            last += 1
-        if last == first or not _DELIMITER.match(raw[first + 1]):
-            return None
-        return first, last + 1
+        place = bisect_right(self._tables, (index, len(self.lines))) - 1
+        return self._tables[place] if place >= 0 and index < self._tables[place][1] else None
 
-    def _row(self, index: int, first: int, stop: int) -> Line:
-        if first not in self._widths or index == first:
-            self._widths[first] = self._columns(first, stop)
-        widths = self._widths[first]
+    def _rows(self, index: int, first: int, widths: list[int], broken: bool) -> list[Line]:
         if index == first + 1:
-            return [("─┼─".join("─" * width for width in widths), "dim")]
-        base = "strong" if index == first else "text"
-        spans: list[Span] = []
-        for number, cell in enumerate(_cells(self.lines[index])):
-            if number:
-                spans.append((" │ ", "dim"))
-            shown = inline(cell, base)
-            width = widths[number] if number < len(widths) else 0
-            spans += [*shown, (" " * max(0, width - width_of(shown)), "text")]
-        return spans
+            return [tables.rule(widths)]
+        return tables.laid(self._cells(index, first), widths, tables.alignments(self.lines[first + 1]), broken)
+
+    def _cells(self, index: int, first: int) -> list[Line]:
+        return [inline(cell, "strong" if index == first else "text") for cell in tables.cells(self.lines[index])]
 
     def _columns(self, first: int, stop: int) -> list[int]:
-        widths: list[int] = []
-        for index in range(first, stop):
-            if index == first + 1:
-                continue
-            for number, cell in enumerate(_cells(self.lines[index])):
-                width = min(CELL_LIMIT, width_of(inline(cell, "text")))
-                if number == len(widths):
-                    widths.append(width)
-                widths[number] = max(widths[number], width)
-        return widths
+        if first not in self._widths:
+            measured = [first, *range(first + 2, min(stop, first + TABLE_LIMIT))]
+            widths = tables.columns(self._cells(index, first) for index in measured)
+            # A row may have more cells than those that were measured.
+            most = max(len(tables.cells(self.lines[index])) for index in range(first, stop))
+            self._widths[first] = widths + [tables.LEAST] * (most - len(widths))
+        return self._widths[first]
+
+
+def _tables(raw: list[str], fences: list[int]) -> list[tuple[int, int]]:
+    """The tables: lines with pipes outside of code, the second of them dashes."""
+    found: list[tuple[int, int]] = []
+    code = iter([*fences, len(raw)])
+    fence, inside, first = next(code), False, -1
+    for index, text in enumerate([*raw, ""]):
+        at_fence = index == fence
+        if at_fence and index < len(raw):
+            fence, inside = next(code), not inside
+        if "|" in text and not inside and not at_fence:
+            first = index if first < 0 else first
+        elif first >= 0:
+            if index - first > 1 and _DELIMITER.match(raw[first + 1]):
+                found.append((first, index))
+            first = -1
+    return found
 
 
 def _fences(raw: list[str]) -> list[int]:
@@ -141,13 +146,6 @@ def _fences(raw: list[str]) -> list[int]:
             mark = ""
             fences.append(index)
     return fences
-
-
-def _cells(text: str) -> list[str]:
-    text = text.strip()
-    text = text[1:] if text.startswith("|") else text
-    text = text[:-1] if text.endswith("|") and not text.endswith("\\|") else text
-    return [cell.strip() for cell in _CELL.split(text)]
 
 
 def _quote_bar(marks: str) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from tui.render.lines import plain, width_of
 from tui.render.markdown import Markdown, inline
+from tui.render.tables import shrunk
 
 
 def said(text: str, width: int = 0) -> list[str]:
@@ -57,13 +60,58 @@ def test_code_is_left_alone() -> None:
 
 def test_a_table_lines_up() -> None:
     text = "before\n| Name | **Count** |\n|---|:-:|\n| 日本 | 1 |\n| `a\\|b` | 22 |\nafter"
-    assert said(text) == ["before", "Name │ Count", "─────┼──────", "日本 │ 1", "a\\|b │ 22", "after"]
+    assert said(text) == ["before", "Name │ Count", "─────┼──────", "日本 │   1", "a\\|b │  22", "after"]
 
 
-def test_a_table_is_not_broken_and_pipes_are_no_table() -> None:
-    wide = "| " + "x" * 60 + " | b |\n|---|---|\n| c | d |"
-    assert len(said(wide, 20)) == 3
+def test_columns_stand_left_right_or_in_the_middle_as_the_table_says() -> None:
+    text = "|a|b|c|d|\n|---|:--|--:|:-:|\n|long|long|long|long|\n|1|2|3|4|"
+    assert said(text)[2:] == ["long │ long │ long │ long", "1    │ 2    │    3 │  4"]
+
+
+def test_a_table_is_shrunk_to_the_pane_and_its_cells_go_on_in_their_columns() -> None:
+    text = "| key | what it means |\n|---|---|\n| a日本語b | one two three four |\n| c |"
+    assert said(text, 22) == [
+        "key      │ what it", "         │ means", "─────────┼────────────",
+        "a日本語b │ one two", "         │ three four", "c        │",
+    ]  # fmt: skip
+    for width in (12, 16, 21, 30):
+        lines = Markdown.read(text).wrapped(width)
+        assert len({width_of(line) for line in lines}) == 1
+        assert width_of(lines[0]) <= width
+        sides = [re.split("[│┼]", plain(line)) for line in lines]
+        assert len({cell_len(left) for left, _ in sides}) == 1
+        words = ["".join(re.sub("[ ─]", "", side) for side in column) for column in zip(*sides, strict=True)]
+        assert words == ["keya日本語bc", "whatitmeansonetwothreefour"]
+
+
+def test_the_widest_columns_give_way_first_and_none_vanishes() -> None:
+    assert shrunk([5, 10, 40], 100) == [5, 10, 40]
+    assert shrunk([5, 10, 40], 46) == [5, 10, 25]
+    assert shrunk([5, 30, 40], 36) == [5, 12, 12]
+    assert shrunk([9, 9, 9, 9], 10) == [4, 4, 4, 4]
+
+
+def test_what_a_broken_cell_says_is_found() -> None:
+    shown = Markdown.read("| a | b |\n|---|---|\n| x needle y | " + "z" * 60 + " needle |").wrapped(40)
+    pattern = re.compile("needle")
+    found = shown.find(pattern, 0, len(shown))
+    assert len(found) == 2
+    for index in found:
+        (start, stop), *_ = shown.begins(index, pattern)
+        assert plain(shown[index])[start:stop] == "needle"
+
+
+def test_a_table_of_thousands_of_rows_costs_no_more_than_its_rows() -> None:
+    text = "| a | b |\n|---|---|\n" + "| some words | and more of them, with `code` |\n" * 6000
+    began = time.process_time()
+    shown = Markdown.read(text).wrapped(30)
+    assert time.process_time() - began < 3
+    assert len(shown) > 6000
+
+
+def test_pipes_alone_are_no_table_and_neither_is_code() -> None:
     assert said("a | b\nc | d") == ["a | b", "c | d"]
+    assert said("```\n| a |\n|---|\n```\n| a |\n|---|")[1:] == ["  | a |", "  |---|", "──", "a", "─"]
 
 
 def test_broken_lines_hang_under_their_text() -> None:
