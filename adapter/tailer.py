@@ -89,6 +89,8 @@ class Tailer:
         self._count_due = 0.0
         self._known_schema = NO_SCHEMA
         self._known_journal: Journal | None = None
+        self._migrated: set[str] = set()
+        """Sessions that were told before a migration and have not been read since."""
 
     def request(self, session_id: str) -> None:
         """Asks for a whole session; it comes as a batch of `follow`."""
@@ -357,9 +359,11 @@ class Tailer:
         oldest = (self._clock() - LIVE_S) * 1000
         shelves = {str(row[0]): row[-1] for row in rows} if database.schema.family == "v1+v2" else {}
         for session in list(self.ledger.tracked.values()):
-            if session.shelf != shelves.get(session.id, session.shelf):
-                # The session was prompted in the other family: its messages are those now, also where ids are the same.
+            if session.id in self._migrated or session.shelf != shelves.get(session.id, session.shelf):
+                # A migration rewrites rows without moving their times. Or the session was prompted in the other family:
+                # its messages are those now, also where ids are the same.
                 await self.ledger.whole(session.id, await database.read_whole(session.id))
+                self._migrated.discard(session.id)
             elif reconcile or (database.health.strategy == BY_SCAN and session.changed_ms >= oldest):
                 async with database.reader.snapshot() as snapshot:
                     changed = await compare_lists(snapshot, database.schema, session)
@@ -386,6 +390,7 @@ class Tailer:
         if self._known_journal is not None and journal.hash != self._known_journal.hash:
             events.append(self._log("WRN", f"migrated: the newest migration is now {journal.latest}", journal.hash))
             self.ledger.warn("migrated while watched")
+            self._migrated |= self.ledger.tracked.keys()
         self._known_schema, self._known_journal = schema, journal
         return events
 

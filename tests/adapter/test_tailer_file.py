@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from adapter.errors import AdapterError
-from adapter.events import LogEntry, SessionRemoved, SourceError
+from adapter.events import SessionRemoved, SourceError
 from adapter.source import OpencodeSource
 from tests.adapter import corpus
 from tests.adapter.follower import Follower
@@ -201,70 +201,6 @@ async def test_a_clean_start_of_opencode_on_a_closed_file_is_noticed(database: P
                 writer.commit(("UPDATE session SET title = ? WHERE id = ?", (title, session)))
                 await follower.until(lambda wanted=title: follower.session(session).title == wanted)  # type: ignore[union-attr, misc]
                 assert follower.source.health().open_mode == "readonly_shm"
-            await follower.equals_cold_load()
-
-
-async def test_a_new_column_is_read_from_the_moment_it_exists(database: Path) -> None:
-    database.parent.mkdir()
-    with OpencodeWriter(database, "1.2.1") as opencode:
-        session = opencode.session()
-        async with Follower(database) as follower:
-            await follower.loaded(session)
-            missing = [e.message for e in follower.of(LogEntry) if "not in this database" in e.message]
-            assert len(missing) == 8
-            before = follower.source.health().migration_hash
-            opencode.run("ALTER TABLE session ADD COLUMN agent TEXT")
-            opencode.commit(
-                ("UPDATE session SET agent = 'plan'", ()),
-                ("INSERT INTO __drizzle_migrations (hash, created_at) VALUES ('x', 1777641798000)", ()),
-            )
-            await follower.until(lambda: follower.session(session).agent == "plan")  # type: ignore[union-attr]
-            await follower.until(
-                lambda: any(e.severity == "WRN" and "migrated" in e.message for e in follower.of(LogEntry))
-            )
-            health = follower.source.health()
-            assert health.migration_hash != before
-            assert "session.agent" not in health.missing_columns
-            assert health.warnings == {"migrated while watched": 1}
-            opencode.user(session)
-            await follower.equals_cold_load()
-            again = [e.message for e in follower.of(LogEntry) if "not in this database" in e.message]
-            assert len(again) == len(set(again)) == 8
-
-
-async def test_a_migration_that_only_moves_data_is_told(database: Path) -> None:
-    database.parent.mkdir()
-    with OpencodeWriter(database, "1.18.33") as opencode:
-        session = opencode.session()
-        async with Follower(database) as follower:
-            await follower.loaded(session)
-            opencode.commit(("INSERT INTO migration VALUES ('20990101000000_moves_data', 1)", ()))
-            await follower.until(
-                lambda: any("20990101000000_moves_data" in entry.message for entry in follower.of(LogEntry))
-            )
-            health = follower.source.health()
-            assert health.migration_latest == "20990101000000_moves_data"
-            assert health.warnings == {"migrated while watched": 1}
-            await follower.equals_cold_load()
-
-
-async def test_a_table_rebuilt_by_a_migration_is_followed(database: Path) -> None:
-    database.parent.mkdir()
-    with OpencodeWriter(database) as opencode:
-        session = opencode.session()
-        message = opencode.user(session)
-        async with Follower(database) as follower:
-            await follower.loaded(session)
-            opencode.run("PRAGMA foreign_keys=OFF")
-            columns = "id, message_id, session_id, time_created, time_updated, data"
-            opencode.commit(
-                (f"CREATE TABLE new_part AS SELECT {columns} FROM part ORDER BY id DESC", ()),
-                ("DROP TABLE part", ()),
-                ("ALTER TABLE new_part RENAME TO part", ()),
-                ("CREATE UNIQUE INDEX part_id ON part (id)", ()),
-                ("DELETE FROM event", ()),
-            )
-            opencode.part(message, {"type": "text", "text": "in the new table"})
             await follower.equals_cold_load()
 
 
