@@ -117,7 +117,8 @@ def test_what_comes_at_once_is_told_at_once_and_the_rest_after_a_pause() -> None
         "1 waiting for you, 2 finished: Title c, Title a, Title b"
     )
     assert stage.see(105, answered("d"), answered("e")) == ""
-    assert stage.see(106, answered("f"), answered("c", 106)) == ""
+    closed = op_end("q-c", "a-c", "tool", 2, 106, session_id="c")
+    assert stage.see(106, answered("f"), closed, answered("c", 106)) == ""
     assert stage.see(104 + GAP / 1e6) == "4 finished: Title d, Title e, Title f, 1 more"
 
 
