@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -208,6 +209,54 @@ async def test_every_hit_of_a_line_is_counted_and_gone_to() -> None:
         assert [role for _, role in view.line_at(0) if role.startswith("match")] == ["match", "match"]
         await pilot.press("N")
         assert view.at == (0, 1)
+
+
+async def test_json_is_folded_by_enter_and_by_a_click_and_a_search_unfolds_it() -> None:
+    async with playing(looping()) as (app, pilot):
+        app.main.sessions.select(Key(SOURCE, "session", LOOP.session_id, LOOP.session_id))
+        await pilot.press("6", "tab")
+        view = app.main.detail.view
+        await until(pilot, lambda: view.lines.foldable)
+        whole, shown_lines = shown(app), len(view.lines)
+        assert '"usage"' in whole
+        await pilot.press("enter")
+        await pilot.pause()
+        assert "▸ { … }" in shown(app)
+        assert '"usage"' not in shown(app)
+        await pilot.press("enter")
+        await pilot.pause()
+        assert shown(app) == whole
+        await pilot.press("down", "enter")
+        await pilot.pause()
+        assert (view.caret, len(view.lines)) == (1, shown_lines)
+        await pilot.click(view, offset=(4, 0))
+        await pilot.pause()
+        assert (view.caret, len(view.lines)) == (0, 1)
+        await pilot.press("slash", *"usage")
+        await pilot.pause()
+        assert "1 of 1" in shown(app)
+        assert len(view.lines) > 10
+
+
+async def test_a_caret_stays_in_sight_and_keys_move_it_where_a_text_folds() -> None:
+    row = json.dumps({"rows": [{"n": n} for n in range(500)]})
+    source = FakeSource({f"opencode-sqlite://?part_id={BASH.id[:-5]}&field=": row})
+    async with playing(story.everything(), source=source) as (app, pilot):
+        app.main.sessions.select(BASH)
+        await pilot.press("6", "tab")
+        view = app.main.detail.view
+        await until(pilot, lambda: view.lines.foldable)
+        await pilot.press("end")
+        await pilot.pause()
+        assert view.caret == len(view.lines) - 1
+        assert view.scroll_offset.y == view.max_scroll_y
+        await pilot.press("home", *["down"] * 2, "enter")
+        await pilot.pause()
+        assert "▸     { … },  1 line" in shown(app)
+        view.scroll_to(y=300, animate=False)
+        await pilot.press("down")
+        await pilot.pause()
+        assert view.scroll_offset.y <= view.caret < view.scroll_offset.y + view.size.height
 
 
 async def test_what_is_not_there_is_said() -> None:

@@ -55,8 +55,24 @@ class Text(Sequence[Line]):
         """Those of `ranges` that begin in the line: in a broken text the first may be the rest of one above."""
         return self.ranges(index, pattern)
 
+    @property
+    def foldable(self) -> bool:
+        """Whether some of the lines can be folded."""
+        return False
+
+    def fold_at(self, index: int) -> str:
+        """`open` or `closed` for a line that folds what is below it, "" for any other."""
+        return ""
+
+    def toggle(self, index: int) -> None:
+        """Folds a line, or unfolds it. What is broken or joined of the text has to be made anew."""
+
+    def unfold(self) -> bool:
+        """Unfolds everything; whether anything was folded."""
+        return False
+
     def words(self) -> Iterator[str]:
-        """All lines as clean text, nothing cut: what is copied and saved."""
+        """All lines as clean text, nothing cut and nothing folded: what is copied and saved."""
         return (plain(line) for line in self)
 
 
@@ -219,6 +235,17 @@ class Wrapped(Text):
             (max(0, begin) + indent, min(length, end) + indent) for begin, end in shifted if end > 0 and begin < length
         ]
 
+    @property
+    def foldable(self) -> bool:
+        return self.source.foldable
+
+    def fold_at(self, index: int) -> str:
+        source = self._places[index][0]
+        return self.source.fold_at(source) if self._first[source] == index else ""
+
+    def toggle(self, index: int) -> None:
+        self.source.toggle(self._places[index][0])
+
     def words(self) -> Iterator[str]:
         return self.source.words()
 
@@ -257,6 +284,18 @@ class Joined(Text):
     def begins(self, index: int, pattern: re.Pattern[str]) -> list[Range]:
         part = self._part(index)
         return self._parts[part].begins(index - self._starts[part], pattern)
+
+    @property
+    def foldable(self) -> bool:
+        return any(part.foldable for part in self._parts)
+
+    def fold_at(self, index: int) -> str:
+        part = self._part(index)
+        return self._parts[part].fold_at(index - self._starts[part])
+
+    def toggle(self, index: int) -> None:
+        part = self._part(index)
+        self._parts[part].toggle(index - self._starts[part])
 
     def words(self) -> Iterator[str]:
         for part in self._parts:

@@ -23,6 +23,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from bisect import bisect_right
 from urllib.parse import unquote_to_bytes
 
 import msgspec
@@ -32,6 +33,7 @@ from tui.render import numbers
 from tui.render.diff import Diff
 from tui.render.document import Document, Painted, spans_of
 from tui.render.fields import fields
+from tui.render.folding import Foldable
 from tui.render.lines import Line
 from tui.render.markdown import Markdown
 from tui.render.questions import question_lines
@@ -54,18 +56,32 @@ _FIELD = re.compile(r"^([A-Za-z_][\w.-]*)(  .*|)$")
 _TASK = re.compile(r"<task_result>\n?(.*?)\n?</task_result>", re.DOTALL)
 
 
-class Json(Document):
+class Json(Foldable):
     """Indented JSON: keys, numbers and punctuation stand out."""
 
-    def line(self, index: int) -> Line:
-        return paint_json(self.lines[index])
+    def paint(self, row: int) -> Line:
+        return paint_json(self.lines[row])
 
 
-class Fields(Document):
-    """The text that `fields` makes."""
+class Fields(Foldable):
+    """The text that `fields` makes; what is JSON in it can be folded."""
 
-    def line(self, index: int) -> Line:
-        text = self.lines[index]
+    def __init__(self, lines: sanitize.Lines, size: int) -> None:
+        super().__init__(lines, size)
+        # Strings of more than one line are indented and whole fields of JSON are not.
+        self._begins = [row for row, text in enumerate(lines.raw) if text in ("{", "[")]
+        self._ends = [row for row, text in enumerate(lines.raw) if text in ("}", "]")]
+
+    @property
+    def foldable(self) -> bool:
+        return bool(self._begins)
+
+    def opens(self, row: int) -> bool:
+        begun = bisect_right(self._begins, row)
+        return begun > 0 and bisect_right(self._ends, row) < begun and super().opens(row)
+
+    def paint(self, row: int) -> Line:
+        text = self.lines[row]
         if text.startswith(("+ ", "- ")):
             return [(text, "added" if text[0] == "+" else "removed")]
         if match := _FIELD.match(text):

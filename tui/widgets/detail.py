@@ -23,6 +23,7 @@ from tui.render.labelled import LABEL_WIDTH
 from tui.render.lines import Line, folded, width_of
 from tui.render.search import found_line
 from tui.widgets.fixed_lines import FixedLines
+from tui.widgets.line_view import MARGIN
 from tui.widgets.search_view import SearchView
 
 CHEAP = 0.005
@@ -80,6 +81,7 @@ class Detail(Vertical):
         self._in_sight: list[tabs.Text] = []
         self._asked: set[str] = set()
         self._stale: set[str] = set()
+        self._record: tuple[str, payload.Shown] | None = None
         self._timer: Timer | None = None
         self._cost = 0.0
         self._redraw: Timer | None = None
@@ -192,7 +194,7 @@ class Detail(Vertical):
         if tab == tabs.OVERVIEW:
             lines: Text = self._folded(detail.overview(self.store, self.key, self.now()))
         elif tab == tabs.RAW and not self.tabs[tab]:
-            lines = payload.read(tabs.record(self.store, self.key), "json")
+            lines = self._recorded(tabs.record(self.store, self.key))
         else:
             lines = self._fetched(self.tabs[tab])
         tail = tab == tabs.OUTPUT and tabs.grows(self.store, self.key)
@@ -201,6 +203,20 @@ class Detail(Vertical):
     def _folded(self, lines: list[Line]) -> Text:
         """The lines of the Overview broken to the pane, continued under their value."""
         return Painted([piece for line in lines for piece in folded(line, self._width(), LABEL_WIDTH)])
+
+    def _recorded(self, text: str) -> Text:
+        """The model's own record of a node; read anew only when it is another, so that folds stay."""
+        if self._record is None or self._record[0] != text:
+            self._record = (text, payload.read(text, "json"))
+        document = self._record[1]
+        return document.wrapped(self._width() - (MARGIN if document.foldable else 0))
+
+    def _documents(self) -> list[payload.Shown]:
+        found = [document for document, _ in self._texts.values() if document is not None]
+        return found if self._record is None else [*found, self._record[1]]
+
+    def on_line_view_folded(self) -> None:
+        self._draw(keep=True)
 
     def _width(self) -> int:
         return max(20, self.view.size.width - 1)
@@ -227,6 +243,9 @@ class Detail(Vertical):
 
     def on_input_changed(self, message: Input.Changed) -> None:
         if message.value != self.view.words:
+            # What is folded away would not be found.
+            if message.value and any([document.unfold() for document in self._documents()]):
+                self._draw(keep=True)
             self.view.search(message.value)
 
     def on_input_submitted(self) -> None:
@@ -261,6 +280,7 @@ class Detail(Vertical):
             self._timer.stop()
             self._timer = None
         self._texts.clear()
+        self._record = None
         self._asked.clear()
         self._stale.clear()
 
@@ -270,18 +290,20 @@ class Detail(Vertical):
         if self._timer is None:
             self._timer = self.set_timer(FETCH_AFTER, self._fetch)
         parts: list[Text] = []
+        shown = [self._texts.get(text.slot, (None, ""))[0] for text in texts]
+        margin = MARGIN if any(document is not None and document.foldable for document in shown) else 0
         for text in texts:
             if len(texts) > 1:
                 parts.append(Painted([*([[]] if parts else []), _rule(text, self._width())]))
-            parts.append(self._body(text))
+            parts.append(self._body(text, self._width() - margin))
         return Joined(parts)
 
-    def _body(self, text: tabs.Text) -> Text:
+    def _body(self, text: tabs.Text, width: int) -> Text:
         document, note = self._texts.get(text.slot, (None, ""))
         if document is None:
             size = numbers.size(text.payload.size)
             return Painted([[(note or f"loading… {size}", "warn" if note else "dim")]])
-        lines = document.wrapped(self._width()) if len(document) else Painted([[("(empty)", "dim")]])
+        lines = document.wrapped(width) if len(document) else Painted([[("(empty)", "dim")]])
         return Joined([lines, Painted([[(note, "warn")]])]) if note else lines
 
     def _fetch(self) -> None:

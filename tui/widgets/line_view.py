@@ -5,16 +5,21 @@ from __future__ import annotations
 from typing import ClassVar
 
 from rich.style import Style
+from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
+from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from tui.render.document import Painted, Text
+from tui.render.glyphs import UNICODE
 from tui.render.lines import Line, segments, width_of
 from tui.render.terminal import Styles
 from tui.widgets.roles import ROLE_CLASSES, role_styles
 
+MARGIN = 2
+"""Cells to the left of a text with folds: the sign of a fold, or the caret."""
 SIDE_STEP = 8
 """Cells that one key press moves a text sideways."""
 
@@ -28,7 +33,11 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
     | pageup, ctrl+b / pagedown, ctrl+f, space | one page |
     | g, home / G, end | start, end |
     | left, h / right, l | sideways |
+    | enter, a click | fold or unfold: in a text with folds a caret stands at a line, and the view moves with it |
     """
+
+    class Folded(Message):
+        """A line was folded or unfolded: the text has other lines now and is to be shown again."""
 
     COMPONENT_CLASSES = ROLE_CLASSES
 
@@ -41,12 +50,14 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
         Binding("G,end", "edge(True)", "end", id="text.end", show=False),
         Binding("left,h", "side(-1)", "to the left", id="text.left", show=False),
         Binding("right,l", "side(1)", "to the right", id="text.right", show=False),
+        Binding("enter", "fold", "fold or unfold a part of JSON, as a click does", id="text.fold", show=False),
     ]
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.lines: Text = Painted([])
         self.offset_x = 0
+        self.caret = 0
         self._styles: dict[str, Style] = {}
 
     def show(self, lines: Text, keep: bool = False, tail: bool = False) -> None:
@@ -64,7 +75,7 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
             return
         self.virtual_size = Size(0, len(lines))
         if not keep:
-            self.offset_x = 0
+            self.offset_x = self.caret = 0
         if at_end:
             # A text that has only just outgrown the view is not scrollable yet in Textual's eyes.
             self.scroll_to(y=self.max_scroll_y, animate=False, force=True)
@@ -81,26 +92,84 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
         index = self.scroll_offset.y + y
         if index >= len(self.lines):
             return Strip.blank(width, self._styles["text"])
-        return Strip(segments(self.line_at(index), width, self._styles, self.offset_x), width)
+        left = segments(self._margin(index), width - self.text_width, self._styles)
+        return Strip([*left, *segments(self.line_at(index), self.text_width, self._styles, self.offset_x)], width)
+
+    @property
+    def text_width(self) -> int:
+        """The cells of a line that are in sight: folds have a margin of their own."""
+        return self.size.width - (MARGIN if self.lines.foldable else 0)
+
+    def _margin(self, index: int) -> Line:
+        fold = {"open": UNICODE.fold_open, "closed": UNICODE.fold_closed}.get(self.lines.fold_at(index), "")
+        if self.has_focus and index == self.caret:
+            return [(f"{fold or '›'} ", "key")]
+        return [(f"{fold} ", "dim")]
 
     def line_at(self, index: int) -> Line:
         """The line as it is to be drawn."""
         return self.lines[index]
 
     def action_step(self, count: int) -> None:
-        self.scroll_to(y=self.scroll_offset.y + count, animate=False)
+        if self.lines.foldable:
+            top = self.scroll_offset.y
+            # The wheel may have left the caret behind.
+            self._put_caret(min(max(self.caret, top), top + self.size.height - 1) + count)
+        else:
+            self.scroll_to(y=self.scroll_offset.y + count, animate=False)
 
     def action_leaf(self, pages: int) -> None:
-        self.scroll_to(y=self.scroll_offset.y + pages * max(1, self.size.height - 1), animate=False)
+        page = pages * max(1, self.size.height - 1)
+        self.scroll_to(y=self.scroll_offset.y + page, animate=False)
+        if self.lines.foldable:
+            self._put_caret(self.caret + page)
 
     def action_edge(self, end: bool) -> None:
         self.scroll_to(y=self.max_scroll_y if end else 0, animate=False)
+        if self.lines.foldable:
+            self._put_caret(len(self.lines) - 1 if end else 0)
+
+    def action_fold(self) -> None:
+        self._put_caret(self.caret)
+        if self.lines.fold_at(self.caret):
+            self.lines.toggle(self.caret)
+            self.post_message(self.Folded())
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return action != "fold" or self.lines.foldable
+
+    def on_click(self, event: events.Click) -> None:
+        index = self.scroll_offset.y + event.y
+        if self.lines.foldable and index < len(self.lines):
+            self._put_caret(index)
+            self.action_fold()
+
+    def on_focus(self) -> None:
+        self._draw_caret(self.caret)
+
+    def on_blur(self) -> None:
+        self._draw_caret(self.caret)
+
+    def _put_caret(self, index: int) -> None:
+        """Moves the caret to a line, which comes into sight."""
+        before, self.caret = self.caret, max(0, min(len(self.lines) - 1, index))
+        top, height = self.scroll_offset.y, self.size.height
+        if self.caret < top:
+            self.scroll_to(y=self.caret, animate=False)
+        elif self.caret >= top + height:
+            self.scroll_to(y=self.caret - height + 1, animate=False)
+        for line in {before, self.caret}:
+            self._draw_caret(line)
+
+    def _draw_caret(self, index: int) -> None:
+        if self.lines.foldable:
+            self.refresh_line(index)
 
     def action_side(self, steps: int) -> None:
         top = self.scroll_offset.y
         seen = self.lines[top : top + self.size.height]
         widest = max((width_of(line) for line in seen), default=0)
-        limit = max(0, widest - self.size.width)
+        limit = max(0, widest - self.text_width)
         moved = max(0, min(limit, self.offset_x + steps * SIDE_STEP))
         if moved != self.offset_x:
             self.offset_x = moved

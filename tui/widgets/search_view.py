@@ -135,7 +135,7 @@ class SearchView(LineView):
         line = self.hits[index]
         nth = index - bisect_left(self.hits, line)
         before, self.at = self.at, (line, nth)
-        top, height, width = self.scroll_offset.y, self.size.height, self.size.width
+        top, height, width = self.scroll_offset.y, self.size.height, self.text_width
         if not top <= line < top + height:
             self.scroll_to(y=max(0, line - height // 3), animate=False)
         assert self._pattern is not None
