@@ -176,6 +176,10 @@ def _connect(uri: str) -> SafeConnection:
     )
 
 
+async def _begin(connection: aiosqlite.Connection) -> None:
+    await connection
+
+
 def _translate(error: sqlite3.Error, path: Path) -> AdapterError:
     name = getattr(error, "sqlite_errorname", "") or ""
     if name in RETRY_ERRORS:
@@ -269,15 +273,22 @@ class Reader:
                 return sqlite3.connect(":memory:")
 
         connection = aiosqlite.Connection(connect, iter_chunk_size=64)
+        reader: Reader | None = None
+        # What has begun to open is waited for, so that a task that is cancelled meanwhile leaves nothing open.
+        opening = asyncio.ensure_future(_begin(connection))
         try:
-            await connection
+            await asyncio.shield(opening)
             if failed:
                 raise failed[0]
             await connection.execute_fetchall("SELECT count(*) FROM sqlite_master")
+            reader = cls(path, connection, made[0], mode, opened)
+            return reader
         except sqlite3.Error as error:
-            await connection.close()
             raise _translate(error, path) from error
-        return cls(path, connection, made[0], mode, opened)
+        finally:
+            if reader is None:
+                await opening
+                await connection.close()
 
     async def close(self) -> None:
         """Closes the connection; never fails."""

@@ -38,7 +38,8 @@ class Stranger:
 
     def __init__(self) -> None:
         command = [sys.executable, "-W", "error", "-m", "tests.adapter.stranger", str(NOBODY)]
-        self._child = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        pipe = subprocess.PIPE
+        self._child = subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
 
     def __enter__(self) -> Self:
         return self
@@ -47,7 +48,8 @@ class Stranger:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._child.kill()
-        self._child.communicate()
+        errors = self._child.communicate()[1]
+        assert kind is not None or errors == "", "the stranger complained (a thread that broke, a warning)"
 
     def ask(self, *order: str | Path) -> Any:
         """Gives an order and returns the first answer."""

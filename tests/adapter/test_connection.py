@@ -399,3 +399,30 @@ def test_safe_connections_are_read_only_whatever_the_caller_says(database: Path)
             connection.execute("DELETE FROM part")
     finally:
         connection.close()
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_an_opening_that_is_cancelled_leaves_nothing_open(
+    database: Path, turns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[SafeConnection] = []
+    closed: list[SafeConnection] = []
+
+    class Watched(SafeConnection):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            opened.append(self)
+
+        def close(self) -> None:
+            closed.append(self)
+            super().close()
+
+    monkeypatch.setattr(connection, "SafeConnection", Watched)
+    task = asyncio.create_task(Reader.open(database))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert opened == closed
+    assert bool(opened) == (turns > 0)
