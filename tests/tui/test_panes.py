@@ -123,8 +123,9 @@ async def test_the_chosen_place_is_remembered_and_the_usual_one_needs_no_memory(
 
 async def test_a_share_that_makes_no_sense_does_no_harm() -> None:
     for share, stands in ((100_000, 119 - LEAST_RIGHT), (-3, LEAST_LEFT)):
-        app = ViewerApp([])
-        app.main.share = share
+        memory = Memory()
+        memory.remember(tree_width=share)
+        app = ViewerApp([], memory=memory)
         async with app.run_test(size=(120, 30)) as pilot:
             await pilot.pause()
             assert app.main.sessions.size.width == stands
