@@ -205,7 +205,7 @@ def running_sub_agent() -> list[Event]:
     second = Step("ses_retry", 2, "usr_1", 232)
     second.op("reasoning", "", 231, 3, label="The back-off never resets between the attempts")
     second.op("tool", "edit", 226, 0.2, label="src/retry.ts", additions=12, deletions=4)
-    second.op("tool", "todowrite", 225, 0.1, label="5 todos", todos=[3, 5])
+    second.op("tool", "todowrite", 225, 0.1, label="Reset the counter", todos=[3, 5])
     second.op("tool", "grep", 224, 0.3, label="backoff(", hits=17)
     second.end(223, Usage(input=1_900, output=46, cache_read=12_000), 1_900, 0.24)
     third = Step("ses_retry", 3, "usr_1", 222)

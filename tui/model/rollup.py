@@ -5,6 +5,7 @@ Sums add up `usage`, what was billed, and never `delta`.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from adapter.events import NO_USAGE, Usage
@@ -144,9 +145,11 @@ def difference(session: Session) -> Difference | None:
     return Difference((session.usage or NO_USAGE).total - usage.total, more if abs(more) > CENT_SHARE else 0.0)
 
 
-def contexts(session: Session) -> list[int]:
-    """The prompt that went out with each step, in tokens; steps that report none are left out."""
-    return [turn.usage.context for turn in session.turns.values() if turn.usage.context]
+def contexts(session: Session, last: int | None = None) -> list[int]:
+    """The prompt that went out with each step, in tokens, of the `last` steps or all; steps that report none are left
+    out."""
+    sizes = (turn.usage.context for turn in reversed(session.turns.values()) if turn.usage.context)
+    return list(islice(sizes, last))[::-1]
 
 
 def context_used(session: Session) -> int:

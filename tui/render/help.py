@@ -68,6 +68,8 @@ def help_lines(groups: Iterable[tuple[str, Sequence[tuple[str, str]]]], glyphs: 
         [("  ", "text"), ("a question mark".ljust(_KEY_WIDTH), "text"), ("inferred: the file does not say it", "text")],
         [],
         [("Columns", "accent")],
+        [("  ", "text"), ("context".ljust(_KEY_WIDTH), "active"), ("of the last steps, while it runs", "text")],
+        [("  ", "text"), ("own".ljust(_KEY_WIDTH), "text"), ("cost without sub-agents", "text")],
         [("  ", "text"), ("in/out".ljust(_KEY_WIDTH), "text"), ("tokens as billed, sub-agents included", "text")],
         [("  ", "text"), ("Δ".ljust(_KEY_WIDTH), "accent"), ("tokens that the step added to the context", "text")],
         [("  ", "text"), ("cost".ljust(_KEY_WIDTH), "text"), ("US dollars as opencode computed them", "text")],

@@ -26,6 +26,10 @@ ROLES = (
 """Every role a span may have; each widget that draws lines has a component class `line--ROLE`."""
 
 
+_FLAG_LETTERS = "".join(map(chr, range(0x1F1E6, 0x1F200)))
+"""Regional indicators: two of them are a flag."""
+
+
 def fit(text: str, width: int) -> str:
     """`text` in at most `width` cells, a cut marked with …; a wide character is never halved."""
     if width <= 0:
@@ -37,7 +41,10 @@ def fit(text: str, width: int) -> str:
         return text
     if cell_len(head) < width:
         return head + "…"
-    return split_text(head, width - 1)[0].rstrip() + "…"
+    cut = split_text(head, width - 1)[0].rstrip()
+    # Half a flag is one cell wide in one terminal and two in the next.
+    halves = len(cut) - len(cut.rstrip(_FLAG_LETTERS))
+    return cut[: len(cut) - halves % 2] + "…"
 
 
 def pad(text: str, width: int, right: bool = False) -> str:

@@ -37,14 +37,15 @@ def op_summary(op: Op, glyphs: Glyphs) -> list[Span]:
 def subject_of(op: Op) -> str:
     """What the call is about: its label, else opencode's own title of the result."""
     if op.name in ("todowrite", "todoread"):
-        return todo_progress(op) or op.label or op.title
+        # The label is the item that is being worked on; opencode's title only counts what is left.
+        return "  ".join(part for part in (todo_progress(op), op.label) if part) or op.title
     return op.label or op.title
 
 
 def todo_progress(op: Op) -> str:
     """`3/5 done` of a todo list, or nothing when the call does not say."""
     todos = op.extras.get("todos")
-    if isinstance(todos, list | tuple) and len(todos) == 2:
+    if isinstance(todos, list | tuple) and len(todos) == 2 and todos[1]:
         return f"{todos[0]}/{todos[1]} done"
     return ""
 
@@ -53,8 +54,11 @@ def tail(op: Op) -> list[Span]:
     """The result in a few characters after the subject: lines added and removed, hits, a bad exit code."""
     spans: list[Span] = []
     added, removed = op.extras.get("additions"), op.extras.get("deletions")
-    if isinstance(added, int) and isinstance(removed, int) and (added or removed):
-        spans += [(f"  +{added}", "added"), (f" -{removed}", "removed")]
+    if isinstance(added, int) and (added or removed):
+        spans.append((f"  +{added}", "added"))
+    if isinstance(removed, int) and (added or removed):
+        # A file that was written whole does not say what it replaced.
+        spans.append((f" -{removed}", "removed"))
     hits = op.extras.get("hits")
     if isinstance(hits, int) and op.name in _PATTERN_TOOLS:
         spans.append((f"  {hits} hit" + ("" if hits == 1 else "s"), "dim"))

@@ -23,12 +23,17 @@ from tui.model.urgency import ACTIVE, WAITING
 from tui.render import numbers, summaries
 from tui.render.glyphs import UNICODE, Glyphs, mark
 from tui.render.lines import Line, Span, fit, pad, segments, width_of
+from tui.render.sparkline import sparkline
 
 INDENT = 2
 """Cells a level of the tree is moved to the right."""
 
 _DEEPEST = 8
 """Levels that are indented; deeper rows stay here, so that sub-agents of sub-agents keep room for words."""
+
+
+CURVE = 8
+"""Steps in the curve of a context: as many as its column has cells."""
 
 
 class Column(NamedTuple):
@@ -48,9 +53,11 @@ _BY_USE = (
     Column("io", "in/out", 10, 42),
     Column("model", "model", 14, 48),
     Column("agent", "agent", 10, 52),
+    Column("own", "own", 7, 58),
+    Column("context", "context", 8, 62),
 )
-_ORDER = ("agent", "model", "time", "io", "delta", "cost")
-_LEFT = ("agent", "model")
+_ORDER = ("agent", "model", "context", "time", "io", "delta", "own", "cost")
+_LEFT = ("agent", "model", "context")
 
 
 class Cells(NamedTuple):
@@ -136,7 +143,7 @@ def under_filter(cells: Cells, row: Row, matched: bool, below: int) -> Cells:
     return cells._replace(words=words, note=note)
 
 
-_COLUMN_ROLES = {"cost": "text", "delta": "accent"}
+_COLUMN_ROLES = {"cost": "text", "delta": "accent", "context": "active"}
 
 
 def cells_of(store: Store, row: Row, now_us: int, glyphs: Glyphs = UNICODE) -> Cells:
@@ -216,13 +223,25 @@ def _session(store: Store, session: Session, row: Row, now_us: int, glyphs: Glyp
         {
             "agent": session.agent,
             "model": session.model,
+            "context": _curve(session, running),
             "time": elapsed(session_start(session, running), end),
             "io": io(tree.usage),
+            "own": _own_cost(store, session, tree),
             "cost": numbers.money(tree.cost),
         },
         running,
         note,
     )
+
+
+def _own_cost(store: Store, session: Session, tree: rollup.Subtree) -> str:
+    """What a session cost without its sub-agents, where it has any."""
+    return numbers.money(rollup.own(store, session).cost) if tree.sessions > 1 else ""
+
+
+def _curve(session: Session, running: bool) -> str:
+    """How the context of a session at work went over its last steps: tokens come once a step, so there is no rate."""
+    return sparkline(rollup.contexts(session, CURVE), CURVE) if running else ""
 
 
 def _shown_state(store: Store, session: Session, row: Row, now_us: int) -> tuple[Session, State]:
@@ -254,7 +273,8 @@ def _prompt(store: Store, session: Session, row: Row, now_us: int, glyphs: Glyph
     ends = [turn.end_ts for turn in outline(store, session).answers.get(prompt.message_id, ())]
     end = now_us if running else max(ends, default=0)
     words: list[Span] = [(summaries.prompt_words(prompt), "dim" if prompt.synthetic else "text")]
-    note: list[Span] = []
+    files = prompt.extras.get("attachments")
+    note: list[Span] = [(f"  +{numbers.plural(files, 'file')}", "dim")] if isinstance(files, int) and files else []
     if row.fold == "closed" and running:
         note.append((f"  {state_words(now)}", mark(now.name).role))
     return Cells(
@@ -349,8 +369,10 @@ def _sub_agent(store: Store, session: Session, op: Op, child: Session, row: Row,
         {
             "agent": child.agent,
             "model": child.model,
+            "context": _curve(child, running),
             "time": elapsed(op.start_ts or child.start_ts, end),
             "io": io(tree.usage),
+            "own": _own_cost(store, child, tree),
             "cost": numbers.money(tree.cost),
         },
         running,

@@ -70,3 +70,12 @@ def test_a_scrolled_line_starts_in_the_middle() -> None:
 def test_a_span_that_ends_in_an_ellipsis_of_its_own_does_not_end_the_line() -> None:
     drawn = segments([("claude-…", "text"), (" 12s", "dim")], 12, STYLES)
     assert "".join(segment.text for segment in drawn) == "claude-… 12s"
+
+
+@pytest.mark.parametrize("width", range(1, 9))
+def test_a_cut_leaves_no_half_of_a_flag(width: int) -> None:
+    text = fit("a🇩🇪🇫🇷 bc", width)
+    flags = sum("\U0001f1e6" <= letter <= "\U0001f1ff" for letter in text)
+    assert flags % 2 == 0
+    assert cell_len(text) <= width
+    assert text.endswith("…") or text == "a🇩🇪🇫🇷 bc"

@@ -62,7 +62,7 @@ def test_rows_below_a_session_at_80_columns() -> None:
         "     ▾ ✓ step 1  Let me look at the failing…     15s     12k/45    +12k   $0.21 ",
         "         ✓ bash  npm test -- retry  exit 1      9.1s                            ",
         "         ✓ edit  src/retry.ts  +12 -4           0.2s                            ",
-        "         ✓ todowrite  3/5 done                  0.1s                            ",
+        "         ✓ todowrite  3/5 done  Reset the co…   0.1s                            ",
         "         ✓ grep  backoff(  17 hits              0.3s                            ",
         "       ▸ ► task  find every cal…  grep retry(   3m41                            ",
     ]
@@ -96,7 +96,8 @@ def test_a_failed_session_says_why_and_one_not_read_shows_its_own_sums() -> None
 @pytest.mark.parametrize("width", [60, 80, 120, 200, 250])
 def test_columns_line_up_and_only_the_least_useful_are_missing(width: int) -> None:
     names = [column.name for column in columns_for(width)]
-    assert names == [name for name in ("agent", "model", "time", "io", "delta", "cost") if name in names]
+    order = ("agent", "model", "context", "time", "io", "delta", "own", "cost")
+    assert names == [name for name in order if name in names]
     assert {"time", "cost"} <= set(names)
     wider = [column.name for column in columns_for(width + 40)]
     assert set(names) <= set(wider)
