@@ -50,7 +50,7 @@ def _prompt(store: Store, session: Session, prompt: Prompt, now_us: int, glyphs:
     lines += [row("money", numbers.money(cost))] if cost else []
     lines += usage_lines(usage, added)
     lines += time_lines(prompt.ts, max((turn.end_ts for turn in turns), default=0), now_us, now.name in ACTIVE)
-    return lines + payload_lines(list(prompt.payloads.values()))
+    return lines + payload_lines(sorted(prompt.payloads.values(), key=lambda text: text.kind != "user_prompt"))
 
 
 def _turn(store: Store, session: Session, turn: Turn, now_us: int, glyphs: Glyphs) -> list[Line]:
@@ -109,15 +109,21 @@ def _child_lines(store: Store, child: Session, now_us: int, glyphs: Glyphs) -> l
     look = mark(now.name, glyphs)
     tree = rollup.subtree(store, child)
     who = " · ".join(part for part in (child.agent, model_words(child.model, child.provider_alias)) if part)
-    calls = sum(op.kind == "tool" for turn in child.turns.values() for op in turn.ops.values())
-    done = f"{numbers.plural(len(child.turns), 'step')}, {numbers.plural(calls, 'tool call')}"
-    said = next((words for turn in reversed(child.turns.values()) if (words := summaries.turn_words(turn))), "")
+    calls = [op for turn in child.turns.values() for op in turn.ops.values() if op.kind == "tool"]
+    failed = sum(op.status == "failed" for op in calls)
+    counts = [numbers.plural(len(child.turns), "step"), numbers.plural(len(calls), "tool call")]
+    if len(child.prompts) > 1:
+        counts.insert(0, numbers.plural(len(child.prompts), "prompt"))
+    below = f"   with {numbers.plural(tree.sessions - 1, 'sub-agent')} of its own" if tree.sessions > 1 else ""
     lines = [
         row("sub-agent", child.title or child.id),
         row("", (who, "dim")),
         row("", (f"{look.glyph} {look.word}", look.role), f" {now.subject}" if now.subject else ""),
-        row("", f"{done}   {numbers.tokens(tree.usage.total)} tokens   {numbers.money(tree.cost) or '$0'}"),
+        row("", ", ".join(counts), *([(f" ({failed} failed)", "bad")] if failed else [])),
+        row("", f"{numbers.tokens(tree.usage.total)} tokens   {numbers.money(tree.cost) or '$0'}", (below, "dim")),
     ]
-    if said:
-        lines.append(row("", ("said last  ", "dim"), said))
+    prompt = next(reversed(child.prompts.values()), None)
+    lines += [row("asked", summaries.prompt_words(prompt))] if prompt is not None else []
+    said = summaries.last_words(child)
+    lines += [row("said last" if now.name in ACTIVE else "answered", said)] if said else []
     return lines

@@ -76,9 +76,18 @@ def payload_lines(payloads: list[Payload]) -> list[Line]:
     for payload in payloads:
         label = "texts" if not lines else ""
         size = numbers.size(payload.size) or "size unknown"
+        name = payload_name(payload)
+        mime = f"  {payload.format}" if name == "attachment" and payload.format else ""
         preview = f"  {payload.preview}" if payload.preview else ""
-        lines.append(row(label, payload.kind.replace("_", " "), (f"  {size}{preview}", "dim")))
+        lines.append(row(label, name, (f"  {size}{mime}{preview}", "dim")))
     return lines
+
+
+def payload_name(payload: Payload) -> str:
+    """What a text is called. Texts that opencode adds to a prompt, for @files, are attachments without a MIME type."""
+    if payload.kind == "attachment" and payload.format == "text":
+        return "added text"
+    return payload.kind.replace("_", " ")
 
 
 def model_words(model: str, alias: str) -> str:

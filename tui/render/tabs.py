@@ -13,6 +13,7 @@ from tui.model.layout import called
 from tui.model.nodes import Key, Op, Payload, Session, Turn, find_payload
 from tui.model.outline import outline
 from tui.model.store import Store
+from tui.render.labelled import payload_name
 from tui.render.lines import Line, Span, width_of
 
 OVERVIEW, INPUT, OUTPUT, DIFF, TODO, RAW = NAMES = ("Overview", "Input", "Output", "Diff", "Todo", "Raw")
@@ -235,7 +236,7 @@ def _todo(store: Store, session: Session, key: Key) -> list[Text]:
 
 
 def _text(payload: Payload, look: str) -> Text:
-    title = payload.kind.replace("_", " ")
-    if payload.kind == "attachment" and payload.preview:
-        title = f"{title}  {payload.preview[:80]}"
+    title = payload_name(payload)
+    if title == "attachment":
+        title = "  ".join(part for part in (title, payload.preview[:80], payload.format) if part)
     return Text(payload, look, title)

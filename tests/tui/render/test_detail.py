@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from adapter.events import LogEntry, SessionStarted, Usage
+from tests.adapter import corpus
 from tests.tui import story
+from tests.tui.model import builders
 from tests.tui.story import NOW, SOURCE, at, session
-from tui.model.nodes import Key
+from tui.model.nodes import Key, Row, Session, op_key, prompt_key
 from tui.model.store import Store
 from tui.render import detail, tabs
 from tui.render.lines import plain
+from tui.render.tree_row import cells_of
 
 NOW_US = NOW * 1_000_000
 
@@ -79,7 +82,58 @@ def test_a_call_of_a_sub_agent_says_who_it_is() -> None:
     lines = said(store_of(story.everything()), TASK)
     assert "sub-agent find every caller" in lines
     assert any("explore · haiku-4.5" in line for line in lines)
-    assert "          1 step, 2 tool calls   0 tokens   $0" in lines
+    assert "          1 step, 2 tool calls" in lines
+    assert "          0 tokens   $0" in lines
+
+
+def recorded(name: str) -> tuple[Store, Session]:
+    """A real run, and its oldest root."""
+    store = store_of(corpus.load(name).events)
+    roots = [one for one in store.sessions.values() if not one.parent_id]
+    return store, min(roots, key=lambda one: one.start_ts)
+
+
+def test_a_call_of_a_sub_agent_says_what_was_asked_and_answered_and_what_it_took() -> None:
+    store, root = recorded("1.18.33/nested")
+    op = next(op for turn in root.turns.values() for op in turn.ops.values() if op.name == "task")
+    lines = said(store, op_key(root, op))
+    at = lines.index("sub-agent Delegate further (@nester subagent)")
+    assert lines[at : at + 7] == [
+        "sub-agent Delegate further (@nester subagent)",
+        "          nester · mock-1 (mock)",
+        "          ◦ idle",
+        "          2 steps, 1 tool call",
+        "          168k tokens   $0.46   with 1 sub-agent of its own",
+        "asked     lab:child-nest Delegate once more.",
+        "answered  Child answer: the grandchild is done.",
+    ]
+
+
+def test_failed_calls_of_a_sub_agent_are_counted() -> None:
+    events = [
+        builders.session(), builders.turn("a1"), *builders.task("p2", "a1", "kid", 2),
+        builders.session("kid", 4, parent_id="s1"), builders.turn("b1", session_id="kid"),
+        builders.op("q1", "b1", session_id="kid", name="bash"),
+        builders.op_end("q1", "b1", status="failed", session_id="kid"),
+    ]  # fmt: skip
+    lines = said(store_of(events), Key(builders.SOURCE, "op", "s1", "p2:tool"))
+    assert "          1 step, 1 tool call (1 failed)" in lines
+
+
+def test_a_prompt_names_what_came_with_it() -> None:
+    store, root = recorded("1.18.33/attach")
+    prompt = next(iter(root.prompts.values()))
+    lines = said(store, prompt_key(root, prompt))
+    assert 'texts     user prompt  26 B  "lab:attach look at these"' in lines
+    assert "          attachment  122 B  image/png  picture.png" in lines
+    assert "          attachment  29 B  text/plain  hello.txt" in lines
+    assert sum(line.startswith("          added text  ") for line in lines) == 4
+    titles = [text.title for text in tabs.tabs_of(store, prompt_key(root, prompt))["Input"]]
+    assert titles[0] == "user prompt"
+    assert titles[-1] == "attachment  picture.png  image/png"
+    assert titles.count("added text") == 4
+    row = Row(prompt_key(root, prompt), 1, "open")
+    assert "  +2 files" in plain(cells_of(store, row, NOW_US).note)
 
 
 def test_a_prompt_counts_its_steps() -> None:
