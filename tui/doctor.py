@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from pathlib import Path
 from typing import Any
 
+from adapter.connection import side_file
 from adapter.health import Health
 from adapter.source import OpencodeSource
 from tui import sanitize
@@ -12,24 +15,41 @@ from tui.render.numbers import date_and_time, plural
 
 LIMIT_S = 10.0
 """`doctor` reads sessions for this long and says how many it got through."""
+FOLLOW_S = 1.0
+WRITTEN_S = 5.0
 NAMED = 20
 """Sessions that are named in one list; all are counted."""
 
 
 async def examine(source: OpencodeSource) -> Health:
-    """Reads every session, so that rows that cannot be read are counted, for as long as is bearable.
-    Raises the adapter's errors."""
+    """Reads every session, so that rows that cannot be read are counted, for as long as is bearable; then follows for
+    a moment, if somebody writes, to see how late we are. Raises the adapter's errors."""
     until = time.monotonic() + LIMIT_S
     async for batch in source.stream():
         source.health().checked += len(batch.loaded)
         if time.monotonic() > until:
             break
+    if is_written(source.path):
+        try:
+            async with asyncio.timeout(FOLLOW_S):
+                async for _ in source.tail():
+                    pass
+        except TimeoutError:
+            pass  # the only way a tail ends
     return await source.probe()
+
+
+def is_written(path: Path) -> bool:
+    """Whether somebody wrote to a database in the last seconds."""
+    try:
+        return time.time() - side_file(path, "-wal").stat().st_mtime < WRITTEN_S
+    except OSError:
+        return False
 
 
 def report(health: Health) -> dict[str, Any]:
     """Everything as JSON's types; times are unix seconds, durations ms. `lag_ms` is null unless something was committed
-    while we looked, and `last_change` when the file holds no session."""
+    while we followed, and `last_change` when the file holds no session."""
     measured = health.lag_p50_ms or health.lag_p99_ms
     return {
         "source": health.source,
@@ -88,7 +108,7 @@ def lines(health: Health) -> list[str]:
             ("opened", health.open_mode),
             ("changes by", health.strategy),
             ("last change", date_and_time(health.last_change) if health.last_change else "none"),
-            ("lag", lag if health.lag_p50_ms else "not measured: nothing was committed meanwhile"),
+            ("lag", lag if health.lag_p50_ms else "not measured: nobody writes now"),
             ("longest read", f"{health.longest_read_ms:.1f} ms"),
             ("statements", f"{health.statements:,}, {health.statements_per_minute:,.0f} in the last minute"),
             ("retries", f"{health.retries:,}"),

@@ -6,10 +6,13 @@ import asyncio
 import json
 import os
 import random
+import re
 import signal
 import sqlite3
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,7 @@ import pytest
 from adapter.events import AnyEvent
 from tests.adapter import corpus
 from tests.adapter.follower import cold_store, differences
+from tests.adapter.opencode_writer import OpencodeWriter
 from tui.demo.player import Player
 from tui.model.store import Store
 
@@ -254,7 +258,32 @@ DOCTOR_FIELDS = {
 }  # fmt: skip
 
 
+def test_doctor_follows_a_file_that_is_written_to_see_how_late_we_are(tmp_path: Path) -> None:
+    with OpencodeWriter(tmp_path / "opencode.db") as opencode:
+        message = opencode.assistant(opencode.session())
+        done = threading.Event()
+
+        def write() -> None:
+            while not done.wait(0.02):
+                opencode.part(message, {"type": "text", "text": "more"})
+
+        writing = threading.Thread(target=write)
+        writing.start()
+        try:
+            text = run("doctor", "--db", opencode.path).stdout.decode()
+            report = json.loads(run("doctor", "--json", "--db", opencode.path).stdout)["sources"][0]
+        finally:
+            done.set()
+            writing.join()
+    assert 0 < report["lag_ms"]["p50"] <= report["lag_ms"]["p99"] < 5000
+    assert re.search(r" lag  p50 \d+ ms, p99 \d+ ms\n", text)
+    assert report["state"] == "ok"
+    assert abs(report["last_change"] - time.time()) < 60
+
+
 def test_doctor_tells_how_the_file_was_read(database: Path) -> None:
+    long_ago = time.time() - 60
+    os.utime(database.with_name(f"{database.name}-wal"), (long_ago, long_ago))
     report = json.loads(run("doctor", "--json", "--db", database).stdout)["sources"][0]
     assert set(report) == DOCTOR_FIELDS
     with sqlite3.connect(database) as plain:
@@ -271,7 +300,7 @@ def test_doctor_tells_how_the_file_was_read(database: Path) -> None:
     assert report["disagreeing"] == {"count": 0, "surplus_tokens": {}}
     text = run("doctor", "--db", database).stdout.decode()
     facts = dict(line.strip().split("  ", 1) for line in text.splitlines())
-    assert facts["lag"] == "not measured: nothing was committed meanwhile"
+    assert facts["lag"] == "not measured: nobody writes now"
     assert facts["retries"] == "0"
     assert facts["sums"] == "columns and messages of every session agree"
     assert facts["opened"] == "readonly_shm"

@@ -98,12 +98,15 @@ def _reading(health: Health) -> Line:
 def _history(health: Health) -> list[Line]:
     if not health.interruptions:
         return []
-    first: Line = [("  interrupted ", "dim"), (f"{health.interruptions:,} ×", "text")]
-    newest: list[Line] = [
-        [(f"  {numbers.clock(one.at)} ", "dim"), (sanitize.label(one.words), "text")]
-        for one in reversed(health.history[-SHOWN_HISTORY:])
+    head = f"  interrupted {health.interruptions:,} ×  "
+    return [
+        [
+            (" " * len(head) if number else head, "dim"),
+            (f"{numbers.clock(one.at)} ", "dim"),
+            (sanitize.label(one.words), "text"),
+        ]
+        for number, one in enumerate(reversed(health.history[-SHOWN_HISTORY:]))
     ]
-    return [first, *newest]
 
 
 def _warnings(health: Health) -> list[Line]:

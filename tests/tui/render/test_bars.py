@@ -81,10 +81,9 @@ def test_health_tells_what_interrupted_the_reading_newest_first() -> None:
         gone.interrupted(NOW + number, words)
     text = [plain(line) for line in health_lines(gone)]
     assert text[2:] == [
-        "  interrupted 4 ×",
-        "  14:13:23 no database at /x",
-        "  14:13:22 bad\ufffd WAL",
-        "  14:13:21 /x is locked",
+        "  interrupted 4 ×  14:13:23 no database at /x",
+        "                   14:13:22 bad\ufffd WAL",
+        "                   14:13:21 /x is locked",
     ]
 
 
