@@ -29,7 +29,7 @@ class Marks(msgspec.Struct):
 
 
 class Cursor(msgspec.Struct):
-    """A position in one file, behind sessions that sum up to `told` (`session_sum`): those that `marks.session_rowid`
+    """A position in one file. `told` is the sum (`ToldSession.digest`) of the sessions that `marks.session_rowid`
     covers. In the `scan` phase the rest of `marks` are those of the scan's beginning, so that following from them
     afterwards misses nothing."""
 
@@ -44,11 +44,19 @@ class Cursor(msgspec.Struct):
 SUMS = 2**64
 
 
-def session_sum(session_id: str, project_id: str | None) -> int:
-    """A number for a session under a project (64 bit). Sums of them tell in 20 bytes whether one of thousands is gone,
-    or has moved to another project, which opencode does without a trace in the feed."""
-    name = f"{session_id}\0{project_id}".encode("utf-8", "surrogateescape")
-    return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest())
+class ToldSession(msgspec.Struct, frozen=True):
+    """A session as it was told: its id, and what of it can change without a trace in its row or in the feed: the root
+    (a parent came or went) and the project (opencode moves sessions when a repository gets its first commit)."""
+
+    id: str
+    root_id: str
+    project_id: str | None
+
+    @property
+    def digest(self) -> int:
+        """64 bits. The sum over all sessions tells in 20 bytes whether one of thousands is gone or another one now."""
+        name = f"{self.id}\0{self.root_id}\0{self.project_id}".encode("utf-8", "surrogateescape")
+        return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest())
 
 
 def target_of(path: Path) -> str:

@@ -84,7 +84,7 @@ def _diagnose(table: str, data: str | bytes, error: str) -> Malformed:
     if not isinstance(value, dict):
         return Malformed("unexpected shape", f"a {table} that is not a JSON object")
     head = value.get(HEAD_KEYS[table])
-    if head not in KNOWN[table]:
+    if not isinstance(head, str) or head not in KNOWN[table]:
         noun = "role" if table == "message" else "part type"
         return Malformed(f"unknown {noun}", repr(head)[:80])
     return Malformed("unexpected shape", f"{head}: {error}")

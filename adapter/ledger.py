@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 
 from adapter.connection import Row
-from adapter.cursor import SUMS, session_sum
+from adapter.cursor import SUMS, ToldSession
 from adapter.database import Database
 from adapter.events import Event, LogEntry, SessionRemoved, Usage
 from adapter.health import Health
@@ -31,7 +31,7 @@ class Ledger:
         self.loaded: list[str] = []
         """Sessions of which all turns are in `news`, or were before."""
         self.told = 0
-        """The sum (cursor.session_sum) of the sessions that have been told."""
+        """The sum of what has been told of sessions (ToldSession.digest), modulo cursor.SUMS."""
         self.tracked: dict[str, TrackedSession] = {}
         self.seen: dict[str, int] = {}
         """Every known session, newest activity first, with a hash of its row."""
@@ -41,12 +41,12 @@ class Ledger:
         self._clock: Callable[[], float] = database.clock
         self._health: Health = database.health
         self._emitted: dict[str, int] = {}
-        self._sums: dict[str, int] = {}
+        self._digests: dict[str, int] = {}
         self._assumed: set[str] = set()
         """Sessions whose turns were told without being remembered."""
         self._parents: dict[str, str | None] = {}
         self._roots: dict[str, str] = {}
-        """The root that was emitted of every session with a parent."""
+        """The root that was told of every session with a parent, or assumed."""
         self._ended: dict[str, LastAnswer] = {}
         self._warned: set[int] = set()
 
@@ -56,24 +56,23 @@ class Ledger:
         self.news, self.loaded = [], []
         return events, loaded
 
-    def assume(self, sums: Mapping[str, int]) -> None:
-        """Notes sessions (with their `session_sum`) that were told without being remembered: by a scan, or by the run
-        that left the cursor."""
-        for session_id, number in sums.items():
-            self._emitted.setdefault(session_id, NOT_REMEMBERED)
-            self._assumed.add(session_id)
-            self._count(session_id, number)
+    def assume(self, sessions: Iterable[ToldSession]) -> None:
+        """Notes sessions that were told without being remembered: by a scan, or by the run that left the cursor."""
+        for session in sessions:
+            self._emitted.setdefault(session.id, NOT_REMEMBERED)
+            self._assumed.add(session.id)
+            self._roots[session.id] = session.root_id
+            self._count(session)
 
     async def recall(self, rows: list[Row]) -> None:
         """Takes the rows of assumed sessions as they are now without telling them: what changed since is in the feed,
         and makes the session be told whole."""
         known = [columns for columns in rows if columns[0] in self._assumed]
         self._database.note_versions(await paced(self._fresh(known, {})))
-        self._roots = {key: root_of(key, self._parents) for key, parent in self._parents.items() if parent}
 
-    def _count(self, session_id: str, number: int) -> None:
-        self.told = (self.told + number - self._sums.get(session_id, 0)) % SUMS
-        self._sums[session_id] = number
+    def _count(self, session: ToldSession) -> None:
+        self.told = (self.told + session.digest - self._digests.get(session.id, 0)) % SUMS
+        self._digests[session.id] = session.digest
 
     async def rows(self, rows: list[Row]) -> None:
         """Takes all session rows (newest first): news of those that differ, removals of those that are gone."""
@@ -124,7 +123,7 @@ class Ledger:
         if self._emitted.get(row.id) == now:
             return
         self._emitted[row.id] = now
-        self._count(row.id, session_sum(row.id, row.project_id))
+        self._count(ToldSession(row.id, root, row.project_id))
         self.news += events
 
     def ended(self, row: SessionRow, answer: LastAnswer) -> None:
@@ -181,8 +180,7 @@ class Ledger:
         self._assumed.discard(session_id)
         self._health.compared(session_id, 0)
         if self._emitted.pop(session_id, None) is not None:
-            self._count(session_id, 0)
-            del self._sums[session_id]
+            self.told = (self.told - self._digests.pop(session_id)) % SUMS
             self.news.append(SessionRemoved(source=self._source, ts=self._now_us(), session_id=session_id))
 
     async def once(self, session_id: str, raw: RawSession, parents: Mapping[str, str | None]) -> list[Event]:

@@ -13,7 +13,7 @@ import msgspec
 from adapter import cursor as cursors
 from adapter.changes import current_marks
 from adapter.connection import Reader
-from adapter.cursor import Cursor, Marks, session_sum
+from adapter.cursor import Cursor, Marks, ToldSession
 from adapter.database import Database
 from adapter.errors import SourceBusy, SourceChanged, SourceUnavailable, encodable
 from adapter.events import Event, LogEntry, SourceProgress
@@ -187,9 +187,12 @@ class OpencodeSource:
         for page in pages:
             raws = await self._page([session_id for _, session_id in page])
             for (rowid, session_id), raw in zip(page, raws, strict=True):
+                if raw.session is not None:
+                    parents.setdefault(session_id, raw.session.parent_id)
                 events = await ledger.once(session_id, raw, parents)
                 if raw.session is not None:
-                    ledger.assume({session_id: session_sum(session_id, raw.session.project_id)})
+                    root = root_of(session_id, parents)
+                    ledger.assume([ToldSession(session_id, root, raw.session.project_id)])
                 marks.session_rowid = rowid
                 yield self._batch(events, raw.size, database.position("scan", ledger.told, marks), [session_id])
         yield self._batch([], 0, database.position("tail", ledger.told, marks), [])

@@ -54,8 +54,8 @@ NEVER = float("inf")
 
 
 class Batch(msgspec.Struct):
-    """Events in order, the last one a `source_progress` when the file is open. `loaded` names sessions of which all
-    turns are in it.
+    """Events in order, the last one a `source_progress` when they are all there is to tell. `loaded` names sessions of
+    which all turns are in it.
 
     `committed_at` is the newest row's own time (0 when the batch is not about a fresh change) and `read_at` when it
     was read, both in unix seconds.
@@ -164,8 +164,10 @@ class Tailer:
                 batch = await self._poll()
             elif self._unchecked:
                 batch = await self._check()
-            elif once:
+            elif once and not self._compare_pending:
                 return
+            elif once:
+                batch = await self._compare()
             else:
                 batch = await self._quiet_work()
                 if batch is None:
@@ -397,7 +399,7 @@ class Tailer:
     # -- what leaves
 
     def _batch(self, rows: int = 0, newest_ms: int = 0) -> Batch:
-        """All the news there is. No cursor goes with it while something is known to have changed and was not read."""
+        """All the news there is. No cursor goes with it while something is known to have changed and was not told."""
         now = self._clock()
         health = self.database.health
         if newest_ms:

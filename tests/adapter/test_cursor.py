@@ -12,7 +12,7 @@ import pytest
 from adapter import cursor as cursors
 from adapter.cursor import Cursor, Marks
 from adapter.events import Event, LogEntry, SessionStarted, SourceProgress
-from adapter.source import OpencodeSource
+from adapter.source import SCAN_PAGE, OpencodeSource
 from adapter.tailer import Batch
 from tests.adapter import corpus
 from tests.adapter.follower import apply, cold_store, differences
@@ -251,6 +251,32 @@ async def test_a_session_that_goes_after_a_scan_told_it_is_taken_back(tmp_path: 
                 if (source.source, doomed) not in store.sessions:
                     break
         assert differences(store, await cold_store(opencode.path)) == []
+
+
+@pytest.mark.parametrize("killed", [True, False], ids=["killed", "to its end"])
+async def test_a_session_whose_parent_goes_before_a_scan_tells_it_is_a_root(tmp_path: Path, killed: bool) -> None:
+    """The child was told under its parent, and neither its own row nor the feed says that it has none now."""
+    with OpencodeWriter(tmp_path / "opencode.db") as opencode:
+        opencode.session("First")
+        child = opencode.session("Child", parent := "ses_later")
+        for _ in range(SCAN_PAGE):
+            opencode.session()
+        told = await batches(opencode.path, stop_after=1)
+        assert told[-1].loaded == opencode.sessions[:1]
+        # This comes behind the marks that the scan will follow from, and goes with all its traces.
+        opencode.session("Parent", id=parent)
+        async with (
+            OpencodeSource(opencode.path, watch=False) as source,
+            aclosing(source.stream(last_cursor(told))) as stream,
+        ):
+            async for batch in stream:
+                told.append(batch)
+                if batch.loaded == [child]:
+                    opencode.remove_session(parent)
+                    if killed:
+                        break
+        last = await batches(opencode.path, last_cursor(told))
+        assert differences(consumer(opencode.path, told, last), await cold_store(opencode.path)) == []
 
 
 async def test_a_cursor_stays_small_however_many_sessions_there_are(tmp_path: Path) -> None:

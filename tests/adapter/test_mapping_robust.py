@@ -102,6 +102,7 @@ def remarks(events: list[Event]) -> list[str]:
         ('{"type":"hologram"}', "unknown part type: 'hologram'"),
         ("{}", "unknown part type: None"),
         ('{"type":7}', "unknown part type: 7"),
+        ('{"type":{"a":1}}', "unknown part type: {'a': 1}"),
         ("[1]", "unexpected shape: a part that is not a JSON object"),
         ("null", "unexpected shape: a part that is not a JSON object"),
         ("[" * 100_000, "broken JSON"),
@@ -121,6 +122,7 @@ def test_a_strange_part_is_one_warning_and_the_others_are_shown(data: str, words
         ("{broken", "broken JSON"),
         ("", "empty data"),
         ('{"role":"system"}', "unknown role: 'system'"),
+        ('{"role":["user"]}', "unknown role: ['user']"),
         ("7", "unexpected"),
     ],
 )
