@@ -9,7 +9,6 @@ of the file has.
 
 from __future__ import annotations
 
-import tomllib
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
@@ -60,6 +59,8 @@ def read(path: Path, scopes: Sequence[Scope]) -> Keymap:
 
 def parse(text: str, scopes: Sequence[Scope]) -> Keymap:
     """The keymap that a text describes, as far as the bindings allow it."""
+    import tomllib  # 3 ms, and few have a keymap
+
     try:
         table = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
