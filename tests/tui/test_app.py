@@ -169,6 +169,17 @@ async def test_follow_mode_stays_on_the_newest_activity_until_the_user_moves() -
         await pilot.press("j")
         await pilot.pause()
         assert not app.main.sessions.following
+        assert "follow paused" in screen_text(app)[0]
+        place = app.main.sessions.cursor
+        feed(app, [session("ses_third", "Yet another", 1), prompt("ses_third", "usr_t", "go", 0.5)])
+        await pilot.pause()
+        assert app.main.sessions.cursor == place
+        await pilot.press("f")
+        await pilot.pause()
+        assert app.main.sessions.cursor.session_id == "ses_third"
+        assert "paused" not in screen_text(app)[0]
+        await pilot.press("f")
+        await pilot.pause()
         assert "follow" not in screen_text(app)[0]
 
 

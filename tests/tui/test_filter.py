@@ -81,7 +81,7 @@ async def test_a_sub_agent_that_matches_keeps_its_root_and_n_goes_to_it() -> Non
         app.main.rows.close(RETRY)
         await type_filter(pilot, "agent:explore")
         assert tops(app) == ["ses_retry"]
-        assert "grep  1 below" in screen_text(app)[2]
+        assert "grep retry(  1 below" in screen_text(app)[2]
         await pilot.press("down")
         await pilot.pause()
         task = Key(SOURCE, "op", "ses_retry", "prt_ses_retry_3_2:tool")

@@ -89,12 +89,14 @@ def told_idle(session: Session) -> bool:
 
 def loudest(store: Store, session: Session, now_us: int) -> tuple[Session, State]:
     """The most urgent state in a session and everything below it, and whose it is: what a folded row shows. What is
-    over below does not count, so that an old failure of a sub-agent does not outshout its parent."""
+    over below does not count, so that an old failure of a sub-agent does not outshout its parent. For a session that
+    only waits for its sub-agents they answer."""
     own = (session, session_state(store, session, now_us))
     below = _below(store, store.children_of(session), now_us)
-    if below is not None and below[1].name in ACTIVE and urgency(below[1].name) > urgency(own[1].name):
-        return below
-    return own
+    if below is None or below[1].name not in ACTIVE:
+        return own
+    only_waits = own_state(store, session, now_us) is None
+    return below if only_waits or urgency(below[1].name) > urgency(own[1].name) else own
 
 
 def _below(store: Store, sessions: list[Session], now_us: int) -> tuple[Session, State] | None:

@@ -18,7 +18,8 @@ WIDE = 100
 
 
 class Status(NamedTuple):
-    """Everything the bar says. Counts are sessions; `paths` are the files that are watched."""
+    """Everything the bar says. Counts are sessions; `paths` are the files that are watched; `paused` that the user
+    moved away from what was followed."""
 
     paths: tuple[str, ...] = ()
     healths: tuple[Health, ...] = ()
@@ -28,6 +29,7 @@ class Status(NamedTuple):
     failed: int = 0
     cost_today: float = 0.0
     following: bool = False
+    paused: bool = False
     new_above: int = 0
     new_below: int = 0
 
@@ -74,6 +76,8 @@ def _right(status: Status, width: int, glyphs: Glyphs) -> list[Span]:
         parts.append([(", ".join(words), "accent")])
     if status.following:
         parts.append([("follow", "active")])
+    elif status.paused:
+        parts.append([("follow paused", "dim")])
     parts.append(_source(status))
     wide = width >= WIDE
     parts += [[span] for span, _ in _counts(status, wide, glyphs)]

@@ -245,10 +245,15 @@ def _curve(session: Session, running: bool) -> str:
 
 
 def _shown_state(store: Store, session: Session, row: Row, now_us: int) -> tuple[Session, State]:
-    """The session's own state, or the most urgent one of all that its folded row hides; and whose it is."""
+    """The session's own state, or the most urgent one of all that its folded row hides; and whose it is. What a
+    session says because a sub-agent does it is the sub-agent's."""
+    now = state.session_state(store, session, now_us)
+    if now.name not in ACTIVE:
+        return session, now
+    owner, loud = state.loudest(store, session, now_us)
     if row.fold == "closed":
-        return state.loudest(store, session, now_us)
-    return session, state.session_state(store, session, now_us)
+        return owner, loud
+    return owner if (loud.name, loud.subject) == (now.name, now.subject) else session, now
 
 
 def _said(store: Store, now: State, session: Session, now_us: int) -> list[Span]:

@@ -196,6 +196,7 @@ class MainScreen(DoorScreen):
             failed=counts.failed_today,
             cost_today=counts.cost_today,
             following=tree.following,
+            paused=tree.paused,
             new_above=tree.new_above,
             new_below=tree.new_below,
         )

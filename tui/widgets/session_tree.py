@@ -83,6 +83,7 @@ class SessionTree(ScrollView, can_focus=True, inherit_bindings=False):
         self.enter_opens = False
         self.cursor: Key | None = None
         self.following = False
+        self.paused = False
         self.new_above = 0
         self.new_below = 0
         self._cursor_at = 0
@@ -247,6 +248,7 @@ class SessionTree(ScrollView, can_focus=True, inherit_bindings=False):
         if self.following == on:
             return
         self.following = on
+        self.paused = False
         if on:
             self.go_to_newest()
         self.post_message(self.StatusChanged())
@@ -276,7 +278,9 @@ class SessionTree(ScrollView, can_focus=True, inherit_bindings=False):
     def _moved_by_hand(self) -> None:
         """The user took over: follow mode pauses, and what is in sight now has been seen."""
         self._untouched = False
-        self.follow(False)
+        if self.following:
+            self.follow(False)
+            self.paused = True
         self._forget_unseen()
 
     def _forget_unseen(self) -> None:

@@ -50,7 +50,7 @@ TASK = Row(key("op", "ses_retry", "prt_ses_retry_3_2:tool"), 3, "closed")
 
 def test_a_session_row_at_120_columns() -> None:
     assert drawn(store_of(story.running_sub_agent()), RETRY, 120) == (
-        " ▾ ► Fix the flaky retry test  grep                         build      opus-4.5         4m09    34k/611"
+        " ▾ ► Fix the flaky retry test  grep retry(                  build      opus-4.5         4m09    34k/611"
         "           $0.77 "
     )
 
@@ -207,3 +207,19 @@ def test_the_line_of_the_place_fits_and_keeps_both_ends(width: int) -> None:
     assert plain(line).startswith(" Fix")
     assert plain(line).rstrip().endswith("grep retry(")
     assert plain(breadcrumb(store, None, width)).strip() == ""
+
+
+def test_a_session_that_waits_for_its_sub_agent_says_what_that_does_folded_or_open() -> None:
+    store = store_of(story.running_sub_agent())
+    for fold in ("open", "closed"):
+        assert "Fix the flaky retry test  grep retry(" in drawn(store, Row(RETRY.key, 0, fold), 120)
+
+
+def test_a_written_file_says_what_was_added_and_an_empty_todo_list_says_nothing() -> None:
+    step = Step("ses_x", 1, "usr_x", 9).op("tool", "write", 8, 1, label="new.txt", additions=3)
+    step.op("tool", "todowrite", 7, None, label="", todos=[0, 0])
+    store = store_of([session("ses_x", "x", 10), *step.events])
+    rows = [drawn(store, Row(key("op", "ses_x", f"prt_ses_x_1_{n}:tool"), 2, ""), 80).split() for n in (1, 2)]
+    assert rows[0][:4] == ["✓", "write", "new.txt", "+3"]
+    assert rows[1][1] == "todowrite"
+    assert "0/0" not in rows[1]
