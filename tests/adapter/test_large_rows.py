@@ -1,0 +1,67 @@
+"""Rows of 100 MB, which do exist (a message of 460 MB in opencode's issue 33356), next to small ones."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.adapter.opencode_writer import OpencodeWriter, answer
+
+MEGABYTE = 1_000_000
+SIZE = 100 * MEGABYTE
+PEAK_LIMIT = 120 * MEGABYTE
+"""Bytes. SQLite refuses such a row before it is copied: the run peaks at 40 MB. Reading one and
+decoding it would take 300 MB."""
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A session with a large message, a large part and a large event among small ones. Made inside SQLite in 2 s."""
+    path = tmp_path_factory.mktemp("large") / "opencode.db"
+    with OpencodeWriter(path) as opencode:
+        session = opencode.session("Large")
+        opencode.user(session, "Go on.")
+        message = opencode.assistant(session, completed=2, finish="stop")
+        small = {"type": "text", "text": "small", "time": {"start": 1, "end": 2}}
+        opencode.part(message, small)
+        part = opencode.part(message, small)
+        opencode.part(message, small)
+        other = opencode.message(session, answer(5, completed=6))
+        text = f"printf('%.*c', {SIZE}, 'x')"
+        opencode.commit(
+            (f"""UPDATE part SET data = '{{"type":"text","text":"' || {text} || '"}}' WHERE id = ?""", [part]),
+            (f"""UPDATE message SET data = '{{"role":"user","x":"' || {text} || '"}}' WHERE id = ?""", [other]),
+            (f"UPDATE event SET data = data || {text} WHERE rowid = (SELECT max(rowid) FROM event)", []),
+        )
+        yield path
+
+
+def measured(*arguments: str | Path) -> tuple[bytes, int]:
+    """What a command prints, and the most memory that it had, in bytes."""
+    process = subprocess.Popen([sys.executable, "-m", "tui", *map(str, arguments)], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    with process.stdout as out:
+        printed = out.read()
+    _, _, usage = os.wait4(process.pid, 0)
+    process.returncode = 0
+    return printed, usage.ru_maxrss * 1024
+
+
+def test_doctor_counts_them_and_memory_stays_bounded(database: Path) -> None:
+    printed, peak = measured("doctor", "--json", "--db", database)
+    assert json.loads(printed)["sources"][0]["warnings"]["too large"] == 2
+    assert peak < PEAK_LIMIT
+
+
+def test_what_is_beside_them_is_told(database: Path) -> None:
+    printed, peak = measured("events", "--db", database)
+    events = [json.loads(line) for line in printed.splitlines()]
+    assert [e["extras"]["label"] for e in events if e["kind"] == "op_started"] == ["small", "small"]
+    assert [e["message"][:9] for e in events if e.get("severity") == "WRN"] == ["too large"] * 2
+    assert peak < PEAK_LIMIT
