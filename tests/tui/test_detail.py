@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from textual.events import Key as Pressed
 from textual.pilot import Pilot
 
 from adapter.events import Event, PayloadRef
@@ -168,6 +169,14 @@ async def test_a_search_goes_to_the_hits_one_after_the_other_and_round() -> None
         assert "10 of 10  over the end" in shown(app)
         await pilot.press("n")
         assert view.at == (50, 0)
+
+
+async def test_what_is_typed_at_once_behind_the_slash_is_looked_for() -> None:
+    async with reading(LONG + "\na/needle/b") as (app, pilot):
+        for letter in "/needle/":
+            app.post_message(Pressed("slash" if letter == "/" else letter, letter))
+        await until(pilot, lambda: "/needle/  1 of 1" in shown(app))
+        assert app.main.detail.tab == "Output"
 
 
 async def test_escape_ends_the_search_and_only_then_goes_back_to_the_tree() -> None:

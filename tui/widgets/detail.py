@@ -57,7 +57,8 @@ class Detail(Vertical):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "search", "search in the text", id="text.search", show=False),
+        # With priority, because what is typed at once behind the slash has to find the line open already.
+        Binding("slash", "search", "search in the text", id="text.search", show=False, priority=True),
         Binding("n", "hit(1)", "next hit", id="text.next_hit", show=False),
         Binding("N", "hit(-1)", "hit before", id="text.previous_hit", show=False),
         Binding("escape", "end_search", "end the search", id="text.end_search", show=False),
@@ -227,7 +228,7 @@ class Detail(Vertical):
         self.query_one("#search").display = True
         words = self.query_one("#words", Input)
         words.value = self.view.words
-        words.focus()
+        self.screen.set_focus(words)
 
     def action_hit(self, step: int) -> None:
         self.view.step(step)
@@ -238,6 +239,8 @@ class Detail(Vertical):
         self._end_typing()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "search":
+            return self.screen.focused is self.view  # a slash that is typed into the line belongs to it
         # Without a search escape is the screen's: it goes back to the tree.
         return action != "end_search" or bool(self.view.words) or self.query_one("#search").display
 
