@@ -179,6 +179,18 @@ async def test_what_is_typed_at_once_behind_the_slash_is_looked_for() -> None:
         assert app.main.detail.tab == "Output"
 
 
+async def test_the_line_of_a_search_has_its_keys_and_a_narrow_screen_stays_at_the_text() -> None:
+    async with reading(LONG, size=(80, 24)) as (app, pilot):
+        await pilot.press("slash", *"line 5")
+        await pilot.pause()
+        assert "line 5" in shown(app)
+        assert "Sessions" not in shown(app)
+        assert "enter to the text   esc end the search" in shown(app)
+        await pilot.press("escape")
+        await pilot.pause()
+        assert "/ search" in shown(app)
+
+
 async def test_escape_ends_the_search_and_only_then_goes_back_to_the_tree() -> None:
     async with reading(LONG) as (app, pilot):
         await pilot.press("slash", *"needle", "enter", "escape")

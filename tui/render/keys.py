@@ -40,14 +40,15 @@ FILTER = (
     Shown("enter", "keep", ("filter.keep",)),
     Shown("esc", "no filter", ("filter.drop",)),
 )
+SEARCH = (Shown("enter", "to the text", ()), Shown("esc", "end the search", ("text.end_search",)))
 HELP = (_SCROLL, Shown("esc", "back", ("help.close",)))
 ALWAYS = (Shown("?", "help", ("help.open",)), Shown("q", "quit", ("quit",)))
 
 
 def key_line(keys: Sequence[Shown], width: int, keymap: Mapping[str, str] = {}) -> Line:
     """As many keys as fit, the user's own where there are any; help and quit always do, except where every letter is
-    typed into the filter."""
-    last = _spans(ALWAYS if keys is not FILTER else (), keymap)
+    typed into a line."""
+    last = _spans(() if keys is FILTER or keys is SEARCH else ALWAYS, keymap)
     shown: list[Span] = [(" ", "text")]
     for one in keys:
         more = _spans((one,), keymap)

@@ -286,12 +286,14 @@ class MainScreen(DoorScreen):
         self._show_where()
 
     def _show_keys(self) -> None:
-        in_detail = self.detail.view.has_focus
+        in_detail = self.detail.has_focus_within
         self.set_class(in_detail, "in-detail")
         narrow = self.has_class("narrow")
         shown = (keys.DETAIL_ALONE if narrow else keys.DETAIL) if in_detail else keys.TREE
         if self.bar.input.has_focus:
             shown = keys.FILTER
+        elif in_detail and not self.detail.view.has_focus:
+            shown = keys.SEARCH
         self.query_one("#keys", KeyBar).update(shown)
 
     def on_session_tree_node_selected(self, message: SessionTree.NodeSelected) -> None:
