@@ -8,7 +8,6 @@ from tui.model import projects
 from tui.model.layout import parent_key, shown_session
 from tui.model.nodes import Key
 from tui.model.store import Store
-from tui.render.glyphs import UNICODE, Glyphs
 from tui.render.lines import Line, Span, fit
 from tui.render.summaries import op_summary, prompt_words, subject_of
 
@@ -17,12 +16,12 @@ _LEAST = 12
 """Cells that a part keeps before parts in the middle are left out."""
 
 
-def breadcrumb(store: Store, key: Key | None, width: int, glyphs: Glyphs = UNICODE) -> Line:
+def breadcrumb(store: Store, key: Key | None, width: int) -> Line:
     """The way to a node, in at most `width` cells: the session and the node itself stay, what is between gives way."""
     parts: list[str] = []
     current = key
     while current is not None:
-        words = _words(store, current, glyphs)
+        words = _words(store, current)
         if words:
             parts.append(words)
         current = parent_key(store, current)
@@ -49,7 +48,7 @@ def _shrunk(parts: list[str], room: int) -> list[str]:
     return [fit(part, limit) for part in parts]
 
 
-def _words(store: Store, key: Key, glyphs: Glyphs) -> str:
+def _words(store: Store, key: Key) -> str:
     if key.kind == "project":
         return f"{projects.name(key)} in {projects.directory(key)}"
     session = store.session_of(key)
@@ -67,4 +66,4 @@ def _words(store: Store, key: Key, glyphs: Glyphs) -> str:
     child = shown_session(store, key)
     if child is not None:
         return f"{op.name or 'task'} {subject_of(op) or child.title}"
-    return " ".join("".join(text for text, _ in op_summary(op, glyphs)).split())
+    return " ".join("".join(text for text, _ in op_summary(op)).split())

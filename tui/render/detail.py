@@ -9,14 +9,14 @@ from tui.model.outline import outline
 from tui.model.store import Store
 from tui.model.urgency import ACTIVE
 from tui.render import numbers, summaries
-from tui.render.glyphs import UNICODE, Glyphs, mark
+from tui.render.glyphs import mark
 from tui.render.labelled import error_lines, model_words, payload_lines, row, state_line, time_lines, usage_lines
 from tui.render.lines import Line
 from tui.render.project import project_card
 from tui.render.session_card import session_card
 
 
-def overview(store: Store, key: Key, now_us: int, glyphs: Glyphs = UNICODE) -> list[Line]:
+def overview(store: Store, key: Key, now_us: int) -> list[Line]:
     """The facts of the node as lines; empty when the node is gone."""
     if key.kind == "project":
         return project_card(store, key, now_us)
@@ -24,17 +24,17 @@ def overview(store: Store, key: Key, now_us: int, glyphs: Glyphs = UNICODE) -> l
     if session is None:
         return []
     if key.kind == "session":
-        return session_card(store, session, now_us, glyphs)
+        return session_card(store, session, now_us)
     if key.kind == "prompt" and (prompt := store.prompt(key)) is not None:
-        return _prompt(store, session, prompt, now_us, glyphs)
+        return _prompt(store, session, prompt, now_us)
     if key.kind == "turn" and (turn := store.turn(key)) is not None:
-        return _turn(store, session, turn, now_us, glyphs)
+        return _turn(store, session, turn, now_us)
     if key.kind == "op" and (op := store.op(key)) is not None:
-        return _op(store, session, op, now_us, glyphs)
+        return _op(store, session, op, now_us)
     return []
 
 
-def _prompt(store: Store, session: Session, prompt: Prompt, now_us: int, glyphs: Glyphs) -> list[Line]:
+def _prompt(store: Store, session: Session, prompt: Prompt, now_us: int) -> list[Line]:
     now = state.prompt_state(store, session, prompt, now_us)
     usage, added, cost = rollup.prompt_usage(store, session, prompt.message_id)
     turns = [turn for turn in session.turns.values() if turn.prompt_id == prompt.message_id]
@@ -42,7 +42,7 @@ def _prompt(store: Store, session: Session, prompt: Prompt, now_us: int, glyphs:
         [(summaries.prompt_words(prompt), "strong")],
         [(" · ".join(part for part in (prompt.agent, prompt.model) if part), "dim")],
         [],
-        state_line(now, now_us, glyphs),
+        state_line(now, now_us),
     ]
     if prompt.synthetic:
         lines.append(row("origin", "written by opencode, not by a person"))
@@ -53,13 +53,13 @@ def _prompt(store: Store, session: Session, prompt: Prompt, now_us: int, glyphs:
     return lines + payload_lines(sorted(prompt.payloads.values(), key=lambda text: text.kind != "user_prompt"))
 
 
-def _turn(store: Store, session: Session, turn: Turn, now_us: int, glyphs: Glyphs) -> list[Line]:
+def _turn(store: Store, session: Session, turn: Turn, now_us: int) -> list[Line]:
     now = state.turn_state(store, session, turn, now_us)
     lines: list[Line] = [
         [(f"Step {turn.seq}", "strong"), (f"  {summaries.turn_words(turn)}", "text")],
         [(" · ".join(part for part in (turn.agent, model_words(turn.model, turn.provider_alias)) if part), "dim")],
         [],
-        state_line(now, now_us, glyphs),
+        state_line(now, now_us),
     ]
     lines += [row("finish", turn.finish)] if turn.finish else []
     lines += error_lines(turn.error_class, turn.error_message)
@@ -75,10 +75,10 @@ def _turn(store: Store, session: Session, turn: Turn, now_us: int, glyphs: Glyph
     return lines + payload_lines([*turn.payloads.values(), *said])
 
 
-def _op(store: Store, session: Session, op: Op, now_us: int, glyphs: Glyphs) -> list[Line]:
+def _op(store: Store, session: Session, op: Op, now_us: int) -> list[Line]:
     now = state.op_state(store, session, op, now_us)
-    head = summaries.op_summary(op, glyphs)
-    lines: list[Line] = [head, [], state_line(now, now_us, glyphs)]
+    head = summaries.op_summary(op)
+    lines: list[Line] = [head, [], state_line(now, now_us)]
     lines += error_lines(op.error_class, op.error_message)
     if op.title and op.title != op.label:
         lines.append(row("title", op.title))
@@ -90,7 +90,7 @@ def _op(store: Store, session: Session, op: Op, now_us: int, glyphs: Glyphs) -> 
     lines += [row("todo", progress)] if (progress := summaries.todo_progress(op)) else []
     child = called(store, session, op)
     if child is not None:
-        lines += _child_lines(store, child, now_us, glyphs)
+        lines += _child_lines(store, child, now_us)
     elif op.child_session_id:
         lines.append(row("sub-agent", (f"{op.child_session_id} is not in the database", "dim")))
     lines += [row("money", numbers.money(op.cost))] if op.cost else []
@@ -104,9 +104,9 @@ def _op(store: Store, session: Session, op: Op, now_us: int, glyphs: Glyphs) -> 
     return lines + payload_lines(list(op.payloads.values()))
 
 
-def _child_lines(store: Store, child: Session, now_us: int, glyphs: Glyphs) -> list[Line]:
+def _child_lines(store: Store, child: Session, now_us: int) -> list[Line]:
     now = state.session_state(store, child, now_us)
-    look = mark(now.name, glyphs)
+    look = mark(now.name)
     tree = rollup.subtree(store, child)
     who = " · ".join(part for part in (child.agent, model_words(child.model, child.provider_alias)) if part)
     calls = [op for turn in child.turns.values() for op in turn.ops.values() if op.kind == "tool"]

@@ -1,6 +1,6 @@
 """Each state as one glyph, one word and one role of colour: the glyph and the word say it, colour only repeats.
 
-Every glyph of the Unicode set is narrow by Unicode's own table (East Asian Width N or Na) and has no emoji form,
+Every glyph is narrow by Unicode's own table (East Asian Width N or Na) and has no emoji form,
 because terminals draw the rest two cells wide now and then; a test holds them to it. For terminals and fonts without
 them there is ASCII, which replaces what has been drawn, borders and bars included.
 """
@@ -22,7 +22,7 @@ class Mark(NamedTuple):
 
 
 class Glyphs(NamedTuple):
-    """One complete set: `states` by state name, then the marks that are no state."""
+    """All of them: `states` by state name, then the marks that are no state."""
 
     states: dict[str, Mark]
     unknown: Mark
@@ -37,7 +37,7 @@ class Glyphs(NamedTuple):
 
 _ACTIVE = ("writing", "thinking", "tool", "compacting", "starting")
 
-UNICODE = Glyphs(
+GLYPHS = Glyphs(
     states={
         **{name: Mark("►", name, "active") for name in _ACTIVE},
         "running": Mark("►", "running", "active"),
@@ -98,6 +98,6 @@ def _encodable(character: str, encoding: str) -> str:
     return character
 
 
-def mark(state: str, glyphs: Glyphs = UNICODE) -> Mark:
+def mark(state: str) -> Mark:
     """How the state of that name looks; a name from a later version gets a quiet dot and its own word."""
-    return glyphs.states.get(state) or glyphs.unknown._replace(word=state)
+    return GLYPHS.states.get(state) or GLYPHS.unknown._replace(word=state)

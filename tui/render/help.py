@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from tui.render.glyphs import UNICODE, Glyphs
+from tui.render.glyphs import GLYPHS
 from tui.render.lines import Line
 
 _KEY_WIDTH = 22
@@ -49,7 +49,7 @@ def key_name(key: str) -> str:
     return _NAMES.get(key, key)
 
 
-def help_lines(groups: Iterable[tuple[str, Sequence[tuple[str, str]]]], glyphs: Glyphs = UNICODE) -> list[Line]:
+def help_lines(groups: Iterable[tuple[str, Sequence[tuple[str, str]]]]) -> list[Line]:
     """Groups of (keys, description) and then what the glyphs and columns mean."""
     lines: list[Line] = []
     for heading, entries in groups:
@@ -60,9 +60,9 @@ def help_lines(groups: Iterable[tuple[str, Sequence[tuple[str, str]]]], glyphs: 
         lines.append([])
     lines.append([("States", "accent")])
     for name, meaning in _LEGEND:
-        mark = glyphs.states[name]
+        mark = GLYPHS.states[name]
         lines.append([("  ", "text"), (f"{mark.glyph} {mark.word}".ljust(_KEY_WIDTH), mark.role), (meaning, "text")])
-    fresh = glyphs.fresh.ljust(_KEY_WIDTH)
+    fresh = GLYPHS.fresh.ljust(_KEY_WIDTH)
     lines += [
         [("  ", "text"), (fresh, "accent"), ("changed since you last looked at it", "text")],
         [("  ", "text"), ("a question mark".ljust(_KEY_WIDTH), "text"), ("inferred: the file does not say it", "text")],

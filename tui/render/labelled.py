@@ -9,7 +9,7 @@ from tui.model.nodes import Payload
 from tui.model.state import State
 from tui.model.urgency import ACTIVE
 from tui.render import numbers
-from tui.render.glyphs import Glyphs, mark
+from tui.render.glyphs import mark
 from tui.render.lines import Line, Span
 
 LABEL_WIDTH = 10
@@ -29,9 +29,9 @@ def row(label: str, *spans: Span | str) -> Line:
     ]
 
 
-def state_line(now: State, now_us: int, glyphs: Glyphs) -> Line:
+def state_line(now: State, now_us: int) -> Line:
     """The state, how long it has lasted, and why we say so."""
-    look = mark(now.name, glyphs)
+    look = mark(now.name)
     word = look.word + ("?" if now.inferred else "")
     if now.name == "failed":
         return row("state", (f"{look.glyph} {word}", look.role))  # the lines of the error follow

@@ -9,20 +9,20 @@ from tui.model.state import session_state
 from tui.model.store import Store
 from tui.model.urgency import WAITING, WORKING
 from tui.render import numbers
-from tui.render.glyphs import UNICODE, Glyphs
+from tui.render.glyphs import GLYPHS
 from tui.render.labelled import moment, row, usage_lines
 from tui.render.lines import Line, Span
 from tui.render.tree_row import Cells
 
 
-def project_cells(key: Key, sums: Sum, glyphs: Glyphs = UNICODE) -> Cells:
+def project_cells(key: Key, sums: Sum) -> Cells:
     """What a heading says: the project, where it is, how many sessions it has, what they do and cost together."""
     words: list[Span] = [(name(key), "heading"), (f"  {directory(key)}", "dim")]
     glyph, role = " ", "dim"
     note: list[Span] = [(f"  {numbers.plural(sums.trees, 'session')}", "dim")]
     for count, word in ((sums.running, "running"), (sums.waiting, "waiting")):
         if count:
-            glyph, _, role = glyphs.states[word]
+            glyph, _, role = GLYPHS.states[word]
             note.append((f"  {glyph} {count} {word}", role))
     return Cells(glyph, role, words, {"cost": numbers.money(sums.cost)}, False, note)
 
@@ -43,7 +43,7 @@ def project_card(store: Store, key: Key, now_us: int) -> list[Line]:
     for word, states in (("running", WORKING), ("waiting", WAITING), ("failed", frozenset({"failed"}))):
         count = sum(one in states for one in names)
         if count:
-            look = UNICODE.states[word]
+            look = GLYPHS.states[word]
             lines.append(row(word, (f"{look.glyph} {count:,}", look.role)))
     cost = numbers.money(sum(one.cost for one in sums))
     lines += [row("money", cost)] if cost else []

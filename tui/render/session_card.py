@@ -9,7 +9,6 @@ from tui.model.store import Store
 from tui.model.timing import Timing, copied_turns, timing
 from tui.model.urgency import ACTIVE
 from tui.render import numbers
-from tui.render.glyphs import Glyphs
 from tui.render.labelled import error_lines, model_words, row, state_line, time_lines, usage_lines
 from tui.render.lines import Line, Span
 from tui.render.sparkline import sparkline
@@ -23,7 +22,7 @@ LEAST = 50_000
 """µs below which a share of the time is not worth a word."""
 
 
-def session_card(store: Store, session: Session, now_us: int, glyphs: Glyphs) -> list[Line]:
+def session_card(store: Store, session: Session, now_us: int) -> list[Line]:
     """All facts of a session, each only where there is one."""
     now = state.session_state(store, session, now_us)
     active = now.name in ACTIVE
@@ -32,7 +31,7 @@ def session_card(store: Store, session: Session, now_us: int, glyphs: Glyphs) ->
         [(session.title or session.id, "strong")],
         [(" · ".join(part for part in agent_and_model if part), "dim")],
         [],
-        state_line(now, now_us, glyphs),
+        state_line(now, now_us),
     ]
     for flag in flags(store, session, now_us, active):
         lines.append(row("flag", (flag.name, "warn"), (f"  {flag.reason}", "dim")))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from adapter.health import Health
 from tui import sanitize
 from tui.render import numbers
-from tui.render.glyphs import UNICODE, Glyphs
+from tui.render.glyphs import GLYPHS
 from tui.render.health import Lags
 from tui.render.lines import Line, Span, fit, folded, width_of
 
@@ -34,9 +34,9 @@ class Status(NamedTuple):
     new_below: int = 0
 
 
-def status_line(status: Status, width: int, glyphs: Glyphs = UNICODE) -> Line:
+def status_line(status: Status, width: int) -> Line:
     """The bar at a width. Counts and follow stand at the right; the path gives way first."""
-    right = _right(status, width, glyphs)
+    right = _right(status, width)
     left: list[Span] = [(f" {TITLE}", "strong")]
     room = width - width_of(left) - width_of(right) - 3
     path = _path(status.paths, room)
@@ -48,10 +48,10 @@ def status_line(status: Status, width: int, glyphs: Glyphs = UNICODE) -> Line:
     return [*left, (" " * gap, "text"), *right]
 
 
-def filter_at(status: Status, width: int, x: int, glyphs: Glyphs = UNICODE) -> str:
+def filter_at(status: Status, width: int, x: int) -> str:
     """The filter for the count that stands at a cell of the bar; nothing beside the counts."""
-    queries = dict(_counts(status, width >= WIDE, glyphs))
-    for span in status_line(status, width, glyphs):
+    queries = dict(_counts(status, width >= WIDE))
+    for span in status_line(status, width):
         x -= width_of([span])
         if x < 0:
             return queries.get(span, "")
@@ -68,7 +68,7 @@ def problem_lines(healths: Sequence[Health], problem: str, width: int) -> list[L
     return [piece for line in lines for piece in folded(line, width, indent=3)]
 
 
-def _right(status: Status, width: int, glyphs: Glyphs) -> list[Span]:
+def _right(status: Status, width: int) -> list[Span]:
     parts: list[list[Span]] = []
     if status.new_above or status.new_below:
         words = [f"{status.new_above} new above"] if status.new_above else []
@@ -80,7 +80,7 @@ def _right(status: Status, width: int, glyphs: Glyphs) -> list[Span]:
         parts.append([("follow paused", "dim")])
     parts.append(_source(status))
     wide = width >= WIDE
-    parts += [[span] for span, _ in _counts(status, wide, glyphs)]
+    parts += [[span] for span, _ in _counts(status, wide)]
     today = numbers.money(status.cost_today) or "$0"
     parts.append([(today, "text"), (" today" if wide else "", "dim")])
     gap = "   " if wide else "  "
@@ -90,7 +90,7 @@ def _right(status: Status, width: int, glyphs: Glyphs) -> list[Span]:
     return [*spans, (" ", "text")]
 
 
-def _counts(status: Status, wide: bool, glyphs: Glyphs) -> list[tuple[Span, str]]:
+def _counts(status: Status, wide: bool) -> list[tuple[Span, str]]:
     """The counts that are not nothing, each with the filter that finds what it counts."""
     spans: list[tuple[Span, str]] = []
     for count, word, query in (
@@ -98,7 +98,7 @@ def _counts(status: Status, wide: bool, glyphs: Glyphs) -> list[tuple[Span, str]
         (status.waiting, "waiting", "is:waiting"),
         (status.failed, "failed", "is:failed since:today"),
     ):
-        look = glyphs.states[word]
+        look = GLYPHS.states[word]
         if count or word == "running":
             text = f"{look.glyph} {count}" + (f" {word}" if wide else "")
             spans.append(((text, look.role if count else "dim"), query))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from itertools import islice
 
 from tui.model.nodes import Op, Prompt, Session, Turn
-from tui.render.glyphs import Glyphs
+from tui.render.glyphs import GLYPHS
 from tui.render.lines import Span
 
 LOOK_BACK = 5
@@ -18,14 +18,14 @@ LOOK_BACK = 5
 _PATTERN_TOOLS = frozenset({"grep", "glob", "list"})
 
 
-def op_summary(op: Op, glyphs: Glyphs) -> list[Span]:
+def op_summary(op: Op) -> list[Span]:
     """Name and subject of an op: `bash  npm test`, `edit  src/retry.ts`, `todowrite  3/5 done`."""
     if op.kind == "text":
-        return [(f"{glyphs.text} ", "dim"), (op.label or "writing", "dim")]
+        return [(f"{GLYPHS.text} ", "dim"), (op.label or "writing", "dim")]
     if op.kind == "reasoning":
-        return [(f"{glyphs.reasoning} ", "dim"), (op.label or "thinking", "dim")]
+        return [(f"{GLYPHS.reasoning} ", "dim"), (op.label or "thinking", "dim")]
     if op.kind == "compaction":
-        return [(f"{glyphs.compaction} ", "dim"), (op.label or "context compacted", "dim")]
+        return [(f"{GLYPHS.compaction} ", "dim"), (op.label or "context compacted", "dim")]
     name = f"{op.namespace}: {op.name}" if op.namespace else op.name or op.kind
     spans: list[Span] = [(name, "strong")]
     subject = subject_of(op)

@@ -6,7 +6,7 @@ from typing import Any
 
 from tui import sanitize
 from tui.render.fields import todos
-from tui.render.glyphs import UNICODE, Glyphs
+from tui.render.glyphs import GLYPHS
 from tui.render.lines import Line
 
 _STATES = {"completed": "completed", "in_progress": "running", "pending": "idle", "cancelled": "cancelled"}
@@ -14,19 +14,19 @@ _STATES = {"completed": "completed", "in_progress": "running", "pending": "idle"
 _ROLES = {"completed": "dim", "in_progress": "strong", "cancelled": "dim"}
 
 
-def todo_lines(text: str, glyphs: Glyphs = UNICODE) -> list[Line] | None:
+def todo_lines(text: str) -> list[Line] | None:
     """`{"todos": [...]}` as a count and one line an item; None when the text is something else."""
     items = todos(text)
     if items is None:
         return None
     done = sum(item.get("status") in ("completed", "cancelled") for item in items)
     lines: list[Line] = [[(f"{done} of {len(items)} done", "dim")], []]
-    return lines + [_item(item, glyphs) for item in items]
+    return lines + [_item(item) for item in items]
 
 
-def _item(item: dict[str, Any], glyphs: Glyphs) -> Line:
+def _item(item: dict[str, Any]) -> Line:
     status, priority = str(item.get("status") or "pending"), str(item.get("priority") or "")
-    mark = glyphs.states.get(_STATES.get(status, ""), glyphs.unknown)
+    mark = GLYPHS.states.get(_STATES.get(status, ""), GLYPHS.unknown)
     content = sanitize.label(str(item.get("content") or ""), sanitize.LINE_LIMIT)
     line = [(f"{mark.glyph} ", mark.role), (content, _ROLES.get(status, "text"))]
     if status not in _STATES or status == "cancelled":

@@ -21,7 +21,7 @@ from tui.model.state import State
 from tui.model.store import Store
 from tui.model.urgency import ACTIVE, WAITING
 from tui.render import numbers, summaries
-from tui.render.glyphs import UNICODE, Glyphs, mark
+from tui.render.glyphs import GLYPHS, mark
 from tui.render.lines import Line, Span, fit, pad, segments, width_of
 from tui.render.sparkline import sparkline
 
@@ -105,15 +105,13 @@ def fold_span(row: Row) -> range:
     return range(begin - 1, begin + 2)
 
 
-def laid_out(
-    cells: Cells, row: Row, width: int, styles: Mapping[str, Style], glyphs: Glyphs = UNICODE
-) -> list[Segment]:
+def laid_out(cells: Cells, row: Row, width: int, styles: Mapping[str, Style]) -> list[Segment]:
     """The row as segments of exactly `width` cells."""
     shown = columns_for(width)
     room = width - 1 - sum(column.width + 1 for column in shown)
-    fold = {"open": glyphs.fold_open, "closed": glyphs.fold_closed}.get(row.fold, " ")
+    fold = {"open": GLYPHS.fold_open, "closed": GLYPHS.fold_closed}.get(row.fold, " ")
     left: list[Span] = [
-        (" " * (INDENT * min(row.depth, _DEEPEST)) + (glyphs.fresh if cells.fresh else " "), "accent"),
+        (" " * (INDENT * min(row.depth, _DEEPEST)) + (GLYPHS.fresh if cells.fresh else " "), "accent"),
         (fold + " ", "dim"),
         (cells.glyph + " ", cells.role),
         *cells.words,
@@ -146,19 +144,19 @@ def under_filter(cells: Cells, row: Row, matched: bool, below: int) -> Cells:
 _COLUMN_ROLES = {"cost": "text", "delta": "accent", "context": "active"}
 
 
-def cells_of(store: Store, row: Row, now_us: int, glyphs: Glyphs = UNICODE) -> Cells:
+def cells_of(store: Store, row: Row, now_us: int) -> Cells:
     """What the row says about its node; a node that has just gone leaves an empty row until the next layout."""
     session = store.session_of(row.key)
     if session is None:
         return _GONE
     if row.key.kind == "session":
-        return _session(store, session, row, now_us, glyphs)
+        return _session(store, session, row, now_us)
     if row.key.kind == "prompt":
-        return _prompt(store, session, row, now_us, glyphs)
+        return _prompt(store, session, row, now_us)
     if row.key.kind == "turn" and (turn := store.turn(row.key)) is not None:
-        return _turn(store, session, turn, row, now_us, glyphs)
+        return _turn(store, session, turn, row, now_us)
     if row.key.kind == "op" and (op := store.op(row.key)) is not None:
-        return _op(store, session, op, row, now_us, glyphs)
+        return _op(store, session, op, row, now_us)
     return _GONE
 
 
@@ -201,9 +199,9 @@ def session_start(session: Session, running: bool) -> int:
     return session.start_ts
 
 
-def _session(store: Store, session: Session, row: Row, now_us: int, glyphs: Glyphs) -> Cells:
+def _session(store: Store, session: Session, row: Row, now_us: int) -> Cells:
     owner, now = _shown_state(store, session, row, now_us)
-    look = mark(now.name, glyphs)
+    look = mark(now.name)
     running = now.name in ACTIVE
     words: list[Span] = [(session.title or session.slug or session.id, "strong" if row.depth == 0 else "text")]
     note: list[Span] = [("  fork", "dim")] if session.kind == "fork" else []
@@ -268,7 +266,7 @@ def _said(store: Store, now: State, session: Session, now_us: int) -> list[Span]
 _WORDLESS = frozenset({"writing", "thinking", "starting", "between", "compacting"})
 
 
-def _prompt(store: Store, session: Session, row: Row, now_us: int, glyphs: Glyphs) -> Cells:
+def _prompt(store: Store, session: Session, row: Row, now_us: int) -> Cells:
     prompt = store.prompt(row.key)
     if prompt is None:
         return _GONE
@@ -283,7 +281,7 @@ def _prompt(store: Store, session: Session, row: Row, now_us: int, glyphs: Glyph
     if row.fold == "closed" and running:
         note.append((f"  {state_words(now)}", mark(now.name).role))
     return Cells(
-        glyphs.prompt,
+        GLYPHS.prompt,
         mark(now.name).role if running or now.name == "failed" else "accent",
         words,
         {
@@ -297,9 +295,9 @@ def _prompt(store: Store, session: Session, row: Row, now_us: int, glyphs: Glyph
     )
 
 
-def _turn(store: Store, session: Session, turn: Turn, row: Row, now_us: int, glyphs: Glyphs) -> Cells:
+def _turn(store: Store, session: Session, turn: Turn, row: Row, now_us: int) -> Cells:
     now = state.turn_state(store, session, turn, now_us)
-    look = mark(now.name, glyphs)
+    look = mark(now.name)
     running = now.name in ACTIVE
     words: list[Span] = [(f"step {turn.seq}", "text")]
     note: list[Span] = []
@@ -327,14 +325,14 @@ def _turn(store: Store, session: Session, turn: Turn, row: Row, now_us: int, gly
     )
 
 
-def _op(store: Store, session: Session, op: Op, row: Row, now_us: int, glyphs: Glyphs) -> Cells:
+def _op(store: Store, session: Session, op: Op, row: Row, now_us: int) -> Cells:
     child = called(store, session, op)
     if child is not None:
-        return _sub_agent(store, session, op, child, row, now_us, glyphs)
+        return _sub_agent(store, session, op, child, row, now_us)
     now = state.op_state(store, session, op, now_us)
-    look = mark(now.name, glyphs)
+    look = mark(now.name)
     running = now.name in ACTIVE
-    words, note = summaries.op_summary(op, glyphs), summaries.tail(op)
+    words, note = summaries.op_summary(op), summaries.tail(op)
     if now.inferred or now.name in ("waiting", "permission", "stalled"):
         note.append((f"  {state_words(now)}", look.role))
     if op.kind in ("text", "reasoning") and not running:
@@ -353,10 +351,10 @@ def _op(store: Store, session: Session, op: Op, row: Row, now_us: int, glyphs: G
     )
 
 
-def _sub_agent(store: Store, session: Session, op: Op, child: Session, row: Row, now_us: int, glyphs: Glyphs) -> Cells:
+def _sub_agent(store: Store, session: Session, op: Op, child: Session, row: Row, now_us: int) -> Cells:
     """A `task` call and the session that it started, as one row: the call's words, the child's numbers."""
     now = state.op_state(store, session, op, now_us)
-    look = mark(now.name, glyphs)
+    look = mark(now.name)
     running = now.name in ACTIVE
     words: list[Span] = [("task", "accent"), ("  ", "text"), (summaries.subject_of(op) or child.title, "text")]
     note: list[Span] = []

@@ -13,7 +13,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from tui.render.document import Painted, Text
-from tui.render.glyphs import UNICODE
+from tui.render.glyphs import GLYPHS
 from tui.render.lines import Line, segments, width_of
 from tui.render.terminal import Styles
 from tui.widgets.roles import ROLE_CLASSES, role_styles
@@ -101,7 +101,7 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
         return self.size.width - (MARGIN if self.lines.foldable else 0)
 
     def _margin(self, index: int) -> Line:
-        fold = {"open": UNICODE.fold_open, "closed": UNICODE.fold_closed}.get(self.lines.fold_at(index), "")
+        fold = {"open": GLYPHS.fold_open, "closed": GLYPHS.fold_closed}.get(self.lines.fold_at(index), "")
         if self.has_focus and index == self.caret:
             return [(f"{fold or '›'} ", "key")]
         return [(f"{fold} ", "dim")]

@@ -7,7 +7,7 @@ import unicodedata
 from pathlib import Path
 
 from tui.model import urgency
-from tui.render.glyphs import UNICODE, mark, plain
+from tui.render.glyphs import GLYPHS, mark, plain
 from tui.render.lines import ROLES
 
 ROOT = Path(__file__).parent.parent.parent.parent
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent.parent.parent
 _EMOJI = set("▶◀✔✖☑⏸⏹▪▫◻◼◽◾⚠⚙☠❗❓ℹ")
 
 
-EVERY = [look.glyph for look in UNICODE.states.values()] + [part for part in UNICODE[1:] if isinstance(part, str)]
+EVERY = [look.glyph for look in GLYPHS.states.values()] + [part for part in GLYPHS[1:] if isinstance(part, str)]
 
 
 def test_unicode_glyphs_are_narrow_and_no_emoji() -> None:
@@ -28,13 +28,13 @@ def test_unicode_glyphs_are_narrow_and_no_emoji() -> None:
 
 def test_every_state_has_a_glyph_a_word_and_a_known_role() -> None:
     for name in urgency.ORDER:
-        look = UNICODE.states[name]
+        look = GLYPHS.states[name]
         assert look.word
         assert look.role in ROLES
 
 
 def test_glyphs_that_tell_states_apart_do_so_in_ascii() -> None:
-    looks = {look.glyph for look in UNICODE.states.values()}
+    looks = {look.glyph for look in GLYPHS.states.values()}
     assert len({plain(glyph) for glyph in looks}) == len(looks)
 
 

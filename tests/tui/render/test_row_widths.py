@@ -15,7 +15,6 @@ from tests.tui.story import Step, prompt, session
 from tui.model.nodes import Key, Row
 from tui.model.projects import Sum, project_key
 from tui.model.store import Store
-from tui.render.glyphs import UNICODE
 from tui.render.lines import ROLES, plain
 from tui.render.project import project_cells
 from tui.render.tree_row import Cells, cells_of, columns_for, heading, laid_out
@@ -123,7 +122,7 @@ def test_a_running_session_shows_the_curve_of_its_context_and_what_it_cost_itsel
     cells = cells_of(store, row, NOW_US)
     assert cells.columns["context"] == "▇█"
     assert (cells.columns["own"], cells.columns["cost"]) == ("$0.45", "$0.77")
-    text = "".join(part.text for part in laid_out(cells, row, 160, STYLES, UNICODE))
+    text = "".join(part.text for part in laid_out(cells, row, 160, STYLES))
     assert text.endswith("build      opus-4.5       ▇█         4m09    34k/611           $0.45   $0.77 ")
 
 

@@ -7,7 +7,6 @@ import pytest
 from adapter.events import Event, Usage
 from tests.tui.model.builders import SOURCE, at, op, op_end, prompt, session, store_of, turn, turn_end
 from tui.model.window import Limits, no_limits
-from tui.render.glyphs import UNICODE
 from tui.render.lines import plain
 from tui.render.session_card import session_card
 from tui.render.sparkline import sparkline
@@ -18,7 +17,7 @@ def card(*events: Event, limits: Limits = no_limits, loaded: bool = True) -> lis
     store.limits = limits
     if loaded:
         store.mark_loaded(SOURCE, "s1")
-    lines = session_card(store, store.sessions[SOURCE, "s1"], at(100), UNICODE)
+    lines = session_card(store, store.sessions[SOURCE, "s1"], at(100))
     return [plain(line).rstrip() for line in lines]
 
 
