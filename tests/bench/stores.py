@@ -49,6 +49,9 @@ LONG = Shape(1, 1_000, 5_000, 14)
 SHORT = Shape(1, 10, 50, 0.14)
 MANY = Shape(7_000, 14_000, 40_000, 20)
 BIG = Shape(2_000, 40_000, 200_000, 400, events=3)
+"""2.2 GB."""
+HUGE = Shape(7_000, 130_000, 600_000, 1_100, events=3)
+"""6.1 GB: what a year of daily use leaves."""
 
 
 def cached(shape: Shape, directory: Path) -> Path:

@@ -1,0 +1,271 @@
+"""What a frame costs: the app in this process, on a driver that gets every byte, no terminal behind it.
+
+CPU of the whole process from the key, or the batch, until the frame has been handed to the driver.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import functools
+import gc
+import itertools
+import re
+import statistics
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+from unittest import mock
+
+from textual import events
+from textual.drivers.headless_driver import HeadlessDriver
+from textual.geometry import Size
+from textual.pilot import Pilot
+
+from adapter.connection import Snapshot
+from adapter.events import Event, OpFinalized, OpStarted, TurnFinalized, TurnStarted
+from adapter.source import OpencodeSource
+from tests.bench.filter import world
+from tests.bench.screen import Marks, marking_opencode, still
+from tests.bench.table import Line
+from tests.bench.terminal import percentile
+from tests.tui.stage import feed
+from tests.tui.story import NOW, SOURCE, at, prompt, session
+from tui.app import ViewerApp
+from tui.model.nodes import ChangeSet, Key, session_key
+
+SESSIONS, STEPS, CALLS = 600, 50, 18
+"""A session is 1 row, its prompt 1, a step with its calls 19: 571,200 rows."""
+MARK = re.compile(r"mark(\d{5})x")
+
+
+class Terminal(HeadlessDriver):
+    """A terminal that counts what is written to it. Textual sends nothing to one that is headless."""
+
+    written: ClassVar[int] = 0
+
+    @property
+    def is_headless(self) -> bool:
+        return False
+
+    def write(self, data: str) -> None:
+        Terminal.written += len(data)
+
+
+@asynccontextmanager
+async def app_on_terminal(*sources: Any, clock: Callable[[], float] = lambda: NOW) -> AsyncIterator[Pilot[Any]]:
+    """The app, running, at 120x40."""
+    app = ViewerApp(sources, clock=clock)
+    # What Textual takes when it runs in a test.
+    with mock.patch("textual.drivers.headless_driver.HeadlessDriver", Terminal):
+        async with app.run_test(size=(120, 40)) as pilot:
+            await pilot.pause()
+            assert Terminal.written > 0, "frames do not get to the driver"
+            yield pilot
+
+
+async def cost(act: Callable[[], object]) -> float:
+    """CPU ms of an action with all that it leads to on the screen. Fails when that is nothing."""
+    written, before = Terminal.written, time.process_time()
+    act()
+    deadline = time.monotonic() + 10
+    while Terminal.written == written:
+        if time.monotonic() > deadline:
+            raise AssertionError("nothing was drawn")
+        await asyncio.sleep(0.004)
+    await quiet()
+    return (time.process_time() - before) * 1000
+
+
+def press(app: ViewerApp, key: str) -> None:
+    """Hands a key to the app, as its driver does."""
+    driver = app._driver
+    assert driver is not None
+    event = events.Key("space" if key == " " else key, key if len(key) == 1 else None)
+    event.set_sender(app)
+    driver.send_message(event)
+
+
+async def quiet() -> None:
+    """Waits until nothing has been drawn for a while."""
+    written = -1
+    while written != Terminal.written:
+        written = Terminal.written
+        await asyncio.sleep(0.04)
+
+
+def history(number: int) -> list[Event]:
+    """A session that has ended, whole."""
+    name = f"ses_{number:04}"
+    first = 10_000_000 - number * 10_000
+    events: list[Event] = [session(name, f"Session {number}", first), prompt(name, f"usr_{name}", "Do it.", first - 1)]
+    for step in range(1, STEPS + 1):
+        message, began = f"msg_{name}_{step}", at(first - step * 100)
+        place: dict[str, Any] = {"source": SOURCE, "session_id": name, "turn_seq": step, "message_id": message}
+        events.append(TurnStarted(ts=began, prompt_id=f"usr_{name}", agent="build", model="opus-4.5", **place))
+        for call in range(1, CALLS + 1):
+            events += one_call(place, call, began + call * 1_000_000)
+        events.append(TurnFinalized(ts=began, status="completed", finish="tool-calls", end_ts=began + 90, **place))
+    return events
+
+
+def one_call(place: dict[str, Any], call: int, began: int) -> list[Event]:
+    """A call of bash that has ended."""
+    part = {"op_seq": call, "part_id": f"prt_{place['message_id']}_{call}", **place}
+    status = "failed" if call == CALLS and place["turn_seq"] == STEPS else "completed"
+    label = {"label": f"make target-{call}"}
+    return [
+        OpStarted(ts=began, op_kind="tool", name="bash", extras=label, **part),
+        OpFinalized(ts=began, op_kind="tool", status=status, end_ts=began + 500_000, **part),
+    ]
+
+
+def tree(arguments: argparse.Namespace) -> Iterator[Line]:
+    """Moving, scrolling, folding, jumping and inserting in a tree of 600,000 rows, everything open."""
+    yield from asyncio.run(_tree(60 if arguments.quick else SESSIONS, 5 if arguments.quick else 15))
+
+
+async def _tree(sessions: int, times: int) -> list[Line]:
+    async with app_on_terminal() as pilot:
+        app = pilot.app
+        assert isinstance(app, ViewerApp)
+        rows, widget = app.main.rows, app.main.sessions
+        for number in range(sessions):
+            feed(app, history(number), loaded=[f"ses_{number:04}"])
+            rows.open(session_key(app.store.sessions[SOURCE, f"ses_{number:04}"]))
+            await asyncio.sleep(0)
+        widget.virtual_size = Size(0, len(rows))
+        widget.refresh()
+        await pilot.pause()
+        gc.collect()
+        gc.freeze()
+        middle = f"ses_{sessions // 2:04}"
+        widget.select(Key(SOURCE, "turn", middle, f"msg_{middle}_25"))
+        await pilot.pause()
+        await quiet()
+        newer = itertools.count()
+
+        def insert() -> None:
+            # Into the session above the cursor's, so that everything in sight has to stay where it is.
+            name = f"ses_{sessions // 2 - 1:04}"
+            place = {"source": SOURCE, "session_id": name, "turn_seq": STEPS, "message_id": f"msg_{name}_{STEPS}"}
+            feed(app, one_call(place, CALLS + 1 + next(newer), at(100)))
+
+        actions: list[tuple[str, Callable[[], object]]] = [
+            ("move the cursor by a row", lambda: press(app, "j")),
+            ("scroll by a page", lambda: press(app, "pagedown")),
+            ("jump to the next failure", lambda: press(app, "e")),
+            ("fold or unfold a session of 952 rows", lambda: fold(app)),
+            ("insert above the cursor", insert),
+            ("jump to the end, to the beginning", lambda: press(app, "gG"[next(newer) % 2])),
+        ]
+        lines = []
+        for name, act in actions:
+            taken = [await cost(act) for _ in range(times)]
+            note = f"of {len(rows):,} rows; worst {max(taken):.1f}, {times} times"
+            lines.append(Line(f"{name}, CPU with its frame", "time", statistics.median(taken), 8, note=note))
+        return lines
+
+
+def fold(app: ViewerApp) -> None:
+    """Folds or unfolds the session of the cursor."""
+    cursor = app.main.sessions.cursor
+    assert cursor is not None
+    app.main.sessions._fold(Key(cursor.source, "session", cursor.session_id, cursor.session_id))
+
+
+def keystrokes(arguments: argparse.Namespace) -> Iterator[Line]:
+    """Letters typed into the filter with 7,000 sessions, whole app: the query, the list, the frame."""
+    yield from asyncio.run(_keystrokes(arguments.quick))
+
+
+async def _keystrokes(quick: bool) -> list[Line]:
+    async with app_on_terminal() as pilot:
+        app = pilot.app
+        assert isinstance(app, ViewerApp)
+        feed(app, world(7_000))
+        await pilot.pause()
+        gc.collect()
+        gc.freeze()
+        taken = []
+        for _ in range(1 if quick else 5):
+            await pilot.press("slash")
+            await quiet()
+            for letter in "retry test 42":
+                taken.append(await cost(functools.partial(press, app, letter)))
+            await pilot.press("escape", "escape")
+            await pilot.pause()
+        note = f"worst {max(taken):.1f} ms, {len(taken)} keys; CPU with its frame"
+        return [Line("filter 7,000 sessions, per key stroke", "time", statistics.median(taken), 10, note=note)]
+
+
+def applied(arguments: argparse.Namespace) -> Iterator[Line]:
+    """From the commit of a running call by real opencode to its op in the model, in the running app."""
+    count = 20 if arguments.quick else 100
+    with marking_opencode(count) as run:
+        if run is None:
+            return
+        came = asyncio.run(_applied(run))
+        late = [(came[number] - when) * 1000 for number, when in run.committed.items() if number in came]
+    note = f"{len(late)} of {count} calls, max {max(late):.0f} ms"
+    yield Line("commit by real opencode -> events in the model, p50", "time", percentile(late, 0.5), 20, note=note)
+    yield Line("commit by real opencode -> events in the model, p99", "time", percentile(late, 0.99), 40)
+
+
+async def _applied(run: Marks) -> dict[int, float]:
+    came: dict[int, float] = {}
+    async with app_on_terminal(OpencodeSource(run.database), clock=time.time) as pilot:
+        app = pilot.app
+        assert isinstance(app, ViewerApp)
+        changed = app.feed._listener.changed
+
+        def noted(changes: ChangeSet) -> bool:
+            now = time.time()
+            for key in changes.dirty:
+                found = MARK.search(op.label) if (op := app.store.op(key)) is not None else None
+                if found:
+                    came.setdefault(int(found[1]), now)
+            return changed(changes)
+
+        app.changed = noted  # type: ignore[method-assign]
+        await asyncio.sleep(3)
+        run.begin()
+        await asyncio.to_thread(run.join)
+    return came
+
+
+def statements(arguments: argparse.Namespace) -> Iterator[Line]:
+    """SQL beside `PRAGMA data_version`, and frames, while nothing is committed."""
+    seconds = 3.0 if arguments.quick else 15.0
+    with tempfile.TemporaryDirectory() as directory:
+        database = Path(directory) / "opencode.db"
+        still(database, 20)
+        asked, written = asyncio.run(_statements(database, seconds))
+    yield Line("idle, SQL statements beside data_version", "counter", asked, 0, "", f"{seconds:.0f} s")
+    yield Line("idle, bytes handed to the driver", "counter", written, 0, "bytes")
+
+
+async def _statements(database: Path, seconds: float) -> tuple[int, int]:
+    asked = 0
+    rows = Snapshot.rows
+
+    async def counted(self: Snapshot, *arguments: Any) -> list[Any]:
+        nonlocal asked
+        asked += 1
+        return await rows(self, *arguments)
+
+    Snapshot.rows = counted  # type: ignore[method-assign]
+    try:
+        async with app_on_terminal(OpencodeSource(database), clock=time.time):
+            # A start ends with counting rows, and with a comparison of lists a while after it.
+            before = (-1, -1)
+            while before != (asked, Terminal.written):
+                before = (asked, Terminal.written)
+                await asyncio.sleep(5)
+            await asyncio.sleep(seconds)
+            return asked - before[0], Terminal.written - before[1]
+    finally:
+        Snapshot.rows = rows  # type: ignore[method-assign]
