@@ -177,6 +177,11 @@ class TrackedSession:
         """The removal of a message."""
         return TurnRemoved(source=self.source, ts=self.changed_ms * 1000, session_id=self.id, message_id=message_id)
 
+    def _op_removed(self, message_id: str, part_id: str, at_ms: int) -> OpRemoved:
+        return OpRemoved(
+            source=self.source, ts=at_ms * 1000, session_id=self.id, message_id=message_id, part_id=part_id
+        )
+
     def _emit(
         self, item: MessageRow, before_it: Place, mapped: MappedMessage, known: TrackedMessage | None
     ) -> list[Event]:
@@ -188,21 +193,11 @@ class TrackedSession:
         taken_back = {key for key, _ in was_told - told}
         newest = max([item.row.time_updated, *(part.row.time_updated for part in item.parts)])
         self.changed_ms = max(self.changed_ms, newest)
+        # What no longer holds is taken back by removing the nodes that told it; what is left of them follows.
         if TURN_GROUP in taken_back:
-            events += [self.turn_removed(item.row.id)]
-            before = {}
-        # What no longer holds is taken back by removing the part's nodes; what is left of them follows.
-        for part_id in before.keys() - after.keys() | taken_back:
-            if part_id != TURN_GROUP and part_id in before:
-                events.append(
-                    OpRemoved(
-                        source=self.source,
-                        ts=newest * 1000,
-                        session_id=self.id,
-                        message_id=item.row.id,
-                        part_id=part_id,
-                    )
-                )
+            events.append(self.turn_removed(item.row.id))
+        else:
+            events += [self._op_removed(item.row.id, part_id, newest) for part_id in sorted(taken_back)]
         for key, group in mapped.groups.items():
             # With a removed node goes what other parts hung on it, as a patch does on its step.
             if taken_back or before.get(key) != after[key]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from adapter.events import Event, LogEntry, OpFinalized, OpStarted, PayloadRef
+from adapter.mapping.tools import BUILT_IN
 from tests.adapter.opencode_writer import tool
 from tests.adapter.rows import events_of
 
@@ -203,25 +204,53 @@ def test_an_edit_tells_its_lines_and_its_diff() -> None:
     assert (refs(events)["diff"].size, refs(events)["diff"].format) == (12, "diff")
 
 
-@pytest.mark.parametrize(
-    ("name", "state", "label"),
-    [
-        ("bash", {"input": {"command": "make -j"}}, "make -j"),
-        ("read", {"input": {"filePath": "/x/a"}, "title": "a"}, "a"),
-        ("grep", {"input": {"pattern": "foo", "path": "/x"}}, "foo"),
-        ("webfetch", {"input": {"url": "http://127.0.0.1/"}}, "http://127.0.0.1/"),
-        ("todowrite", {"input": {"todos": [{"content": "b", "status": "in_progress"}]}}, "b"),
-        ("question", {"input": {"questions": [{"question": "Which?"}]}}, "Which?"),
-        ("task", {"input": {"description": "Look around"}}, "Look around"),
-        ("server_search", {"input": {"query": "q"}}, "q"),
-        ("server_odd", {"input": {"n": 1, "words": "w"}}, "w"),
-        ("bash", {"input": "not an object"}, ""),
-        ("question", {"input": {"questions": "odd"}}, ""),
-        ("todowrite", {"input": {"todos": [1, None]}}, ""),
-    ],
-)
+PATCHED = {"files": [{"filePath": "/p/a.py", "relativePath": "a.py", "additions": 2, "deletions": 1}]}
+ABOUT: list[tuple[str, dict[str, Any], str]] = [
+    ("bash", {"input": {"command": "make -j"}}, "make -j"),
+    ("read", {"input": {"filePath": "/x/a"}, "title": "a"}, "a"),
+    ("edit", {"input": {"filePath": "/x/a", "oldString": "b"}, "title": "a"}, "a"),
+    ("multiedit", {"input": {"filePath": "/x/a", "edits": []}}, "/x/a"),
+    ("write", {"input": {"filePath": "/x/a", "content": "b"}}, "/x/a"),
+    ("apply_patch", {"input": {"patchText": "*** Begin"}, "metadata": PATCHED}, "a.py"),
+    ("patch", {"input": {"patchText": "*** Begin"}, "title": "1 file"}, "1 file"),
+    ("glob", {"input": {"pattern": "*.py", "path": "/x"}}, "*.py"),
+    ("grep", {"input": {"pattern": "foo", "path": "/x", "include": "*.c"}}, "foo"),
+    ("list", {"input": {"path": "/x"}}, "/x"),
+    ("task", {"input": {"description": "Look around", "prompt": "Go."}}, "Look around"),
+    ("todowrite", {"input": {"todos": [{"content": "b", "status": "in_progress"}]}}, "b"),
+    ("todoread", {"input": {}, "title": "2 todos"}, "2 todos"),
+    ("webfetch", {"input": {"url": "http://127.0.0.1/", "format": "text"}}, "http://127.0.0.1/"),
+    ("websearch", {"input": {"query": "why", "numResults": 3}}, "why"),
+    ("codesearch", {"input": {"query": "how"}}, "how"),
+    ("skill", {"input": {"name": "pdf"}}, "pdf"),
+    ("question", {"input": {"questions": [{"question": "Which?", "header": "Choice"}]}}, "Which?"),
+    ("plan_exit", {"input": {}, "title": "Switching to build"}, "Switching to build"),
+    ("plan_enter", {"input": {}, "title": "Planning"}, "Planning"),
+    ("lsp", {"input": {"operation": "hover", "filePath": "/x/a", "line": 3}}, "hover"),
+    ("execute", {"input": {"code": "print(1)"}}, "print(1)"),
+    ("batch", {"input": {"tool_calls": []}, "title": "Batch (2 calls)"}, "Batch (2 calls)"),
+    ("invalid", {"input": {"tool": "no_such", "error": "unknown"}}, "no_such"),
+    ("StructuredOutput", {"input": {"answer": "42"}}, "42"),
+    ("list_mcp_resources", {"input": {"server": "docs"}}, "docs"),
+    ("list_mcp_resource_templates", {"input": {"server": "docs"}}, "docs"),
+    ("read_mcp_resource", {"input": {"server": "docs", "uri": "docs://a"}}, "docs://a"),
+    ("server_search", {"input": {"query": "q"}}, "q"),
+    ("server_odd", {"input": {"n": 1, "words": "w"}}, "w"),
+    ("bash", {"input": "not an object"}, ""),
+    ("question", {"input": {"questions": "odd"}}, ""),
+    ("todowrite", {"input": {"todos": [1, None]}}, ""),
+]
+
+
+@pytest.mark.parametrize(("name", "state", "label"), ABOUT)
 def test_a_call_is_named_by_what_it_is_about(name: str, state: dict[str, Any], label: str) -> None:
-    assert starts(events_of(OPEN, [tool("completed", name, **state)]))[0].extras["label"] == label
+    (start,) = starts(events_of(OPEN, [tool("completed", name, **state)]))
+    assert (start.extras["label"], start.name) == (label, name)
+    assert start.namespace == ("server" if name.startswith("server_") else "")
+
+
+def test_every_tool_that_opencode_brings_is_among_them() -> None:
+    assert {name for name, _, _ in ABOUT} >= BUILT_IN
 
 
 @pytest.mark.parametrize(
@@ -288,3 +317,41 @@ def test_both_ops_of_a_task_end_with_it_also_in_the_background() -> None:
         "tool": "completed",
     }
     assert starts(events)[0].extras["background"] is True
+
+
+def test_a_sub_agent_that_is_resumed_is_named_by_both_calls() -> None:
+    """The second call gives `task_id`; it may come in a later turn."""
+    first = tool("completed", "task", input={"description": "Look"}, metadata={"sessionId": "ses_2"})
+    again = tool("running", "task", input={"description": "More", "task_id": "ses_2"}, metadata={"sessionId": "ses_2"})
+    sessions = [op for op in starts(events_of(OPEN, [first, again])) if op.op_kind == "session"]
+    assert [(op.part_id, op.name, op.child_session_id) for op in sessions] == [
+        ("msg_1_0", "Look", "ses_2"),
+        ("msg_1_1", "More", "ses_2"),
+    ]
+
+
+def test_sub_agents_of_one_step_are_side_by_side() -> None:
+    calls = [tool("running", "task", metadata={"sessionId": f"ses_{n}"}) for n in (2, 3)]
+    started = starts(events_of(OPEN, [START, *calls]))
+    assert [(op.op_kind, op.parent_op_seq, op.child_session_id) for op in started[1:]] == [
+        ("session", 1, "ses_2"),
+        ("tool", 2, "ses_2"),
+        ("session", 1, "ses_3"),
+        ("tool", 4, "ses_3"),
+    ]
+
+
+def test_a_sub_agent_that_failed_fails_both_ops_with_its_words() -> None:
+    error = "Subagent failed (task_id: ses_2): no such model"
+    events = events_of(OPEN, [tool("error", "task", error=error, metadata={"sessionId": "ses_2"})])
+    assert {kind: (end.status, end.error_message) for (_, kind), end in ends(events).items()} == {
+        "session": ("failed", error),
+        "tool": ("failed", error),
+    }
+
+
+def test_an_output_that_was_pruned_is_still_referred_to() -> None:
+    """opencode marks it with a time and leaves the text in the row (config `compaction.prune`)."""
+    state = {"output": "long", "time": {"start": 1, "end": 2, "compacted": 3}}
+    events = events_of(OPEN, [tool("completed", **state)])
+    assert (refs(events)["tool_response"].size, ends(events)["msg_1_0", "tool"].end_ts) == (4, 2000)

@@ -31,6 +31,10 @@ def only(events: list[Event], kind: type[Any]) -> Any:
          "StructuredOutputError"),
         ({"error": {"name": "ContextOverflowError", "data": {}}}, "failed", "ContextOverflowError"),
         ({"error": {"name": "MessageOutputLengthError"}}, "failed", "MessageOutputLengthError"),
+        ({"error": {"name": "ProviderAuthError", "data": {"providerID": "p", "message": "no key"}}}, "failed",
+         "ProviderAuthError"),
+        ({"error": {"name": "ContentFilterError", "data": {"message": "no"}}}, "failed", "ContentFilterError"),
+        ({"error": {"name": "UnknownError", "data": {"message": "?", "ref": "r"}}}, "failed", "UnknownError"),
         ({"error": {}}, "failed", "UnknownError"),
     ],
 )  # fmt: skip
@@ -44,6 +48,14 @@ def test_the_words_and_the_code_of_an_error_are_told() -> None:
     events = events_of({"role": "assistant", "error": error}, [])
     assert only(events, TurnFinalized).error_message == "the request is bad"
     assert only(events, TurnStarted).extras["status_code"] == 400
+
+
+def test_an_overflow_of_the_context_ends_a_turn_with_neither_error_nor_finish() -> None:
+    """opencode then asks for a compaction by itself (observed in 1.18.33)."""
+    events = events_of({"role": "assistant", "time": {"completed": 9}}, [{"type": "step-start"}])
+    end = only(events, TurnFinalized)
+    assert (end.status, end.finish, end.error_class) == ("completed", "", "")
+    assert only(events, OpFinalized).status == "cancelled"
 
 
 def test_a_finished_step_ends_the_turn_before_its_time_is_written() -> None:
