@@ -228,7 +228,7 @@ async def test_s_and_o_order_the_trees_and_the_heading_says_how() -> None:
         await pilot.press("o")
         await pilot.pause()
         assert heading(app).startswith("Sessions 7 by project and cost ")
-        assert screen_text(app)[2].startswith(" ▾ ► app  /home/ada/app  5 sessions  ► 1 running")
+        assert screen_text(app)[2].startswith(" ▾ ► app  /home/ada/app  ► 1 running  5 sessions")
         assert tops(app)[0] == "ses_retry"
         await pilot.press("o", "s", "s", "s", "s")
         await pilot.pause()

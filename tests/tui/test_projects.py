@@ -35,8 +35,8 @@ async def test_o_puts_a_heading_before_each_project_and_again_takes_them_away() 
         app.main.sessions.select(BAD)
         await pilot.press("o")
         await pilot.pause()
-        headings = [line for line in tree(app) if "session" in line and "/" in line]
-        assert headings[0].startswith(" ▾ ► app  /home/ada/app  5 sessions  ► 1 running")
+        headings = [line for line in tree(app) if "session" in line and "  /" in line]
+        assert headings[0].startswith(" ▾ ► app  /home/ada/app  ► 1 running  5 sessions")
         assert headings[0].endswith("$1.25")
         assert headings[1].startswith(" ▾   web  /srv/web  1 session ")
         assert headings[1].endswith("$2.50")
@@ -145,7 +145,7 @@ async def test_headings_fit_every_width(size: tuple[int, int]) -> None:
     async with playing(events, size=size, clock=lambda: NOW) as (app, pilot):
         await pilot.press("o", "g")
         await pilot.pause()
-        assert "5 sessions" in tree(app)[0]
+        assert "► 1 running" in tree(app)[0]
         await pilot.press("G")
         await pilot.pause()
         assert any("1 session" in line for line in tree(app))

@@ -11,6 +11,7 @@ from adapter.events import Event
 from tests.tui import story
 from tests.tui.stage import FakeSource, feed, health, until
 from tests.tui.story import NOW, SOURCE
+from tests.tui.test_palette import ask
 from tui.app import ViewerApp
 from tui.feed import Arrival
 from tui.model.nodes import Key
@@ -154,3 +155,25 @@ def test_markdown_80x24(snap_compare: Compare) -> None:
         await pilot.pause()
 
     assert snap_compare(viewer, terminal_size=SMALL, run_before=run)
+
+
+def test_projects_100x30(snap_compare: Compare) -> None:
+    """Sessions project by project, one project folded; the card of a project in the detail."""
+    front = [
+        story.session(f"ses_f{n}", f"Move page {n}", 700 + n, cwd="/srv/web", extras={"cost": 2.5}) for n in (1, 2)
+    ]
+    keys = ("o", "G", "h", "h", "g")
+    assert snap_compare(app(), terminal_size=(100, 30), run_before=staged([*story.everything(), *front], *keys))
+
+
+def test_palette_80x24(snap_compare: Compare) -> None:
+    """Commands with their keys and sessions by title, for what was typed."""
+
+    async def run(pilot: Pilot[Any]) -> None:
+        await staged(story.everything())(pilot)
+        await ask(pilot, "re")
+        viewer = pilot.app
+        await until(pilot, lambda: viewer.screen.has_class("-ready"))
+        await pilot.pause()
+
+    assert snap_compare(app(), terminal_size=SMALL, run_before=run)

@@ -20,10 +20,11 @@ def project_cells(key: Key, sums: Sum) -> Cells:
     words: list[Span] = [(name(key), "heading"), (f"  {directory(key)}", "dim")]
     glyph, role = " ", "dim"
     note: list[Span] = [(f"  {numbers.plural(sums.trees, 'session')}", "dim")]
+    # What is urgent comes first: a narrow tree cuts the end.
     for count, word in ((sums.running, "running"), (sums.waiting, "waiting")):
         if count:
             glyph, _, role = GLYPHS.states[word]
-            note.append((f"  {glyph} {count} {word}", role))
+            note.insert(0, (f"  {glyph} {count} {word}", role))
     return Cells(glyph, role, words, {"cost": numbers.money(sums.cost)}, False, note)
 
 
