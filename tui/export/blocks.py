@@ -190,7 +190,7 @@ class _Writer:
         self, session: Session, op: Op, level: int, numbers_of: dict[tuple[str, str], str]
     ) -> Iterator[Block | _Below]:
         now = state.op_state(self.store, session, op, self.now_us)
-        added, removed = op.extras.get("additions"), op.extras.get("deletions")
+        added, removed = op.extras.get("additions"), op.extras.get("deletions") or 0
         changed = isinstance(added, int) and isinstance(removed, int) and bool(added or removed)
         facts = [
             ("state", "" if now.name == "completed" else self._state(now)),

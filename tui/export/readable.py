@@ -20,6 +20,8 @@ def readable(text: str, look: Look) -> str:
     """The lines of a text, clean, separated by line feeds."""
     if look == "input":
         text = fields(text) or _indented(text)
+    elif look == "output" and text[:1] in ("{", "["):
+        text = _indented(text)
     elif look == "files":
         text = _names(text)
     elif look == "todo":

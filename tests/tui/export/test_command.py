@@ -15,6 +15,7 @@ from tests.adapter import corpus
 from tests.tui.export.golden import exported
 from tui.export.blocks import Begin
 from tui.export.markdown import Markdown, escaped, fenced
+from tui.export.readable import readable
 
 ROOT = "ses_dfdd2ceb7ffelgEiz1jVy8D3Ga"
 """The root of 1.18.33/nested; it has a child and a grandchild."""
@@ -142,6 +143,14 @@ def test_sub_agents_of_any_depth_have_headings_that_say_whose_they_are() -> None
 )
 def test_a_fence_is_longer_than_any_run_of_ticks_in_it(text: str, fence: str) -> None:
     assert fenced(text, "text") == f"{fence}text\n{text}\n{fence}"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [('{"a":[1]}', '{\n  "a": [\n    1\n  ]\n}'), ("[not json", "[not json"), ("plain {}", "plain {}")],
+)
+def test_an_output_that_is_json_is_indented(text: str, shown: str) -> None:
+    assert readable(text, "output") == shown
 
 
 def test_ordinary_words_are_not_cluttered_with_escapes() -> None:
