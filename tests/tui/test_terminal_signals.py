@@ -1,0 +1,39 @@
+"""The sequences beside the screen: only our words and numbers get into a title, nothing harmful anywhere."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from rich.cells import cell_len
+
+from tui.terminal_signals import NOTICE_WIDTH, notice, set_title, title
+
+HOSTILE = "\x1b]0;owned\x07 \x1b\\ \x9c \x9d52;c;x\x9c \u202etxet\u202c \n\r\x00\x7f \x1bPtmux;\x1b\x1b[2J\x1b\\ end"
+
+
+@pytest.mark.parametrize(
+    ("running", "waiting", "words"),
+    [
+        (0, 0, "opencode-viewer"),
+        (3, 1, "?1 ►3 opencode-viewer"),
+        (3, 0, "►3 opencode-viewer"),
+        (0, 2, "?2 opencode-viewer"),
+    ],
+)
+def test_a_title_has_the_counts_that_are_not_nothing(running: int, waiting: int, words: str) -> None:
+    assert title(running, waiting) == words
+    assert set_title(title(running, waiting)) == f"\x1b]2;{words}\x07"
+
+
+@pytest.mark.parametrize("words", [HOSTILE, "漢字" * 200, "4;1;100"])
+def test_what_stands_in_a_notice_is_one_short_harmless_line(words: str) -> None:
+    found = re.fullmatch(r"\x07\x1b\]9;([^\x00-\x1f\x7f-\x9f\u202a-\u202e]*)\x07", notice(words, in_tmux=False))
+    assert found is not None
+    assert cell_len(found[1]) <= NOTICE_WIDTH
+    # A number in front would be a command to Windows Terminal and ConEmu: OSC 9;4 draws progress.
+    assert found[1].startswith("opencode-viewer: ")
+
+
+def test_in_tmux_every_escape_of_the_notice_is_doubled() -> None:
+    assert notice("done", in_tmux=True) == "\x07\x1bPtmux;\x1b\x1b]9;opencode-viewer: done\x07\x1b\\"
