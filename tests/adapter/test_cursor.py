@@ -217,6 +217,31 @@ async def test_what_happened_between_two_runs_is_told_by_the_second(
         assert differences(consumer(opencode.path, first, second), await cold_store(opencode.path)) == []
 
 
+UNREACHABLE = "the file has no change feed that reaches back to the cursor"
+GONE = "sessions were deleted or moved since the cursor was left"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (prune_and_rewrite, UNREACHABLE),
+        (prune_and_go_on, UNREACHABLE),
+        (prune_just_behind_the_mark, "the change feed was cut behind the cursor"),
+        (remove_the_session, GONE),
+        (move_to_another_project, GONE),
+    ],
+)
+async def test_a_run_that_starts_over_says_why(
+    tmp_path: Path, change: Callable[[OpencodeWriter, str], None], reason: str
+) -> None:
+    with OpencodeWriter(tmp_path / "opencode.db") as opencode:
+        part = opencode.part(opencode.assistant(opencode.session()), tool("running"))
+        opencode.user(opencode.session())
+        cursor = last_cursor(await batches(opencode.path))
+        change(opencode, part)
+        assert remarks(await batches(opencode.path, cursor)) == [f"starting over: {reason}"]
+
+
 @pytest.mark.parametrize("kind", Kinds)
 @pytest.mark.parametrize("removed", [None, 0, 3], ids=["no session gone", "one told gone", "one not told gone"])
 async def test_what_happened_during_a_scan_that_was_killed_is_told_by_its_end(

@@ -308,6 +308,44 @@ async def test_a_read_that_fails_half_way_loses_nothing_and_no_cursor_runs_ahead
             assert seen >= set(parts)
 
 
+@pytest.mark.parametrize("opencode", ["1.18"], indirect=True)
+async def test_a_feed_that_grew_past_its_mark_again_proves_nothing(
+    opencode: OpencodeWriter, follower: Follower
+) -> None:
+    """The row at the mark is there, and is another one."""
+    session, old = opencode.sessions[0], next(iter(opencode.parts))
+    for _ in range(4):
+        opencode.assistant(session, completed=1, finish="stop")
+    await follower.equals_cold_load()
+    mark = opencode.run("SELECT max(rowid) FROM event")[0][0]
+    text = {"type": "text", "text": "Patched while the feed was cut."}
+    last, noise = newest(opencode), {"type": "text", "text": "noise"}
+    many = [one for _ in range(mark + 5) for one in opencode.part_statements(last, noise, "prt_noise")]
+    opencode.commit(("DELETE FROM event", ()), *opencode.part_statements(opencode.parts[old], text, old), *many)
+    await follower.equals_cold_load()
+    assert follower.source.health().warnings == {"positions used again": 1}
+
+
+@pytest.mark.parametrize("opencode", ["1.18"], indirect=True)
+async def test_rows_cut_out_of_the_feed_before_they_were_read_are_noticed(
+    opencode: OpencodeWriter, follower: Follower
+) -> None:
+    """The mark stays as it is; that the sessions counted more writes than the feed told is all there is to see."""
+    session, old = opencode.sessions[0], next(iter(opencode.parts))
+    for _ in range(4):
+        opencode.assistant(session, completed=1, finish="stop")
+    await follower.equals_cold_load()
+    mark = opencode.run("SELECT max(rowid) FROM event")[0][0]
+    text = {"type": "text", "text": "Patched, and cut out."}
+    opencode.commit(
+        *opencode.part_statements(opencode.parts[old], text, old),
+        ("DELETE FROM event WHERE rowid > ?", (mark,)),
+        *opencode.part_statements(newest(opencode), {"type": "text", "text": "told"}, opencode._id("prt")),
+    )
+    await follower.equals_cold_load()
+    assert follower.source.health().warnings == {"positions used again": 1}
+
+
 @pytest.mark.parametrize("opencode", ["1.15", "1.2"], indirect=True)
 async def test_rows_that_take_the_place_of_deleted_ones_are_new(opencode: OpencodeWriter) -> None:
     """The session they belong to is old and not loaded, so nothing else points to them."""
