@@ -15,6 +15,7 @@ from tests.tui.test_palette import ask
 from tui.app import ViewerApp
 from tui.feed import Arrival
 from tui.model.nodes import Key
+from tui.settings import Memory
 
 Compare = Callable[..., bool]
 
@@ -164,6 +165,31 @@ def test_projects_100x30(snap_compare: Compare) -> None:
     ]
     keys = ("o", "G", "h", "h", "g")
     assert snap_compare(app(), terminal_size=(100, 30), run_before=staged([*story.everything(), *front], *keys))
+
+
+def looking(**choices: str) -> ViewerApp:
+    """The app with choices of a run before."""
+    memory = Memory()
+    memory.remember(**choices)
+    return ViewerApp([], clock=lambda: NOW, memory=memory)
+
+
+def test_light_with_health_120x40(snap_compare: Compare) -> None:
+    """The light theme, every part of the screen in sight."""
+    opened = (ARM, Key(SOURCE, "prompt", "ses_arm", "usr_9"), CARGO)
+    run = staged(story.everything(), "H", at=opened)
+    assert snap_compare(looking(theme="light"), terminal_size=WIDE, run_before=run)
+
+
+def test_high_contrast_120x40(snap_compare: Compare) -> None:
+    """The theme of high contrast: the cursor's row is reversed."""
+    assert snap_compare(looking(theme="contrast"), terminal_size=WIDE, run_before=staged(story.everything(), "j"))
+
+
+def test_ascii_with_the_terminals_colours_80x24(snap_compare: Compare) -> None:
+    """Sixteen colours and ASCII, for the plainest of terminals."""
+    viewer = looking(theme="ansi", glyphs="ascii")
+    assert snap_compare(viewer, terminal_size=SMALL, run_before=staged(story.everything(), "j"))
 
 
 def test_palette_80x24(snap_compare: Compare) -> None:
