@@ -71,6 +71,9 @@ class Text(Sequence[Line]):
         """Unfolds everything; whether anything was folded."""
         return False
 
+    def fold_like(self, older: Text) -> None:
+        """Folds what is folded in an older state of the same text."""
+
     def words(self) -> Iterator[str]:
         """All lines as clean text, nothing cut and nothing folded: what is copied and saved."""
         return (plain(line) for line in self)

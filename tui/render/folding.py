@@ -57,11 +57,28 @@ class Foldable(Document):
 
     def toggle(self, index: int) -> None:
         row = self._row(index)
-        if self._folded.pop(row, None) is None and self.opens(row):
-            close = self._close(row)
-            if close is not None:
-                self._folded[row] = close
+        if self._folded.pop(row, None) is None:
+            self._fold(row)
         self._settle()
+
+    def fold_like(self, older: Text) -> None:
+        if not isinstance(older, Foldable):
+            return
+        # A row that is rewritten while a call runs changes in its values; what opens where stays.
+        for row in older.folded:
+            if row < len(self.lines) and self.lines.raw[row] == older.lines.raw[row]:
+                self._fold(row)
+        self._settle()
+
+    @property
+    def folded(self) -> list[int]:
+        """The rows that are folded."""
+        return list(self._folded)
+
+    def _fold(self, row: int) -> None:
+        close = self._close(row) if self.opens(row) else None
+        if close is not None:
+            self._folded[row] = close
 
     def unfold(self) -> bool:
         had = bool(self._folded)

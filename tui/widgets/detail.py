@@ -208,7 +208,10 @@ class Detail(Vertical):
     def _recorded(self, text: str) -> Text:
         """The model's own record of a node; read anew only when it is another, so that folds stay."""
         if self._record is None or self._record[0] != text:
-            self._record = (text, payload.read(text, "json"))
+            document = payload.read(text, "json")
+            if self._record is not None:
+                document.fold_like(self._record[1])
+            self._record = (text, document)
         document = self._record[1]
         return document.wrapped(self._width() - (MARGIN if document.foldable else 0))
 
@@ -324,9 +327,12 @@ class Detail(Vertical):
             return
         self._asked.discard(text.slot)
         seen = text.slot in self._texts
+        before = self._texts[text.slot][0] if seen else None
+        if document is not None and before is not None:
+            document.fold_like(before)
         if document is None and seen:
             # A call that ends moves its output to another field: what was read before stays until that one is read.
-            document, note = self._texts[text.slot][0], "" if text.slot in self._stale else note
+            document, note = before, "" if text.slot in self._stale else note
         self._texts[text.slot] = (document, note)
         if text.slot in {shown.slot for shown in self._in_sight}:
             self._draw(keep=seen or len(self._in_sight) > 1)

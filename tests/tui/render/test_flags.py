@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from adapter.events import Event, Usage
-from tests.tui.model.builders import SOURCE, at, key, op, prompt, session, store_of, turn, turn_end
+from tests.tui.model.builders import at, key, op, prompt, session, store_of, turn, turn_end
 from tui.model.nodes import Row
 from tui.render.detail import overview
 from tui.render.lines import plain

@@ -90,6 +90,18 @@ def test_folds_are_those_of_the_text_when_it_is_broken_and_joined() -> None:
     assert again.fold_at(place) == "closed"
 
 
+def test_a_newer_state_of_a_text_is_folded_as_the_one_before() -> None:
+    text = payload.read(DEEP, "json")
+    text.toggle(1)
+    newer = payload.read(DEEP.replace('"g": 1', '"g": 2'), "json")
+    newer.fold_like(text)
+    assert shown(newer)[:3] == ["{", '  "a": { … },  7 lines', '  "e": [],']
+    other = payload.read('{"x": 1, "y": [2]}', "json")
+    other.fold_like(text)
+    assert folds(other) == "v.v..."[: len(other)]
+    assert ">" not in folds(other)
+
+
 @pytest.mark.parametrize("look", ["", "terminal", "markdown", "plain", "diff"])
 def test_other_texts_do_not_fold(look: str) -> None:
     text = payload.read("if (x) {\n  y\n}", look)
