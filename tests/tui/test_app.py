@@ -135,9 +135,10 @@ async def test_a_narrow_terminal_shows_one_pane_at_a_time() -> None:
         await pilot.pause()
         assert "Overview" in titles(screen_text(app))
         assert "Sessions 7" not in titles(screen_text(app))
+        feed(app, [session("ses_more", "One more", 1)])
         await pilot.press("escape")
-        await pilot.pause()
-        assert "Sessions 7" in titles(screen_text(app))
+        await until(pilot, lambda: screen_text(app)[1].endswith("time     in/out       Δ    cost"))
+        assert "Sessions 8" in screen_text(app)[1]
         assert app.focused is app.main.sessions
 
 

@@ -138,8 +138,7 @@ async def test_on_a_narrow_terminal_the_tree_comes_to_the_front_for_a_session() 
         assert all(len(str(option.prompt)) <= 56 for option in app.screen.query_one(CommandList).options)
         await pilot.press("enter")
         await until(pilot, lambda: app.main.sessions.has_focus)
-        await pilot.pause()
-        assert "Sessions 7" in "\n".join(screen_text(app))
+        await until(pilot, lambda: "Sessions 7" in screen_text(app)[1])
 
 
 async def test_a_session_that_went_while_the_list_was_open_is_said_to_be_gone() -> None:
@@ -170,3 +169,12 @@ async def test_an_answer_names_no_more_sessions_than_can_be_read() -> None:
         lines = [line for line in shown(app) if "Number" in line]
         assert len(lines) == SESSIONS
         assert lines[0].startswith("◦ Number 0 ")
+
+
+async def test_scattered_letters_count_only_where_no_words_are_found() -> None:
+    async with playing(story.everything()) as (app, pilot):
+        await ask(pilot, "lexer")
+        assert [line.split(" app ")[0] for line in shown(app)] == ["◦ Explain the lexer"]
+        await pilot.press("escape")
+        await ask(pilot, "xplxr")
+        assert [line.split(" app ")[0] for line in shown(app)] == ["◦ Explain the lexer"]

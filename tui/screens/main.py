@@ -276,10 +276,6 @@ class MainScreen(DoorScreen):
         self.sessions.enter_opens = narrow
         self.panes.lay_out(width, alone=narrow)
         self._show_keys()
-        self.call_after_refresh(self._show_heading)
-
-    def on_panes_divided(self) -> None:
-        self.call_after_refresh(self._show_heading)
 
     def on_descendant_focus(self) -> None:
         self._show_keys()

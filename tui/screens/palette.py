@@ -46,6 +46,9 @@ _BEFORE_SESSIONS = 0.05
 _BY_OTHER = 0.05
 """What puts a command that was found by another word below one whose words were typed."""
 
+_SURE = titles.LETTERS + _BEFORE_SESSIONS
+"""What every find is better than that is more than letters in their order."""
+
 _EXACT_KEY = 2.0
 """How good a command is whose very key was typed."""
 
@@ -81,11 +84,18 @@ class Palette(Provider):
             yield DiscoveryHit(self._session(session, ""), partial(self._go, session), _name(session))
 
     async def search(self, query: str) -> Hits:
-        """The commands and sessions that hold the query, in words or in letters."""
-        for command, score in self._find_commands(query).items():
-            yield Hit(score, self._line(command, query), command.run, command.words)
-        for score, session in titles.search(query, self._sessions, SESSIONS):
-            yield Hit(score, self._session(session, query), partial(self._go, session), _name(session))
+        """The commands and sessions that hold the words of the query; only where there are none, those that hold its
+        letters."""
+        commands = self._find_commands(query)
+        sessions = list(titles.search(query, self._sessions, SESSIONS))
+        scores = [*commands.values(), *(score for score, _ in sessions)]
+        least = _SURE if max(scores, default=0.0) > _SURE else 0.0
+        for command, score in commands.items():
+            if score > least:
+                yield Hit(score, self._line(command, query), command.run, command.words)
+        for score, session in sessions:
+            if score > least:
+                yield Hit(score, self._session(session, query), partial(self._go, session), _name(session))
 
     def _find_commands(self, query: str) -> dict[Command, float]:
         found = {command: _EXACT_KEY for command in self._commands if query in command.keys.split()}

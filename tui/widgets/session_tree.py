@@ -70,7 +70,8 @@ class SessionTree(ScrollView, can_focus=True, inherit_bindings=False):
         key: Key
 
     class StatusChanged(Message):
-        """Follow mode, or the count of rows that arrived out of sight, is different now."""
+        """Follow mode, the count of rows that arrived out of sight, or the width that headings have to match, is
+        different now."""
 
     class RunningInSight(Message):
         """A row whose elapsed time grows has been drawn."""
@@ -290,6 +291,9 @@ class SessionTree(ScrollView, can_focus=True, inherit_bindings=False):
         if (above, below) != (self.new_above, self.new_below):
             self.new_above, self.new_below = above, below
             self.post_message(self.StatusChanged())
+
+    def on_resize(self) -> None:
+        self.post_message(self.StatusChanged())
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
