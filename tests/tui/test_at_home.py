@@ -12,7 +12,7 @@ from adapter.events import NO_USAGE
 from tests.tui import story
 from tests.tui.stage import feed, screen_text
 from tests.tui.story import NOW, Step, prompt, session
-from tests.tui.test_painting import HOSTILE, Recording
+from tests.tui.test_painting import HOSTILE, OURS, Recording
 from tui.app import ViewerApp
 from tui.model.arrange import Arrangement
 from tui.settings import LOOKS, Memory
@@ -67,6 +67,20 @@ async def test_the_filter_and_the_order_are_there_again(path: Path) -> None:
         await pilot.pause()
         assert "Explain the lexer" in "\n".join(screen_text(second))
     assert Memory(path).settings.filter == ""
+
+
+async def test_a_filter_from_a_file_reaches_the_screen_harmlessly(sent: list[str]) -> None:
+    memory = Memory()
+    memory.remember(filter=HOSTILE + "\n" + "x" * 10_000)
+    viewer = app(memory)
+    async with viewer.run_test(size=(120, 40)) as pilot:
+        await pilot.pause()
+        feed(viewer, story.everything())
+        await pilot.press("slash")
+        await pilot.pause()
+        rest = OURS.sub("", "".join(sent))
+        assert "[/foo]" in rest
+        assert re.findall(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", rest) == []
 
 
 async def test_the_demo_starts_without_the_users_filter(path: Path) -> None:

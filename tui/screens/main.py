@@ -14,6 +14,7 @@ from textual.message import Message
 from textual.timer import Timer
 
 from adapter.health import Health
+from tui import sanitize
 from tui.keymap import NONE, Keymap
 from tui.model.arrange import Arrangement
 from tui.model.finder import Finder
@@ -42,6 +43,8 @@ from tui.widgets.status_bar import StatusBar
 
 TWO_PANES = 100
 """Columns from which tree and detail stand side by side."""
+FILTER_LIMIT = 1000
+"""Characters of a remembered filter; nobody types more, and the file may have been written by anybody."""
 ROOMY = 20
 """Lines from which one of them says where the cursor is."""
 
@@ -143,7 +146,7 @@ class MainScreen(DoorScreen):
         self._arrange(self.app.size.width)
         self.sessions.focus()
         self.sessions.arrange(self.settings.arrangement)
-        self.filter(self.settings.filter)
+        self.filter(sanitize.line(self.settings.filter, FILTER_LIMIT))
 
     # --- what arrives ----------------------------------------------------------------------------------------
 
