@@ -178,8 +178,12 @@ def _newest_turn(store: Store, session: Session, turn: Turn, now_us: int, look: 
     return State("idle", f"it answered {span(now_us - turn.end_ts)} ago", turn.end_ts)
 
 
-_OUTCOMES = {"succeeded": "idle", "failed": "failed", "interrupted": "aborted"}
-"""opencode's word for how a run ended (2.x, session_v2.idle_outcome) -> the state."""
+_OUTCOMES = {
+    "succeeded": ("idle", "succeeded"),
+    "failed": ("failed", "failed"),
+    "interrupted": ("aborted", "was interrupted"),
+}
+"""opencode's word for how a run ended (2.x, session_v2.idle_outcome) -> the state, and the word in a sentence."""
 
 
 def _told_idle(store: Store, session: Session, turn: Turn | None, now_us: int, look: bool) -> State:
@@ -190,9 +194,9 @@ def _told_idle(store: Store, session: Session, turn: Turn | None, now_us: int, l
             return state
         if turn.finish not in GO_ON:
             return _newest_turn(store, session, turn, now_us, look)
-    outcome, since = str(session.extras["idle_outcome"]), int(session.extras["idle_ts"])
-    name = _OUTCOMES.get(outcome, "idle")
-    return State(name, f"opencode says that it {outcome} {span(now_us - since)} ago", since)
+    name, words = _OUTCOMES.get(session.extras["idle_outcome"], ("idle", "stopped"))
+    since = int(session.extras["idle_ts"])
+    return State(name, f"opencode says that it {words} {span(now_us - since)} ago", since)
 
 
 # -- prompts, turns, ops ----------------------------------------------------------------------------------------

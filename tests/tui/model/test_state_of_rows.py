@@ -6,10 +6,12 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.adapter import corpus
+from tests.adapter.writer_2x import Writer2x, step
 from tests.tui.model.builders import at
 from tui.model.state import State, session_state
 from tui.model.store import Store
@@ -92,6 +94,61 @@ def test_the_state_of_rows_that_opencode_wrote(
     scenario: str, changes: list[str], seconds: float, name: str, inferred: bool, reason: str, tmp_path: Path
 ) -> None:
     state = state_of(scenario, changes, seconds, tmp_path / "opencode.db")
+    assert (state.name, state.inferred) == (name, inferred), state.reason
+    assert reason in state.reason
+
+
+T0 = 1_795_000_000_000
+"""When everything of 2.x below happens, unix milliseconds."""
+RETRY = {"attempt": 3, "at": T0 + 60_000, "error": {"type": "api", "message": "overloaded"}}
+OF_2X = [
+    # the last step; columns of the session; seconds later; state; inferred; what the reason says
+    (step(created=T0, retry=RETRY), {}, 48, "starting", False, "retrying, attempt 3, next in 12 s: overloaded"),
+    (step(created=T0, retry=RETRY), {}, 63, "starting", False, "retrying, attempt 3: overloaded"),
+    (step(created=T0, retry=RETRY), {}, HOUR, "orphaned", True, "no commit for 59 min while a retry is due"),
+    (
+        step(created=T0),
+        {"idle_outcome": "interrupted"},
+        9,
+        "aborted",
+        False,
+        "opencode says that it was interrupted 9 s ago",
+    ),
+    (step(created=T0), {"idle_outcome": "failed"}, 9, "failed", False, "opencode says that it failed 9 s ago"),
+    (
+        step(created=T0, completed=T0, finish="tool-calls"),
+        {"idle_outcome": "succeeded"},
+        9,
+        "idle",
+        False,
+        "opencode says that it succeeded 9 s ago",
+    ),
+    (step(created=T0), {"idle_outcome": "succeeded", "time_idle": T0 - 1}, 9, "starting", False, "has not answered"),
+]
+
+
+@pytest.mark.parametrize(("last", "columns", "seconds", "name", "inferred", "reason"), OF_2X)
+def test_the_state_of_rows_of_2x(
+    last: dict[str, Any],
+    columns: dict[str, Any],
+    seconds: float,
+    name: str,
+    inferred: bool,
+    reason: str,
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "opencode.db"
+    with Writer2x(path, ms=T0) as opencode:
+        session = opencode.session()
+        opencode.prompt(session)
+        opencode.add(session, "assistant", last)
+        if columns:
+            opencode.change_session(session, **{"time_idle": T0, **columns})
+    events, _ = asyncio.run(corpus.read(path))
+    store = Store()
+    store.apply(events)
+    (only,) = store.sessions.values()
+    state = session_state(store, only, T0 * 1000 + at(seconds))
     assert (state.name, state.inferred) == (name, inferred), state.reason
     assert reason in state.reason
 
