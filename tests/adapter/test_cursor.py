@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import time
 from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
@@ -11,7 +13,10 @@ import pytest
 
 from adapter import cursor as cursors
 from adapter.cursor import Cursor, Marks
+from adapter.database import Database
+from adapter.errors import DeadlineExceeded
 from adapter.events import Event, LogEntry, SessionStarted, SourceProgress
+from adapter.reading import RawSession
 from adapter.source import SCAN_PAGE, OpencodeSource
 from adapter.tailer import Batch
 from tests.adapter import corpus
@@ -302,6 +307,47 @@ async def test_a_session_whose_parent_goes_before_a_scan_tells_it_is_a_root(tmp_
                         break
         last = await batches(opencode.path, last_cursor(told))
         assert differences(consumer(opencode.path, told, last), await cold_store(opencode.path)) == []
+
+
+async def test_what_waits_behind_a_read_that_failed_is_told_and_no_cursor_covers_it_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two old sessions that a scan told are rewritten in one commit; reading the second of them fails once."""
+    with OpencodeWriter(tmp_path / "opencode.db") as opencode:
+        text = {"type": "text", "text": "old", "time": {"start": 1, "end": 2}}
+        answers = [opencode.assistant(opencode.session(), completed=1, finish="stop") for _ in range(2)]
+        parts = [opencode.part(message, text) for message in answers]
+        for _ in range(4):
+            opencode.session("Newer")
+        read, calls, store, newest = Database.read_whole, itertools.count(), Store(), 0
+
+        async def failing_once(self: Database, session_id: str) -> RawSession:
+            if next(calls) == 1:
+                raise DeadlineExceeded("too long")
+            return await read(self, session_id)
+
+        def told() -> bool:
+            return [op.label for op in ops(store)] == ["new", "new"]
+
+        async with (
+            # A day later nothing is read because it might be live.
+            OpencodeSource(opencode.path, watch=False, clock=lambda: time.time() + 86_400) as source,
+            aclosing(source.stream(follow=True)) as stream,
+            asyncio.timeout(10),
+        ):
+            async for batch in stream:
+                apply(store, source.source, batch)
+                last = batch.events[-1] if batch.events else None
+                if isinstance(last, SourceProgress) and '"phase":"tail"' in last.cursor and not newest:
+                    monkeypatch.setattr(Database, "read_whole", failing_once)
+                    text["text"] = "new"
+                    pieces = zip(answers, parts, strict=True)
+                    opencode.commit(*[one for m, p in pieces for one in opencode.part_statements(m, text, p)])
+                    newest = opencode.run("SELECT max(rowid) FROM event")[0][0]
+                elif isinstance(last, SourceProgress) and f'"event_rowid":{newest},' in last.cursor:
+                    assert told()
+                    break
+        assert next(calls) > 2
 
 
 async def test_a_cursor_stays_small_however_many_sessions_there_are(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from adapter.connection import Reader
-from adapter.errors import DeadlineExceeded, SourceBusy
+from adapter.errors import DeadlineExceeded, SourceBusy, SourceChanged
 from adapter.events import OpRemoved, SessionRemoved, SourceError, SourceProgress, TurnRemoved
 from tests.adapter.follower import Follower, eventually
 from tests.adapter.opencode_writer import OpencodeWriter, answer, tool
@@ -271,7 +271,11 @@ async def test_a_feed_that_was_emptied_and_filled_again_proves_nothing(
 
 
 @pytest.mark.parametrize(("failing", "call"), [("tailer.read_messages", 1), ("changes._inserts", 0)])
-@pytest.mark.parametrize("error", [DeadlineExceeded("too long"), SourceBusy("locked")], ids=["deadline", "busy"])
+@pytest.mark.parametrize(
+    "error",
+    [DeadlineExceeded("too long"), SourceBusy("locked"), SourceChanged("replaced")],
+    ids=["deadline", "busy", "changed"],
+)
 async def test_a_read_that_fails_half_way_loses_nothing_and_no_cursor_runs_ahead(
     opencode: OpencodeWriter,
     follower: Follower,
@@ -390,10 +394,13 @@ async def test_a_rewrite_that_no_feed_tells_is_found_though_nothing_follows_it(o
     skew = 0.0
     async with Follower(opencode.path, clock=lambda: time.time() + skew) as follower:
         await follower.loaded(session)
+        tailer = follower.source._tailer
+        await eventually(lambda: not tailer._compare_pending)
+        compared = tailer._compare_due
         opencode.events = False
         opencode.part(opencode.parts[old], {"type": "text", "text": "edited by another tool"}, old)
         # The commit has been looked at, and there is nothing more to wake up for.
-        await eventually(lambda: follower.source._tailer._reconcile_pending)
+        await eventually(lambda: tailer._compare_due > compared and not tailer._compare_pending)
         skew = 61.0
         follower.nudge()
         await follower.equals_cold_load()
