@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import threading
 import time
 from collections import deque
@@ -39,6 +40,10 @@ SLICE = 200
 
 HIGH, LOW = 20_000, 5_000
 """Events waiting in the queue at which a producer pauses, and goes on."""
+
+FREEZE_AFTER = 5_000
+"""Events of one backlog after which what they have made is taken out of the collector's sight: it stays, it has no
+cycles, and a look through the model of 7,000 sessions stopped everything for 200 ms."""
 
 DISCOVER_EVERY = 5.0
 """Seconds between two looks for databases that have appeared since."""
@@ -106,6 +111,7 @@ class Feed:
         self._last_pump = 0.0
         self._current: Arrival | None = None
         self._position = 0
+        self._unfrozen = 0
         self._to_model: deque[float] = deque(maxlen=500)
         self._to_paint: deque[float] = deque(maxlen=500)
 
@@ -173,6 +179,7 @@ class Feed:
             part = item.events[self._position : self._position + SLICE]
             _merge(changes, self.store.apply(part))
             self._position += len(part)
+            self._unfrozen += len(part)
             self._drained(len(part))
             if self._position >= len(item.events):
                 self._current = None
@@ -205,6 +212,12 @@ class Feed:
         with self._lock:
             backlog = self.waiting
             self._awake = backlog
+        if not backlog:
+            if self._unfrozen >= FREEZE_AFTER:
+                # What is young and garbage already must not stay with it.
+                gc.collect(1)
+                gc.freeze()
+            self._unfrozen = 0
         if loop is None:
             return
         self._last_pump = loop.time()

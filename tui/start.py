@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import gc
 import locale
 import os
 import threading
@@ -19,6 +20,10 @@ from tui.bindings import EVERY, SCOPES
 from tui.demo.player import Player
 from tui.settings import LOOKS, Memory, keymap_file, settings_file
 
+COLLECT_AFTER = 10_000
+"""Objects between two looks at the youngest for cycles. With Python's own 700 the start on 7,000 sessions spent a fifth
+of its time in 676 looks, the longest of 200 ms; with 50,000 one look at the youngest takes up to 45 ms."""
+
 
 def run(
     paths: Sequence[Path], *, demo: bool, demo_speed: float, watch: bool, notify: bool, choices: Mapping[str, str]
@@ -28,6 +33,9 @@ def run(
 
     Raises ValueError for a demo speed out of range.
     """
+    # What has been imported stays.
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER)
     home = at_home(demo, choices)
     if demo:
         run_demo(demo_speed, watch, notify=notify, **home)

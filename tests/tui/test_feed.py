@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -112,6 +113,24 @@ async def test_an_application_stops_at_its_budget_and_goes_on_later(monkeypatch:
     feed.pump()
     await until(None, lambda: len(feed.store.sessions) == 1000)
     assert not feed.waiting
+
+
+async def test_what_a_long_backlog_has_made_is_frozen_and_what_trickles_in_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(feeds, "BUDGET", 60.0)
+    feed = Feed([], Store(), Listener(), clock=lambda: NOW)
+    before = gc.get_freeze_count()
+    try:
+        for n in range(0, 2 * feeds.FREEZE_AFTER, 100):
+            feed.offer(Arrival(SOURCE, many(100, n)))
+            feed.pump()
+        assert gc.get_freeze_count() == before
+        feed.offer(Arrival(SOURCE, many(feeds.FREEZE_AFTER, 2 * feeds.FREEZE_AFTER)))
+        feed.pump()
+        assert gc.get_freeze_count() > before + 2 * feeds.FREEZE_AFTER
+    finally:
+        gc.unfreeze()
 
 
 async def test_a_fast_producer_waits_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
