@@ -263,7 +263,8 @@ class SourceProgress(Event, frozen=True, kw_only=True, gc=False, tag="source_pro
 
 
 class SourceError(Event, frozen=True, kw_only=True, gc=False, tag="source_error"):
-    """The source, or one row of it, cannot be read; reading goes on."""
+    """The source, or one row of it, cannot be read; reading goes on. One about a row (`table` and `row_id` are set)
+    stands before a WRN log entry with the same words."""
 
     message: str
     table: str = ""

@@ -28,9 +28,10 @@ from adapter.events import (
 )
 from adapter.mapping.ops import Groups
 from adapter.mapping.session import LastAnswer
-from adapter.mapping.turn import TURN_GROUP, MappedMessage, map_message
+from adapter.mapping.turn import TURN_GROUP, MappedMessage, map_malformed, map_message
 from adapter.mapping.v2 import map_session_message
 from adapter.reading import MessageRow
+from adapter.rows import Malformed
 from adapter.rows_v2 import SessionMessage
 
 ENDS = (OpFinalized, TurnFinalized)
@@ -223,6 +224,9 @@ def map_row(source: str, item: MessageRow, place: Place) -> MappedMessage:
     """The events of one message at its place."""
     if isinstance(item.message, SessionMessage):
         return map_session_message(source, item.row, item.message, place.turn_seq, place.previous, place.prompt_id)
+    if isinstance(item.message, Malformed):
+        table = "message" if item.seq < 0 else "session_message"
+        return map_malformed(source, item.row, table, item.message)
     return map_message(source, item.row, item.message, item.parts, place.turn_seq, place.previous)
 
 

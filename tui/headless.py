@@ -95,7 +95,8 @@ async def _stream(
             chosen = [event for event in chosen if getattr(event, "session_id", "") == arguments.session]
         _write(chosen)
         for event in batch.events:
-            if isinstance(event, SourceError) or (isinstance(event, LogEntry) and event.ref == "cursor"):
+            of_source = isinstance(event, SourceError) and not event.row_id
+            if of_source or (isinstance(event, LogEntry) and event.ref == "cursor"):
                 print(f"opencode-viewer: {sanitize.label(event.message)}", file=sys.stderr)
         position = getattr(batch.events[-1], "cursor", "") if batch.events else ""
         if cursors is not None and position:

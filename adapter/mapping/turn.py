@@ -22,7 +22,7 @@ from adapter.events import (
 )
 from adapter.mapping import tools
 from adapter.mapping.calls import compaction_words
-from adapter.mapping.ops import Groups, OpMapper, PartRow, TurnFacts
+from adapter.mapping.ops import Groups, OpMapper, PartRow, TurnFacts, remarks
 from adapter.mapping.session import LastAnswer
 from adapter.mapping.tokens import money, usage_of
 from adapter.mapping.vendors import vendor
@@ -59,7 +59,7 @@ class MappedMessage(msgspec.Struct, frozen=True):
 def map_message(
     source: str,
     row: RawRow,
-    message: Message | Malformed,
+    message: Message,
     parts: list[PartRow],
     turn_seq: int,
     previous: Usage | None,
@@ -69,19 +69,14 @@ def map_message(
     `turn_seq` is the 1-based place among assistant messages (ignored for others); `previous` the usage of the assistant
     message before it in the session, from which `delta` is counted.
     """
-    if isinstance(message, Malformed):
-        remark = LogEntry(
-            source=source,
-            ts=row.time_created * 1000,
-            session_id=row.session_id,
-            severity="WRN",
-            message=f"{message.kind}: {message.detail}",
-            ref=row.id,
-        )
-        return MappedMessage("other", {TURN_GROUP: [remark]})
     if isinstance(message, UserMessage):
         return MappedMessage("user", _user(source, row, message, parts))
     return _assistant(source, row, message, parts, turn_seq, previous)
+
+
+def map_malformed(source: str, row: RawRow, table: str, message: Malformed) -> MappedMessage:
+    """A message of which nothing can be told but remarks; its parts hang on nothing and are left out."""
+    return MappedMessage("other", {TURN_GROUP: remarks(source, row, table, message)})
 
 
 def order_parts(parts: list[PartRow]) -> list[PartRow]:

@@ -8,9 +8,10 @@ from typing import Any
 from adapter.decoding import decode_message, decode_part
 from adapter.events import Event
 from adapter.mapping.ops import PartRow
-from adapter.mapping.turn import MappedMessage, map_message
+from adapter.mapping.turn import MappedMessage
 from adapter.reading import MessageRow
 from adapter.rows import RawRow
+from adapter.tracked import Place, map_row
 
 SOURCE = "opencode:/x.db"
 
@@ -36,7 +37,7 @@ def message_row(message_id: str, data: Any, parts: list[Any], created: int = 1, 
 
 def mapped(item: MessageRow, turn_seq: int = 1, previous: Any = None) -> MappedMessage:
     """The message through the mapping."""
-    return map_message(SOURCE, item.row, item.message, item.parts, turn_seq, previous)
+    return map_row(SOURCE, item, Place(turn_seq, previous, ""))
 
 
 def events_of(data: Any, parts: list[Any], previous: Any = None) -> list[Event]:

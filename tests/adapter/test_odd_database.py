@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from adapter.connection import ROW_LIMIT_BYTES
-from adapter.events import LogEntry, OpStarted, SessionStarted, TurnStarted
+from adapter.events import LogEntry, OpStarted, SessionStarted, SourceError, TurnStarted
 from adapter.source import OpencodeSource
 from tests.adapter.follower import Follower
 from tests.adapter.opencode_writer import OpencodeWriter
@@ -82,6 +82,11 @@ async def test_a_scan_reads_it_to_the_end_and_counts_each_kind(opencode: Opencod
     assert {event.part_id for event in events if isinstance(event, OpStarted)} == SOUND
     told = {event.ref for event in events if isinstance(event, LogEntry) and event.severity == "WRN"}
     assert told == ODD_PARTS.keys() - SOUND | RAW_PARTS.keys() - SOUND | {"msg_role", "msg_broken"}
+    # Of rows of which nothing at all can be read the stream has an error, too, with where they are.
+    errors = [event for event in events if isinstance(event, SourceError)]
+    assert len(errors) == COUNTED["broken JSON"] + COUNTED["empty data"] + COUNTED["too large"]
+    assert ("message", "msg_broken") in {(event.table, event.row_id) for event in errors}
+    assert {event.table for event in errors} == {"message", "part"}
 
 
 async def test_a_tail_shows_the_same_and_goes_on(opencode: OpencodeWriter) -> None:

@@ -355,8 +355,9 @@ def _log_entry(store: Store, event: LogEntry, batch: Batch) -> None:
 
 
 def _source_error(store: Store, event: SourceError, batch: Batch) -> None:
-    ref = f"{event.table}:{event.row_id}" if event.table else ""
-    store.books.setdefault(event.source, LogBook()).add(Log(event.ts, "ERR", label(event.message), ref))
+    # What is wrong with one row is told a second time, as a remark about its session.
+    if not event.row_id:
+        store.books.setdefault(event.source, LogBook()).add(Log(event.ts, "ERR", label(event.message), ""))
 
 
 _HANDLERS: dict[type[Event], Callable[[Any, Any, Batch], None]] = {

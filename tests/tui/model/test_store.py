@@ -368,7 +368,8 @@ class TestRemarks:
 
     def test_errors_of_the_source_are_listed_apart(self) -> None:
         store = store_of(source_error("cannot open"), source_error("bad row", "prt_1"), log("odd"))
-        assert [entry.message for entry in store.errors[SOURCE]] == ["cannot open", "bad row"]
+        # A row's error comes with a remark about its session, and is one trouble.
+        assert [entry.message for entry in store.errors[SOURCE]] == ["cannot open"]
         assert [entry.message for entry in store.warnings[SOURCE]] == ["odd"]
 
     def test_progress_says_nothing_about_the_model(self) -> None:
