@@ -51,7 +51,7 @@ async def test_a_click_on_the_words_of_a_row_selects_it_and_folds_nothing(kind: 
 async def test_a_click_on_the_fold_sign_folds_and_another_unfolds(kind: str) -> None:
     async with playing(story.everything()) as (app, pilot):
         line, key = at(app, kind)
-        cells = fold_span(app.main.rows.row(line))
+        cells = fold_span(app.main.rows.row(line), app.main.sessions.size.width)
         shown = len(app.main.rows)
         await pilot.click("#tree", offset=(cells[1], line))
         assert len(app.main.rows) < shown

@@ -29,8 +29,8 @@ INDENT = 2
 """Cells a level of the tree is moved to the right."""
 
 _DEEPEST = 8
-"""Levels that are indented; deeper rows stay here, so that sub-agents of sub-agents keep room for words."""
-
+"""Levels that are indented at any width. A wide tree indents more; rows that are deeper still stay at the last level,
+so that sub-agents of sub-agents keep room for words."""
 
 CURVE = 8
 """Steps in the curve of a context: as many as its column has cells."""
@@ -85,10 +85,19 @@ def columns_for(width: int) -> tuple[Column, ...]:
     return tuple(sorted(chosen, key=lambda column: _ORDER.index(column.name)))
 
 
+def _room(width: int) -> int:
+    """The cells in front of the columns."""
+    return width - 1 - sum(column.width + 1 for column in columns_for(width))
+
+
+def _indent(row: Row, room: int) -> int:
+    """The cells that a row is moved to the right: at most two fifths of the room, or _DEEPEST levels."""
+    return INDENT * min(row.depth, max(_DEEPEST, room // (INDENT * 5 // 2)))
+
+
 def heading(width: int, left: Line) -> Line:
     """The line above the tree: `left`, then the names of the columns."""
-    shown = columns_for(width)
-    room = width - 1 - sum(column.width + 1 for column in shown)
+    shown, room = columns_for(width), _room(width)
     right = "".join(" " + pad(column.heading, column.width, right=column.name not in _LEFT) for column in shown)
     spans: list[Span] = []
     for text, role in left:
@@ -97,21 +106,20 @@ def heading(width: int, left: Line) -> Line:
     return [*spans, (" " * room, "dim"), (right + " ", "dim")]
 
 
-def fold_span(row: Row) -> range:
+def fold_span(row: Row, width: int) -> range:
     """The cells of a row that fold it when clicked; empty when nothing is below it."""
     if not row.fold:
         return range(0)
-    begin = 1 + INDENT * min(row.depth, _DEEPEST)
+    begin = 1 + _indent(row, _room(width))
     return range(begin - 1, begin + 2)
 
 
 def laid_out(cells: Cells, row: Row, width: int, styles: Mapping[str, Style]) -> list[Segment]:
     """The row as segments of exactly `width` cells."""
-    shown = columns_for(width)
-    room = width - 1 - sum(column.width + 1 for column in shown)
+    shown, room = columns_for(width), _room(width)
     fold = {"open": GLYPHS.fold_open, "closed": GLYPHS.fold_closed}.get(row.fold, " ")
     left: list[Span] = [
-        (" " * (INDENT * min(row.depth, _DEEPEST)) + (GLYPHS.fresh if cells.fresh else " "), "accent"),
+        (" " * _indent(row, room) + (GLYPHS.fresh if cells.fresh else " "), "accent"),
         (fold + " ", "dim"),
         (cells.glyph + " ", cells.role),
         *cells.words,

@@ -371,7 +371,7 @@ class SessionTree(ScrollView, can_focus=True, inherit_bindings=False):
         self._moved_by_hand()
         self._go(index)
         row = self.rows.row(index)
-        if event.x in fold_span(row):
+        if event.x in fold_span(row, self.size.width):
             self._fold(row.key)
         elif event.chain == 2:
             self.action_enter()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 from rich.cells import cell_len
 from rich.style import Style
 
@@ -143,10 +144,18 @@ def test_a_row_whose_node_is_gone_is_empty() -> None:
 
 
 def test_the_fold_marker_can_be_hit_and_nothing_else() -> None:
-    assert 1 in fold_span(RETRY)
-    assert 3 in fold_span(PROMPT)
-    assert 5 not in fold_span(PROMPT)
-    assert not fold_span(BASH)
+    assert 1 in fold_span(RETRY, 80)
+    assert 3 in fold_span(PROMPT, 80)
+    assert 5 not in fold_span(PROMPT, 80)
+    assert not fold_span(BASH, 80)
+
+
+@pytest.mark.parametrize(("width", "deepest"), [(60, 8), (80, 9), (120, 11), (250, 34)])
+def test_a_wide_tree_indents_more_levels_and_the_marker_is_hit_where_it_is_drawn(width: int, deepest: int) -> None:
+    store = store_of(story.running_sub_agent())
+    at = [drawn(store, replace(TASK, depth=depth), width).index("▸") for depth in range(50)]
+    assert at == [1 + 2 * min(depth, deepest) for depth in range(50)]
+    assert all(at[depth] in fold_span(replace(TASK, depth=depth), width) for depth in range(50))
 
 
 def test_a_question_shows_that_it_waits_and_an_inference_has_a_question_mark() -> None:
