@@ -102,10 +102,7 @@ async def detect(snapshot: Snapshot, schema: Schema, marks: Marks, touched: Touc
     if schema.has_events:
         await _feed(snapshot, schema, marks, touched, page)
     if schema.has_whole_feed:
-        sql = "SELECT rowid, id FROM session WHERE rowid > ?"
-        for rowid, session_id in await snapshot.rows(sql, (marks.session_rowid,)):
-            marks.session_rowid = max(marks.session_rowid, int(rowid))
-            touched.sessions.setdefault(str(session_id), set())
+        marks.session_rowid = await newest_session(snapshot)
     await _inserts(snapshot, schema, marks, touched)
 
 

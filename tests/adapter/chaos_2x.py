@@ -33,6 +33,8 @@ class Chaos2x:
         self.opencode = Writer2x(path, beside=beside, ms=0)
         self.old = [name for (name,) in self.opencode.run("SELECT id FROM session")] if beside else []
         self.rows: dict[str, str] = {}
+        self.last = ""
+        """The row that was rewritten last; often it is again, in the same millisecond."""
         self.tick()
         self.opencode.session()
 
@@ -126,8 +128,9 @@ class Chaos2x:
     def rewrite(self) -> None:
         if not self.rows:
             return self.append()
-        row = self.dice.choice(list(self.rows)[-4:] if self.dice.random() < 0.6 else list(self.rows))
-        self.opencode.rewrite(row, self.data(self.rows[row]))
+        if self.last not in self.rows or self.dice.random() < 0.6:
+            self.last = self.dice.choice(list(self.rows)[-4:] if self.dice.random() < 0.6 else list(self.rows))
+        self.opencode.rewrite(self.last, self.data(self.rows[self.last]))
 
     def go_back(self) -> None:
         if self.rows:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -82,11 +83,17 @@ class Follower:
     async def loaded(self, *session_ids: str) -> None:
         """Waits until these sessions are there whole."""
         for session_id in session_ids:
-            self.source.request(session_id)
+            # What is read whole again would hide what following has missed.
+            if not self._has(session_id):
+                self.source.request(session_id)
         await self.until(
-            lambda: all((found := self.session(s)) is not None and found.loaded for s in session_ids),
+            lambda: all(map(self._has, session_ids)),
             lambda: f"{session_ids} are not loaded",
         )
+
+    def _has(self, session_id: str) -> bool:
+        session = self.session(session_id)
+        return session is not None and session.loaded
 
     async def equals_cold_load(self) -> None:
         """Waits until the model is what a cold load of the file, made now, gives. Nothing may be written meanwhile."""
@@ -101,11 +108,13 @@ class Follower:
 
     async def _run(self) -> None:
         try:
-            async for batch in self.source.tail():
-                async with self._arrived:
-                    self.batches.append(batch)
-                    apply(self.store, self.source.source, batch)
-                    self._arrived.notify_all()
+            # Closed here and now: what is left to the end of the loop still has threads of its own then.
+            async with aclosing(self.source.tail()) as batches:
+                async for batch in batches:
+                    async with self._arrived:
+                        self.batches.append(batch)
+                        apply(self.store, self.source.source, batch)
+                        self._arrived.notify_all()
         finally:
             async with self._arrived:
                 self._arrived.notify_all()

@@ -309,6 +309,21 @@ async def test_a_session_whose_parent_goes_before_a_scan_tells_it_is_a_root(tmp_
         assert differences(consumer(opencode.path, told, last), await cold_store(opencode.path)) == []
 
 
+async def test_a_session_that_goes_during_a_run_is_taken_back_before_its_end(tmp_path: Path) -> None:
+    with OpencodeWriter(tmp_path / "opencode.db") as opencode:
+        doomed, other = opencode.session("Doomed"), opencode.session("Stays")
+        first = await batches(opencode.path)
+        store = consumer(opencode.path, first, [])
+        opencode.user(other)
+        async with OpencodeSource(opencode.path, watch=False) as source:
+            async for batch in source.stream(last_cursor(first)):
+                apply(store, source.source, batch)
+                if doomed in opencode.sessions:
+                    opencode.remove_session(doomed)
+        assert (source.source, doomed) not in store.sessions
+        assert differences(store, await cold_store(opencode.path)) == []
+
+
 async def test_what_waits_behind_a_read_that_failed_is_told_and_no_cursor_covers_it_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
