@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from tests.adapter import corpus
 
 PROBE = "import sys, runpy\n{action}\nprint(' '.join(sorted({{m.split('.')[0] for m in sys.modules}})))"
 
@@ -49,3 +52,46 @@ def test_headless_commands_load_no_textual(command: str) -> None:
     loaded = roots_after(action)
     assert "adapter" in loaded
     assert not loaded & {"textual", "rich"}
+
+
+BASE = {"adapter", "aiosqlite", "anyio", "msgspec", "tui", "typing_extensions", "watchfiles"}
+"""What reading needs; `anyio` comes with `watchfiles`, `typing_extensions` with `anyio`."""
+MODULES = """
+import sys
+from tui.cli import main
+try:
+    main(sys.argv[1:])
+except SystemExit:
+    pass
+ours = [name for name in sys.modules if name.partition(".")[0] in ("adapter", "tui")]
+others = {name.partition(".")[0] for name in sys.modules} - sys.stdlib_module_names - {"__main__"}
+print(len(ours), *(name for name in others if not name.startswith("_")), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "packages", "most"),
+    [
+        ("--help", {"tui"}, 3),
+        ("doctor", BASE, 50),
+        ("events", BASE, 50),
+        ("tree", BASE, 70),
+        ("ls", BASE, 72),
+    ],
+)
+def test_a_command_loads_no_more_than_it_needs(command: str, packages: set[str], most: int, tmp_path: Path) -> None:
+    database = corpus.build("1.18.33/plain", tmp_path / "opencode.db")
+    arguments = [command] if command == "--help" else [command, "--db", str(database)]
+    done = subprocess.run(
+        [sys.executable, "-c", MODULES, *arguments], capture_output=True, text=True, timeout=60, check=True
+    )
+    count, *found = done.stderr.splitlines()[-1].split()
+    # A package that is not listed costs milliseconds at every start.
+    assert set(found) <= packages
+    assert int(count) <= most
+
+
+def test_the_app_loads_no_more_than_it_needs() -> None:
+    loaded = roots_after("import tui.start")
+    others = {name for name in loaded if not name.startswith("_")} - sys.stdlib_module_names - {"runpy"}
+    assert others <= BASE | {"platformdirs", "rich", "textual"}

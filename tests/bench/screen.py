@@ -237,7 +237,7 @@ def start(arguments: argparse.Namespace) -> Iterator[Line]:
                     bare.append(program.until(b"bare application") * 1000)
                 with App("--db", str(database)) as app:
                     own.append(app.until(title.encode()[:12]) * 1000)
-                    app.settle()
+                    app.settle(15)
                     memory.append(app.memory_mb())
             mine, least = statistics.median(own), statistics.median(bare)
             note = f"{mine:.0f} ms, worst {max(own):.0f}; bare Textual app {least:.0f} ms"

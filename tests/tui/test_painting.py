@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 from msgspec.structs import replace
 from rich.cells import cell_len
 from textual.drivers.headless_driver import HeadlessDriver
+from textual.screen import Screen
 
 from adapter.events import Event, OpStarted, PayloadRef
 from tests.tui import story
 from tests.tui.stage import FakeSource, feed, playing, screen_text, until
 from tests.tui.story import NOW, SOURCE, Step, prompt, session
 from tui.app import ViewerApp
+from tui.feed import Arrival
 from tui.model.nodes import Key
 
 HOSTILE = "[/foo] [red]x[/] \x1b[2J\x1b]52;c;ZXZpbA==\x07 \x9b31m \u202etxet\u202c \x07\x7f end"
@@ -134,6 +136,72 @@ class Recording(HeadlessDriver):
 
 OURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\]22;[a-z]*\x07|\x1b\]2;(?:[?►][0-9]+ )*(?:opencode-viewer)?\x07")
 """CSI sequences, OSC 22 from Textual for the shape of the pointer, and OSC 2 with the title: counts and our name."""
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> type[Recording]:
+    """The driver of every app from now on, which keeps what it is given."""
+    monkeypatch.setattr("textual.drivers.headless_driver.HeadlessDriver", Recording)
+    monkeypatch.setattr(Recording, "written", [])
+    return Recording
+
+
+@pytest.fixture
+def layouts(monkeypatch: pytest.MonkeyPatch) -> list[Screen[object]]:
+    """Every layout of the screen from now on: it visits all widgets, and draws anew what it moves."""
+    seen: list[Screen[object]] = []
+    lay_out = Screen._refresh_layout
+
+    def noted(self: Screen[object], *arguments: Any, **options: Any) -> None:
+        seen.append(self)
+        lay_out(self, *arguments, **options)
+
+    monkeypatch.setattr(Screen, "_refresh_layout", noted)
+    return seen
+
+
+async def test_one_changed_row_is_a_few_hundred_bytes_and_no_layout(
+    terminal: type[Recording], layouts: list[Screen[object]]
+) -> None:
+    async with playing(story.everything()) as (app, pilot):
+        await pilot.press("G")
+        await pilot.pause()
+        layouts.clear()
+        terminal.written.clear()
+        seen = next(
+            event
+            for event in story.running_sub_agent()
+            if isinstance(event, OpStarted) and event.session_id == "ses_find" and event.name == "grep"
+        )
+        feed(app, [_changed(seen)])
+        await pilot.pause()
+        sent = "".join(terminal.written)
+        assert "backoff.ts" in sent
+        # Six rows of some 200 bytes: the call, and what stands above it.
+        assert len(sent.encode()) < 1500
+        assert layouts == []
+
+
+async def test_a_batch_that_adds_rows_in_many_places_is_one_layout_and_one_frame(
+    terminal: type[Recording], layouts: list[Screen[object]], drawn: Counter[str]
+) -> None:
+    # So many that the tree has its scroll bar already: that one comes is a second layout.
+    before = [session(f"ses_old_{n}", f"Old session {n}", 9000 + n) for n in range(60)]
+    async with playing([*story.others(), *before]) as (app, pilot):
+        # And with the cursor put somewhere, because until then it follows the newest, and the detail with it.
+        await pilot.press("j")
+        await pilot.pause()
+        layouts.clear()
+        terminal.written.clear()
+        drawn.clear()
+        for n in range(10):
+            app.feed.offer(Arrival(SOURCE, [session(f"ses_{n}", f"Another session {n}", 50 + n)]))
+        app.feed.pump()
+        await pilot.pause()
+        assert len(layouts) == 1
+        assert drawn["SessionTree"] <= app.main.sessions.size.height
+        # They came above the cursor, so what is in sight is what was, and was drawn once.
+        assert "".join(terminal.written).count("Old session 7 ") <= 1
 
 
 async def test_hostile_text_reaches_the_terminal_harmlessly(monkeypatch: pytest.MonkeyPatch) -> None:
