@@ -14,15 +14,18 @@ from adapter.rows import AssistantMessage, RawRow, SessionRow, milliseconds
 from adapter.rows_v2 import Assistant, Idle, decode_session_message
 from adapter.schema import Schema
 
+EVENT_SAMPLES = 200
 OPEN_ENDS = (None, "", "tool-calls", "unknown")
 """`finish` values after which opencode normally goes on by itself."""
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """Rows by plural table name (`sessions` of both families); those in `approximate` are upper bounds."""
+    """Rows by plural table name (`sessions` of both families); those in `approximate` are upper bounds. `event_bytes`
+    is about what the JSON of the events takes, 0 when not known."""
 
     counts: dict[str, int]
     approximate: list[str]
+    event_bytes: int = 0
 
 
 async def all_sessions(snapshot: Snapshot, schema: Schema) -> list[Row]:
@@ -115,4 +118,21 @@ async def count_rows(reader: Reader, schema: Schema) -> Counts:
             approximate.append(name)
             async with reader.snapshot() as snapshot:
                 counts[name] = int((await snapshot.rows(f"SELECT max(rowid) FROM {table}"))[0][0] or 0)
-    return Counts(counts, approximate)
+    return Counts(counts, approximate, await _event_bytes(reader, counts.get("events", 0)))
+
+
+async def _event_bytes(reader: Reader, count: int) -> int:
+    """About what the JSON of all events takes, from some of them: adding up all would read the greater part of the
+    file."""
+    if not count:
+        return 0
+    marks = ", ".join("?" * EVENT_SAMPLES)
+    try:
+        async with reader.snapshot() as snapshot:
+            newest = int((await snapshot.rows("SELECT max(rowid) FROM event"))[0][0])
+            places = [1 + newest * number // EVENT_SAMPLES for number in range(EVENT_SAMPLES)]
+            sql = f"SELECT avg(length(CAST(data AS BLOB))) FROM event WHERE rowid IN ({marks})"
+            average = (await snapshot.rows(sql, places))[0][0]
+    except (DeadlineExceeded, RowTooLarge):
+        return 0
+    return round((average or 0) * count)

@@ -138,7 +138,8 @@ class Database:
         """Counts rows for health."""
         started = time.monotonic()
         found = await count_rows(self.reader, self.schema)
-        self.health.counts, self.health.approximate = found.counts, found.approximate
+        health = self.health
+        health.counts, health.approximate, health.event_bytes = found.counts, found.approximate, found.event_bytes
         self.counting_s = time.monotonic() - started
 
     def note_versions(self, rows: list[SessionRow]) -> None:

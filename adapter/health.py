@@ -23,7 +23,8 @@ class Health(msgspec.Struct):
     """State of one source. Times are unix seconds, durations ms, sizes bytes; 0 or "" where not known yet.
 
     `state` is `ok`, `waiting` (no database yet) or `error` (there is one and it cannot be read); `message` says why.
-    `approximate` names counts that are upper bounds because counting would have taken too long.
+    `approximate` names counts that are upper bounds because counting would have taken too long; `event_bytes` is about
+    what the JSON of the events takes.
     `checked` sessions have been looked at for work that is still open, `unread` are still to be looked at.
     `retries` counts the times that SQLite said busy, locked or being recovered, and we asked again. `interruptions`
     counts what `history` remembers the newest of. `statements_per_minute` are those of the last minute.
@@ -47,6 +48,7 @@ class Health(msgspec.Struct):
     warnings: dict[str, int] = {}
     size: int = 0
     wal_size: int = 0
+    event_bytes: int = 0
     open_mode: str = ""
     lag_ms: float = 0.0
     lag_p50_ms: float = 0.0
@@ -67,6 +69,11 @@ class Health(msgspec.Struct):
     def degraded(self) -> bool:
         """Whether something is worth a look: `doctor` then exits with 1."""
         return self.state != "ok" or bool(self.warnings)
+
+    @property
+    def event_share(self) -> float:
+        """About what share (0 to 1) of the file and its WAL the events take."""
+        return min(1.0, self.event_bytes / max(1, self.size + self.wal_size))
 
     def interrupted(self, at: float, words: str) -> None:
         """Notes that the file was replaced, missing or not readable."""

@@ -76,6 +76,7 @@ def report(health: Health) -> dict[str, Any]:
         "checked_sessions": health.checked,
         "size": health.size,
         "wal_size": health.wal_size,
+        "event_share": round(health.event_share, 3),
         "open_mode": health.open_mode,
         "last_change": health.last_change or None,
         "lag_ms": {"p50": round(health.lag_p50_ms, 1), "p99": round(health.lag_p99_ms, 1)} if measured else None,
@@ -99,7 +100,10 @@ def lines(health: Health) -> list[str]:
         facts += [
             ("family", f"{health.family}, opencode {', '.join(health.versions) or 'unknown'}"),
             ("holds", counts),
-            ("size", f"{health.size:,} bytes, WAL {health.wal_size:,} bytes"),
+            (
+                "size",
+                f"{health.size:,} bytes, WAL {health.wal_size:,} bytes, events ~{health.event_share:.0%}",
+            ),
             (
                 "migrations",
                 f"{health.migration_count} in {health.migration_table or 'no table'}, newest {health.migration_latest}",

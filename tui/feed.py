@@ -24,7 +24,7 @@ from tui.model.nodes import ChangeSet
 from tui.model.store import Store
 from tui.protocols import BatchLike, Listener, PayloadLike, SourceLike
 from tui.render import payload as payloads
-from tui.render.health import Lags
+from tui.render.health import LAGS_SHOWN, Lags
 
 PERIOD = 0.033
 """Seconds between two applications under load: 30 Hz is as fast as anyone can read."""
@@ -155,7 +155,8 @@ class Feed:
         if not self._to_model:
             return None
         model, paint = sorted(self._to_model), sorted(self._to_paint) or [0.0]
-        return Lags(_at(model, 0.5), _at(model, 0.99), _at(paint, 0.5), _at(paint, 0.99))
+        newest = [round(each) for each in list(self._to_model)[-LAGS_SHOWN:]]
+        return Lags(_at(model, 0.5), _at(model, 0.99), _at(paint, 0.5), _at(paint, 0.99), newest)
 
     @property
     def waiting(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from adapter import reading, tracked
+from adapter.catalogue import EVENT_SAMPLES
 from adapter.connection import Reader, Snapshot
 from adapter.events import Event
 from adapter.source import SCAN_PAGE, OpencodeSource
@@ -210,3 +212,18 @@ def test_a_scan_would_be_seen_in_the_plan(version: str, tmp_path: Path) -> None:
             lines = plan(opencode, f"SELECT data FROM {table} WHERE time_updated > ?", (1,))
             assert [line for line in lines if is_large_scan(line)]
             assert not any(map(is_large_scan, plan(opencode, f"SELECT data FROM {table} WHERE id = ?", ("x",))))
+
+
+@pytest.mark.parametrize("opencode", ["1.18.33"], indirect=True)
+async def test_the_share_of_the_events_is_told_from_a_sample(opencode: OpencodeWriter, statements: Statements) -> None:
+    long_session(opencode, 300)
+    async with OpencodeSource(opencode.path) as source:
+        health = await source.probe()
+    connection = sqlite3.connect(f"file:{opencode.path}?mode=ro", uri=True)
+    (size,) = connection.execute("SELECT sum(length(CAST(data AS BLOB))) FROM event").fetchone()
+    connection.close()
+    assert health.counts["events"] > 2 * EVENT_SAMPLES
+    assert health.event_bytes == pytest.approx(size, rel=0.1)
+    assert health.event_share == health.event_bytes / (health.size + health.wal_size)
+    (asked,) = [asked for sql, asked, _ in statements if "avg(" in sql]
+    assert len(asked) == EVENT_SAMPLES

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from adapter.health import Health
 from tui import sanitize
 from tui.render import numbers
 from tui.render.lines import Line, Span
+from tui.render.sparkline import sparkline
 
+LAGS_SHOWN = 20
+"""Delays that are drawn as a curve."""
 SHOWN_MISSING = 4
 """Missing columns that are named before the rest is only counted."""
 SHOWN_HISTORY = 3
@@ -16,12 +20,14 @@ SHOWN_HISTORY = 3
 
 
 class Lags(NamedTuple):
-    """How late the screen is, in ms: from commit to model, and from model to paint, as the feed measured it."""
+    """How late the screen is, in ms: from commit to model, and from model to paint, as the feed measured it. `newest`
+    are the last delays to the model, oldest first."""
 
     model_p50: float
     model_p99: float
     paint_p50: float
     paint_p99: float
+    newest: Sequence[int] = ()
 
 
 def health_lines(health: Health, lags: Lags | None = None) -> list[Line]:
@@ -61,7 +67,8 @@ def _journal(health: Health) -> Line:
         named = ", ".join(sanitize.label(name) for name in health.missing_columns[:SHOWN_MISSING])
         more = len(health.missing_columns) - SHOWN_MISSING
         spans.append((f"   missing {named}" + (f" and {more} more" if more > 0 else ""), "warn"))
-    spans.append((f"   file {numbers.size(health.size)}  WAL {numbers.size(health.wal_size) or '0 B'}", "dim"))
+    share = f"  events ~{health.event_share:.0%}" if health.event_bytes else ""
+    spans.append((f"   file {numbers.size(health.size)}  WAL {numbers.size(health.wal_size) or '0 B'}{share}", "dim"))
     if health.unread:
         spans.append((f"   {health.unread:,} sessions not looked at yet", "dim"))
     return spans
@@ -72,7 +79,8 @@ def _freshness(health: Health, lags: Lags | None) -> Line:
     if health.lag_p50_ms:
         spans.append((f"   read lag p50 {health.lag_p50_ms:.0f} ms p99 {health.lag_p99_ms:.0f} ms", "text"))
     if lags is not None:
-        spans.append((f"   to model p50 {lags.model_p50:.0f} p99 {lags.model_p99:.0f} ms", "text"))
+        spans.append((f"   to model p50 {lags.model_p50:.0f} p99 {lags.model_p99:.0f} ms ", "text"))
+        spans.append((sparkline(lags.newest, LAGS_SHOWN), "accent"))
         spans.append((f"   to screen +{lags.paint_p50:.0f} +{lags.paint_p99:.0f} ms", "text"))
     if health.last_change:
         spans.append((f"   last change {numbers.clock(health.last_change)}", "text"))

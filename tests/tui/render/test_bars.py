@@ -56,13 +56,15 @@ def test_problems_are_clean_lines_folded_to_the_width() -> None:
 
 
 def test_health_says_where_the_numbers_come_from() -> None:
-    text = [plain(line) for line in health_lines(health(missing_columns=["session.cost"]), Lags(12, 30, 4, 9))]
+    shown = health(missing_columns=["session.cost"], event_bytes=3_000_000)
+    text = [plain(line) for line in health_lines(shown, Lags(12, 30, 4, 9, [5, 40, 10]))]
     assert text[0] == "● /data/opencode.db  v1 1.18.33  7 sessions  42 messages  180 parts  999 events"
     assert text[1] == (
-        "  migration 20260622202450_simplify · 9f3a21c0 (38)   missing session.cost   file 4.1 MB  WAL 117 kB"
+        "  migration 20260622202450_simplify · 9f3a21c0 (38)   missing session.cost"
+        "   file 4.1 MB  WAL 117 kB  events ~68%"
     )
     assert text[2] == (
-        "  changes by event feed   read lag p50 9 ms p99 22 ms   to model p50 12 p99 30 ms   to screen +4 +9 ms"
+        "  changes by event feed   read lag p50 9 ms p99 22 ms   to model p50 12 p99 30 ms ▁█▂   to screen +4 +9 ms"
         "   last change 14:13:16   warnings 0"
     )
     assert text[3] == "  opened readonly_shm   longest read 6 ms   61 statements/min   retries 0"
