@@ -27,6 +27,10 @@ class Sequences:
         """Notes that the change feed has told what changed in these sessions since the last look."""
         self._explained |= session_ids
 
+    def doubt(self) -> None:
+        """Takes back what was noted as explained: the feed has lost rows that nobody read."""
+        self._explained = set()
+
     async def begin(self, snapshot: Snapshot, schema: Schema, *, anew: bool) -> None:
         """The first look at a file: from now on is new. Not `anew`, the same file keeps the numbers of before."""
         if anew or self._known is None:

@@ -287,6 +287,8 @@ class Tailer:
         database = self.database
         schema, sequences = database.schema, database.sequences
         moved: set[str] = set()
+        if touched.stale:
+            sequences.doubt()
         if touched.feed and schema.has_whole_feed:
             sequences.explain(set(touched.sessions))
         else:

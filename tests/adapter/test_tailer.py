@@ -331,6 +331,24 @@ async def test_a_feed_that_grew_past_its_mark_again_proves_nothing(
 
 
 @pytest.mark.parametrize("opencode", ["1.18"], indirect=True)
+async def test_a_rewrite_in_the_same_millisecond_is_seen_though_the_feed_was_cut(
+    opencode: OpencodeWriter, follower: Follower
+) -> None:
+    """The list of rows is as it was, and the session has just been explained by the feed."""
+    opencode.ms = opencode._now()
+    old = next(iter(opencode.parts))
+    message = opencode.parts[old]
+    for _ in range(4):
+        opencode.assistant(opencode.sessions[0], completed=1, finish="stop")
+    opencode.part(message, {"type": "text", "text": "first"}, old)
+    await follower.equals_cold_load()
+    mark = opencode.run("SELECT max(rowid) FROM event")[0][0]
+    second = opencode.part_statements(message, {"type": "text", "text": "second"}, old)
+    opencode.commit(*second, ("DELETE FROM event WHERE rowid >= ?", (mark,)))
+    await follower.equals_cold_load()
+
+
+@pytest.mark.parametrize("opencode", ["1.18"], indirect=True)
 async def test_rows_cut_out_of_the_feed_before_they_were_read_are_noticed(
     opencode: OpencodeWriter, follower: Follower
 ) -> None:
