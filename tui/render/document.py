@@ -20,6 +20,9 @@ WRAP_LIMIT = 300_000
 OWN = -1
 """In the place of the first character of a piece: the document laid the piece out itself."""
 
+SIGN = 4
+"""Most characters of the sign in front of an item of a painted list, its spaces included."""
+
 Range = tuple[int, int]
 """From and to (exclusive), in characters of a line."""
 
@@ -90,6 +93,12 @@ class Painted(Text):
 
     def line(self, index: int) -> Line:
         return self.lines[index]
+
+    def hanging(self, index: int) -> int:
+        """A line that begins with a sign of a list goes on behind the sign."""
+        line = self.lines[index]
+        sign = line[0][0] if len(line) > 1 else ""
+        return len(sign) if len(sign) <= SIGN and sign.endswith(" ") else 0
 
     def wrapped(self, width: int) -> Text:
         """The lines broken at `width` cells."""
@@ -176,7 +185,7 @@ class Wrapped(Text):
             self._pieces += own
             self._places += [(index, OWN, 0)] * len(own)
             return
-        hanging = self.source.hanging(index) if isinstance(self.source, Document) else 0
+        hanging = self.source.hanging(index)
         hanging = hanging if hanging < width // 2 else 0
         text = plain(line)
         pieces = [text] if hanging < 0 else wrap(text, width)

@@ -34,7 +34,8 @@ TREE = (
     _HEALTH,
 )
 DETAIL = (_SCROLL, Shown("1-6", "tabs", _TABS), _SEARCH, Shown("tab", "tree", ("pane.other",)), _FOLLOW, _HEALTH)
-DETAIL_ALONE = (_SCROLL, Shown("1-6", "tabs", _TABS), _SEARCH, Shown("esc", "back", ("pane.back",)), _FOLLOW)
+# The way back comes early: on the smallest terminal only three keys fit.
+DETAIL_ALONE = (_SCROLL, Shown("esc", "back", ("pane.back",)), Shown("1-6", "tabs", _TABS), _SEARCH, _FOLLOW)
 FILTER = (
     Shown("tab", "complete", ("filter.complete",)),
     Shown("enter", "keep", ("filter.keep",)),
@@ -47,8 +48,8 @@ ALWAYS = (Shown("?", "help", ("help.open",)), Shown("q", "quit", ("quit",)))
 
 def key_line(keys: Sequence[Shown], width: int, keymap: Mapping[str, str] = {}) -> Line:
     """As many keys as fit, the user's own where there are any; help and quit always do, except where every letter is
-    typed into a line."""
-    last = _spans(() if keys is FILTER or keys is SEARCH else ALWAYS, keymap)
+    typed into a line, and in the help, which both of them close."""
+    last = _spans(() if keys in (FILTER, SEARCH, HELP) else ALWAYS, keymap)
     shown: list[Span] = [(" ", "text")]
     for one in keys:
         more = _spans((one,), keymap)

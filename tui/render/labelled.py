@@ -37,7 +37,8 @@ def state_line(now: State, now_us: int) -> Line:
         return row("state", (f"{look.glyph} {word}", look.role))  # the lines of the error follow
     since = f" for {numbers.duration(now_us - now.since)}" if now.since > 0 and now.name in ACTIVE else ""
     why = f"  {now.reason}" if now.reason else ""
-    subject = f" {now.subject}" if now.subject else ""
+    # What starts again tells so in its reason.
+    subject = f" {now.subject}" if now.subject and now.name != "starting" else ""
     return row("state", (f"{look.glyph} {word}", look.role), subject + since, (why, "dim"))
 
 

@@ -110,12 +110,20 @@ def test_a_missing_journal_is_said() -> None:
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
-@pytest.mark.parametrize("bar", [keys.TREE, keys.DETAIL, keys.DETAIL_ALONE, keys.HELP])
+@pytest.mark.parametrize("bar", [keys.TREE, keys.DETAIL, keys.DETAIL_ALONE])
 def test_the_footer_always_has_help_and_quit(bar: tuple[keys.Shown, ...], width: int) -> None:
     text = plain(keys.key_line(bar, width))
     assert "? help" in text
     assert "q quit" in text
     assert cell_len(text) <= width
+
+
+def test_the_footer_of_the_help_names_no_key_that_only_closes_it() -> None:
+    assert plain(keys.key_line(keys.HELP, 80)).split() == ["↑↓", "scroll", "esc", "back"]
+
+
+def test_the_way_back_from_the_detail_is_there_on_the_smallest_terminal() -> None:
+    assert "esc back" in plain(keys.key_line(keys.DETAIL_ALONE, 60))
 
 
 def test_the_help_has_every_binding_with_words() -> None:

@@ -51,6 +51,16 @@ def test_marks_are_moved_with_the_indent() -> None:
     assert broken.ranges(1, NEEDLE) == [(8, 14)]
 
 
+def test_an_item_of_a_painted_list_goes_on_behind_its_sign() -> None:
+    painted = Painted(
+        [[("Which of these?", "strong"), ("  one", "dim")], [("  - ", "dim"), ("one two needle", "text")]]
+    )
+    broken = painted.wrapped(12)
+    assert [plain(line) for line in broken] == ["Which of", "these?  one", "  - one two", "    needle"]
+    assert hits(broken) == [3]
+    assert broken.ranges(3, NEEDLE) == [(4, 10)]
+
+
 def test_parts_are_searched_as_one() -> None:
     joined = Joined([Painted([[("a needle", "text")]]), Painted([]), Document.read("x\nneedle\nneedle")])
     assert len(joined) == 4
