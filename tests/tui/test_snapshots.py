@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from textual.pilot import Pilot
 
 from adapter.events import Event
-from tests.tui import story
+from adapter.health import Health, Interruption
+from tests.tui import states, story
 from tests.tui.stage import FakeSource, feed, health, until
 from tests.tui.story import NOW, SOURCE
 from tests.tui.test_palette import ask
@@ -19,7 +21,7 @@ from tui.settings import Memory
 
 Compare = Callable[..., bool]
 
-WIDE, SMALL = (120, 40), (80, 24)
+HUGE, WIDE, SMALL, TINY = (200, 60), (120, 40), (80, 24), (60, 16)
 ARM = Key(SOURCE, "session", "ses_arm", "ses_arm")
 CARGO = Key(SOURCE, "op", "ses_arm", "prt_ses_arm_1_1:tool")
 
@@ -27,6 +29,13 @@ CARGO = Key(SOURCE, "op", "ses_arm", "prt_ses_arm_1_1:tool")
 def app(problem: str = "") -> ViewerApp:
     """The app without a source: everything comes from the test."""
     return ViewerApp([], clock=lambda: NOW, problem=problem)
+
+
+def looking(*sources: FakeSource, **choices: str) -> ViewerApp:
+    """The app with choices of a run before."""
+    memory = Memory()
+    memory.remember(**choices)
+    return ViewerApp(sources, clock=lambda: NOW, memory=memory)
 
 
 def staged(events: Sequence[Event], *keys: str, at: Sequence[Key] = ()) -> Callable[[Pilot[Any]], Awaitable[None]]:
@@ -98,21 +107,27 @@ def test_filter_being_typed_120x40(snap_compare: Compare) -> None:
     assert snap_compare(app(), terminal_size=WIDE, run_before=staged(story.everything(), *keys))
 
 
-def reading(text: str, *keys: str) -> tuple[ViewerApp, Callable[[Pilot[Any]], Awaitable[None]]]:
-    """The app at a failed command whose output is this text, on a tab, with the text there."""
-    source = FakeSource({"opencode-sqlite://?part_id=prt_ses_arm_1_1&field=state.output": text})
-    viewer = ViewerApp([source], clock=lambda: NOW)
-    opened = (ARM, Key(SOURCE, "prompt", "ses_arm", "usr_9"), CARGO)
-    first = staged(story.everything(), "tab", "3", at=opened)
+def with_text(
+    events: Sequence[Event], at: Key, field: str, text: str, *keys: str, theme: str = "dark"
+) -> tuple[ViewerApp, Callable[[Pilot[Any]], Awaitable[None]]]:
+    """The app at a call of which a field is this text; the first key picks the tab, the others wait for the text."""
+    part = at.id.removesuffix(":tool")
+    viewer = looking(FakeSource({f"opencode-sqlite://?part_id={part}&field={field}": text}), theme=theme)
+    first = staged(events, keys[0], at=(Key(SOURCE, "session", at.session_id, at.session_id), at))
 
     async def run(pilot: Pilot[Any]) -> None:
         await first(pilot)
         await until(pilot, lambda: viewer.main.detail.words() is not None)
-        for name in keys:
+        for name in keys[1:]:
             await pilot.press(name)
         await pilot.pause()
 
     return viewer, run
+
+
+def reading(text: str, *keys: str) -> tuple[ViewerApp, Callable[[Pilot[Any]], Awaitable[None]]]:
+    """The app in the output of a failed command."""
+    return with_text(story.everything(), CARGO, "state.output", text, "3", "tab", *keys)
 
 
 def test_terminal_output_with_a_search_120x40(snap_compare: Compare) -> None:
@@ -167,13 +182,6 @@ def test_projects_100x30(snap_compare: Compare) -> None:
     assert snap_compare(app(), terminal_size=(100, 30), run_before=staged([*story.everything(), *front], *keys))
 
 
-def looking(**choices: str) -> ViewerApp:
-    """The app with choices of a run before."""
-    memory = Memory()
-    memory.remember(**choices)
-    return ViewerApp([], clock=lambda: NOW, memory=memory)
-
-
 def test_light_with_health_120x40(snap_compare: Compare) -> None:
     """The light theme, every part of the screen in sight."""
     opened = (ARM, Key(SOURCE, "prompt", "ses_arm", "usr_9"), CARGO)
@@ -200,6 +208,151 @@ def test_palette_80x24(snap_compare: Compare) -> None:
         await ask(pilot, "re")
         viewer = pilot.app
         await until(pilot, lambda: viewer.screen.has_class("-ready"))
+        await pilot.pause()
+
+    assert snap_compare(app(), terminal_size=SMALL, run_before=run)
+
+
+# --- what a session is doing ---------------------------------------------------------------------------------
+
+
+def test_every_state_120x40(snap_compare: Compare) -> None:
+    """Sessions in all states, each with its glyph and words: retry, permission?, stalled?, orphaned?, looping? …"""
+    assert snap_compare(app(), terminal_size=WIDE, run_before=staged(states.every_state(), "Z"))
+
+
+def test_every_state_light_80x24(snap_compare: Compare) -> None:
+    """The same in the light theme on a small terminal, where titles give way and states do not."""
+    run = staged(states.every_state(), "Z")
+    assert snap_compare(looking(theme="light"), terminal_size=SMALL, run_before=run)
+
+
+def test_an_orphan_and_why_120x40(snap_compare: Compare) -> None:
+    """The card of a session that nobody writes any more: the reason in words."""
+    run = staged(states.every_state(), "Z", at=(states.top("ses_lost"),))
+    assert snap_compare(app(), terminal_size=WIDE, run_before=run)
+
+
+def test_looping_narrow_60x16(snap_compare: Compare) -> None:
+    """The smallest terminal, the tree: one session opened, the key that leads to the detail in the footer."""
+    run = staged(states.every_state(), "Z", "l", at=(states.top("ses_loop"),))
+    assert snap_compare(app(), terminal_size=TINY, run_before=run)
+
+
+def test_card_narrow_60x16(snap_compare: Compare) -> None:
+    """The smallest terminal, the detail, and the way back."""
+    run = staged(states.every_state(), "Z", "enter", at=(states.top("ses_loop"),))
+    assert snap_compare(app(), terminal_size=TINY, run_before=run)
+
+
+def test_nested_sub_agents_200x60(snap_compare: Compare) -> None:
+    """Sub-agents four levels down, open where something runs and folded where all is done; health below."""
+    events = [*story.everything(), *states.nested(), *states.waiting_question()]
+    assert snap_compare(app(), terminal_size=HUGE, run_before=staged(events, "H", "g", at=(states.top("ses_n4"),)))
+
+
+def test_nested_sub_agents_light_200x60(snap_compare: Compare) -> None:
+    """The same in the light theme, one session opened to its texts and thoughts."""
+    events = [*story.everything(), *states.nested(), *states.waiting_question()]
+    run = staged(events, "z", "z", "z", at=(states.top("ses_retry"),))
+    assert snap_compare(looking(theme="light"), terminal_size=HUGE, run_before=run)
+
+
+def test_question_and_its_choices_120x40(snap_compare: Compare) -> None:
+    """A session waits: on its line what it asks, in the detail the choices."""
+    events = [*story.everything(), *states.waiting_question()]
+    viewer, run = with_text(events, states.call("ses_keys", 3), "state.input", states.QUESTION, "2")
+    assert snap_compare(viewer, terminal_size=WIDE, run_before=run)
+
+
+def test_question_high_contrast_80x24(snap_compare: Compare) -> None:
+    """The same alone on a small terminal, in high contrast."""
+    events = states.waiting_question()
+    asking = states.call("ses_keys", 3)
+    viewer, run = with_text(events, asking, "state.input", states.QUESTION, "2", "tab", theme="contrast")
+    assert snap_compare(viewer, terminal_size=SMALL, run_before=run)
+
+
+# --- what a call said ----------------------------------------------------------------------------------------
+
+
+def test_todo_80x24(snap_compare: Compare) -> None:
+    """A todo list: done, at it, to do, dropped; each with its sign."""
+    events = states.waiting_question()
+    viewer, run = with_text(events, states.call("ses_keys", 1), "state.input", states.TODOS, "5", "tab")
+    assert snap_compare(viewer, terminal_size=SMALL, run_before=run)
+
+
+def test_json_folded_120x40(snap_compare: Compare) -> None:
+    """The answer of a tool of an MCP server: JSON, one object of it folded."""
+    keys = ("3", "tab", "down", "down", "enter")
+    found = states.call("ses_keys", 2)
+    viewer, run = with_text(states.waiting_question(), found, "state.output", states.ISSUES, *keys)
+    assert snap_compare(viewer, terminal_size=WIDE, run_before=run)
+
+
+def test_raw_row_light_80x24(snap_compare: Compare) -> None:
+    """The row as opencode wrote it, in the light theme."""
+    row = {
+        "type": "tool",
+        "callID": "call_1",
+        "tool": "todowrite",
+        "state": {"status": "completed", "title": "3 todos"},
+    }
+    events = states.waiting_question()
+    written = states.call("ses_keys", 1)
+    viewer, run = with_text(events, written, "", json.dumps(row), "6", "tab", theme="light")
+    assert snap_compare(viewer, terminal_size=SMALL, run_before=run)
+
+
+# --- what is wrong -------------------------------------------------------------------------------------------
+
+
+def test_filter_that_matches_nothing_80x24(snap_compare: Compare) -> None:
+    """No session matches, and the line under it says which term is to blame."""
+    keys = [{":": "colon", " ": "space"}.get(key, key) for key in "retry model:gpt-5"]
+    assert snap_compare(app(), terminal_size=SMALL, run_before=staged(story.everything(), "slash", *keys))
+
+
+def test_health_with_warnings_120x40(snap_compare: Compare) -> None:
+    """What health says of a database with odd rows that was replaced, beside one that cannot be read."""
+    odd = health(
+        warnings={"a part without its message": 3, "unknown part type: hologram": 12},
+        missing_columns=["session.slug", "message.agent"],
+        disagreeing={"ses_retry": 120},
+        retries=7,
+        interruptions=2,
+        history=[Interruption(NOW - 4000, "the file was replaced"), Interruption(NOW - 90, "the schema was migrated")],
+    )
+    broken = Health(
+        source="opencode:/srv/opencode.db",
+        path="/srv/opencode.db",
+        state="error",
+        message="/srv/opencode.db is not a SQLite database, or is damaged (file is not a database)",
+    )
+
+    async def run(pilot: Pilot[Any]) -> None:
+        await staged(story.everything(), "H")(pilot)
+        viewer = pilot.app
+        assert isinstance(viewer, ViewerApp)
+        for state in (odd, broken):
+            viewer.feed.offer(Arrival(state.source, (), health=state))
+        viewer.feed.pump()
+        await pilot.pause()
+
+    assert snap_compare(app(), terminal_size=WIDE, run_before=run)
+
+
+def test_a_locked_database_is_one_calm_line_80x24(snap_compare: Compare) -> None:
+    """While a database cannot be read, what is known stays, and one line says why it is old."""
+    words = "/data/opencode.db is locked (SQLITE_BUSY); trying again"
+
+    async def run(pilot: Pilot[Any]) -> None:
+        await staged(story.everything())(pilot)
+        viewer = pilot.app
+        assert isinstance(viewer, ViewerApp)
+        viewer.feed.offer(Arrival(SOURCE, (), health=health(state="error", message=words)))
+        viewer.feed.pump()
         await pilot.pause()
 
     assert snap_compare(app(), terminal_size=SMALL, run_before=run)
