@@ -42,6 +42,8 @@ class Ledger:
         self._health: Health = database.health
         self._emitted: dict[str, int] = {}
         self._digests: dict[str, int] = {}
+        self._resumed = False
+        """Whether an earlier run may have told more than its cursor says: it may have ended between the two."""
         self._assumed: set[str] = set()
         """Sessions whose turns were told without being remembered."""
         self._parents: dict[str, str | None] = {}
@@ -67,6 +69,7 @@ class Ledger:
     async def recall(self, rows: list[Row]) -> None:
         """Takes the rows of assumed sessions as they are now without telling them: what changed since is in the feed,
         and makes the session be told whole."""
+        self._resumed = True
         known = [columns for columns in rows if columns[0] in self._assumed]
         self._database.note_versions(await paced(self._fresh(known, {})))
 
@@ -141,7 +144,7 @@ class Ledger:
         session = self.tracked.get(session_id) or TrackedSession(self._source, session_id)
         events = await paced(self._counted(session.replace(decode_rows(raw), raw.message_ids)))
         session.shelf = raw.session.shelf
-        if session_id in self._assumed:
+        if session_id in self._assumed or (self._resumed and session_id not in self.tracked):
             self._assumed.discard(session_id)
             # What was told of it is not known here, so what may no longer hold goes before all is told again.
             if touched is None:

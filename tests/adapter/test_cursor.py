@@ -309,6 +309,22 @@ async def test_a_session_whose_parent_goes_before_a_scan_tells_it_is_a_root(tmp_
         assert differences(consumer(opencode.path, told, last), await cold_store(opencode.path)) == []
 
 
+async def test_what_was_told_behind_the_cursor_that_is_left_is_taken_back_when_it_no_longer_holds(
+    tmp_path: Path,
+) -> None:
+    """A run is killed between printing a batch and keeping its cursor."""
+    with OpencodeWriter(tmp_path / "opencode.db") as opencode:
+        opencode.user(opencode.session())
+        first = await batches(opencode.path)
+        message = opencode.assistant(opencode.session("New"))
+        lost = await batches(opencode.path, last_cursor(first))
+        opencode.message(opencode.messages[message], {"role": "user"}, message)
+        again = await batches(opencode.path, last_cursor(first))
+        assert remarks(again) == []
+        store = consumer(opencode.path, [*first, *lost], again)
+        assert differences(store, await cold_store(opencode.path)) == []
+
+
 async def test_a_session_that_goes_during_a_run_is_taken_back_before_its_end(tmp_path: Path) -> None:
     """Nothing tells of it: neither the feed nor the numbers of writes."""
     with OpencodeWriter(tmp_path / "opencode.db") as opencode:
