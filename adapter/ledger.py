@@ -172,6 +172,17 @@ class Ledger:
         self.news += events
         return True
 
+    def release(self, session_id: str) -> bool:
+        """Keeps of a tracked session its row and how it ended: what changes in it next is told whole. False when it is
+        not tracked."""
+        session = self.tracked.pop(session_id, None)
+        if session is None:
+            return False
+        last = session.last_answer()
+        if last is not None:
+            self._ended[session_id] = last
+        return True
+
     def forget(self, session_id: str) -> None:
         """The session is gone."""
         self.tracked.pop(session_id, None)

@@ -68,6 +68,11 @@ class OpencodeSource:
         `loaded`. From then on `tail` keeps it current row by row."""
         self._tailer.request(session_id)
 
+    def release(self, session_id: str) -> None:
+        """Takes a `request` back: `tail` names the session in the `released` of a batch, and from then on tells of it
+        its row, and when something in it changes, all."""
+        self._tailer.release(session_id)
+
     def tail(self) -> AsyncIterator[Batch]:
         """Follows the database for ever: first the catalogue and the sessions that may be live, then every change.
 

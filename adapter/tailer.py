@@ -55,7 +55,7 @@ NEVER = float("inf")
 
 class Batch(msgspec.Struct):
     """Events in order, the last one a `source_progress` when they are all there is to tell. `loaded` names sessions of
-    which all turns are in it.
+    which all turns are in it, `released` those of which nothing comes any more until one changes and is told whole.
 
     `committed_at` is the newest row's own time (0 when the batch is not about a fresh change) and `read_at` when it
     was read, both in unix seconds.
@@ -66,6 +66,7 @@ class Batch(msgspec.Struct):
     loaded: list[str] = []
     committed_at: float = 0.0
     read_at: float = 0.0
+    released: list[str] = []
 
 
 class Tailer:
@@ -80,6 +81,7 @@ class Tailer:
         self._todo = Touched()
         self._unchecked: list[str] = []
         self._wanted: list[str] = []
+        self._unwanted: list[str] = []
         self._lags = Lags()
         self._feed_page = FEED_PAGE
         self._compare_pending = False
@@ -96,6 +98,13 @@ class Tailer:
         """Asks for a whole session; it comes as a batch of `follow`."""
         if session_id not in self._wanted:
             self._wanted.append(session_id)
+        if self._watch is not None:
+            self._watch.nudge()
+
+    def release(self, session_id: str) -> None:
+        """Takes a `request` back; a batch of `follow` says when, unless the session is asked for again before, or has
+        just changed."""
+        self._unwanted.append(session_id)
         if self._watch is not None:
             self._watch.nudge()
 
@@ -155,6 +164,8 @@ class Tailer:
 
     async def _steps(self, watch: Watch, once: bool) -> AsyncIterator[Batch]:
         while True:
+            if self._unwanted:
+                yield self._let_go()
             while self._wanted:
                 yield await self._load(self._wanted[0])
                 del self._wanted[0]
@@ -245,6 +256,16 @@ class Tailer:
         raw = await self.database.read_whole(session_id)
         await self.ledger.whole(session_id, raw)
         return self._batch(rows=raw.size)
+
+    def _let_go(self) -> Batch:
+        oldest = (self._clock() - LIVE_S) * 1000
+        tracked = self.ledger.tracked
+        quiet = [s for s in self._unwanted if s in tracked and tracked[s].changed_ms < oldest]
+        released = [s for s in quiet if s not in self._wanted and self.ledger.release(s)]
+        self._unwanted.clear()
+        batch = self._batch()
+        batch.released = released
+        return batch
 
     # -- changes
 

@@ -16,6 +16,7 @@ from adapter.health import Health
 from tui import bindings, terminal_signals, themes
 from tui.feed import Feed
 from tui.keymap import NONE, Keymap
+from tui.model.budget import Budget
 from tui.model.nodes import ChangeSet
 from tui.model.notices import Notices
 from tui.model.store import Store
@@ -75,6 +76,7 @@ class ViewerApp(App[None]):
         paths = tuple(str(source.path) for source in sources)
         self.main = MainScreen(self.store, paths, self.now_us, self.memory.settings, keymap)
         self.main.problem = problem
+        self.budget = Budget(self.store, self.main.rows)
 
     def _use_themes(self, chosen: str) -> None:
         """Knows our themes and no others: of those nobody has computed how readable our text is."""
@@ -149,7 +151,19 @@ class ViewerApp(App[None]):
         if self.notices is not None:
             self.notices.update(changes, self.now_us())
             self._notify()
-        return self.main.changed(changes) if self.main.is_mounted else False
+        if not self.main.is_mounted:
+            return False
+        drawn = self.main.changed(changes)
+        self._keep_to_budget()
+        return drawn
+
+    def _keep_to_budget(self) -> None:
+        """Gives back what was looked at longest ago, when more is loaded than is to be; a filter may ask for it."""
+        for source, session_id in self.budget.regretted():
+            self.feed.load(source, session_id)
+        if not self.main.finder.on:
+            for source, session_id in self.budget.surplus(self.main.sessions.trees_in_sight, self.now_us()):
+                self.feed.release(source, session_id)
 
     def _watch_time(self) -> None:
         if self.notices is not None:
@@ -181,6 +195,9 @@ class ViewerApp(App[None]):
         self.main.call_after_refresh(callback)
 
     # --- the screen asks -------------------------------------------------------------------------------------
+
+    def on_session_tree_node_selected(self, message: SessionTree.NodeSelected) -> None:
+        self.budget.looked_at(message.key, self.now_us())
 
     def on_session_tree_load_wanted(self, message: SessionTree.LoadWanted) -> None:
         self.feed.load(message.source, message.session_id)

@@ -57,13 +57,15 @@ PayloadDone = Callable[[payloads.Shown | None, str], None]
 
 
 class Arrival(NamedTuple):
-    """A batch on its way to the model; `loaded` names the sessions that are whole with it."""
+    """A batch on its way to the model; `loaded` names the sessions that are whole with it, `released` those of which
+    nothing but the row is kept up to date from here on."""
 
     source: str
     events: Sequence[Event]
     loaded: Sequence[str] = ()
     committed_at: float = 0.0
     health: Health | None = None
+    released: Sequence[str] = ()
 
 
 class Answer(NamedTuple):
@@ -142,6 +144,14 @@ class Feed:
 
         self._request(request)
 
+    def release(self, source: str, session_id: str) -> None:
+        """Gives back all of a session but its row, in order with all other changes."""
+
+        async def request() -> None:
+            self._sources[source].release(session_id)
+
+        self._request(request)
+
     def payload(self, source: str, uri: str, look: str, done: PayloadDone) -> None:
         """Asks for one text; `done` is called with it, ready to be drawn in a look, on the UI loop."""
         self._request(lambda: self._payload(source, uri, look, done))
@@ -186,6 +196,8 @@ class Feed:
                 self._current = None
                 for session_id in item.loaded:
                     _merge(changes, self.store.mark_loaded(item.source, session_id))
+                for session_id in item.released:
+                    _merge(changes, self.store.unload(item.source, session_id))
                 if item.health is not None:
                     self.health[item.source] = item.health
                     health_changed = True
@@ -319,7 +331,9 @@ class Feed:
                     self._add(source)
 
     async def _offer_batch(self, source: SourceLike, batch: BatchLike) -> None:
-        self.offer(Arrival(source.source, batch.events, batch.loaded, batch.committed_at, source.health()))
+        self.offer(
+            Arrival(source.source, batch.events, batch.loaded, batch.committed_at, source.health(), batch.released)
+        )
         while True:
             with self._lock:
                 if self._waiting_events <= HIGH:

@@ -33,6 +33,7 @@ class Batch(msgspec.Struct):
     events: list[Event]
     loaded: list[str] = []
     committed_at: float = 0.0
+    released: list[str] = []
 
 
 def health(**fields: Any) -> Health:
@@ -73,6 +74,7 @@ class FakeSource:
         self.texts = texts or {}
         self.state = state or health()
         self.requested: list[str] = []
+        self.released: list[str] = []
         self.asked: list[str] = []
         self.closed = False
         self.first: list[Batch] = []
@@ -98,6 +100,9 @@ class FakeSource:
 
     def request(self, session_id: str) -> None:
         self.requested.append(session_id)
+
+    def release(self, session_id: str) -> None:
+        self.released.append(session_id)
 
     async def payload(self, uri: str, limit: int = 0) -> Text:
         self.asked.append(uri)

@@ -57,6 +57,20 @@ def take(store: Store, event: Event, batch: Batch) -> None:
         handler(store, event, batch)
 
 
+def unload(store: Store, key: SessionKey, batch: Batch) -> None:
+    """Drops the prompts and turns of a session."""
+    session = store.sessions.get(key)
+    if session is None or not session.loaded:
+        return
+    for turn in session.turns.values():
+        for op in turn.ops.values():
+            _link_child(store, session, op, "", batch)
+        batch.dirty.update(_keys_of_turn(session, turn))
+    store.homes.pop(key, None)
+    session.turns, session.prompts, session.loaded = {}, {}, False
+    batch.change(key).layout = True
+
+
 # -- sessions ---------------------------------------------------------------------------------------------------
 
 

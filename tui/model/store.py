@@ -22,7 +22,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from adapter.events import Event, SessionFinalized
-from tui.model.apply import take
+from tui.model.apply import take, unload
 from tui.model.batch import Batch
 from tui.model.links import Links, SessionKey
 from tui.model.logbook import LogBook
@@ -172,6 +172,12 @@ class Store:
         if session is not None and not session.loaded:
             session.loaded = True
             batch.change((source, session_id)).layout = True
+        return settle(self, batch)
+
+    def unload(self, source: str, session_id: str) -> ChangeSet:
+        """Drops what is below a session: it is again as it was before it was read."""
+        batch = Batch()
+        unload(self, (source, session_id), batch)
         return settle(self, batch)
 
     def _caller(self, child: SessionKey) -> Key | None:

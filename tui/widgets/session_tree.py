@@ -229,6 +229,13 @@ class SessionTree(ScrollView, can_focus=True, inherit_bindings=False):
         top = self.scroll_offset.y
         return top <= index < top + max(1, self.size.height)
 
+    def trees_in_sight(self) -> set[SessionKey]:
+        """The trees of which a row is in sight, and that of the cursor."""
+        top = self.scroll_offset.y
+        keys = [self.rows.row(y).key for y in range(top, min(len(self.rows), top + self.size.height))]
+        keys += [self.cursor] if self.cursor is not None else []
+        return {self.store.links.top((key.source, key.session_id)) for key in keys}
+
     # --- the cursor ------------------------------------------------------------------------------------------
 
     def select(self, key: Key) -> None:
