@@ -25,13 +25,13 @@ MEASUREMENTS: dict[str, Callable[[argparse.Namespace], Iterator[Line]]] = {
     "busy": screen.busy,
     "start": screen.start,
     "keys": screen.keys,
-    "tree": frames.tree,
     "filter": frames.keystrokes,
     "open": screen.opening,
     "output": screen.output,
     "update": adapter.ratio,
     "events": commands.events,
     "commands": commands.starts,
+    "tree": frames.tree,
 }
 PROGRAMS = {"soak": soak, "peers": peers, "adapter": adapter}
 """What prints for itself, and has arguments of its own."""
