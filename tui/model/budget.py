@@ -1,8 +1,8 @@
 """How much of what sessions did is kept in memory, and which of it goes first.
 
 A session that was opened once, or was live once, stays loaded. One of 5,000 parts is 16 MB of objects here and in the
-adapter, and with what reading it takes for a moment the process grows by 33 MB. Beyond the budget whole trees are folded and given back, the one looked at longest ago
-first. Their rows stay; opening one reads it again.
+adapter, and with what reading it takes for a moment the process grows by 33 MB. Beyond the budget whole trees are
+folded and given back, the one looked at longest ago first. Their rows stay; opening one reads it again.
 """
 
 from __future__ import annotations
