@@ -116,7 +116,7 @@ class Tailer:
         """
         trouble, hindered = "", False
         database = self.database
-        async with Watch(database.path, notify=self._notify) as watch:
+        async with Watch(database.path, notify=self._notify and not once) as watch:
             self._watch = watch
             while True:
                 try:

@@ -13,11 +13,12 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
-
-from watchfiles import Change, awatch
+from typing import TYPE_CHECKING, Self
 
 from adapter.connection import real_file
+
+if TYPE_CHECKING:
+    from watchfiles import Change
 
 FAST = (20, 5)
 SLOW = (200, 100)
@@ -102,6 +103,9 @@ class Watch:
         return Path(name).name in (self._path.name, own, f"{own}-wal")
 
     async def _run(self) -> None:
+        # Commands that look once need none of it: 30 modules, and a watch is set up in a third of a second.
+        from watchfiles import awatch
+
         while True:
             self._stop.clear()
             fast = self._fast()

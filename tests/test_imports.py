@@ -54,8 +54,9 @@ def test_headless_commands_load_no_textual(command: str) -> None:
     assert not loaded & {"textual", "rich"}
 
 
-BASE = {"adapter", "aiosqlite", "anyio", "msgspec", "tui", "typing_extensions", "watchfiles"}
-"""What reading needs; `anyio` comes with `watchfiles`, `typing_extensions` with `anyio`."""
+BASE = {"adapter", "aiosqlite", "msgspec", "tui", "typing_extensions"}
+"""What reading once needs; `msgspec` takes `typing_extensions` where it is. Following takes `watchfiles`, too, when it
+begins to watch."""
 MODULES = """
 import sys
 from tui.cli import main
