@@ -129,7 +129,8 @@ async def _event_bytes(reader: Reader, count: int) -> int:
     marks = ", ".join("?" * EVENT_SAMPLES)
     try:
         async with reader.snapshot() as snapshot:
-            newest = int((await snapshot.rows("SELECT max(rowid) FROM event"))[0][0])
+            # Another tool may have emptied it since it was counted.
+            newest = int((await snapshot.rows("SELECT max(rowid) FROM event"))[0][0] or 0)
             places = [1 + newest * number // EVENT_SAMPLES for number in range(EVENT_SAMPLES)]
             sql = f"SELECT avg(length(CAST(data AS BLOB))) FROM event WHERE rowid IN ({marks})"
             average = (await snapshot.rows(sql, places))[0][0]

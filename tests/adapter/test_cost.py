@@ -227,3 +227,25 @@ async def test_the_share_of_the_events_is_told_from_a_sample(opencode: OpencodeW
     assert health.event_share == health.event_bytes / (health.size + health.wal_size)
     (asked,) = [asked for sql, asked, _ in statements if "avg(" in sql]
     assert len(asked) == EVENT_SAMPLES
+
+
+@pytest.mark.parametrize("opencode", ["1.18.33"], indirect=True)
+async def test_events_that_go_while_they_are_counted_take_no_share(
+    opencode: OpencodeWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opencode.user(opencode.session())
+    rows = Snapshot.rows
+
+    async def emptied(self: Snapshot, sql: str, parameters: Any = ()) -> list[Any]:
+        if "max(rowid) FROM event" in sql and counted:
+            opencode.commit(("DELETE FROM event", ()))
+        found = await rows(self, sql, parameters)
+        counted.extend(found if "count(*) FROM event" in sql else [])
+        return found
+
+    counted: list[Any] = []
+    async with OpencodeSource(opencode.path, watch=False) as source:
+        await source.open()
+        monkeypatch.setattr(Snapshot, "rows", emptied)
+        assert (await source.probe()).event_bytes == 0
+    assert counted[0][0] > 0
