@@ -125,7 +125,7 @@ class TrackedSession:
                 return None
             if known is not None and item is None and message_id != tail:
                 return None
-            if known is not None and item is not None and known.time_created != item.row.time_created:
+            if known is not None and item is not None and not _is_there(item, known):
                 return None
         events = self._gone([key for key in wanted if key in self.messages and key not in found])
         for item in rows:
@@ -133,6 +133,7 @@ class TrackedSession:
                 continue
             known = self.messages.get(item.row.id)
             place = known.before if known is not None else self._end()
+            item = self._placed(item, known)
             mapped = map_row(self.source, item, place)
             later = self._later(item.row.id) if known is not None else []
             if known is not None and (known.role != mapped.role or known.usage != mapped.usage):
@@ -154,6 +155,13 @@ class TrackedSession:
         """Ids of the newest messages and of every one that is still open."""
         newest = list(self.messages)[-count:]
         return newest + [key for key, m in self.messages.items() if m.open and key not in newest]
+
+    def _placed(self, item: MessageRow, known: TrackedMessage | None) -> MessageRow:
+        """A row of session_message that was read without those before it, with the time that they give it."""
+        tail = known or next(reversed(self.messages.values()), None)
+        if item.seq < 0 or tail is None:
+            return item
+        return msgspec.structs.replace(item, at=max(item.at, tail.place[0]))
 
     def _end(self) -> Place:
         """The place behind the last message."""
@@ -206,7 +214,7 @@ class TrackedSession:
         self.messages[item.row.id] = TrackedMessage(
             role=mapped.role,
             time_created=item.row.time_created,
-            place=known.place if known else item.place,
+            place=item.place,
             before=before_it,
             fingerprint=fingerprint(
                 [(item.row.id, item.row.time_updated), *((p.row.id, p.row.time_updated) for p in item.parts)]
@@ -257,6 +265,11 @@ def _is_behind(item: MessageRow, tail: TrackedMessage) -> bool:
     if item.seq >= 0 and tail.place[1] >= 0:
         return item.seq > tail.place[1]
     return item.place > tail.place
+
+
+def _is_there(item: MessageRow, known: TrackedMessage) -> bool:
+    """Whether a message is still where it was."""
+    return (item.row.time_created, item.seq) == (known.time_created, known.place[1])
 
 
 def _told(groups: Groups) -> frozenset[tuple[str, str]]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from adapter.events import Event, OpRemoved, OpStarted, PayloadRef, TurnFinalized, TurnRemoved, TurnStarted
 from adapter.reading import MessageRow
+from adapter.rows_v2 import decode_session_message
 from adapter.tracked import TrackedSession
-from tests.adapter.rows import message_row
+from tests.adapter.rows import as_text, message_row
+from tests.adapter.writer_2x import step
 
 
 def row(number: int, *texts: str, tokens: int = 0, completed: int = 0) -> MessageRow:
@@ -233,3 +236,39 @@ def test_a_walk_that_is_given_up_leaves_the_memory_as_it_was() -> None:
     events = replaced(session, now)
     assert removed(events) == ["msg_2"]
     assert [event.extras["label"] for event in events if isinstance(event, OpStarted)] == ["A", "c"]
+
+
+def numbered(seq: int, created: int) -> MessageRow:
+    """The answer `msg_<seq>` as a row of session_message, made at that millisecond, as it is when it is read alone."""
+    message = decode_session_message("assistant", as_text(step(created=created)))
+    bare = message_row(f"msg_{seq}", "", [], created=created)
+    return msgspec.structs.replace(bare, message=message, seq=seq, at=created)
+
+
+def test_rows_that_are_numbered_follow_their_numbers_whatever_the_clock_says() -> None:
+    session = tracked(numbered(1, 100), numbered(3, 300))
+    assert starts(session.update([numbered(5, 200)], {"msg_5"})) == [("msg_5", 3)]
+    assert session.update([numbered(4, 400)], {"msg_4"}) is None
+
+
+def test_a_number_or_a_time_that_changes_needs_the_long_way() -> None:
+    session = tracked(numbered(1, 100), numbered(3, 300))
+    moved = msgspec.structs.replace(numbered(1, 100), seq=4)
+    assert session.update([moved], {"msg_1"}) is None
+    assert session.update([numbered(1, 400)], {"msg_1"}) is None
+
+
+def test_a_message_finds_its_place_among_numbered_rows_of_a_clock_set_back() -> None:
+    """The row that was written by the clock set back stands where the one before it does, also when it came alone."""
+    session = tracked(numbered(1, 300))
+    assert session.update([numbered(2, 100)], {"msg_2"}) is not None
+    assert session.update([numbered(2, 100)], {"msg_2"}) == []
+    assert session.update([row(200)], {"msg_200"}) is None
+    assert starts(session.update([row(400)], {"msg_400"})) == [("msg_400", 3)]
+
+
+def test_a_message_whose_time_changed_stands_at_its_new_place() -> None:
+    session = tracked(row(1), row(2))
+    later = msgspec.structs.replace(row(2), row=msgspec.structs.replace(row(2).row, time_created=9))
+    replaced(session, [row(1), later])
+    assert session.update([row(5)], {"msg_5"}) is None

@@ -136,6 +136,18 @@ async def test_an_import_keeps_the_ids_of_messages_and_still_changes_what_they_s
             await follower.equals_cold_load()
 
 
+async def test_rows_of_one_family_are_never_put_behind_those_of_the_other(upgraded: Writer2x) -> None:
+    """An import is read message by message; the session's row, read with them, says that they are all there is."""
+    session_id, updated = old_session(upgraded)
+    async with Follower(upgraded.path) as follower:
+        await follower.loaded(session_id)
+        await follower.equals_cold_load()
+        # Nothing but the rows themselves is looked at.
+        follower.source._tailer._compare_due = follower.source._tailer._reconcile_at = float("inf")
+        imported(upgraded, updated)
+        await follower.equals_cold_load()
+
+
 async def test_children_and_forks_find_their_place(alone: Writer2x) -> None:
     parent = alone.session("Parent")
     child = alone.session("Child", parent)
