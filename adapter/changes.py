@@ -18,6 +18,7 @@ from adapter.cursor import Marks
 from adapter.errors import RowTooLarge
 from adapter.rows import milliseconds
 from adapter.schema import Schema
+from adapter.sequences import Sequences
 from adapter.tracked import TrackedSession, fingerprint
 
 BY_FEED, BY_SEQUENCE, BY_SCAN = "event feed", "event_sequence", "row scan"
@@ -38,15 +39,18 @@ OVERLAP_MS = 2000
 class Touched(msgspec.Struct):
     """Sessions to read again: the message ids, or None for all of them; an empty set means the session's row only.
 
-    `lists` are sessions of which it is not known which messages; comparing lists tells.
-    `feed` and `inserts` count the rows that explained the commit; `stale` says the marks no longer fit the file,
-    `more` that another page of the feed is waiting.
+    `lists` are sessions of which it is not known which messages; comparing lists tells, but not of those that are also
+    `lost`: the feed counted writes of them and no longer tells which, and a rewrite may leave no trace in a list.
+    `feed` and `inserts` count the rows that explained the commit, `writes` those of a whole feed by session; `stale`
+    says the marks no longer fit the file, `more` that another page of the feed is waiting.
     """
 
     sessions: dict[str, set[str] | None] = {}
     lists: set[str] = set()
+    lost: set[str] = set()
     feed: int = 0
     inserts: int = 0
+    writes: dict[str, int] = {}
     stale: bool = False
     more: bool = False
 
@@ -106,15 +110,16 @@ async def detect(snapshot: Snapshot, schema: Schema, marks: Marks, touched: Touc
     await _inserts(snapshot, schema, marks, touched)
 
 
-async def feed_was_cut(snapshot: Snapshot, schema: Schema, marks: Marks) -> bool:
-    """Whether rows of the feed are gone that were never read, when nothing of it is left to read: the sessions counted
-    more writes than it told. Otherwise the count starts from here."""
+async def feed_was_cut(snapshot: Snapshot, schema: Schema, marks: Marks, sequences: Sequences) -> bool:
+    """Whether rows of the feed are gone that were never read, when nothing of it is left to read: a session counted
+    more writes than it told. Otherwise the count of all starts from here."""
     newest = (await snapshot.rows("SELECT max(rowid) FROM event"))[0][0] or 0
     if newest != marks.event_rowid:
         return False
-    counted = await writes_counted(snapshot, schema)
-    was, marks.events = marks.events, counted
-    return counted > was
+    if not await sequences.are_explained(snapshot, schema):
+        return True
+    marks.events = await writes_counted(snapshot, schema)
+    return False
 
 
 async def _feed(snapshot: Snapshot, schema: Schema, marks: Marks, touched: Touched, page: int) -> None:
@@ -139,6 +144,8 @@ async def _feed(snapshot: Snapshot, schema: Schema, marks: Marks, touched: Touch
         marks.event_rowid, marks.event_id = int(rowid), str(event_id)
         marks.events += 1
         touched.feed += 1
+        if schema.has_whole_feed:
+            touched.writes[str(session_id)] = touched.writes.get(str(session_id), 0) + 1
         _note_event(touched, str(session_id), str(kind), head if isinstance(head, str) else "")
     touched.more = len(rows) == page
 

@@ -2,34 +2,48 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
+import msgspec
+
 from adapter.changes import writes_counted
 from adapter.connection import Reader
 from adapter.cursor import SUMS, Cursor, ToldSession
 from adapter.mapping.session import root_of
 from adapter.schema import Schema
+from adapter.sequences import numbers
 
 COUNT_PAGE = 20_000
 """Rows of the feed counted in one transaction (0.5 µs each when cached, 5 µs from the disk)."""
 
 
-async def told_before(reader: Reader, schema: Schema, cursor: Cursor) -> tuple[list[ToldSession], str]:
-    """The sessions that were told up to a cursor of this file, and "" when all that happened to them since can be
-    found; else nothing and the reason why not, in words.
+class Told(msgspec.Struct, frozen=True):
+    """What was told up to a cursor: the sessions, and the number of the last write of each (event_sequence). When not
+    all that happened since can be found, only the reason why not, in words."""
+
+    sessions: list[ToldSession] = []
+    numbers: dict[str, int] = {}
+    unfit: str = ""
+
+
+async def told_before(reader: Reader, schema: Schema, cursor: Cursor) -> Told:
+    """What was told up to a cursor of this file.
 
     A deleted session leaves no trace (opencode deletes what the feed says of it, too), so those that are there must
     be all that were told; and the feed must hold as many rows since as the sessions counted writes.
     """
     marks = cursor.marks
-    unfit = "the file has no change feed that reaches back to the cursor"
+    unfit = Told(unfit="the file has no change feed that reaches back to the cursor")
     if not marks.event_rowid or not schema.has_whole_feed:
-        return [], unfit
+        return unfit
     async with reader.snapshot() as snapshot:
         guard = await snapshot.rows("SELECT id FROM event WHERE rowid = ?", (marks.event_rowid,))
         rows = await snapshot.rows("SELECT rowid, id, parent_id, project_id FROM session")
         newest = int((await snapshot.rows("SELECT max(rowid) FROM event"))[0][0] or 0)
         counted = await writes_counted(snapshot, schema)
+        now = await numbers(snapshot, schema)
     if [row[0] for row in guard] != [marks.event_id]:
-        return [], unfit
+        return unfit
     parents = {str(name): parent for _, name, parent, _ in rows}
     told = [
         ToldSession(str(name), root_of(str(name), parents), project)
@@ -37,16 +51,19 @@ async def told_before(reader: Reader, schema: Schema, cursor: Cursor) -> tuple[l
         if rowid <= marks.session_rowid
     ]
     if sum(session.digest for session in told) % SUMS != cursor.told:
-        return [], "sessions were deleted or moved since the cursor was left"
-    if schema.has_sequences and marks.events + await _rows_between(reader, marks.event_rowid, newest) != counted:
-        return [], "the change feed was cut behind the cursor"
-    return told, ""
+        return Told(unfit="sessions were deleted or moved since the cursor was left")
+    since = await _writes_between(reader, marks.event_rowid, newest)
+    if schema.has_sequences and marks.events + since.total() != counted:
+        return Told(unfit="the change feed was cut behind the cursor")
+    return Told(told, {session_id: number - since[session_id] for session_id, number in now.items()})
 
 
-async def _rows_between(reader: Reader, after: int, newest: int) -> int:
-    found = 0
+async def _writes_between(reader: Reader, after: int, newest: int) -> Counter[str]:
+    """How many rows of the feed there are of each session."""
+    found: Counter[str] = Counter()
+    sql = "SELECT aggregate_id, count(*) FROM event WHERE rowid > ? AND rowid <= ? GROUP BY aggregate_id"
     for start in range(after, newest, COUNT_PAGE):
         async with reader.snapshot() as snapshot:
-            sql = "SELECT count(*) FROM event WHERE rowid > ? AND rowid <= ?"
-            found += int((await snapshot.rows(sql, (start, min(start + COUNT_PAGE, newest))))[0][0])
+            for session_id, count in await snapshot.rows(sql, (start, min(start + COUNT_PAGE, newest))):
+                found[str(session_id)] += int(count)
     return found

@@ -103,9 +103,12 @@ class OpencodeSource:
         if cursor:
             position, reason = cursors.decode(cursor, cursors.target_of(self.path))
             if position is not None:
-                told, reason = await told_before(self._database.reader, self._database.schema, position)
-                self._tailer.ledger.assume(told)
-                position = None if reason else position
+                told = await told_before(self._database.reader, self._database.schema, position)
+                if told.unfit:
+                    position, reason = None, told.unfit
+                else:
+                    self._tailer.ledger.assume(told.sessions)
+                    self._database.sequences.resume(told.numbers)
             if position is None:
                 yield Batch([self._starting_over(reason)])
         if position is None or position.phase == "scan":
@@ -170,6 +173,8 @@ class OpencodeSource:
 
     async def _marks_now(self) -> Marks:
         async with self._database.reader.snapshot() as snapshot:
+            # Both from one moment, else the numbers know of writes of which the feed is not asked.
+            await self._database.sequences.begin(snapshot, self._database.schema, anew=True)
             return await current_marks(snapshot, self._database.schema)
 
     async def _parents(self) -> dict[str, str | None]:

@@ -272,11 +272,20 @@ class Tailer:
     async def _poll(self) -> Batch | None:
         """Reads what one or more commits changed."""
         database, touched = self.database, self._todo
+        schema, sequences, moved = database.schema, database.sequences, set[str]()
         try:
             async with database.reader.snapshot() as snapshot:
                 version = (await snapshot.rows("PRAGMA schema_version"))[0][0]
-                if version == database.schema.version:
-                    await detect(snapshot, database.schema, database.marks, touched, self._feed_page)
+                if version == schema.version:
+                    try:
+                        await detect(snapshot, schema, database.marks, touched, self._feed_page)
+                    finally:
+                        sequences.explain(touched.writes)
+                        touched.writes = {}
+                    if touched.stale or not (touched.feed and schema.has_whole_feed):
+                        moved = await sequences.moved(snapshot, schema)
+                        touched.lists |= moved
+                        touched.lost |= moved if schema.has_whole_feed else set()
         except DeadlineExceeded:
             # Events of many MB each: smaller pages end in time.
             if self._feed_page == 1:
@@ -284,11 +293,11 @@ class Tailer:
             self._feed_page = max(1, self._feed_page // 8)
             database.gate = None
             return None
-        if version != database.schema.version:
+        if version != schema.version:
             raise SourceChanged(f"opencode changed the tables of {database.path} (a migration)")
         if touched.more:
             database.gate = None
-        moved = await self._by_sequence(touched)
+        await self._read_lists(touched)
         if touched.feed:
             database.health.strategy = BY_FEED
         elif moved:
@@ -302,24 +311,13 @@ class Tailer:
         self._compare_pending = self._reconcile_pending = True
         return await self._read(touched)
 
-    async def _by_sequence(self, touched: Touched) -> bool:
-        """Adds what the numbers of writes tell and the feed does not: sessions, and by their lists the messages.
-        Returns whether any session moved that the feed did not name."""
-        database = self.database
-        schema, sequences = database.schema, database.sequences
-        moved: set[str] = set()
-        if touched.stale:
-            sequences.doubt()
-        if touched.feed and schema.has_whole_feed:
-            sequences.explain(set(touched.sessions))
-        else:
-            async with database.reader.snapshot() as snapshot:
-                moved = await sequences.moved(snapshot, schema)
-            touched.lists |= moved
+    async def _read_lists(self, touched: Touched) -> None:
+        """Finds out which messages it is about where no event said so."""
+        schema = self.database.schema
         for session_id in list(touched.lists):
             session = self.ledger.tracked.get(session_id)
-            async with database.reader.snapshot() as snapshot:
-                if session is not None:
+            async with self.database.reader.snapshot() as snapshot:
+                if session is not None and session_id not in touched.lost:
                     touched.sessions.setdefault(session_id, set())
                     for message_id in await compare_lists(snapshot, schema, session, OVERLAP_MS):
                         touched.add(session_id, message_id)
@@ -329,7 +327,7 @@ class Tailer:
                     # Not everything that is counted is a session: 2.x counts worktrees, too.
                     touched.add(session_id, None)
             touched.lists.discard(session_id)
-        return bool(moved)
+            touched.lost.discard(session_id)
 
     def _add_live(self, touched: Touched) -> None:
         """Nothing explained the commit: read the newest messages of every live session and compare their content."""
@@ -364,7 +362,7 @@ class Tailer:
     async def _compare(self, whole: bool = False) -> Batch | None:
         """Compares all session rows, and with them the lists of what is live, against what was emitted: finds imports,
         titles, deletions, and whatever else no feed told. `whole` reads the lists of every session remembered."""
-        started = time.monotonic()
+        started, began = time.monotonic(), self._clock()
         database, marks = self.database, self.database.marks
         async with database.reader.snapshot() as snapshot:
             rows = await all_sessions(snapshot, database.schema)
@@ -373,14 +371,14 @@ class Tailer:
             newest, cut = 0, False
             if database.schema.has_whole_feed:
                 newest = await newest_session(snapshot)
-                cut = bool(marks.event_rowid) and await feed_was_cut(snapshot, database.schema, marks)
+                cut = await feed_was_cut(snapshot, database.schema, marks, database.sequences)
         if cut:
             # The mark is a row that is there, and proves nothing all the same.
-            marks.event_id, database.gate = "", None
+            self._todo.stale, database.gate = True, None
         self.ledger.news += self.news_of_schema()
         await self.ledger.rows(rows)
         marks.session_rowid = newest
-        reconcile = whole or self._clock() >= self._reconcile_at
+        reconcile = whole or began >= self._reconcile_at
         oldest = (self._clock() - LIVE_S) * 1000
         shelves = {str(row[0]): row[-1] for row in rows} if database.schema.family == "v1+v2" else {}
         for session in list(self.ledger.tracked.values()):
@@ -395,7 +393,8 @@ class Tailer:
                 if changed:
                     await self._read_some(session, changed)
         if reconcile:
-            self._reconcile_at = self._clock() + RECONCILE_S
+            # From its beginning: what is written while it lasts may lie behind it.
+            self._reconcile_at = began + RECONCILE_S
             self._reconcile_pending = False
             database.health.reconciled = self._clock()
         self._compare_pending = False

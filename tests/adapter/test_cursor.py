@@ -20,7 +20,7 @@ from adapter.reading import RawSession
 from adapter.source import SCAN_PAGE, OpencodeSource
 from adapter.tailer import Batch
 from tests.adapter import corpus
-from tests.adapter.follower import apply, cold_store, differences
+from tests.adapter.follower import apply, cold_store, differences, eventually
 from tests.adapter.opencode_writer import OpencodeWriter, answer, tool
 from tui.model.nodes import Op
 from tui.model.store import Store
@@ -456,4 +456,69 @@ async def test_a_scan_that_goes_on_to_follow_misses_no_rewrite(tmp_path: Path, k
                     rewritten = True
                 if [op.status for op in ops(store)] == ["completed"]:
                     break
+        assert differences(store, await cold_store(opencode.path)) == []
+
+
+async def test_a_feed_that_tells_all_is_not_suspected_by_a_run_that_begins_or_resumes(tmp_path: Path) -> None:
+    """What was written before the run is in the feed behind the cursor, or behind the mark that a scan begins with."""
+    with OpencodeWriter(tmp_path / "opencode.db") as opencode:
+        opencode.user(opencode.session())
+        cursor = None
+        for _ in range(3):
+            async with OpencodeSource(opencode.path, watch=False) as source:
+                await source.open()
+                opencode.user(opencode.sessions[0])
+                opencode.user(opencode.session())
+                found = [batch async for batch in source.stream(cursor)]
+                opencode.user(opencode.sessions[0])
+                found += [batch async for batch in source.stream(last_cursor(found))]
+                assert source.health().warnings == {}
+            cursor = last_cursor(found)
+            opencode.user(opencode.sessions[0])
+
+
+async def test_a_feed_that_tells_all_is_not_suspected_behind_a_scan(tmp_path: Path) -> None:
+    with OpencodeWriter(tmp_path / "opencode.db") as opencode:
+        session = opencode.session()
+        async with OpencodeSource(opencode.path, watch=False) as source:
+            await source.open()
+            opencode.user(session)
+
+            async def rename_when_compared() -> None:
+                await eventually(lambda: source._tailer._compare_due > 0)
+                opencode.change_session(session, title="Behind the comparison")
+
+            async with (
+                aclosing(source.stream(follow=True)) as stream,
+                asyncio.timeout(10),
+                asyncio.TaskGroup() as group,
+            ):
+                async for batch in stream:
+                    title = next((event.title for event in batch.events if isinstance(event, SessionStarted)), "")
+                    if title == "A session":
+                        opencode.change_session(session, title="During the scan")
+                        group.create_task(rename_when_compared())
+                    elif title == "Behind the comparison":
+                        break
+            assert source.health().warnings == {}
+
+
+async def test_a_rewrite_cut_out_of_the_feed_while_a_run_resumes_is_told_by_it(tmp_path: Path) -> None:
+    """In the same millisecond, so that only the number of its session differs."""
+    with OpencodeWriter(tmp_path / "opencode.db", ms=1_790_000_000_000) as opencode:
+        session = opencode.session()
+        part = opencode.part(opencode.assistant(session, completed=1, finish="stop"), {"type": "text", "text": "old"})
+        for _ in range(4):
+            opencode.assistant(session, completed=1, finish="stop")
+        first = await batches(opencode.path)
+        opencode.change_session(session, title="Told")
+        rewrite = opencode.part_statements(opencode.parts[part], {"type": "text", "text": "Lost."}, part)
+        store = consumer(opencode.path, first, [])
+        async with OpencodeSource(opencode.path, watch=False) as source:
+            async for batch in source.stream(last_cursor(first)):
+                apply(store, source.source, batch)
+                if rewrite:
+                    mark = opencode.run("SELECT max(rowid) FROM event")[0][0]
+                    opencode.commit(*rewrite, ("DELETE FROM event WHERE rowid > ?", (mark,)))
+                    rewrite = []
         assert differences(store, await cold_store(opencode.path)) == []

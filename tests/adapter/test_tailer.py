@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from adapter.changes import compare_lists
 from adapter.connection import Reader
 from adapter.errors import DeadlineExceeded, SourceBusy, SourceChanged
 from adapter.events import OpRemoved, SessionRemoved, SourceError, SourceProgress, TurnRemoved
@@ -366,6 +368,92 @@ async def test_rows_cut_out_of_the_feed_before_they_were_read_are_noticed(
     )
     await follower.equals_cold_load()
     assert follower.source.health().warnings == {"positions used again": 1}
+
+
+FEED_TELLS = pytest.mark.parametrize("opencode", ["1.18"], indirect=True)
+
+
+@FEED_TELLS
+@pytest.mark.parametrize("seen", [False, True], ids=["with another session removed", "after a look at the numbers"])
+async def test_a_rewrite_cut_out_of_the_feed_is_seen_whatever_the_numbers_say_in_sum(
+    opencode: OpencodeWriter, follower: Follower, seen: bool
+) -> None:
+    """In the same millisecond, and with its mark the feed stays in place: the number of this one session alone tells.
+    A removal lowers the sum of all; an event shortly before must not pass for that of the rewrite."""
+    opencode.ms = opencode._now()
+    session, old = opencode.sessions[0], next(iter(opencode.parts))
+    for _ in range(4):
+        opencode.assistant(session, completed=1, finish="stop")
+    opencode.part(opencode.parts[old], {"type": "text", "text": "Told."}, old)
+    doomed = opencode.session("Doomed")
+    await follower.loaded(doomed)
+    await follower.equals_cold_load()
+    tailer = follower.source._tailer
+    await eventually(lambda: not tailer._compare_pending)
+    tailer._compare_due = float("inf")
+    opencode.change_session(session, title="Told")
+    await follower.until(lambda: follower.session(session).title == "Told")  # type: ignore[union-attr]
+    tailer._compare_pending = False
+    mark = opencode.run("SELECT max(rowid) FROM event")[0][0]
+    rewrite = opencode.part_statements(opencode.parts[old], {"type": "text", "text": "Lost."}, old)
+    opencode.commit(*rewrite, ("DELETE FROM event WHERE rowid > ?", (mark,)))
+    if seen:
+        await eventually(lambda: tailer._compare_pending)
+    else:
+        opencode.remove_session(doomed)
+    tailer._compare_due = 0.0
+    await follower.equals_cold_load()
+
+
+@FEED_TELLS
+async def test_a_feed_that_tells_all_is_not_suspected(opencode: OpencodeWriter, follower: Follower) -> None:
+    """Nothing is read twice because of the numbers while opencode alone writes, a session that goes included."""
+    doomed = opencode.session("Doomed")
+    await follower.loaded(doomed)
+    for _ in range(3):
+        opencode.user(doomed)
+        opencode.user(opencode.sessions[0])
+        await follower.equals_cold_load()
+    opencode.remove_session(doomed)
+    await follower.equals_cold_load()
+    opencode.commit(("UPDATE project SET worktree = '/elsewhere'", ()))
+    tailer = follower.source._tailer
+    await eventually(lambda: not tailer._compare_pending)
+    assert follower.source.health().warnings == {}
+    assert follower.source.health().strategy == "event feed"
+
+
+@FEED_TELLS
+async def test_what_is_written_while_everything_is_compared_is_compared_a_minute_later(
+    opencode: OpencodeWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By rewrites that no feed tells of: one just behind the look at its list, one shortly after."""
+    session = opencode.session()
+    old = opencode.part(opencode.assistant(session, completed=1, finish="stop"), {"type": "text", "text": "old"})
+    for _ in range(4):
+        opencode.assistant(session, completed=1, finish="stop")
+    skew, compared = 0.0, asyncio.Event()
+
+    async def slow(*arguments: Any) -> set[str]:
+        nonlocal skew
+        found = await compare_lists(*arguments)
+        if not compared.is_set():
+            opencode.events = False
+            opencode.part(opencode.parts[old], {"type": "text", "text": "edited by another tool"}, old)
+            skew += 61.0
+            compared.set()
+        return found
+
+    async with Follower(opencode.path, clock=lambda: time.time() + skew) as follower:
+        await follower.loaded(session)
+        tailer = follower.source._tailer
+        await eventually(lambda: not tailer._compare_pending)
+        monkeypatch.setattr("adapter.tailer.compare_lists", slow)
+        skew += 61.0
+        opencode.change_session(session, title="Activity")
+        await compared.wait()
+        follower.nudge()
+        await follower.equals_cold_load()
 
 
 @pytest.mark.parametrize("opencode", ["1.15", "1.2"], indirect=True)
