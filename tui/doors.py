@@ -20,6 +20,8 @@ from pathlib import Path
 
 import platformdirs
 
+from tui import sanitize
+
 CLIPBOARD_LIMIT = 55_000
 """Most bytes that are sent to the clipboard: in base64 that is just below the 74,994 that hterm and others take, and
 terminals drop what is longer without a word."""
@@ -29,8 +31,9 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 
 
 def resume_command(session_id: str) -> str:
-    """What continues a session in opencode, safe to paste into a shell."""
-    return f"opencode -s {shlex.quote(session_id)}"
+    """What continues a session in opencode, safe to paste into a shell: a line editor would take a control character
+    for a key."""
+    return f"opencode -s {shlex.quote(sanitize.label(session_id))}"
 
 
 def within_limit(words: Iterable[str]) -> str | None:

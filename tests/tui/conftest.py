@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+from textual.drivers.headless_driver import HeadlessDriver
 
 from tui.widgets.fixed_lines import FixedLines
 from tui.widgets.line_view import LineView
@@ -24,3 +25,24 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
         monkeypatch.setattr(kind, "render_line", counting)
     return counts
+
+
+class Recording(HeadlessDriver):
+    """A terminal that keeps what is written to it. Textual sends nothing to one that is headless."""
+
+    written: ClassVar[list[str]] = []
+
+    @property
+    def is_headless(self) -> bool:
+        return False
+
+    def write(self, data: str) -> None:
+        self.written.append(data)
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> type[Recording]:
+    """The driver of every app from now on, which keeps what it is given."""
+    monkeypatch.setattr("textual.drivers.headless_driver.HeadlessDriver", Recording)
+    monkeypatch.setattr(Recording, "written", [])
+    return Recording

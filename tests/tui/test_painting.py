@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections import Counter
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
-from msgspec.structs import replace
-from rich.cells import cell_len
-from textual.drivers.headless_driver import HeadlessDriver
 from textual.screen import Screen
 
-from adapter.events import Event, OpStarted, PayloadRef
+from adapter.events import Event, OpStarted
 from tests.tui import story
+from tests.tui.conftest import Recording
 from tests.tui.stage import FakeSource, feed, playing, screen_text, until
-from tests.tui.story import NOW, SOURCE, Step, prompt, session
-from tui.app import ViewerApp
+from tests.tui.story import NOW, SOURCE, session
 from tui.feed import Arrival
 from tui.model.nodes import Key
-
-HOSTILE = "[/foo] [red]x[/] \x1b[2J\x1b]52;c;ZXZpbA==\x07 \x9b31m \u202etxet\u202c \x07\x7f end"
-HOSTILE_TEXT = (
-    f"{HOSTILE}\n# {HOSTILE}\n- **{HOSTILE}**\n+{HOSTILE}\n| {HOSTILE} | `{HOSTILE}` |\n|---|---|\n```{HOSTILE}\n"
-)
 
 
 async def test_nothing_is_drawn_while_nothing_changes(drawn: Counter[str]) -> None:
@@ -121,31 +111,6 @@ async def test_a_hundred_thousand_sessions_draw_one_screen(drawn: Counter[str]) 
         assert drawn["SessionTree"] <= 2 * app.main.sessions.size.height
 
 
-class Recording(HeadlessDriver):
-    """A terminal that keeps what is written to it. Textual sends nothing to one that is headless."""
-
-    written: ClassVar[list[str]] = []
-
-    @property
-    def is_headless(self) -> bool:
-        return False
-
-    def write(self, data: str) -> None:
-        self.written.append(data)
-
-
-OURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\]22;[a-z]*\x07|\x1b\]2;(?:[?►][0-9]+ )*(?:opencode-viewer)?\x07")
-"""CSI sequences, OSC 22 from Textual for the shape of the pointer, and OSC 2 with the title: counts and our name."""
-
-
-@pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch) -> type[Recording]:
-    """The driver of every app from now on, which keeps what it is given."""
-    monkeypatch.setattr("textual.drivers.headless_driver.HeadlessDriver", Recording)
-    monkeypatch.setattr(Recording, "written", [])
-    return Recording
-
-
 @pytest.fixture
 def layouts(monkeypatch: pytest.MonkeyPatch) -> list[Screen[object]]:
     """Every layout of the screen from now on: it visits all widgets, and draws anew what it moves."""
@@ -202,48 +167,3 @@ async def test_a_batch_that_adds_rows_in_many_places_is_one_layout_and_one_frame
         assert drawn["SessionTree"] <= app.main.sessions.size.height
         # They came above the cursor, so what is in sight is what was, and was drawn once.
         assert "".join(terminal.written).count("Old session 7 ") <= 1
-
-
-async def test_hostile_text_reaches_the_terminal_harmlessly(monkeypatch: pytest.MonkeyPatch) -> None:
-    step = Step("ses_evil", 1, "usr_e", 20, agent=HOSTILE, model=HOSTILE)
-    step.op("text", "", 19, 1, label=HOSTILE, refs={"llm_response": HOSTILE})
-    step.op("tool", "edit", 18.5, 1, label=HOSTILE, refs={"tool_request": HOSTILE, "diff": HOSTILE})
-    step.op("tool", "todowrite", 18.4, 1, refs={"tool_request": HOSTILE})
-    step.op(
-        "tool", HOSTILE, 18, 1, status="failed", error=(HOSTILE, HOSTILE), label=HOSTILE, title=HOSTILE,
-        refs={"tool_request": HOSTILE, "tool_response": HOSTILE},
-    )  # fmt: skip
-    step.op("tool", "bash", 16, None, label=HOSTILE, running=True)
-    events = [
-        session("ses_evil", HOSTILE, 30, agent=HOSTILE, model=HOSTILE, cwd=HOSTILE, version=HOSTILE),
-        prompt("ses_evil", "usr_e", HOSTILE, 21),
-        *(
-            replace(e, format="diff") if isinstance(e, PayloadRef) and e.payload_kind == "diff" else e
-            for e in step.events
-        ),
-    ]
-    todos = json.dumps({"todos": [{"content": HOSTILE, "status": HOSTILE, "priority": HOSTILE}]})
-    source = FakeSource({e.uri: todos if "_3&" in e.uri else HOSTILE_TEXT for e in events if isinstance(e, PayloadRef)})
-    monkeypatch.setattr("textual.drivers.headless_driver.HeadlessDriver", Recording)
-    monkeypatch.setattr(Recording, "written", [])
-    app = ViewerApp([source], clock=lambda: NOW)
-    async with app.run_test(size=(160, 40)) as pilot:
-        await pilot.pause()
-        feed(app, events)
-        app.problem(HOSTILE)
-        await pilot.press("H")
-        for index in range(len(app.main.rows)):
-            app.main.sessions.select(app.main.rows.row(index).key)
-            for tab in "234561":
-                await pilot.press(tab)
-                await pilot.pause(0.08)
-        app.main.say(HOSTILE)
-        app.main.detail.view.search(HOSTILE)
-        app.screen.refresh()
-        await pilot.pause()
-        for line in screen_text(app):
-            assert cell_len(line) <= 160
-    sent = "".join(Recording.written)
-    rest = OURS.sub("", sent)
-    assert "[/foo] [red]x[/]" in rest
-    assert re.findall(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]", rest) == []

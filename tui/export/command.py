@@ -100,7 +100,7 @@ async def document(
             yield part if isinstance(part, bytes) else json_line(await texts.read(part))[:-1]
         return
     writer = WRITERS[form]()
-    yield writer.head(REDACTED if texts.redact else root.title or root.id).encode()
+    yield writer.head(REDACTED if texts.redact else root.name).encode()
     for block in blocks(store, root, texts, now_us, children=len(told) > 1):
         if isinstance(block, Passage):
             words = writer.passage(block, await texts.read(block.payload))

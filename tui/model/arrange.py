@@ -39,7 +39,7 @@ def place(store: Store, top: Session, live: bool, how: Arrangement) -> Place:
     key = (top.source, top.id)
     group = f"{project(top.cwd).lower()}\0{top.cwd}" if how.by_project else ""
     if how.order == "name":
-        return (group, 0, 0, (top.title or top.slug or top.id).lower(), key)
+        return (group, 0, 0, top.name.lower(), key)
     if how.order == "activity" and live:
         prompt = next(reversed(top.prompts.values()), None)
         return (group, 0, -(prompt.ts if prompt is not None else top.start_ts), "", key)

@@ -106,7 +106,7 @@ def card_of(store: Store, session: Session, now_us: int) -> Card:
     tools = {op.name.lower() for turn in session.turns.values() for op in turn.ops.values() if op.kind == "tool"}
     return Card(
         key=(session.source, session.id),
-        title=(session.title or session.slug or session.id).lower(),
+        title=session.name.lower(),
         agent=session.agent.lower(),
         model=session.model.lower(),
         provider=session.provider_alias.lower(),

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from tui import sanitize
 from tui.model.arrange import project
 from tui.model.links import SessionKey
 from tui.model.nodes import Session
@@ -50,7 +51,7 @@ def _columns(store: Store, session: Session, now_us: int) -> list[str]:
         state.name + ("?" if state.inferred else ""),
         when,
         f"${tree.cost:.2f}",
-        session.id,
+        sanitize.label(session.id),
         session.agent,
         session.model,
         project(session.cwd),

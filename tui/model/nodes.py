@@ -1,7 +1,7 @@
 """The records of the model: sessions, prompts, turns, ops. Ids instead of object links, so no reference cycles.
 
 All times are microseconds UTC, tokens are tokens, money is US dollars. Every string that a user can see has passed
-`tui.sanitize` in `store.py`; ids and URIs are kept as they came.
+`tui.sanitize` in `store.py`; ids and URIs are kept as they came, and pass it where they are shown.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from adapter.events import NO_USAGE, Usage
+from tui import sanitize
 
 
 class Key(NamedTuple):
@@ -189,6 +190,11 @@ class Session(msgspec.Struct):
     prompts: dict[str, Prompt] = {}
     turns: dict[str, Turn] = {}
     logs: dict[tuple[str, str], Log] = {}
+
+    @property
+    def name(self) -> str:
+        """What the session is called: by its title, its slug, or its id."""
+        return self.title or self.slug or sanitize.label(self.id)
 
 
 class ChangeSet(msgspec.Struct):

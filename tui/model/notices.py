@@ -108,7 +108,7 @@ class Notices:
         place = (self._store.links.top(key), kind)
         if (*place, state.since) not in self._told:
             self._told.add((*place, state.since))
-            self._pending[place] = Notice(kind, state.since, key, session.title or session.slug or session.id)
+            self._pending[place] = Notice(kind, state.since, key, session.name)
 
     def _forget(self, key: SessionKey, keep: str = "") -> None:
         for place, notice in list(self._pending.items()):

@@ -55,7 +55,7 @@ def _words(store: Store, key: Key) -> str:
     if session is None:
         return ""
     if key.kind == "session":
-        return session.title or session.slug or session.id
+        return session.name
     if (prompt := store.prompt(key)) is not None:
         return prompt_words(prompt)
     if (turn := store.turn(key)) is not None:

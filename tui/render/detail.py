@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tui import sanitize
 from tui.model import rollup, state
 from tui.model.layout import called
 from tui.model.nodes import Key, Op, Prompt, Session, Turn
@@ -70,7 +71,7 @@ def _turn(store: Store, session: Session, turn: Turn, now_us: int) -> list[Line]
     lines += time_lines(turn.start_ts, turn.end_ts, now_us, now.name in ACTIVE)
     tools = sum(op.kind == "tool" for op in turn.ops.values())
     lines += [row("holds", numbers.plural(tools, "tool call"))] if tools else []
-    lines.append(row("message", (turn.message_id, "dim")))
+    lines.append(row("message", (sanitize.label(turn.message_id), "dim")))
     said = [payload for op in turn.ops.values() if op.kind != "tool" for payload in op.payloads.values()]
     return lines + payload_lines([*turn.payloads.values(), *said])
 
@@ -92,7 +93,7 @@ def _op(store: Store, session: Session, op: Op, now_us: int) -> list[Line]:
     if child is not None:
         lines += _child_lines(store, child, now_us)
     elif op.child_session_id:
-        lines.append(row("sub-agent", (f"{op.child_session_id} is not in the database", "dim")))
+        lines.append(row("sub-agent", (f"{sanitize.label(op.child_session_id)} is not in the database", "dim")))
     lines += [row("money", numbers.money(op.cost))] if op.cost else []
     lines += usage_lines(op.usage)
     lines += time_lines(op.start_ts, op.end_ts, now_us, now.name in ACTIVE)
@@ -100,7 +101,7 @@ def _op(store: Store, session: Session, op: Op, now_us: int) -> list[Line]:
         f"{word} {numbers.size(count)}" for word, count in (("in", op.bytes_in), ("out", op.bytes_out)) if count >= 0
     ]
     lines += [row("bytes", "   ".join(sizes))] if sizes else []
-    lines.append(row("part", (op.part_id, "dim")))
+    lines.append(row("part", (sanitize.label(op.part_id), "dim")))
     return lines + payload_lines(list(op.payloads.values()))
 
 
@@ -116,7 +117,7 @@ def _child_lines(store: Store, child: Session, now_us: int) -> list[Line]:
         counts.insert(0, numbers.plural(len(child.prompts), "prompt"))
     below = f"   with {numbers.plural(tree.sessions - 1, 'sub-agent')} of its own" if tree.sessions > 1 else ""
     lines = [
-        row("sub-agent", child.title or child.id),
+        row("sub-agent", child.name),
         row("", (who, "dim")),
         row("", (f"{look.glyph} {look.word}", look.role), f" {now.subject}" if now.subject else ""),
         row("", ", ".join(counts), *([(f" ({failed} failed)", "bad")] if failed else [])),

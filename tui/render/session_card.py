@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tui import sanitize
 from tui.model import rollup, state
 from tui.model.flags import flags
 from tui.model.nodes import Session
@@ -28,7 +29,7 @@ def session_card(store: Store, session: Session, now_us: int) -> list[Line]:
     active = now.name in ACTIVE
     agent_and_model = (session.agent, model_words(session.model, session.provider_alias))
     lines: list[Line] = [
-        [(session.title or session.id, "strong")],
+        [(session.name, "strong")],
         [(" · ".join(part for part in agent_and_model if part), "dim")],
         [],
         state_line(now, now_us),
@@ -49,7 +50,7 @@ def session_card(store: Store, session: Session, now_us: int) -> list[Line]:
         lines.append(row("holds", ("not read yet: open it to read it", "dim")))
     lines += [row("directory", session.cwd)] if session.cwd else []
     lines += [row("version", f"opencode {session.version}")] if session.version else []
-    lines.append(row("resume", f"opencode -s {session.id}", ("   Y copies", "dim")))
+    lines.append(row("resume", f"opencode -s {sanitize.label(session.id)}", ("   Y copies", "dim")))
     for log in sorted(session.logs.values(), key=lambda log: log.ts):
         role = {"ERR": "bad", "WRN": "warn"}.get(log.severity, "dim")
         lines.append(row("note", (f"{log.severity} ", role), log.message))

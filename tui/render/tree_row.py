@@ -211,7 +211,7 @@ def _session(store: Store, session: Session, row: Row, now_us: int) -> Cells:
     owner, now = _shown_state(store, session, row, now_us)
     look = mark(now.name)
     running = now.name in ACTIVE
-    words: list[Span] = [(session.title or session.slug or session.id, "strong" if row.depth == 0 else "text")]
+    words: list[Span] = [(session.name, "strong" if row.depth == 0 else "text")]
     note: list[Span] = [("  fork", "dim")] if session.kind == "fork" else []
     if running or now.name == "orphaned":
         note.append((f"  {state_words(now, owner)}", look.role))

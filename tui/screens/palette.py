@@ -73,7 +73,7 @@ class Palette(Provider):
         newest = titles.newest_first(main.store) if main is not None else []
         self._by_words = [(titles.title(command.words), command) for command in self._commands]
         self._by_other = [(titles.title(command.other), command) for command in self._commands]
-        self._sessions = [(titles.title(f"{_name(session)} {session.id}"), session) for session in newest]
+        self._sessions = [(titles.title(f"{session.name} {session.id}"), session) for session in newest]
 
     async def discover(self) -> Hits:
         """The commands, then the newest sessions."""
@@ -81,7 +81,7 @@ class Palette(Provider):
             if command.offered:
                 yield DiscoveryHit(self._line(command, ""), command.run, command.words)
         for _, session in self._sessions[:SESSIONS]:
-            yield DiscoveryHit(self._session(session, ""), partial(self._go, session), _name(session))
+            yield DiscoveryHit(self._session(session, ""), partial(self._go, session), session.name)
 
     async def search(self, query: str) -> Hits:
         """The commands and sessions that hold the words of the query; only where there are none, those that hold its
@@ -95,7 +95,7 @@ class Palette(Provider):
                 yield Hit(score, self._line(command, query), command.run, command.words)
         for score, session in sessions:
             if score > least:
-                yield Hit(score, self._session(session, query), partial(self._go, session), _name(session))
+                yield Hit(score, self._session(session, query), partial(self._go, session), session.name)
 
     def _find_commands(self, query: str) -> dict[Command, float]:
         found = {command: _EXACT_KEY for command in self._commands if query in command.keys.split()}
@@ -127,12 +127,12 @@ class Palette(Provider):
     def _session(self, session: Session, query: str) -> Content:
         main = self._main()
         if main is None:
-            return Content(_name(session))
+            return Content(session.name)
         now = main.now()
         look = mark(session_state(main.store, session, now).name)
         since = duration(max(0, now - subtree(main.store, session).last_ts))
         right = f"{fit(project(session.cwd), self._room // 4)}  {pad(since, 5, right=True)}"
-        name = pad(_name(session), self._room - width_of([(right, "dim")]) - 4)
+        name = pad(session.name, self._room - width_of([(right, "dim")]) - 4)
         return Content.assemble(
             (f"{look.glyph} ", "$text-muted"), self._marked(name, query), "  ", (right, "$text-muted")
         )
@@ -142,10 +142,6 @@ class Palette(Provider):
         for begin, end in titles.places(query, text) if query else ():
             content = content.stylize(self.match_style or "bold underline", begin, end)
         return content
-
-
-def _name(session: Session) -> str:
-    return session.title or session.slug or session.id
 
 
 def _uncover(main: MainScreen) -> None:

@@ -15,6 +15,7 @@ from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Input
 
+from tui import sanitize
 from tui.model.nodes import Key
 from tui.model.store import Store
 from tui.render import detail, numbers, payload, tabs
@@ -325,6 +326,7 @@ class Detail(Vertical):
         """Takes a text in, or why there is none; one that nobody looks at any more is dropped."""
         if text.slot not in self._asked:
             return
+        note = sanitize.label(note)
         self._asked.discard(text.slot)
         seen = text.slot in self._texts
         before = self._texts[text.slot][0] if seen else None
