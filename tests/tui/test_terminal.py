@@ -63,6 +63,11 @@ class Terminal:
             assert time.monotonic() < end, f"still shown: {pattern}\n{self.text}"
             assert self.read(), f"ended while it showed {pattern}\n{self.text}"
 
+    def resize(self, columns: int, rows: int) -> None:
+        """Another size, as a window manager gives it: the child is told by SIGWINCH."""
+        self.screen.resize(rows, columns)
+        self.child.setwinsize(rows, columns)
+
     def quit(self) -> int:
         """Presses q and waits for the end; the exit status."""
         self.child.send("q")
@@ -176,3 +181,24 @@ def test_a_database_that_is_not_there_is_waited_for(tmp_path: Path) -> None:
         assert terminal.quit() == 0
     finally:
         terminal.child.close(force=True)
+
+
+def test_filter_tabs_and_another_size_and_back_as_they_stand_on_the_screen(demo: Terminal) -> None:
+    demo.until("Make the retry test stable")
+    demo.until("1 waiting")
+    demo.child.send("/is:waiting\r")
+    demo.until(r"Sessions \d+ of \d+ is:waiting")
+    demo.child.send("\x1b")
+    demo.until_gone("is:waiting")
+    demo.resize(60, 16)
+    demo.until_gone("▏")
+    demo.until(r"enter open .*\? help")
+    demo.child.send("\t")
+    demo.until("esc back")
+    assert "1 Overview" in demo.text
+    demo.child.send("\x1b")
+    demo.until_gone("esc back")
+    demo.resize(120, 40)
+    demo.until("▏.*1 Overview|1 Overview.*Raw")
+    demo.until(r"f follow .*H health")
+    assert demo.quit() == 0
