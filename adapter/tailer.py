@@ -282,7 +282,7 @@ class Tailer:
                     finally:
                         sequences.explain(touched.writes)
                         touched.writes = {}
-                    if touched.stale or not (touched.feed and schema.has_whole_feed):
+                    if not (touched.feed and schema.has_whole_feed):
                         moved = await sequences.moved(snapshot, schema)
                         touched.lists |= moved
                         touched.lost |= moved if schema.has_whole_feed else set()

@@ -13,7 +13,7 @@ from adapter.errors import NotOpencode, PayloadGone
 from adapter.events import Event, OpStarted, SessionFinalized, SessionStarted, TurnStarted
 from adapter.source import OpencodeSource
 from tests.adapter import corpus
-from tests.adapter.follower import Follower
+from tests.adapter.follower import Follower, eventually
 from tests.adapter.writer_2x import Writer2x, call, step
 
 
@@ -137,13 +137,18 @@ async def test_an_import_keeps_the_ids_of_messages_and_still_changes_what_they_s
 
 
 async def test_rows_of_one_family_are_never_put_behind_those_of_the_other(upgraded: Writer2x) -> None:
-    """An import is read message by message; the session's row, read with them, says that they are all there is."""
+    """An import is read message by message; the session's row, read with them, says that they are all there is. Only
+    the last one of the old messages is recent enough to be looked at again."""
     session_id, updated = old_session(upgraded)
+    for table, key in (("message", "id"), ("part", "message_id")):
+        last = "(SELECT id FROM message ORDER BY time_created DESC LIMIT 1)"
+        upgraded.commit((f"UPDATE {table} SET time_updated = time_updated - 60000 WHERE {key} != {last}", ()))
     async with Follower(upgraded.path) as follower:
         await follower.loaded(session_id)
-        await follower.equals_cold_load()
+        tailer = follower.source._tailer
+        await eventually(lambda: not tailer._compare_pending)
         # Nothing but the rows themselves is looked at.
-        follower.source._tailer._compare_due = follower.source._tailer._reconcile_at = float("inf")
+        tailer._compare_due = tailer._reconcile_at = float("inf")
         imported(upgraded, updated)
         await follower.equals_cold_load()
 
