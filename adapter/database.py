@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from adapter.catalogue import all_sessions, count_rows
 from adapter.changes import BY_FEED, BY_SCAN, BY_SEQUENCE, current_marks
 from adapter.connection import Reader, side_file
 from adapter.cursor import Cursor, Marks
-from adapter.errors import AdapterError, DeadlineExceeded, encodable
+from adapter.errors import DeadlineExceeded, encodable
 from adapter.health import Health, Rate
 from adapter.journal import Journal, read_journal
 from adapter.pace import paced
@@ -39,6 +40,7 @@ class Database:
         self.gate: object = None
         """The token of the last look; a different one means that something was committed."""
         self._reader: Reader | None = None
+        self._opening = asyncio.Lock()
         self.target = ""
         """Names the file that was last open (cursor.target_of)."""
         self._rate = Rate(clock())
@@ -59,8 +61,11 @@ class Database:
 
     async def open(self) -> None:
         """Opens the file and learns its schema; nothing when it is open. Raises SourceUnavailable."""
-        if self._reader is not None:
-            return
+        async with self._opening:
+            if self._reader is None:
+                await self._open()
+
+    async def _open(self) -> None:
         reader = await Reader.open(self.path, self.health.retried)
         try:
             # Read before anything else: a commit from here on makes the next look differ.
@@ -72,7 +77,7 @@ class Database:
                 target = cursors.target_of(self.path)
                 # The same file keeps its numbers and marks: what happened while it was closed is read as changes.
                 await self.sequences.begin(snapshot, schema, anew=target != self.target)
-        except (AdapterError, OSError):
+        except BaseException:
             await reader.close()
             raise
         if target != self.target:
@@ -96,10 +101,11 @@ class Database:
 
     async def close(self) -> None:
         """Closes the connection; `open` starts anew."""
-        reader, self._reader = self._reader, None
-        if reader is not None:
-            self._take_figures(reader)
-            await reader.close()
+        async with self._opening:
+            reader, self._reader = self._reader, None
+            if reader is not None:
+                self._take_figures(reader)
+                await reader.close()
 
     def position(self, phase: Literal["scan", "tail"], told: int, marks: Marks) -> str:
         """A cursor behind everything up to `marks`, and behind the sessions that sum up to `told`."""

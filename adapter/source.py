@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -45,8 +46,11 @@ class OpencodeSource:
         self._database = Database(self.path, self.source, clock)
         self._tailer = Tailer(self._database, notify=watch)
         self._side: Reader | None = None
+        self._side_lock = asyncio.Lock()
+        self._closed = False
 
     async def __aenter__(self) -> Self:
+        self._closed = False
         return self
 
     async def __aexit__(
@@ -55,13 +59,20 @@ class OpencodeSource:
         await self.close()
 
     async def close(self) -> None:
-        """Closes every connection."""
+        """Closes every connection. What another task asks for from now on raises SourceUnavailable."""
+        self._closed = True
         await self._database.close()
-        await self._drop_side()
+        async with self._side_lock:
+            await self._drop_side(self._side)
 
     async def open(self) -> None:
         """Opens the database now. Raises SourceUnavailable with a line for the user when it cannot be read."""
-        await self._database.open()
+        if not self._closed:
+            await self._database.open()
+        # A connection that is left open keeps a thread, and the thread the process.
+        if self._closed:
+            await self._database.close()
+            raise SourceUnavailable(f"{self.path} has been closed")
 
     def request(self, session_id: str) -> None:
         """Asks `tail` for a whole session; its events come in order with all others, in a batch that names it in
@@ -161,13 +172,12 @@ class OpencodeSource:
         tries_left = 3
         while True:
             tries_left -= 1
-            if self._side is None:
-                self._side = await Reader.open(self.path, self._database.health.retried)
+            side = await self._side_reader()
             try:
-                return await resolve(self._side, uri, limit)
+                return await resolve(side, uri, limit)
             except (SourceChanged, SourceBusy):
                 self._database.health.retried()
-                await self._drop_side()
+                await self._drop_side(side)
                 if not tries_left:
                     raise
 
@@ -233,7 +243,16 @@ class OpencodeSource:
         now = int(self._database.clock() * 1e6)
         return LogEntry(source=self.source, ts=now, severity="WRN", message=f"starting over: {reason}", ref="cursor")
 
-    async def _drop_side(self) -> None:
-        side, self._side = self._side, None
-        if side is not None:
+    async def _side_reader(self) -> Reader:
+        """The connection for payloads: one, however many are asked for at once."""
+        async with self._side_lock:
+            if self._closed:
+                raise SourceUnavailable(f"{self.path} has been closed")
+            if self._side is None:
+                self._side = await Reader.open(self.path, self._database.health.retried)
+            return self._side
+
+    async def _drop_side(self, side: Reader | None) -> None:
+        if side is not None and side is self._side:
+            self._side = None
             await side.close()

@@ -120,7 +120,11 @@ def test_follow_prints_what_comes_and_ends_quietly_on_ctrl_c(tmp_path: Path) -> 
     player = Player(tmp_path)
     player.prepare()
     process = subprocess.Popen(
-        command("events", "--db", player.path, "--follow"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command("events", "--db", player.path, "--follow"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # A suite that runs in the background of a shell ignores ctrl+c, and so would what it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout is not None
     try:
