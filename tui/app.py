@@ -17,7 +17,7 @@ from tui import bindings, terminal_signals, themes
 from tui.feed import Feed
 from tui.keymap import NONE, Keymap
 from tui.model.budget import Budget
-from tui.model.nodes import ChangeSet
+from tui.model.nodes import ChangeSet, Key
 from tui.model.notices import Notices
 from tui.model.store import Store
 from tui.model.window import Limits, no_limits
@@ -94,6 +94,7 @@ class ViewerApp(App[None]):
     async def on_mount(self) -> None:
         # What arrives before the screen stands would find nobody to tell.
         await self.push_screen(self.main)
+        self.watch(self.main.sessions, "cursor", self._looked_at, init=False)
         self._tell(terminal_signals.SAVE_TITLE + terminal_signals.set_title(self.TITLE))
         self._welcome()
         if self.notices is not None:
@@ -196,8 +197,9 @@ class ViewerApp(App[None]):
 
     # --- the screen asks -------------------------------------------------------------------------------------
 
-    def on_session_tree_node_selected(self, message: SessionTree.NodeSelected) -> None:
-        self.budget.looked_at(message.key, self.now_us())
+    def _looked_at(self, key: Key | None) -> None:
+        if key is not None:
+            self.budget.looked_at(key, self.now_us())
 
     def on_session_tree_load_wanted(self, message: SessionTree.LoadWanted) -> None:
         self.feed.load(message.source, message.session_id)

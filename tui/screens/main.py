@@ -31,6 +31,7 @@ from tui.render.tabs import NAMES
 from tui.render.tree_row import heading
 from tui.screens.doors import DoorScreen
 from tui.settings import DEFAULTS, Settings
+from tui.widgets.compositor import SparseCompositor
 from tui.widgets.detail import Detail
 from tui.widgets.filter_bar import FilterBar
 from tui.widgets.fixed_lines import FixedLines
@@ -93,6 +94,7 @@ class MainScreen(DoorScreen):
         keymap: Keymap = NONE,
     ) -> None:
         super().__init__()
+        self._compositor = SparseCompositor()
         self.settings = settings
         self.keymap = keymap
         self.store = store
@@ -144,6 +146,7 @@ class MainScreen(DoorScreen):
         self.bar.display = False
         self._ticking = self.set_interval(1, self.tick, pause=True)
         self._arrange(self.app.size.width)
+        self.watch(self.sessions, "cursor", self._turn_to, init=False)
         self.sessions.focus()
         self.sessions.arrange(self.settings.arrangement)
         self.filter(sanitize.line(self.settings.filter, FILTER_LIMIT))
@@ -156,8 +159,10 @@ class MainScreen(DoorScreen):
         self.tally.update(changes, now)
         if self.finder.update(changes, now):
             self.sessions.keep(self.finder.trees)
+        before = self.detail.key
         drawn = self.sessions.apply(changes)
-        drawn = self.detail.node_changed(changes.dirty | self.rows.headings.changed) or drawn
+        if self.detail.key == before:
+            drawn = self.detail.node_changed(changes.dirty | self.rows.headings.changed) or drawn
         self._show_status()
         return drawn
 
@@ -295,10 +300,11 @@ class MainScreen(DoorScreen):
             shown = keys.SEARCH
         self.query_one("#keys", KeyBar).update(shown)
 
-    def on_session_tree_node_selected(self, message: SessionTree.NodeSelected) -> None:
-        self._remark = ""
-        self.detail.show(message.key)
-        self._show_where()
+    def _turn_to(self, key: Key | None) -> None:
+        if key is not None:
+            self._remark = ""
+            self.detail.show(key)
+            self._show_where()
 
     def on_jumping_tree_remark(self, message: JumpingTree.Remark) -> None:
         self._remark = message.text

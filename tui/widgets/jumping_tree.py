@@ -89,7 +89,7 @@ class JumpingTree(SessionTree):
         self._awaited = None
         super()._moved_by_hand()
 
-    def on_session_tree_node_selected(self) -> None:
+    def watch_cursor(self) -> None:
         if self._rest is not None:
             self._rest.stop()
         self._rested = False
@@ -112,7 +112,7 @@ class JumpingTree(SessionTree):
         anchor, anchor_at = self._anchor(top)
         missing = reveal(self.rows, key)
         self._place(anchor, anchor_at, top)
-        self.refresh()
+        self._redraw()
         shown: Key | None = key
         while shown is not None and self.rows.index_of(shown) is None:
             shown = parent_key(self.store, shown)

@@ -7,9 +7,8 @@ from typing import ClassVar
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.geometry import Region, Size
+from textual.geometry import Region
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from tui.render.document import Painted, Text
@@ -17,6 +16,7 @@ from tui.render.glyphs import GLYPHS
 from tui.render.lines import Line, segments, width_of
 from tui.render.terminal import Styles
 from tui.widgets.roles import ROLE_CLASSES, role_styles
+from tui.widgets.virtual_lines import VirtualLines
 
 MARGIN = 2
 """Cells to the left of a text with folds: the sign of a fold, or the caret."""
@@ -24,7 +24,7 @@ SIDE_STEP = 8
 """Cells that one key press moves a text sideways."""
 
 
-class LineView(ScrollView, can_focus=True, inherit_bindings=False):
+class LineView(VirtualLines, can_focus=True, inherit_bindings=False):
     """Shows a sequence of lines; long lines are reached sideways.
 
     | keys | what they do |
@@ -66,22 +66,21 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
         at_end = len(self.lines) > 0 and self.scroll_offset.y >= self.max_scroll_y and (tail or self.max_scroll_y > 0)
         at_end = at_end or (tail and not keep)
         old, self.lines = self.lines, lines
-        if keep and len(old) == len(lines) and not at_end:
-            # The overview of something that runs is shown anew each second, and one line of it differs.
-            top = self.scroll_offset.y
-            for y in range(min(self.size.height, len(lines) - top)):
-                if old[top + y] != lines[top + y]:
-                    self.refresh_line(top + y)
-            return
-        self.virtual_size = Size(0, len(lines))
+        self.set_length(len(lines))
+        aside = self.offset_x > 0
         if not keep:
             self.offset_x = self.caret = 0
         if at_end:
-            # A text that has only just outgrown the view is not scrollable yet in Textual's eyes.
             self.scroll_to(y=self.max_scroll_y, animate=False, force=True)
         elif not keep:
             self.scroll_to(y=0, animate=False)
-        self.refresh()
+        if (old.foldable or lines.foldable) and not (keep and len(old) == len(lines)):
+            self.refresh()  # A fold that was toggled shows in the old lines too.
+        elif aside and not keep:
+            self.refresh()
+        else:
+            # The overview of something that runs is shown anew each second, and one line of it differs.
+            self.refresh_where(lambda _, y: list(old[y : y + 1]) != list(lines[y : y + 1]))
 
     def render_lines(self, crop: Region) -> list[Strip]:
         self._styles = Styles(role_styles(self))

@@ -66,7 +66,9 @@ class SearchView(LineView):
     def show(self, lines: Text, keep: bool = False, tail: bool = False) -> None:
         super().show(lines, keep, tail)
         if self._pattern is not None:
-            self.at = self.at if keep else None
+            if not keep:
+                self.at = None
+                self.refresh()
             self._begin(None)
 
     def _index(self) -> int | None:

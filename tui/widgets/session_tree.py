@@ -13,9 +13,9 @@ from typing import ClassVar
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.geometry import Region, Size
+from textual.geometry import Region
 from textual.message import Message
-from textual.scroll_view import ScrollView
+from textual.reactive import var
 from textual.strip import Strip
 
 from tui.model.arrange import Arrangement
@@ -27,13 +27,20 @@ from tui.model.store import Store
 from tui.render.project import project_cells
 from tui.render.tree_row import Cells, cells_of, fold_span, laid_out
 from tui.widgets.roles import ROLE_CLASSES, RoleStyles, role_styles
+from tui.widgets.virtual_lines import VirtualLines
+
+_Drawn = tuple[Row, Cells, bool]
+"""All that a line shows: of a row, and whether the cursor is on it."""
 
 
-class SessionTree(ScrollView, can_focus=True, inherit_bindings=False):
+class SessionTree(VirtualLines, can_focus=True, inherit_bindings=False):
     """Sessions, prompts, steps and calls with a cursor that stays on its node whatever arrives.
 
-    `now` gives the time in µs. `enter_opens` makes enter go to the detail instead of folding.
+    `now` gives the time in µs. `enter_opens` makes enter go to the detail instead of folding. Who watches `cursor` is
+    told within the key that moves it: as a message it came a frame later, and each key was painted twice.
     """
+
+    cursor: var[Key | None] = var(None, init=False)
 
     COMPONENT_CLASSES = ROLE_CLASSES | {"tree--cursor"}
 
@@ -49,12 +56,6 @@ class SessionTree(ScrollView, can_focus=True, inherit_bindings=False):
         Binding("space", "fold", "open or close", id="tree.fold", show=False),
         Binding("enter", "enter", "open or close; detail of a leaf; into a sub-agent", id="tree.enter", show=False),
     ]
-
-    @dataclass
-    class NodeSelected(Message):
-        """The cursor is on another node now."""
-
-        key: Key
 
     @dataclass
     class LoadWanted(Message):
@@ -82,7 +83,6 @@ class SessionTree(ScrollView, can_focus=True, inherit_bindings=False):
         self.rows = rows
         self.now = now
         self.enter_opens = False
-        self.cursor: Key | None = None
         self.following = False
         self.paused = False
         self.new_above = 0
@@ -90,13 +90,15 @@ class SessionTree(ScrollView, can_focus=True, inherit_bindings=False):
         self._cursor_at = 0
         self._untouched = True
         self._ticking: set[Key] = set()
+        self._drawn: dict[int, _Drawn] = {}
+        self._placing = False
         self._styles: dict[str, Style] = {}
         self._cursor_styles: dict[str, Style] = {}
 
     # --- what arrives ----------------------------------------------------------------------------------------
 
     def apply(self, changes: ChangeSet) -> bool:
-        """Takes a change of the model in; returns whether any row in sight has to be drawn again."""
+        """Takes a change of the model in; returns whether any line in sight has to be drawn again."""
         top = self.scroll_offset.y
         anchor, anchor_at = self._anchor(top)
         before = len(self.rows)
@@ -113,8 +115,7 @@ class SessionTree(ScrollView, can_focus=True, inherit_bindings=False):
             self._count_unseen(before, anchor, anchor_at)
         if self.following:
             self.go_to_newest()
-        self.refresh()
-        return True
+        return self._redraw()
 
     def keep(self, trees: Container[SessionKey] | None, home: Key | None = None) -> None:
         """Shows only these trees, all of them for None. The cursor goes `home` when that is in sight, else it stays
@@ -128,7 +129,7 @@ class SessionTree(ScrollView, can_focus=True, inherit_bindings=False):
             self._forget_unseen()
         if home is not None:
             self.select(home)
-        self.refresh()
+        self._redraw()
 
     def arrange(self, arrangement: Arrangement) -> None:
         """Puts the trees into another order; the cursor stays on its node, in its line where that can be."""
@@ -136,7 +137,7 @@ class SessionTree(ScrollView, can_focus=True, inherit_bindings=False):
         anchor, anchor_at = self._anchor(top)
         self.rows.arrange(arrangement)
         self._place(anchor, anchor_at, top)
-        self.refresh()
+        self._redraw()
         self.post_message(self.StatusChanged())
 
     def tick(self) -> bool:
@@ -144,21 +145,20 @@ class SessionTree(ScrollView, can_focus=True, inherit_bindings=False):
         self.apply(ChangeSet(roots=set(), dirty=set()))
         running = {key for key in self._ticking if (at := self.rows.index_of(key)) is not None and self._in_sight(at)}
         self._ticking.clear()
-        return self._redraw(running)
+        self._redraw(running)
+        return bool(running)
 
-    def _redraw(self, keys: set[Key]) -> bool:
-        """Draws the rows in sight that are among `keys`, each alone unless they are most of the view."""
-        if not keys:
-            return False
-        top = self.scroll_offset.y
-        bottom = min(len(self.rows), top + self.size.height)
-        hit = [y for y in range(top, bottom) if self.rows.row(y).key in keys]
-        if len(hit) > self.size.height // 2:
-            self.refresh()
-        else:
-            for y in hit:
-                self.refresh_line(y)
-        return bool(hit)
+    def _redraw(self, keys: set[Key] | None = None) -> bool:
+        """Draws the lines in sight that are to look different from what they were drawn as, of all rows or of those
+        among `keys`; returns whether there are any. To compare costs a fifth of drawing them (0.45 against 2.3 ms)."""
+
+        def differs(y: int, index: int) -> bool:
+            if index >= len(self.rows):
+                return y in self._drawn
+            row = self.rows.row(index)
+            return (keys is None or row.key in keys) and self._line(index, row) != self._drawn.get(y)
+
+        return (keys is None or bool(keys)) and self.refresh_where(differs)
 
     def _anchor(self, top: int) -> tuple[Key | None, int]:
         """The row that must not move on the screen: the cursor's where it is in sight, else the topmost one."""
@@ -169,8 +169,10 @@ class SessionTree(ScrollView, can_focus=True, inherit_bindings=False):
         return None, 0
 
     def _place(self, anchor: Key | None, anchor_at: int, top: int) -> None:
-        """After the rows have changed: cursor and scroll position go where their nodes are now."""
-        self.virtual_size = Size(0, len(self.rows))
+        """After the rows have changed: cursor and scroll position go where their nodes are now. What differs then is
+        still to be drawn."""
+        self._placing = True
+        self.set_length(len(self.rows))
         found = self.rows.index_of(self.cursor) if self.cursor is not None else None
         if found is not None:
             self._cursor_at = found
@@ -182,6 +184,7 @@ class SessionTree(ScrollView, can_focus=True, inherit_bindings=False):
         if at is not None and at != anchor_at and (top > 0 or anchor == self.cursor):
             # With the cursor on the first row of an unscrolled tree nothing is above that could push it away.
             self.scroll_to(y=max(0, top + at - anchor_at), animate=False)
+        self._placing = False
 
     def _count_unseen(self, before: int, anchor: Key | None, anchor_at: int) -> None:
         grown = len(self.rows) - before
@@ -211,14 +214,17 @@ class SessionTree(ScrollView, can_focus=True, inherit_bindings=False):
         width = self.size.width
         index = self.scroll_offset.y + y
         if index >= len(self.rows):
+            self._drawn.pop(y, None)
             return Strip.blank(width, self._styles["text"])
-        row = self.rows.row(index)
+        row, cells, cursor = self._drawn[y] = self._line(index, self.rows.row(index))
+        return Strip(laid_out(cells, row, width, self._cursor_styles if cursor else self._styles), width)
+
+    def _line(self, index: int, row: Row) -> _Drawn:
         cells = self._cells(row)
         if cells.running and row.key not in self._ticking:
             self._ticking.add(row.key)
             self.post_message(self.RunningInSight())
-        styles = self._cursor_styles if index == self._cursor_at else self._styles
-        return Strip(laid_out(cells, row, width, styles), width)
+        return row, cells, index == self._cursor_at
 
     def _cells(self, row: Row) -> Cells:
         if row.key.kind == "project":
@@ -277,11 +283,8 @@ class SessionTree(ScrollView, can_focus=True, inherit_bindings=False):
             self.scroll_to(y=index - height + 1, animate=False)
 
     def _set_cursor(self, index: int) -> None:
-        key = self.rows.row(index).key
         self._cursor_at = index
-        if key != self.cursor:
-            self.cursor = key
-            self.post_message(self.NodeSelected(key))
+        self.cursor = self.rows.row(index).key
 
     def _moved_by_hand(self) -> None:
         """The user took over: follow mode pauses, and what is in sight now has been seen."""
@@ -303,7 +306,11 @@ class SessionTree(ScrollView, can_focus=True, inherit_bindings=False):
         self.post_message(self.StatusChanged())
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        super().watch_scroll_y(old_value, new_value)
+        if not self._placing:
+            super().watch_scroll_y(old_value, new_value)
+        elif self.show_vertical_scrollbar:
+            # What is in sight moves along with the rows, so most lines stay as they are.
+            self.vertical_scrollbar.position = new_value
         self._forget_unseen()
 
     def action_move(self, count: int) -> None:
@@ -367,7 +374,7 @@ class SessionTree(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _laid_out_again(self, key: Key, top: int) -> None:
         self._place(key, self.rows.index_of(key) or 0, top)
-        self.refresh()
+        self._redraw()
 
     # --- the mouse -------------------------------------------------------------------------------------------
 

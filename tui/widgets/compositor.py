@@ -1,0 +1,41 @@
+"""What of the screen is asked for when a part of it is drawn anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from textual._compositor import ChopsUpdate, Compositor
+from textual.geometry import Region
+from textual.strip import Strip
+
+
+class SparseCompositor(Compositor):
+    """Asks a widget for the lines from the first to the last that changed, and widgets without any for none.
+
+    Textual's own asks every widget within the rectangle around all changes for all of its lines, which runs those
+    that are cached through the colour filters too: a row of the tree and the line below it are most of the screen.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._changed: list[Region] | None = None
+
+    def render_partial_update(self) -> ChopsUpdate | None:
+        self._changed = list(self._dirty_regions)
+        try:
+            return super().render_partial_update()
+        finally:
+            self._changed = None
+
+    def _get_renders(self, crop: Region | None = None) -> Iterable[tuple[Region, Region, list[Strip]]]:
+        if self._changed is None:
+            yield from super()._get_renders(crop)
+            return
+        for widget, (region, clip) in self.visible_widgets.items():
+            seen = region.intersection(clip)
+            parts = [seen.intersection(part) for part in self._changed if seen.overlaps(part)]
+            if parts:
+                top, bottom = min(part.y for part in parts), max(part.bottom for part in parts)
+                # As wide as the widget, because the cuts between widgets are where its strips are divided.
+                band = Region(seen.x, top, seen.width, bottom - top)
+                yield region, band, widget.render_lines(band.translate((-region.x, -region.y)))
