@@ -10,12 +10,15 @@ import pytest
 
 from adapter.events import NO_USAGE
 from tests.tui import story
+from tests.tui.conftest import Recording
 from tests.tui.stage import feed, screen_text
 from tests.tui.story import NOW, Step, prompt, session
-from tests.tui.test_painting import HOSTILE, OURS, Recording
+from tests.tui.test_hostile_text import judge
 from tui.app import ViewerApp
 from tui.model.arrange import Arrangement
 from tui.settings import LOOKS, Memory
+
+HOSTILE = "[/foo] [red]x[/] \x1b[2J\x1b]52;c;ZXZpbA==\x07 \x9b31m \u202etxet\u202c \x07\x7f end"
 
 
 @pytest.fixture
@@ -24,12 +27,10 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def sent(terminal: type[Recording], monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What is written to a terminal that is no dummy in Textual's eyes."""
-    monkeypatch.setattr("textual.drivers.headless_driver.HeadlessDriver", Recording)
-    monkeypatch.setattr(Recording, "written", [])
     monkeypatch.delenv("TMUX", raising=False)
-    return Recording.written
+    return terminal.written
 
 
 def app(memory: Memory | None = None, **wanted: Any) -> ViewerApp:
@@ -78,9 +79,7 @@ async def test_a_filter_from_a_file_reaches_the_screen_harmlessly(sent: list[str
         feed(viewer, story.everything())
         await pilot.press("slash")
         await pilot.pause()
-        rest = OURS.sub("", "".join(sent))
-        assert "[/foo]" in rest
-        assert re.findall(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", rest) == []
+        assert "[/foo] [red]x[/]" in judge("".join(sent))
 
 
 async def test_the_demo_starts_without_the_users_filter(path: Path) -> None:
