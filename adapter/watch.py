@@ -42,6 +42,7 @@ class Watch:
         self._clock = clock
         self._woken = asyncio.Event()
         self._stop = asyncio.Event()
+        self._closed = False
         self._task: asyncio.Task[None] | None = None
         self._active_at = clock()
         self._pauses: Iterator[float] = iter(())
@@ -55,6 +56,7 @@ class Watch:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._closed = True
         self._stop.set()
         if self._task is not None:
             self._task.cancel()
@@ -106,7 +108,8 @@ class Watch:
         # Commands that look once need none of it: 30 modules, and a watch is set up in a third of a second.
         from watchfiles import awatch
 
-        while True:
+        # A cancellation can get lost in awatch when it comes while that ends by itself.
+        while not self._closed:
             self._stop.clear()
             fast = self._fast()
             debounce, step = FAST if fast else SLOW

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -83,3 +83,23 @@ async def test_without_notifications_the_file_is_looked_at_often(
     monkeypatch.setattr(asyncio, "timeout", lambda delay: (asked.append(delay), real(0))[1])
     assert await Watch(tmp_path / "opencode.db", notify=False).wait(10) is False
     assert asked == [POLL_S]
+
+
+async def test_a_watch_ends_though_its_cancellation_got_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, lost = asyncio.Event(), asyncio.Event()
+
+    async def deaf(*_places: Path, **_options: object) -> AsyncIterator[set[object]]:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            if lost.is_set():
+                raise
+            lost.set()
+            return
+        yield set()
+
+    monkeypatch.setattr("watchfiles.awatch", deaf)
+    async with asyncio.timeout(5), Watch(tmp_path / "opencode.db"):
+        await begun.wait()
+    assert lost.is_set()
