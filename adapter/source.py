@@ -108,7 +108,7 @@ class OpencodeSource:
         Raises SourceUnavailable unless `follow` waits for it.
         """
         await self.open()
-        if news := self._tailer.news_of_schema():
+        if news := self._tailer.comparison.news_of_schema():
             yield Batch(news)
         position: Cursor | None = None
         if cursor:

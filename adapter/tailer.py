@@ -8,7 +8,6 @@ error in between.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -16,38 +15,27 @@ import msgspec
 from adapter.catalogue import all_sessions, how_it_ended
 from adapter.changes import (
     BY_FEED,
-    BY_SCAN,
     BY_SEQUENCE,
     FEED_PAGE,
     OVERLAP_MS,
     Touched,
     compare_lists,
     detect,
-    feed_was_cut,
-    newest_session,
 )
+from adapter.comparison import LIVE_S, Comparison, read_again
 from adapter.cursor import Marks
-from adapter.database import NO_SCHEMA, Database
+from adapter.database import Database
 from adapter.errors import DeadlineExceeded, SourceBusy, SourceChanged, SourceEmpty, SourceMissing, SourceUnavailable
-from adapter.events import Event, LogEntry, Severity, SourceError, SourceProgress
+from adapter.events import Event, SourceError, SourceProgress
 from adapter.health import Lags
-from adapter.journal import Journal, read_journal
 from adapter.ledger import Ledger
-from adapter.reading import read_messages, read_sessions
-from adapter.tracked import TrackedSession
+from adapter.reading import read_sessions
 from adapter.watch import TICK_S, Watch
 
-LIVE_S = 600.0
-"""A session touched within this time is loaded at once, and compared row by row where no feed tells of changes."""
 NEWEST_LOADED = 3
 """So many of the newest sessions are loaded in any case, so that a start shows something to read."""
-RECONCILE_S = 60.0
 CHECK_PAGE = 100
 """Sessions whose last message is looked at in one transaction (about 15 µs each)."""
-SOONEST_S, LATEST_S = 0.2, 10.0
-"""Bounds of the pause between two comparisons: one that was held up by a busy machine must not put off the next."""
-COMPARE_SHARE = 20
-"""All session rows are compared again after this many times the last comparison's duration: at most 5 % of a core."""
 COUNT_SHARE = 100
 RETRY_S = 1.0
 NEVER = float("inf")
@@ -75,6 +63,7 @@ class Tailer:
     def __init__(self, database: Database, *, notify: bool = True) -> None:
         self.database = database
         self.ledger = Ledger(database)
+        self.comparison = Comparison(database, self.ledger)
         self._clock = database.clock
         self._notify = notify
         self._watch: Watch | None = None
@@ -84,15 +73,7 @@ class Tailer:
         self._unwanted: list[str] = []
         self._lags = Lags()
         self._feed_page = FEED_PAGE
-        self._compare_pending = False
-        self._compare_due = 0.0
-        self._reconcile_at = 0.0
-        self._reconcile_pending = False
         self._count_due = 0.0
-        self._known_schema = NO_SCHEMA
-        self._known_journal: Journal | None = None
-        self._migrated: set[str] = set()
-        """Sessions that were told before a migration and have not been read since."""
 
     def request(self, session_id: str) -> None:
         """Asks for a whole session; it comes as a batch of `follow`."""
@@ -122,7 +103,8 @@ class Tailer:
                 try:
                     await database.open()
                     trouble = ""
-                    self._count_due, self._reconcile_at = 0.0, self._clock() + RECONCILE_S
+                    self._count_due = 0.0
+                    self.comparison.opened()
                     if resume is not None:
                         database.marks, resume = resume, None
                         database.gate = None
@@ -175,7 +157,7 @@ class Tailer:
                 batch = await self._poll()
             elif self._unchecked:
                 batch = await self._check()
-            elif once and not self._compare_pending:
+            elif once and not self.comparison.expected:
                 return
             elif once:
                 batch = await self._compare()
@@ -194,22 +176,14 @@ class Tailer:
 
     def _patience(self) -> float:
         """How long nothing needs to be done by itself, seconds."""
-        due = [TICK_S]
-        if self._compare_pending:
-            due.append(self._compare_due - self._clock())
-        if self._reconcile_pending:
-            due.append(self._reconcile_at - self._clock())
+        due = [TICK_S, *self.comparison.patience]
         if self._count_due < NEVER:
             due.append(self._count_due - self._clock())
         return max(0.01, min(due))
 
     async def _quiet_work(self) -> Batch | None:
         """What was put off while commits came in: comparing lists, counting rows."""
-        now = self._clock()
-        # The last commit of all may be the one that no feed tells of, so a reconcile follows without another one.
-        if (self._compare_pending and now >= self._compare_due) or (
-            self._reconcile_pending and now >= self._reconcile_at
-        ):
+        if self.comparison.is_due:
             return await self._compare()
         if self._clock() >= self._count_due:
             await self.database.count()
@@ -306,9 +280,9 @@ class Tailer:
             self._add_live(touched)
         if touched.stale:
             touched.stale = False
-            self._compare_due = self._reconcile_at = 0.0
+            self.comparison.hurry()
             self.ledger.warn("positions used again")
-        self._compare_pending = self._reconcile_pending = True
+        self.comparison.expect()
         return await self._read(touched)
 
     async def _read_lists(self, touched: Touched) -> None:
@@ -345,7 +319,7 @@ class Tailer:
                 raw = await self.database.read_whole(session_id)
                 await self.ledger.whole(session_id, raw, message_ids)
             else:
-                await self._read_some(session, message_ids)
+                await read_again(self.database, self.ledger, session, message_ids)
             del touched.sessions[session_id]
             if session_id in self.ledger.tracked:
                 newest_ms = max(newest_ms, self.ledger.tracked[session_id].changed_ms)
@@ -353,70 +327,9 @@ class Tailer:
         touched.feed = touched.inserts = 0
         return self._batch(rows, newest_ms) if self.ledger.news or self.ledger.loaded else None
 
-    async def _read_some(self, session: TrackedSession, message_ids: set[str]) -> None:
-        async with self.database.reader.snapshot() as snapshot:
-            raw = await read_messages(snapshot, self.database.schema, session.id, message_ids)
-        if not self.ledger.some(session, raw, message_ids):
-            await self.ledger.whole(session.id, await self.database.read_whole(session.id))
-
     async def _compare(self, whole: bool = False) -> Batch | None:
-        """Compares all session rows, and with them the lists of what is live, against what was emitted: finds imports,
-        titles, deletions, and whatever else no feed told. `whole` reads the lists of every session remembered."""
-        started, began = time.monotonic(), self._clock()
-        database, marks = self.database, self.database.marks
-        async with database.reader.snapshot() as snapshot:
-            rows = await all_sessions(snapshot, database.schema)
-            # A migration that only moves data leaves the tables as they are, but never the journal.
-            database.note_journal(await read_journal(snapshot, database.schema))
-            newest, cut = 0, False
-            if database.schema.has_whole_feed:
-                newest = await newest_session(snapshot)
-                cut = await feed_was_cut(snapshot, database.schema, marks, database.sequences)
-        if cut:
-            # The mark is a row that is there, and proves nothing all the same.
-            self._todo.stale, database.gate = True, None
-        self.ledger.news += self.news_of_schema()
-        await self.ledger.rows(rows)
-        marks.session_rowid = newest
-        reconcile = whole or began >= self._reconcile_at
-        oldest = (self._clock() - LIVE_S) * 1000
-        shelves = {str(row[0]): row[-1] for row in rows} if database.schema.family == "v1+v2" else {}
-        for session in list(self.ledger.tracked.values()):
-            if session.id in self._migrated or session.shelf != shelves.get(session.id, session.shelf):
-                # A migration rewrites rows without moving their times. Or the session was prompted in the other family:
-                # its messages are those now, also where ids are the same.
-                await self.ledger.whole(session.id, await database.read_whole(session.id))
-                self._migrated.discard(session.id)
-            elif reconcile or (database.health.strategy == BY_SCAN and session.changed_ms >= oldest):
-                async with database.reader.snapshot() as snapshot:
-                    changed = await compare_lists(snapshot, database.schema, session)
-                if changed:
-                    await self._read_some(session, changed)
-        if reconcile:
-            # From its beginning: what is written while it lasts may lie behind it.
-            self._reconcile_at = began + RECONCILE_S
-            self._reconcile_pending = False
-            database.health.reconciled = self._clock()
-        self._compare_pending = False
-        pause = COMPARE_SHARE * (time.monotonic() - started)
-        self._compare_due = self._clock() + min(max(SOONEST_S, pause), LATEST_S)
-        return self._batch(len(rows)) if self.ledger.news else None
-
-    def news_of_schema(self) -> list[Event]:
-        """What has not been told yet: a remark per missing column, and one when a migration ran under us."""
-        schema, journal = self.database.schema, self.database.journal
-        known = set(self._known_schema.missing)
-        events: list[Event] = [
-            self._log("INF", f"{column} is not in this database: shown empty", column)
-            for column in schema.missing
-            if column not in known
-        ]
-        if self._known_journal is not None and journal.hash != self._known_journal.hash:
-            events.append(self._log("WRN", f"migrated: the newest migration is now {journal.latest}", journal.hash))
-            self.ledger.warn("migrated while watched")
-            self._migrated |= self.ledger.tracked.keys()
-        self._known_schema, self._known_journal = schema, journal
-        return events
+        rows = await self.comparison.run(self._todo, whole)
+        return self._batch(rows) if self.ledger.news else None
 
     # -- what leaves
 
@@ -436,7 +349,3 @@ class Tailer:
             cursor = self.database.position("tail", self.ledger.told, self.database.marks)
             events.append(SourceProgress(source=self.database.source, ts=int(now * 1e6), cursor=cursor, rows=rows))
         return Batch(events, rows, loaded, newest_ms / 1000, now)
-
-    def _log(self, severity: Severity, words: str, ref: str) -> LogEntry:
-        now = int(self._clock() * 1e6)
-        return LogEntry(source=self.database.source, ts=now, severity=severity, message=words, ref=ref)

@@ -66,7 +66,7 @@ async def quiet(opencode: OpencodeWriter) -> AsyncIterator[Follower]:
         await follower.loaded(*opencode.sessions)
         await follower.equals_cold_load()
         tailer = follower.source._tailer
-        await eventually(lambda: not tailer._compare_pending and tailer._count_due == float("inf"))
+        await eventually(lambda: not tailer.comparison.expected and tailer._count_due == float("inf"))
         yield follower
 
 
@@ -115,7 +115,7 @@ async def test_what_one_changed_part_costs(
         mapped = Counter[str]()
         monkeypatch.setattr(tracked, "map_message", noted(mapped, tracked.map_message))
         # The comparison of all session rows that follows is another matter.
-        follower.source._tailer._compare_due = float("inf")
+        follower.source._tailer.comparison.due = float("inf")
         statements.clear()
         told = len(follower.batches)
         opencode.part(opencode.parts[part], tool("completed", output="done"), part)

@@ -272,7 +272,7 @@ async def test_a_feed_that_was_emptied_and_filled_again_proves_nothing(
     assert follower.source.health().warnings == {"positions used again": 1}
 
 
-@pytest.mark.parametrize(("failing", "call"), [("tailer.read_messages", 1), ("changes._inserts", 0)])
+@pytest.mark.parametrize(("failing", "call"), [("comparison.read_messages", 1), ("changes._inserts", 0)])
 @pytest.mark.parametrize(
     "error",
     [DeadlineExceeded("too long"), SourceBusy("locked"), SourceChanged("replaced")],
@@ -389,11 +389,11 @@ async def test_a_rewrite_cut_out_of_the_feed_is_seen_by_the_number_of_its_sessio
     await follower.loaded(doomed)
     await follower.equals_cold_load()
     tailer = follower.source._tailer
-    await eventually(lambda: not tailer._compare_pending)
-    tailer._compare_due = float("inf")
+    await eventually(lambda: not tailer.comparison.expected)
+    tailer.comparison.due = float("inf")
     opencode.change_session(session, title="Told")
     await follower.until(lambda: follower.session(session).title == "Told")  # type: ignore[union-attr]
-    tailer._compare_pending = False
+    tailer.comparison.expected = False
     mark = opencode.run("SELECT max(rowid) FROM event")[0][0]
     cut = opencode.part_statements(opencode.parts[old], {"type": "text", "text": "Lost."}, old)
     cut.append(("DELETE FROM event WHERE rowid > ?", (mark,)))
@@ -404,8 +404,8 @@ async def test_a_rewrite_cut_out_of_the_feed_is_seen_by_the_number_of_its_sessio
     if then == "another session goes":
         opencode.remove_session(doomed)
     else:
-        await eventually(lambda: tailer._compare_pending)
-    tailer._compare_due = 0.0
+        await eventually(lambda: tailer.comparison.expected)
+    tailer.comparison.due = 0.0
     await follower.equals_cold_load()
 
 
@@ -422,7 +422,7 @@ async def test_a_feed_that_tells_all_is_not_suspected(opencode: OpencodeWriter, 
     await follower.equals_cold_load()
     opencode.commit(("UPDATE project SET worktree = '/elsewhere'", ()))
     tailer = follower.source._tailer
-    await eventually(lambda: not tailer._compare_pending)
+    await eventually(lambda: not tailer.comparison.expected)
     assert follower.source.health().warnings == {}
     assert follower.source.health().strategy == "event feed"
 
@@ -451,8 +451,8 @@ async def test_what_is_written_while_everything_is_compared_is_compared_a_minute
     async with Follower(opencode.path, clock=lambda: time.time() + skew) as follower:
         await follower.loaded(session)
         tailer = follower.source._tailer
-        await eventually(lambda: not tailer._compare_pending)
-        monkeypatch.setattr("adapter.tailer.compare_lists", slow)
+        await eventually(lambda: not tailer.comparison.expected)
+        monkeypatch.setattr("adapter.comparison.compare_lists", slow)
         skew += 61.0
         opencode.change_session(session, title="Activity")
         await compared.wait()
@@ -505,12 +505,12 @@ async def test_a_rewrite_that_no_feed_tells_is_found_though_nothing_follows_it(o
     async with Follower(opencode.path, clock=lambda: time.time() + skew) as follower:
         await follower.loaded(session)
         tailer = follower.source._tailer
-        await eventually(lambda: not tailer._compare_pending)
-        compared = tailer._compare_due
+        await eventually(lambda: not tailer.comparison.expected)
+        compared = tailer.comparison.due
         opencode.events = False
         opencode.part(opencode.parts[old], {"type": "text", "text": "edited by another tool"}, old)
         # The commit has been looked at, and there is nothing more to wake up for.
-        await eventually(lambda: tailer._compare_due > compared and not tailer._compare_pending)
+        await eventually(lambda: tailer.comparison.due > compared and not tailer.comparison.expected)
         skew = 61.0
         follower.nudge()
         await follower.equals_cold_load()

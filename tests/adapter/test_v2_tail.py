@@ -168,7 +168,7 @@ async def test_a_number_that_is_gone_is_a_change(opencode: Writer2x, follower: F
     await follower.loaded(doomed)
     await follower.equals_cold_load()
     # Only the numbers are looked at.
-    follower.source._tailer._compare_due = float("inf")
+    follower.source._tailer.comparison.due = float("inf")
     opencode.commit(
         ("DELETE FROM session_v2 WHERE id = ?", [doomed]),
         ("DELETE FROM event_sequence WHERE aggregate_id = ?", [doomed]),
@@ -273,7 +273,7 @@ async def test_a_change_reads_the_data_of_the_rows_that_changed(
         async with Follower(opencode.path) as follower:
             await follower.loaded(session)
             await follower.equals_cold_load()
-            await eventually(lambda: not follower.source._tailer._compare_pending)
+            await eventually(lambda: not follower.source._tailer.comparison.expected)
             rows = Snapshot.rows
 
             async def noted(self: Snapshot, sql: str, parameters: Any = ()) -> list[Any]:
@@ -311,7 +311,7 @@ async def test_the_numbers_are_read_after_a_commit_only(tmp_path: Path, monkeypa
             await follower.loaded(session)
             await follower.equals_cold_load()
             tailer = follower.source._tailer
-            await eventually(lambda: not tailer._compare_pending and tailer._count_due == float("inf"))
+            await eventually(lambda: not tailer.comparison.expected and tailer._count_due == float("inf"))
             seen.clear()
             for _ in range(3):
                 trace: list[str] = []

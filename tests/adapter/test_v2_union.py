@@ -146,9 +146,9 @@ async def test_rows_of_one_family_are_never_put_behind_those_of_the_other(upgrad
     async with Follower(upgraded.path) as follower:
         await follower.loaded(session_id)
         tailer = follower.source._tailer
-        await eventually(lambda: not tailer._compare_pending)
+        await eventually(lambda: not tailer.comparison.expected)
         # Nothing but the rows themselves is looked at.
-        tailer._compare_due = tailer._reconcile_at = float("inf")
+        tailer.comparison.due = tailer.comparison.reconcile_at = float("inf")
         imported(upgraded, updated)
         await follower.equals_cold_load()
 
