@@ -214,7 +214,12 @@ class OpFinalized(Event, frozen=True, kw_only=True, gc=False, tag="op_finalized"
 
 
 class OpRemoved(Event, frozen=True, kw_only=True, gc=False, tag="op_removed"):
-    """A part row is gone, and with it every op and payload reference that came from it."""
+    """A part row is gone, or no longer says what it said. Forget every op of that part with all that hangs on it, also
+    references that came from other parts (a patch hangs on its step), and every reference that came from the part.
+
+    What the message still holds follows in the same batch: all of it is told again, so nothing that is forgotten here
+    by mistake is lost, and what is kept by mistake is taken back by nothing.
+    """
 
     session_id: str
     message_id: str
