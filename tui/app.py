@@ -7,13 +7,15 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar
 
+from textual.actions import SkipAction
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.filter import LineFilter
 from textual.screen import Screen
+from textual.widgets import Input
 
 from adapter.health import Health
-from tui import bindings, terminal_signals, themes
+from tui import bindings, ending, terminal_signals, themes
 from tui.feed import Feed
 from tui.keymap import NONE, Keymap
 from tui.model.budget import Budget
@@ -95,6 +97,8 @@ class ViewerApp(App[None]):
         # What arrives before the screen stands would find nobody to tell.
         await self.push_screen(self.main)
         self.watch(self.main.sessions, "cursor", self._looked_at, init=False)
+        if not self.is_headless:
+            ending.when_asked(lambda status: self.exit(return_code=status))
         self._tell(terminal_signals.SAVE_TITLE + terminal_signals.set_title(self.TITLE))
         self._welcome()
         if self.notices is not None:
@@ -245,6 +249,12 @@ class ViewerApp(App[None]):
             return
         self.theme = themes.after(self.theme)
         self.main.say(f"theme: {self.theme}")
+
+    def action_leave(self) -> None:
+        """Quits, unless ctrl+c means to copy what is selected in a line."""
+        if isinstance(self.focused, Input) and self.focused.selected_text:
+            raise SkipAction
+        self.exit()
 
     def action_help(self) -> None:
         self.push_screen(HelpScreen(bindings.key_groups(self.keymap), self.keymap))

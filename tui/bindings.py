@@ -19,6 +19,8 @@ APP: list[BindingType] = [
     Binding("question_mark", "help", "help", id="help.open", show=False),
     Binding("T", "next_theme", "colours: dark, light, high contrast, the terminal's", id="theme", show=False),
     Binding("q", "quit", "quit", id="quit", show=False),
+    # With priority: a modal screen asks nobody behind it.
+    Binding("ctrl+c", "leave", "quit, from anywhere", id="quit.anywhere", show=False, priority=True),
 ]
 
 EVERYWHERE, TREE, FINDING, DOORS = "Everywhere", "In the tree", "Finding", "Taking it along"

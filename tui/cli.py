@@ -229,7 +229,7 @@ def _run_app(arguments: argparse.Namespace) -> int:
     from tui.start import run
 
     try:
-        run(
+        return run(
             arguments.db,
             demo=arguments.demo,
             demo_speed=arguments.demo_speed,
@@ -240,4 +240,3 @@ def _run_app(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         print(f"opencode-viewer: {error}", file=sys.stderr)
         return UNUSABLE
-    return OK

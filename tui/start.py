@@ -28,9 +28,9 @@ Python's own (700, 10) a start on 7,000 sessions was stopped 676 times, once for
 
 def run(
     paths: Sequence[Path], *, demo: bool, demo_speed: float, watch: bool, notify: bool, choices: Mapping[str, str]
-) -> None:
-    """Runs the app until the user quits. `paths` empty means every database that opencode would use; `choices` are
-    settings by name, an empty one is none.
+) -> int:
+    """Runs the app to its end; the exit status: 0, 1 after a crash, or that of the signal that ended it. `paths` empty
+    means every database that opencode would use; `choices` are settings by name, an empty one is none.
 
     Raises ValueError for a demo speed out of range.
     """
@@ -39,12 +39,10 @@ def run(
     gc.set_threshold(*COLLECT_AFTER)
     home = at_home(demo, choices)
     if demo:
-        run_demo(demo_speed, watch, notify=notify, **home)
-        return
+        return run_demo(demo_speed, watch, notify=notify, **home)
     home["limits"] = ModelLimits(os.environ, Path.home())
     if paths:
-        ViewerApp([OpencodeSource(path, watch=watch) for path in paths], notify=notify, **home).run()
-        return
+        return status_of(ViewerApp([OpencodeSource(path, watch=watch) for path in paths], notify=notify, **home))
     located = locate(os.environ, Path.home())
 
     def discover() -> list[OpencodeSource]:
@@ -55,17 +53,23 @@ def run(
     sources = [OpencodeSource(path, watch=watch) for path in located.paths]
     waiting = not any(path.exists() for path in located.paths)
     problem = f"no opencode database yet: {located.note}; waiting for one" if waiting else ""
-    ViewerApp(sources, problem=problem, discover=discover, notify=notify, **home).run()
+    return status_of(ViewerApp(sources, problem=problem, discover=discover, notify=notify, **home))
 
 
-def run_demo(speed: float, watch: bool, **home: Any) -> None:
+def status_of(app: ViewerApp) -> int:
+    """Runs an app to its end; its exit status."""
+    app.run()
+    return app.return_code or 0
+
+
+def run_demo(speed: float, watch: bool, **home: Any) -> int:
     """Plays the recorded run into a temporary database, which the ordinary tailer tails."""
     stop = threading.Event()
     with Player(speed=speed) as player:
         writer = threading.Thread(target=player.play, args=(stop,), name="demo", daemon=True)
         writer.start()
         try:
-            ViewerApp([OpencodeSource(player.path, watch=watch)], **home).run()
+            return status_of(ViewerApp([OpencodeSource(player.path, watch=watch)], **home))
         finally:
             stop.set()
             writer.join()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -16,20 +17,47 @@ import pytest
 
 COMMAND = Path(sys.executable).parent / "opencode-viewer"
 DEADLINE_S = 60
+TAKEN = {
+    b"\x1b[?1049h": b"\x1b[?1049l",
+    b"\x1b[?25l": b"\x1b[?25h",
+    b"\x1b[?7l": b"\x1b[?7h",
+    **{b"\x1b[?%dh" % mode: b"\x1b[?%dl" % mode for mode in (1000, 1003, 1004, 1006, 1015, 2004)},
+    b"\x1b[>": b"\x1b[<u",
+}
+"""What changes the terminal, and what undoes it: the alternate screen, the cursor, wrapping, the mouse and focus
+reports, bracketed paste and the kitty keyboard."""
+BREAKS = """\
+import sys
+from pathlib import Path
+from threading import Event
+from tui import cli
+from tui.feed import Feed
+
+def broken(feed):
+    while not Path(sys.argv[1]).exists():
+        Event().wait(0.02)
+    raise RuntimeError("the feed is broken")
+
+Feed.run = broken
+sys.exit(cli.main(["--demo"]))
+"""
+"""The command with a feed that raises as soon as a file is there."""
 
 
 class Terminal:
     """A child process on a pseudo-terminal of a given size, and what stands on it."""
 
-    def __init__(self, *arguments: str, columns: int = 120, rows: int = 40, **environ: str) -> None:
-        assert COMMAND.exists(), "install the project first: pip install -e '.[test]'"
+    def __init__(
+        self, *arguments: str, columns: int = 120, rows: int = 40, command: Path = COMMAND, **environ: str
+    ) -> None:
+        assert command.exists(), "install the project first: pip install -e '.[test]'"
         standard = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"}
         environment = {**os.environ, **standard, **environ}
         self.screen = pyte.Screen(columns, rows)
         self.stream = pyte.ByteStream(self.screen)
         self.raw = b""
         self.child = pexpect.spawn(
-            str(COMMAND), list(arguments), env=environment, dimensions=(rows, columns), timeout=DEADLINE_S
+            str(command), list(arguments), env=environment, dimensions=(rows, columns), timeout=DEADLINE_S
         )
 
     @property
@@ -71,12 +99,23 @@ class Terminal:
     def quit(self) -> int:
         """Presses q and waits for the end; the exit status."""
         self.child.send("q")
+        return self.ended()
+
+    def ended(self) -> int:
+        """Waits for the end; the exit status."""
         end = time.monotonic() + DEADLINE_S
         while self.read():
-            assert time.monotonic() < end, "still running after q"
+            assert time.monotonic() < end, "still running"
         self.child.close()
-        assert self.child.exitstatus is not None
+        assert self.child.exitstatus is not None, f"died of signal {self.child.signalstatus}"
         return int(self.child.exitstatus)
+
+    def assert_restored(self) -> None:
+        """Every mode that was taken has been given back, and the cursor and the old title are there again."""
+        for on, off in TAKEN.items():
+            assert on in self.raw, f"{on!r} was never taken"
+            assert self.raw.rindex(off) > self.raw.rindex(on), f"{on!r} was not taken back"
+        assert self.raw.rindex(b"\x1b[23;0t") > self.raw.rindex(b"\x1b]2;") > self.raw.index(b"\x1b[22;0t")
 
 
 @pytest.fixture
@@ -96,8 +135,59 @@ def test_the_demo_shows_its_sessions_and_q_restores_the_terminal(demo: Terminal)
     # A key that follows escape at once would be read as alt with that key.
     demo.until_gone("In the tree")
     assert demo.quit() == 0
-    for on, off in ((b"\x1b[?1049h", b"\x1b[?1049l"), (b"\x1b[?25l", b"\x1b[?25h"), (b"\x1b[?1000h", b"\x1b[?1000l")):
-        assert demo.raw.rindex(off) > demo.raw.rindex(on), f"{on!r} was not taken back"
+    demo.assert_restored()
+
+
+@pytest.mark.parametrize("before", ["", "/", "?"], ids=["tree", "filter", "help"])
+def test_ctrl_c_quits_from_anywhere_and_restores_the_terminal(demo: Terminal, before: str) -> None:
+    demo.until("Make the retry test stable")
+    demo.child.send(before)
+    demo.until({"": "q quit", "/": "esc no filter", "?": "In the tree"}[before])
+    demo.child.send("\x03")
+    assert demo.ended() == 0
+    demo.assert_restored()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT], ids=lambda number: number.name)
+def test_a_signal_ends_it_with_the_terminal_restored_and_nothing_left(number: signal.Signals, tmp_path: Path) -> None:
+    terminal = Terminal("--demo", TMPDIR=str(tmp_path))
+    try:
+        terminal.until("Make the retry test stable")
+        assert list(tmp_path.glob("opencode-viewer-demo-*"))
+        os.kill(terminal.child.pid, number)
+        assert terminal.ended() == 128 + number
+    finally:
+        terminal.child.close(force=True)
+    terminal.assert_restored()
+    assert not list(tmp_path.glob("opencode-viewer-demo-*"))
+
+
+def test_a_terminal_that_is_closed_ends_it_and_nothing_is_left(tmp_path: Path) -> None:
+    terminal = Terminal("--demo", TMPDIR=str(tmp_path))
+    try:
+        terminal.until("Make the retry test stable")
+        terminal.child.ptyproc.fileobj.close()
+        end = time.monotonic() + DEADLINE_S
+        while terminal.child.isalive():
+            assert time.monotonic() < end, "still running without a terminal"
+            time.sleep(0.02)
+        assert terminal.child.exitstatus == 128 + signal.SIGHUP
+    finally:
+        terminal.child.close(force=True)
+    assert not list(tmp_path.glob("opencode-viewer-demo-*"))
+
+
+def test_a_crash_restores_the_terminal_and_says_what_it_was(tmp_path: Path) -> None:
+    terminal = Terminal("-c", BREAKS, str(tmp_path / "now"), command=Path(sys.executable))
+    try:
+        terminal.until("q quit")
+        (tmp_path / "now").touch()
+        assert terminal.ended() == 1
+    finally:
+        terminal.child.close(force=True)
+    terminal.assert_restored()
+    left = terminal.raw.rindex(b"\x1b[?1049l")
+    assert b"the feed is broken" in terminal.raw[left:]
 
 
 def test_the_demo_leaves_no_temporary_directory(demo: Terminal, tmp_path: Path) -> None:
