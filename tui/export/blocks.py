@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from adapter.events import Usage
+from tui import sanitize
 from tui.export.texts import Texts
 from tui.model import rollup, state
 from tui.model.at_work import SHELLS, TASKS
@@ -27,8 +28,8 @@ Look = Literal["words", "thought", "input", "output", "diff", "files", "todo", "
 
 
 class Begin(NamedTuple):
-    """Opens a part of the document. `level` counts sessions, prompts and steps from 1 without a bound; `anchor` names
-    a session."""
+    """Opens a part of the document. `level` counts sessions, prompts and steps from 1 without a bound; `anchor` is
+    the id of a session, as it came."""
 
     kind: Kind
     level: int
@@ -87,7 +88,7 @@ class _Writer:
     def session(self, below: _Below) -> Iterator[Block | _Below]:
         store, session = self.store, below.session
         whose = f"Sub-agent {below.number}" if below.number else ""
-        title = self.texts.free(session.title) or session.id
+        title = self.texts.free(session.title) or sanitize.label(session.id)
         yield Begin("session", below.level, f"{whose}: {title}" if whose else title, self._facts(session), session.id)
         numbers_of = {
             (child.source, child.id): f"{below.number}.{place}" if below.number else str(place)
@@ -122,7 +123,7 @@ class _Writer:
         ]
         facts: list[Fact] = [
             ("state", self._state(now)),
-            ("session", session.id),
+            ("session", sanitize.label(session.id)),
             ("kind", {"sub_agent": "sub-agent"}.get(session.kind, session.kind)),
             ("agent", session.agent),
             ("model", _model(session.model, session.provider_alias)),

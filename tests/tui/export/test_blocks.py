@@ -6,7 +6,10 @@ from collections.abc import Callable
 
 from adapter.events import Event
 from tests.tui.model.builders import SOURCE, at, op, op_end, prompt, session, store_of, task, turn, turn_end
+from tui import sanitize
 from tui.export.blocks import Begin, End, blocks
+from tui.export.html import Html
+from tui.export.markdown import Markdown
 from tui.export.texts import REDACTED, Texts
 from tui.model.store import Store
 
@@ -71,3 +74,16 @@ def test_redacted_headings_keep_names_and_numbers() -> None:
         REDACTED, "Prompt 1", "Step 1", f"task  {REDACTED}", f"Sub-agent 1: {REDACTED}",
         "Sub-agent 1, step 1", f"bash  {REDACTED}",
     ]  # fmt: skip
+
+
+def test_an_id_of_strangers_is_harmless_in_heading_facts_and_anchor() -> None:
+    evil = "ses_a\x1b]52;c;AAAA\x07\x9b31m\u202e\nb<i>"
+    store = store_of(session(evil), session(f"{evil}2", 3, parent_id=evil, title="Child"))
+    sections = [block for block in whole(store, evil) if isinstance(block, Begin)]
+    assert [block.title for block in sections] == ["ses_a b<i>", "Sub-agent 1: Child"]
+    for writer in (Markdown(), Html()):
+        written = "".join(writer.begin(block) for block in sections)
+        assert sanitize.block(written) == written
+        assert "AAAA" not in written
+        assert "<i>" not in written.replace("\\<", "")
+        assert written.count("ses_a b") >= 3
