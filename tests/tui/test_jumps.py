@@ -179,15 +179,20 @@ async def test_z_shows_more_of_the_session_and_capital_z_folds_all() -> None:
         tree.select(GREP)
         await pilot.press("z")
         await pilot.pause()
-        assert where(app) == "this session: prompts"
+        assert where(app) == "this session: everything"
+        assert tree.cursor == GREP
+        await pilot.press("z")
+        await pilot.pause()
+        assert where(app) == "this session: one line"
         assert tree.cursor == TASK
         tree.select(RETRY)
-        lengths = []
+        opened, lengths = len(rows), []
         for _ in range(4):
             await pilot.press("z")
             lengths.append(len(rows))
             assert tree.cursor == RETRY
-        assert lengths[0] < lengths[1] < lengths[2]
+        assert opened < lengths[0] < lengths[1]
+        assert lengths[2] < lengths[3] < lengths[0]
         tree.select(Key(SOURCE, "prompt", "ses_retry", "usr_1"))
         await pilot.press("Z")
         assert len(rows) == len(rows.tops())

@@ -389,12 +389,12 @@ class VisibleRows:
             return [other for other in inside if parent_key(self.store, other) == key]
         return []
 
-    def level_of(self, turn: Key) -> int:
-        """The level at which a turn is shown: its own choice, else that of the nearest row above with one."""
-        current: Key | None = turn
+    def level_of(self, key: Key, default: int = TOOLS) -> int:
+        """The level at which a turn or session is shown: its own, else that of the nearest row above with one."""
+        current: Key | None = key
         while current is not None:
             level = self.folds.levels.get(fold_key(self.store, current))
             if level is not None:
                 return level
             current = parent_key(self.store, current)
-        return TOOLS
+        return default

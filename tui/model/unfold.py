@@ -42,27 +42,31 @@ def reveal(rows: VisibleRows, key: Key) -> list[Session]:
 
 def cycle(rows: VisibleRows, key: Key) -> tuple[str, list[Session]]:
     """Takes the session around a node to its next fold level: one line, prompts, steps and calls, everything (its
-    sub-agents too, at most LOOK_BELOW of them). Returns the words for it and the sessions that have to be loaded."""
+    sub-agents too, at most LOOK_BELOW of them). A level that would show what is shown already is passed over; one that
+    opened by itself counts as prompts. Returns the words for it and the sessions that have to be loaded."""
     session = enclosing(rows.store, key)
     if session is None:
         return "", []
     own, row = session_key(session), row_key(rows.store, session)
     at = rows.index_of(row)
     is_open = at is not None and rows.row(at).fold == "open"
-    level = rows.folds.levels.get(own, -1)
+    level = rows.level_of(own, PROMPTS)
     below = [child for child in family(rows.store, session) if child is not session][:LOOK_BELOW]
     if is_open and level == EVERYTHING:
         rows.close(row)
         return FOLDED, []
-    wanted = level + 1 if is_open else PROMPTS
     for child in below:
         for memory in (rows.folds.chosen, rows.folds.levels):
             memory.pop(session_key(child), None)
-        if wanted == EVERYTHING:
-            rows.folds.choose(session_key(child), True)
-    rows.set_level(row, wanted)
-    shown = [session, *below] if wanted == EVERYTHING else [session]
-    return LEVEL_WORDS[wanted], [one for one in shown if not one.loaded]
+    wanted = level + 1 if is_open else PROMPTS
+    while wanted < EVERYTHING and not rows.set_level(row, wanted) and session.loaded:
+        wanted += 1
+    if wanted < EVERYTHING:
+        return LEVEL_WORDS[wanted], [] if session.loaded else [session]
+    for child in below:
+        rows.folds.choose(session_key(child), True)
+    rows.set_level(row, EVERYTHING)
+    return LEVEL_WORDS[EVERYTHING], [one for one in (session, *below) if not one.loaded]
 
 
 def fold_all(rows: VisibleRows) -> None:

@@ -216,9 +216,27 @@ class TestLevels:
         assert rows.index_of(KID_BROKEN) is not None
         assert rows.index_of(key("op", "p3:text")) is not None
         told, _ = cycle(rows, KID_BROKEN)
-        assert told == LEVEL_WORDS[0]
+        assert told == FOLDED
         assert rows.index_of(KID_BROKEN) is None
         assert rows.index_of(BROKEN) is not None
+
+    def test_what_opened_by_itself_shows_more_at_the_first_press(self) -> None:
+        store = store_of(*family(), turn("a3", 3, 63, "u2"), op("p4", "a3", "tool", 1, 64))
+        rows = rows_of(store)
+        rows.open(key("session", "s1"))
+        opened = len(rows)
+        told, _ = cycle(rows, key("session", "s1"))
+        assert told == LEVEL_WORDS[1]
+        assert len(rows) > opened
+        assert rows.index_of(BROKEN) is not None
+
+    def test_a_level_that_shows_nothing_more_is_passed_over(self) -> None:
+        store = store_of(session(), prompt("u1", 2), turn("a1", 1, 3, "u1"), op("p1", "a1", "tool", 1, 4))
+        rows = rows_of(store)
+        rows.open(key("session", "s1"))
+        assert [cycle(rows, key("session", "s1"))[0] for _ in range(3)] == [
+            LEVEL_WORDS[2], FOLDED, LEVEL_WORDS[0],
+        ]  # fmt: skip
 
     def test_all_sessions_fold_to_one_line(self) -> None:
         store = store_of(*family(), session("s2", 500), prompt("v1", 501, session_id="s2"))
