@@ -17,11 +17,11 @@ from adapter.events import (
     PayloadKind,
     PayloadRef,
     Severity,
-    SourceError,
     Usage,
 )
 from adapter.mapping import tools
 from adapter.mapping.calls import compaction_words, read_call
+from adapter.mapping.malformed import remarks
 from adapter.mapping.tokens import money, usage_of
 from adapter.references import build
 from adapter.rows import (
@@ -70,28 +70,6 @@ class TurnFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Groups = dict[str, list[Event]]
-
-UNREADABLE = ("broken JSON", "empty data", "too large")
-"""Kinds of malformed rows of which nothing is known but that they are there."""
-
-
-def remarks(source: str, row: RawRow, table: str, malformed: Malformed, turn_seq: int = 0) -> list[Event]:
-    """What there is to say of a row that is not what its table should hold: a WRN, behind a `source_error` when nothing
-    of the row could be read."""
-    ts = row.time_created * 1000
-    words = f"{malformed.kind}: {malformed.detail}"
-    warning = LogEntry(
-        source=source,
-        ts=ts,
-        session_id=row.session_id,
-        turn_seq=turn_seq,
-        severity="WRN",
-        message=words,
-        ref=row.id,
-    )
-    if malformed.kind not in UNREADABLE:
-        return [warning]
-    return [SourceError(source=source, ts=ts, message=words, table=table, row_id=row.id), warning]
 
 
 class OpMapper:

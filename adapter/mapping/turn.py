@@ -22,7 +22,8 @@ from adapter.events import (
 )
 from adapter.mapping import tools
 from adapter.mapping.calls import compaction_words
-from adapter.mapping.ops import Groups, OpMapper, PartRow, TurnFacts, remarks
+from adapter.mapping.malformed import remarks
+from adapter.mapping.ops import Groups, OpMapper, PartRow, TurnFacts
 from adapter.mapping.session import LastAnswer
 from adapter.mapping.tokens import money, usage_of
 from adapter.mapping.vendors import vendor
