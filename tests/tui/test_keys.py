@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+from msgspec.structs import replace
+
+from adapter.events import PayloadRef
+from tests.tui import story
+from tests.tui.stage import FakeSource, playing, until
+from tests.tui.story import SOURCE, Step, prompt, session
 from tui.bindings import key_groups
+from tui.model.nodes import Key
+from tui.render.document import Painted
 from tui.render.help import key_name
 
+BASH = Key(SOURCE, "op", "ses_retry", "prt_ses_retry_1_3:tool")
+URI = "opencode-sqlite://?part_id=prt_ses_retry_1_3&field=state.output"
+KINDS = {"bash": ("tool_request", "tool_response"), "edit": ("diff",), "todowrite": ("tool_request",)}
+RETRY = Key(SOURCE, "session", "ses_retry", "ses_retry")
 README = Path(__file__).parent.parent.parent / "README.md"
 
 
@@ -40,3 +54,96 @@ def test_every_key_in_the_readme_is_bound() -> None:
 def test_no_two_bindings_of_the_tree_and_the_screen_share_a_key() -> None:
     keys = [key for each in bound() for key in each]
     assert len(keys) == len(set(keys))
+
+
+@pytest.mark.parametrize(
+    ("keys", "steps"),
+    [
+        (("up", "k"), lambda _page, _at, _last: -1),
+        (("down", "j"), lambda _page, _at, _last: 1),
+        (("pageup", "ctrl+b"), lambda page, at, _last: -min(page, at)),
+        (("pagedown", "ctrl+f"), lambda page, at, last: min(page, last - at)),
+        (("home", "g"), lambda _page, at, _last: -at),
+        (("end", "G"), lambda _page, at, last: last - at),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, tuple) else "",
+)
+async def test_each_key_moves_the_cursor_of_the_tree(keys: tuple[str, str], steps: Callable[..., int]) -> None:
+    async with playing(story.everything(), size=(120, 12)) as (app, pilot):
+        tree, rows = app.main.sessions, app.main.rows
+        for key in keys:
+            await pilot.press("g", *["j"] * 9)
+            assert tree.cursor == rows.row(9).key
+            await pilot.press(key)
+            page = tree.size.height - 1
+            assert 1 < page < len(rows) - 9, "a page is less than the way to the end"
+            assert tree.cursor == rows.row(9 + steps(page, 9, len(rows) - 1)).key
+
+
+@pytest.mark.parametrize(("opening", "closing"), [("right", "left"), ("l", "h")])
+async def test_arrows_and_letters_open_and_close(opening: str, closing: str) -> None:
+    async with playing(story.everything()) as (app, pilot):
+        app.main.sessions.select(RETRY)
+        opened = len(app.main.rows)
+        await pilot.press(closing)
+        assert len(app.main.rows) < opened
+        await pilot.press(opening)
+        assert len(app.main.rows) == opened
+        await pilot.press(opening)
+        assert app.main.sessions.cursor != RETRY
+        await pilot.press(closing, closing)
+        assert app.main.sessions.cursor == RETRY
+
+
+async def test_each_key_moves_a_text() -> None:
+    source = FakeSource({URI: "\n".join(f"{n} {'long ' * 60}" for n in range(200))})
+    async with playing(story.everything(), source=source) as (app, pilot):
+        app.main.sessions.select(BASH)
+        await pilot.press("3", "tab")
+        view = app.main.detail.view
+        await until(pilot, lambda: len(view.lines) >= 200)
+
+        async def after(key: str) -> tuple[int, int]:
+            await pilot.press(key)
+            await pilot.pause()
+            return view.scroll_offset.y, view.offset_x
+
+        end, page = view.max_scroll_y, view.size.height - 1
+        for first, last in (("home", "end"), ("g", "G")):
+            assert await after(last) == (end, 0)
+            assert await after(first) == (0, 0)
+        for up, down in (("up", "down"), ("k", "j")):
+            assert await after(down) == (1, 0)
+            assert await after(up) == (0, 0)
+        for up, down in (("pageup", "pagedown"), ("ctrl+b", "ctrl+f"), ("ctrl+b", "space")):
+            assert await after(down) == (page, 0)
+            assert await after(up) == (0, 0)
+        # What is a table already is not broken; it goes out of sight to the right.
+        view.show(Painted([[("wide " * 60, "text")]]))
+        for left, right in (("left", "right"), ("h", "l")):
+            assert (await after(right))[1] > 0
+            assert await after(left) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("digit", "tab", "tool"),
+    [
+        ("2", "Input", "bash"),
+        ("3", "Output", "bash"),
+        ("4", "Diff", "edit"),
+        ("5", "Todo", "todowrite"),
+        ("6", "Raw", "bash"),
+    ],
+)
+async def test_each_digit_shows_its_tab_and_1_the_overview(digit: str, tab: str, tool: str) -> None:
+    step = Step("ses_k", 1, "usr_k", 20).op("tool", tool, 19, 1, label="it", refs=dict.fromkeys(KINDS[tool], "text"))
+    events = [
+        replace(event, format="diff") if isinstance(event, PayloadRef) and event.payload_kind == "diff" else event
+        for event in [session("ses_k", "Keys", 30), prompt("ses_k", "usr_k", "go", 21), *step.events]
+    ]
+    async with playing(events) as (app, pilot):
+        app.main.sessions.select(Key(SOURCE, "op", "ses_k", "prt_ses_k_1_1:tool"))
+        await pilot.press(digit)
+        assert app.main.detail.tab == tab
+        await pilot.press("1")
+        assert app.main.detail.tab == "Overview"
