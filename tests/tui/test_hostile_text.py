@@ -34,8 +34,11 @@ from tests.tui.stage import FakeSource, feed, health, screen_text, until
 from tests.tui.story import NOW, SOURCE, Step, at, prompt, session
 from tui.app import ViewerApp
 from tui.feed import Arrival
+from tui.model.folds import EVERYTHING
 from tui.model.nodes import Key
 
+PATIENCE_S = 120
+"""Nothing here is about time: a wait ends as soon as what it waits for is there, however busy the machine is."""
 MARK = "7777"
 """A parameter that nobody but a text here puts into a control sequence."""
 
@@ -212,6 +215,12 @@ def session_row(session_id: str) -> Key:
     return Key(SOURCE, "session", session_id, session_id)
 
 
+async def unfold(app: ViewerApp, pilot: Pilot[Any]) -> None:
+    """Shows everything of the session under the cursor."""
+    while app.main.sessions.cursor is not None and app.main.rows.level_of(app.main.sessions.cursor, 0) < EVERYTHING:
+        await pilot.press("z")
+
+
 async def visit(app: ViewerApp, pilot: Pilot[Any]) -> None:
     """Goes to a row of every kind, for calls of every tool, and looks at every tab."""
     detail = app.main.detail
@@ -227,7 +236,7 @@ async def visit(app: ViewerApp, pilot: Pilot[Any]) -> None:
         await pilot.pause()
         for name in list(detail.tabs)[::-1]:
             detail.pick(name)
-            await until(pilot, lambda: not (detail._asked or detail._timer), 30)
+            await until(pilot, lambda: not (detail._asked or detail._timer), PATIENCE_S)
     await pilot.pause()
 
 
@@ -250,12 +259,14 @@ async def complete(app: ViewerApp, pilot: Pilot[Any]) -> None:
 async def ask_the_palette(app: ViewerApp, pilot: Pilot[Any], query: str) -> None:
     """Lets the palette list what it finds for a query."""
     await pilot.press("ctrl+p")
-    await until(pilot, lambda: isinstance(app.screen, CommandPalette) and bool(app.screen.query(CommandList)))
+    await until(
+        pilot, lambda: isinstance(app.screen, CommandPalette) and bool(app.screen.query(CommandList)), PATIENCE_S
+    )
     app.screen.query_one("CommandInput").insert_text_at_cursor(query)  # type: ignore[attr-defined]
-    await until(pilot, lambda: app.screen.query_one(CommandList).option_count > 0)
+    await until(pilot, lambda: app.screen.query_one(CommandList).option_count > 0, PATIENCE_S)
     await pilot.pause()
     await pilot.press("escape")
-    await until(pilot, lambda: app.screen is app.main)
+    await until(pilot, lambda: app.screen is app.main, PATIENCE_S)
 
 
 async def tour(words: Callable[[], str]) -> str:
@@ -273,7 +284,8 @@ async def tour(words: Callable[[], str]) -> str:
         await pilot.press("H")
         for session_id in (BAD, EVIL):
             app.main.sessions.select(session_row(session_id))
-            await pilot.press("right", "z", "z", "z")
+            await pilot.press("right")
+            await unfold(app, pilot)
         await visit(app, pilot)
         await pilot.press("o")
         for index in range(len(app.main.rows)):
@@ -343,9 +355,11 @@ async def shown(path: Path) -> str:
     Recording.written.clear()
     app = ViewerApp([OpencodeSource(path, watch=False)])
     async with app.run_test(size=(160, 45)) as pilot:
-        await until(pilot, lambda: len(app.main.rows) > 0)
-        await pilot.press("z", "z", "z")
-        await until(pilot, lambda: all(one.loaded for one in app.store.sessions.values()) and not app.feed.waiting)
+        await until(pilot, lambda: len(app.main.rows) > 0, PATIENCE_S)
+        await unfold(app, pilot)
+        await until(
+            pilot, lambda: all(one.loaded for one in app.store.sessions.values()) and not app.feed.waiting, PATIENCE_S
+        )
         await visit(app, pilot)
     return "".join(Recording.written)
 
