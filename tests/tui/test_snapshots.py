@@ -254,7 +254,7 @@ def test_nested_sub_agents_200x60(snap_compare: Compare) -> None:
 def test_nested_sub_agents_light_200x60(snap_compare: Compare) -> None:
     """The same in the light theme, one session opened to its texts and thoughts."""
     events = [*story.everything(), *states.nested(), *states.waiting_question()]
-    run = staged(events, "z", "z", at=(states.top("ses_retry"),))
+    run = staged(events, "z", at=(states.top("ses_retry"),))
     assert snap_compare(looking(theme="light"), terminal_size=HUGE, run_before=run)
 
 
