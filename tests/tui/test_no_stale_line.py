@@ -36,12 +36,26 @@ def arrival(dice: random.Random, number: int, known: list[str]) -> list[Event]:
     return [*asked, *step.events]
 
 
+RESTS = 3
+
+
 def at_rest(app: ViewerApp) -> bool:
     """Whether everything that is to be painted has been."""
     screen = app.screen
     waiting = {screen, *screen.walk_children(Widget), *screen._compositor.visible_widgets}  # the last have scroll bars
-    return not screen._dirty_widgets and not any(
-        widget._repaint_required or widget._layout_required or not widget._message_queue.empty() for widget in waiting
+    # What is put off by a timer that ends, such as the next slice of a search, is to be painted, too.
+    put_off = any(
+        timer._repeat == 0 and timer._task is not None and not timer._task.done()
+        for pump in (app, *waiting)
+        for timer in pump._timers
+    )
+    return (
+        not put_off
+        and not screen._dirty_widgets
+        and not any(
+            widget._repaint_required or widget._layout_required or not widget._message_queue.empty()
+            for widget in waiting
+        )
     )
 
 
