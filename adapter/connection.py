@@ -329,8 +329,9 @@ class Reader:
             started = time.monotonic()
             self._raw.deadline = started + limit_s
             try:
-                await self._run("BEGIN")
                 try:
+                    # Inside, because a task that is cancelled here has begun a transaction all the same.
+                    await self._run("BEGIN")
                     yield Snapshot(self._connection, self)
                 finally:
                     # A statement that still runs is one whose task was cancelled: it must stop for the ROLLBACK.
@@ -354,9 +355,9 @@ class Reader:
     async def _rollback(self) -> None:
         try:
             await self._run("ROLLBACK")
-        except DeadlineExceeded:
+        except AdapterError:
             # SQLite counts the steps of a statement over all its uses, so once in 2,500 transactions the handler asks
-            # during the ROLLBACK itself, usually when that has been done.
+            # during the ROLLBACK itself, usually when that has been done; and a BEGIN that failed left nothing to undo.
             self._raw.deadline = float("inf")
             if self._raw.in_transaction:
                 await self._run("ROLLBACK")

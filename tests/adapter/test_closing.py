@@ -85,3 +85,21 @@ async def test_opening_that_is_cancelled_leaves_no_thread(database: Path) -> Non
         opening.cancel()
         await asyncio.gather(opening, return_exceptions=True)
         await source.close()
+
+
+async def test_a_read_that_is_cancelled_anywhere_leaves_no_transaction(database: Path) -> None:
+    reader = await Reader.open(database)
+
+    async def read() -> None:
+        async with reader.snapshot() as snapshot:
+            await snapshot.rows("SELECT count(*) FROM part")
+
+    for pause in range(30):
+        reading = asyncio.create_task(read())
+        for _ in range(pause):
+            await asyncio.sleep(0)
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+        await read()
+        assert not reader._raw.in_transaction
+    await reader.close()
