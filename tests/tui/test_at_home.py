@@ -11,9 +11,9 @@ import pytest
 from adapter.events import NO_USAGE
 from tests.tui import story
 from tests.tui.conftest import Recording
+from tests.tui.judge import judge
 from tests.tui.stage import feed, screen_text
 from tests.tui.story import NOW, Step, prompt, session
-from tests.tui.test_hostile_text import judge
 from tui.app import ViewerApp
 from tui.model.arrange import Arrangement
 from tui.settings import LOOKS, Memory
