@@ -103,7 +103,7 @@ class ViewerApp(App[None]):
         self._welcome()
         if self.notices is not None:
             self.set_interval(1, self._watch_time)
-        self.feed.attach()
+        self.feed.arrivals.attach()
         self.run_worker(self.feed.run, name="feed", thread=True, exit_on_error=True)
 
     def on_unmount(self) -> None:
@@ -188,7 +188,8 @@ class ViewerApp(App[None]):
         if self.main.is_mounted:
             if self.main.problem and all(health.state == "ok" for health in healths.values()):
                 self.main.show_problem("")
-            self.main.health_changed(tuple(healths.values()), self.feed.lags())
+            arrivals = self.feed.arrivals
+            self.main.health_changed(tuple(healths.values()), arrivals.lags(), arrivals.behind)
 
     def problem(self, text: str) -> None:
         """Something went wrong that a person should know."""

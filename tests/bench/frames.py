@@ -234,7 +234,7 @@ async def _applied(run: Marks) -> dict[int, float]:
     async with app_on_terminal(OpencodeSource(run.database), clock=time.time) as pilot:
         app = pilot.app
         assert isinstance(app, ViewerApp)
-        changed = app.feed._listener.changed
+        changed = app.feed.arrivals._listener.changed
 
         def noted(changes: ChangeSet) -> bool:
             now = time.time()

@@ -115,7 +115,7 @@ async def soak(path: Path, seconds: float) -> int:
     store, screen = Store(), Screen()
     source = OpencodeSource(path)
     feed = Feed([source], store, screen)
-    feed.attach()
+    feed.arrivals.attach()
     thread = threading.Thread(target=feed.run, daemon=True)
     thread.start()
     memory: list[float] = []
@@ -136,7 +136,7 @@ async def soak(path: Path, seconds: float) -> int:
                 memory.append(rss)
                 shares.append(share)
                 handles.append(app.files())
-                lags = feed.lags()
+                lags = feed.arrivals.lags()
                 late = f"{lags.model_p50:6.0f} / {lags.model_p99:<6.0f}" if lags else ""
                 wal = source.health().wal_size / 1e6
                 print(

@@ -15,7 +15,7 @@ from adapter.events import Event
 from adapter.health import Health
 from tests.tui.story import NOW, SOURCE
 from tui.app import ViewerApp
-from tui.feed import Arrival
+from tui.arrivals import Arrival
 
 
 class Text(msgspec.Struct):
@@ -130,9 +130,9 @@ async def until(pilot: Pilot[Any] | None, true: Callable[[], bool], seconds: flo
 
 def feed(app: ViewerApp, events: Sequence[Event], loaded: Sequence[str] = ()) -> None:
     """Hands events to the app and applies them all, at once and on this loop."""
-    app.feed.offer(Arrival(SOURCE, events, loaded))
-    while app.feed.waiting:
-        app.feed.pump()
+    app.feed.arrivals.offer(Arrival(SOURCE, events, loaded))
+    while app.feed.arrivals.waiting:
+        app.feed.arrivals.apply()
 
 
 @asynccontextmanager

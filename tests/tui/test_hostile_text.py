@@ -33,7 +33,7 @@ from tests.tui.judge import MARK, judge
 from tests.tui.stage import FakeSource, feed, health, screen_text, until
 from tests.tui.story import NOW, SOURCE, Step, at, prompt, session
 from tui.app import ViewerApp
-from tui.feed import Arrival
+from tui.arrivals import Arrival
 from tui.model.folds import EVERYTHING
 from tui.model.nodes import Key
 
@@ -239,8 +239,8 @@ async def tour(words: Callable[[], str]) -> str:
     async with app.run_test(size=(160, 45)) as pilot:
         await pilot.pause()
         feed(app, events)
-        app.feed.offer(Arrival(SOURCE, (), health=source.state))
-        app.feed.pump()
+        app.feed.arrivals.offer(Arrival(SOURCE, (), health=source.state))
+        app.feed.arrivals.apply()
         await pilot.press("H")
         for session_id in (BAD, EVIL):
             app.main.sessions.select(session_row(session_id))
@@ -259,8 +259,8 @@ async def tour(words: Callable[[], str]) -> str:
         app.main.detail.view.search(words()[:30] or "x")
         app.main.say(words())
         app.problem(words())
-        app.feed.offer(Arrival(SOURCE, (), health=replace(source.state, state="error", message=words())))
-        app.feed.pump()
+        app.feed.arrivals.offer(Arrival(SOURCE, (), health=replace(source.state, state="error", message=words())))
+        app.feed.arrivals.apply()
         moment[0] += 60
         question = Step(BAD, 2, "usr_b", -30).op("tool", "question", -31, None, label=words())
         feed(app, question.events)
@@ -318,7 +318,9 @@ async def shown(path: Path) -> str:
         await until(pilot, lambda: len(app.main.rows) > 0, PATIENCE_S)
         await unfold(app, pilot)
         await until(
-            pilot, lambda: all(one.loaded for one in app.store.sessions.values()) and not app.feed.waiting, PATIENCE_S
+            pilot,
+            lambda: all(one.loaded for one in app.store.sessions.values()) and not app.feed.arrivals.waiting,
+            PATIENCE_S,
         )
         await visit(app, pilot)
     return "".join(Recording.written)

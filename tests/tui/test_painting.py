@@ -13,7 +13,7 @@ from tests.tui import story
 from tests.tui.conftest import Recording
 from tests.tui.stage import FakeSource, feed, playing, screen_text, until
 from tests.tui.story import NOW, SOURCE, session
-from tui.feed import Arrival
+from tui.arrivals import Arrival
 from tui.model.nodes import Key
 
 
@@ -22,7 +22,7 @@ async def test_nothing_is_drawn_while_nothing_changes(drawn: Counter[str]) -> No
         await pilot.pause()
         drawn.clear()
         for _ in range(20):
-            app.feed.pump()
+            app.feed.arrivals.apply()
             feed(app, story.everything())
             await pilot.pause()
         assert drawn == Counter()
@@ -177,8 +177,8 @@ async def test_a_batch_that_adds_rows_in_many_places_is_one_frame_and_no_layout(
         terminal.written.clear()
         drawn.clear()
         for n in range(10):
-            app.feed.offer(Arrival(SOURCE, [session(f"ses_{n}", f"Another session {n}", 50 + n)]))
-        app.feed.pump()
+            app.feed.arrivals.offer(Arrival(SOURCE, [session(f"ses_{n}", f"Another session {n}", 50 + n)]))
+        app.feed.arrivals.apply()
         await pilot.pause()
         assert layouts == []
         assert len(terminal.written) == 1

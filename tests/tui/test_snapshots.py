@@ -15,7 +15,7 @@ from tests.tui.stage import FakeSource, feed, health, until
 from tests.tui.story import NOW, SOURCE
 from tests.tui.test_palette import ask
 from tui.app import ViewerApp
-from tui.feed import Arrival
+from tui.arrivals import Arrival
 from tui.model.nodes import Key
 from tui.settings import Memory
 
@@ -47,8 +47,8 @@ def staged(events: Sequence[Event], *keys: str, at: Sequence[Key] = ()) -> Calla
         await pilot.pause()
         if events:
             feed(viewer, events)
-            viewer.feed.offer(Arrival(SOURCE, (), health=health()))
-            viewer.feed.pump()
+            viewer.feed.arrivals.offer(Arrival(SOURCE, (), health=health()))
+            viewer.feed.arrivals.apply()
         for key in at[:-1]:
             viewer.main.sessions.select(key)
             await pilot.press("right")
@@ -336,8 +336,8 @@ def test_health_with_warnings_120x40(snap_compare: Compare) -> None:
         viewer = pilot.app
         assert isinstance(viewer, ViewerApp)
         for state in (odd, broken):
-            viewer.feed.offer(Arrival(state.source, (), health=state))
-        viewer.feed.pump()
+            viewer.feed.arrivals.offer(Arrival(state.source, (), health=state))
+        viewer.feed.arrivals.apply()
         await pilot.pause()
 
     assert snap_compare(app(), terminal_size=WIDE, run_before=run)
@@ -351,8 +351,8 @@ def test_a_locked_database_is_one_calm_line_80x24(snap_compare: Compare) -> None
         await staged(story.everything())(pilot)
         viewer = pilot.app
         assert isinstance(viewer, ViewerApp)
-        viewer.feed.offer(Arrival(SOURCE, (), health=health(state="error", message=words)))
-        viewer.feed.pump()
+        viewer.feed.arrivals.offer(Arrival(SOURCE, (), health=health(state="error", message=words)))
+        viewer.feed.arrivals.apply()
         await pilot.pause()
 
     assert snap_compare(app(), terminal_size=SMALL, run_before=run)

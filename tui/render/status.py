@@ -18,12 +18,14 @@ WIDE = 100
 
 
 class Status(NamedTuple):
-    """Everything the bar says. Counts are sessions; `paths` are the files that are watched; `paused` that the user
-    moved away from what was followed."""
+    """Everything the bar says. Counts are sessions; `paths` are the files that are watched; `behind` the events that
+    have been read and are not on the screen yet, once that takes a while; `paused` that the user moved away from what
+    was followed."""
 
     paths: tuple[str, ...] = ()
     healths: tuple[Health, ...] = ()
     lags: Lags | None = None
+    behind: int = 0
     running: int = 0
     waiting: int = 0
     failed: int = 0
@@ -78,8 +80,8 @@ def _right(status: Status, width: int) -> list[Span]:
         parts.append([("follow", "active")])
     elif status.paused:
         parts.append([("follow paused", "dim")])
-    parts.append(_source(status))
     wide = width >= WIDE
+    parts.append(_source(status, wide))
     parts += [[span] for span, _ in _counts(status, wide)]
     today = numbers.money(status.cost_today) or "$0"
     parts.append([(today, "text"), (" today" if wide else "", "dim")])
@@ -105,13 +107,16 @@ def _counts(status: Status, wide: bool) -> list[tuple[Span, str]]:
     return spans
 
 
-def _source(status: Status) -> list[Span]:
-    """One dot for all sources: the worst of them, and how late the last change was seen."""
+def _source(status: Status, wide: bool) -> list[Span]:
+    """One dot for all sources: the worst of them, and how late the last change was seen or what is still to come."""
     states = {health.state for health in status.healths}
     if "error" in states:
         return [("● error", "bad")]
     if "waiting" in states or not states:
         return [("● waiting", "warn" if states else "dim")]
+    if status.behind:
+        much = numbers.tokens(status.behind)
+        return [(f"● catching up: {much} events" if wide else f"● {much} behind", "warn")]
     lag = f" {status.lags.model_p50:.0f} ms" if status.lags is not None else " live"
     return [("●", "good"), (lag, "dim")]
 

@@ -106,6 +106,7 @@ class MainScreen(DoorScreen):
         self.problem = ""
         self.healths: tuple[Health, ...] = ()
         self.lags: Lags | None = None
+        self.behind = 0
         self._ticking: Timer | None = None
         self._remark = ""
         self._home: Key | None = None
@@ -166,9 +167,9 @@ class MainScreen(DoorScreen):
         self._show_status()
         return drawn
 
-    def health_changed(self, healths: tuple[Health, ...], lags: Lags | None) -> None:
-        """Takes the newest health of all sources in."""
-        self.healths, self.lags = healths, lags
+    def health_changed(self, healths: tuple[Health, ...], lags: Lags | None, behind: int) -> None:
+        """Takes the newest health of all sources in, and how many events the screen is behind them."""
+        self.healths, self.lags, self.behind = healths, lags, behind
         self.query_one("#health", HealthPane).update(healths, lags)
         self._show_status()
 
@@ -199,6 +200,7 @@ class MainScreen(DoorScreen):
             paths=self.paths,
             healths=self.healths,
             lags=self.lags,
+            behind=self.behind,
             running=counts.running,
             waiting=counts.waiting,
             failed=counts.failed_today,

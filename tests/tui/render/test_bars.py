@@ -48,6 +48,14 @@ def test_the_worst_source_decides_the_dot() -> None:
     assert "2 databases" in plain(status_line(FULL._replace(paths=("/a", "/b")), 160))
 
 
+def test_a_backlog_stands_where_the_delay_does() -> None:
+    behind = FULL._replace(behind=12_345)
+    assert "● catching up: 12k events   ► 3 running" in plain(status_line(behind, 160))
+    assert "● 12k behind  ► 3" in plain(status_line(behind, 80))
+    # Whoever cannot be read at all is not catching up.
+    assert "catching up" not in plain(status_line(behind._replace(healths=(health(state="error"),)), 160))
+
+
 def test_problems_are_clean_lines_folded_to_the_width() -> None:
     lines = problem_lines([health(state="waiting", message="looked at \x1b[31m/a;\nwaiting")], "", 120)
     assert [plain(line) for line in lines] == [" ! looked at /a; waiting"]

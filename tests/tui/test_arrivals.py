@@ -1,0 +1,121 @@
+"""What has arrived: applied in order within a budget, nothing lost, and nobody wakes up when there is nothing to do."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from typing import Any
+
+import pytest
+
+from adapter.health import Health
+from tests.tui.listener import Listener, many
+from tests.tui.stage import health, until
+from tests.tui.story import NOW, SOURCE
+from tui import arrivals as queues
+from tui.arrivals import Arrival, Arrivals
+from tui.model.store import Store
+
+
+async def test_the_listener_is_told_once_for_many_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queues, "BUDGET", 60.0)
+    listener = Listener()
+    arrivals = Arrivals(Store(), listener, lambda: NOW)
+    for n in range(50):
+        arrivals.offer(Arrival(SOURCE, many(1, n)))
+    arrivals.apply()
+    assert len(listener.changes) == 1
+    assert len(arrivals.store.sessions) == 50
+
+
+async def test_one_wake_up_is_scheduled_however_much_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A busy machine must not stop the application half way.
+    monkeypatch.setattr(queues, "BUDGET", 60.0)
+    arrivals = Arrivals(Store(), Listener(), lambda: NOW)
+    arrivals.attach()
+    wakes: list[Any] = []
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(loop, "call_soon_threadsafe", lambda *args, **_: wakes.append(args))
+    for n in range(10):
+        arrivals.offer(Arrival(SOURCE, many(1, n)))
+    assert len(wakes) == 1
+    arrivals.apply()
+    arrivals.offer(Arrival(SOURCE, many(1, 10)))
+    assert len(wakes) == 2
+
+
+async def test_an_application_stops_at_its_budget_and_goes_on_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queues, "BUDGET", 0.0)
+    arrivals = Arrivals(Store(), Listener(), lambda: NOW)
+    arrivals.offer(Arrival(SOURCE, many(1000)))
+    arrivals.apply()
+    assert len(arrivals.store.sessions) == queues.SLICE
+    assert arrivals.waiting
+    arrivals.attach()
+    arrivals.apply()
+    await until(None, lambda: len(arrivals.store.sessions) == 1000)
+    assert not arrivals.waiting
+
+
+async def test_what_a_long_backlog_has_made_is_frozen_and_what_trickles_in_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(queues, "BUDGET", 60.0)
+    arrivals = Arrivals(Store(), Listener(), lambda: NOW)
+    before = gc.get_freeze_count()
+    try:
+        for n in range(0, 2 * queues.FREEZE_AFTER, 100):
+            arrivals.offer(Arrival(SOURCE, many(100, n)))
+            arrivals.apply()
+        assert gc.get_freeze_count() == before
+        arrivals.offer(Arrival(SOURCE, many(queues.FREEZE_AFTER, 2 * queues.FREEZE_AFTER)))
+        arrivals.apply()
+        assert gc.get_freeze_count() > before + 2 * queues.FREEZE_AFTER
+    finally:
+        gc.unfreeze()
+
+
+async def test_lag_counts_only_changes_made_while_we_watch() -> None:
+    listener = Listener()
+    moment = [float(NOW)]
+    arrivals = Arrivals(Store(), listener, lambda: moment[0])
+    arrivals.offer(Arrival(SOURCE, many(1), committed_at=NOW - 3600))
+    arrivals.apply()
+    assert arrivals.lags() is None
+    moment[0] += 1.025
+    arrivals.offer(Arrival(SOURCE, many(1, 1), committed_at=NOW + 1))
+    arrivals.apply()
+    for paint in listener.painted:
+        paint()
+    lags = arrivals.lags()
+    assert lags is not None
+    assert lags.model_p50 == pytest.approx(25, abs=0.1)
+    assert lags.paint_p50 > 0
+
+
+async def test_a_closed_queue_takes_nothing_in_any_more() -> None:
+    arrivals = Arrivals(Store(), Listener(), lambda: NOW)
+    arrivals.close()
+    arrivals.offer(Arrival(SOURCE, many(3)))
+    arrivals.apply()
+    assert not arrivals.store.sessions
+
+
+async def test_a_backlog_that_lasts_is_told_until_it_is_worked_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queues, "BUDGET", 0.0)
+    moment, told = [float(NOW)], []
+
+    class Noting(Listener):
+        def health_changed(self, healths: dict[str, Health]) -> None:
+            told.append(arrivals.behind)
+
+    arrivals = Arrivals(Store(), Noting(), lambda: moment[0])
+    for n in range(4):
+        arrivals.offer(Arrival(SOURCE, many(queues.SLICE, n * queues.SLICE), health=health()))
+    while arrivals.waiting:
+        arrivals.apply()
+        moment[0] += queues.BEHIND_AFTER
+    assert told == [0, 2 * queues.SLICE, 0, 0]
+    arrivals.offer(Arrival(SOURCE, many(1), health=health()))
+    arrivals.apply()
+    assert told[-1] == 0
