@@ -142,6 +142,22 @@ def layouts(monkeypatch: pytest.MonkeyPatch) -> list[Screen[object]]:
     return seen
 
 
+async def test_a_letter_of_the_filter_is_one_frame_and_no_layout(
+    terminal: type[Recording], layouts: list[Screen[object]]
+) -> None:
+    async with playing(story.everything()) as (app, pilot):
+        await pilot.press("slash")
+        await pilot.pause(0.05)
+        for key, text in (("l", "l"), ("e", "le"), ("x", "lex"), ("q", "lexq"), ("backspace", "lex")):
+            terminal.written.clear()
+            layouts.clear()
+            await pilot.press(key)
+            await pilot.pause(0.05)
+            assert app.main.finder.text == text
+            assert len(app.main.rows.tops()) == {"l": 3, "le": 2, "lex": 1, "lexq": 0}[text]
+            assert (len(terminal.written), len(layouts)) == (1, 0)
+
+
 async def test_one_changed_row_is_a_few_hundred_bytes_and_no_layout(
     terminal: type[Recording], layouts: list[Screen[object]]
 ) -> None:

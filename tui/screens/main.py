@@ -118,7 +118,7 @@ class MainScreen(DoorScreen):
         left = Vertical(
             FixedLines([[]], id="heading"),
             JumpingTree(self.store, self.rows, self.now, self.finder, id="tree"),
-            FilterBar(self._complete, id="filter"),
+            FilterBar(self._complete, self.filter, id="filter"),
             FixedLines([[]], id="where"),
             id="left",
         )
@@ -258,9 +258,6 @@ class MainScreen(DoorScreen):
         self._home = self.sessions.cursor
         self.bar.edit(self.finder.text)
         self._show_where()
-
-    def on_filter_bar_changed(self, message: FilterBar.Changed) -> None:
-        self.filter(message.text)
 
     def on_filter_input_kept(self) -> None:
         self.show_tree()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
+from textual.geometry import Size
 from textual.message import Message
+from textual.reactive import reactive
 from textual.widgets import Input
 
 from tui import sanitize
@@ -21,7 +22,14 @@ Complete = Callable[[str, int], Completion]
 
 
 class FilterInput(Input):
-    """An input that completes words; what is pasted into it passes the door for text first."""
+    """An input that completes words; what is pasted into it passes the door for text first.
+
+    Who wants its text is called within the key that changes it: as a message it came two queues later, and each key
+    was painted twice.
+    """
+
+    # Input's own lays out the whole screen for every letter, though neither its size nor a scroll bar depends on it.
+    virtual_size = reactive(Size(0, 0))
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "complete(1)", "complete the word, then the next choice", id="filter.complete", show=False),
@@ -36,11 +44,12 @@ class FilterInput(Input):
     class Dropped(Message):
         """The filter is to go."""
 
-    def __init__(self, complete: Complete) -> None:
+    def __init__(self, complete: Complete, changed: Callable[[str], None]) -> None:
         super().__init__(compact=True, select_on_focus=False)
         self.cursor_blink = False
         self.choices: list[str] = []
         self._find = complete
+        self._changed = changed
         self._completing: tuple[str, int] | None = None
 
     def validate_value(self, value: str) -> str:
@@ -48,10 +57,11 @@ class FilterInput(Input):
         return sanitize.line(value)
 
     def watch_value(self) -> None:
-        """Looks again for what the word may become, unless the word is one of the choices just taken."""
+        """Tells the text, and looks again for what the word may become, unless it is one of the choices just taken."""
         if self._completing is None or self._completing[0] != self.value:
             self._completing = None
             self.choices = self._find(self.value, len(self.value)).choices
+        self._changed(self.value)
 
     def action_complete(self, step: int) -> None:
         """Puts the next choice in the place of the last word."""
@@ -75,17 +85,11 @@ class FilterInput(Input):
 
 
 class FilterBar(Horizontal):
-    """A slash and the filter behind it. Tells every change of it."""
+    """A slash and the filter behind it; `changed` is called with every other text of it."""
 
-    @dataclass
-    class Changed(Message):
-        """The filter is another text now."""
-
-        text: str
-
-    def __init__(self, complete: Complete, *, id: str | None = None) -> None:
+    def __init__(self, complete: Complete, changed: Callable[[str], None], *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.input = FilterInput(complete)
+        self.input = FilterInput(complete, changed)
 
     def compose(self) -> ComposeResult:
         yield FixedLines([[(" /", "key")]])
@@ -102,11 +106,6 @@ class FilterBar(Horizontal):
         self.input.value = text
         self.input.cursor_position = len(text)
         self.screen.set_focus(self.input)
-
-    def on_input_changed(self, event: Input.Changed) -> None:
-        event.stop()
-        if self.display:
-            self.post_message(self.Changed(event.value))
 
     def on_descendant_blur(self, _event: events.DescendantBlur) -> None:
         self.display = False
