@@ -30,7 +30,7 @@ from adapter.events import Event, SourceError, SourceProgress
 from adapter.health import Lags
 from adapter.ledger import Ledger
 from adapter.reading import read_sessions
-from adapter.watch import TICK_S, Watch
+from adapter.watch import Watch
 
 NEWEST_LOADED = 3
 """So many of the newest sessions are loaded in any case, so that a start shows something to read."""
@@ -164,7 +164,7 @@ class Tailer:
             else:
                 batch = await self._quiet_work()
                 if batch is None:
-                    await watch.wait(self._patience())
+                    await watch.wait(self._patience(watch))
             if batch is not None:
                 yield batch
 
@@ -174,9 +174,9 @@ class Tailer:
         self.database.gate = now
         return now != before
 
-    def _patience(self) -> float:
+    def _patience(self, watch: Watch) -> float:
         """How long nothing needs to be done by itself, seconds."""
-        due = [TICK_S, *self.comparison.patience]
+        due = [watch.tick, *self.comparison.patience]
         if self._count_due < NEVER:
             due.append(self._count_due - self._clock())
         return max(0.01, min(due))

@@ -4,6 +4,9 @@ The directory is watched, not the files: `-wal` comes and goes. A watch costs a 
 only while something changes. At 20 commits a second 20/5 ms gives p50 8 ms, p99 14-19 ms at 1 % of a core idle (20/10:
 p50 17 ms, 0.6 %). 200/100 ms costs 0.16 % idle, 1600/50 0.24 %; the first of the two is the longest that a steady
 stream of commits can hide the first of them.
+
+After a minute without a change the net is looked into every second second, and the watch tells that nothing happened
+every five: both together were 0.19 % of a core at one second each, more than the notifications.
 """
 
 from __future__ import annotations
@@ -20,10 +23,12 @@ from adapter.connection import real_file
 if TYPE_CHECKING:
     from watchfiles import Change
 
-FAST = (20, 5)
-SLOW = (200, 100)
+FAST = (20, 5, 1000)
+SLOW = (200, 100, 5000)
+"""Debounce, step, and after how long the watch says that nothing happened, all in ms."""
 FAST_FOR_S = 60.0
 TICK_S = 1.0
+QUIET_TICK_S = 2.0
 POLL_S = 0.25
 """How often to look when notifications are switched off."""
 EARLY_S = (0.0005, 0.001, 0.004, 0.016, 0.064)
@@ -70,6 +75,11 @@ class Watch:
         if not was_fast:
             self._stop.set()
 
+    @property
+    def tick(self) -> float:
+        """Seconds after which to look though nothing was notified."""
+        return TICK_S if self._fast() else QUIET_TICK_S
+
     def nudge(self) -> None:
         """Ends the present `wait`."""
         self._woken.set()
@@ -112,7 +122,7 @@ class Watch:
         while not self._closed:
             self._stop.clear()
             fast = self._fast()
-            debounce, step = FAST if fast else SLOW
+            debounce, step, timeout = FAST if fast else SLOW
             place = real_file(self._path).parent
             directory = _inode(place)
             try:
@@ -123,7 +133,7 @@ class Watch:
                     step=step,
                     stop_event=self._stop,
                     recursive=False,
-                    rust_timeout=1000,
+                    rust_timeout=timeout,
                     yield_on_timeout=True,
                 ):
                     if _changes:

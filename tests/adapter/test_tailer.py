@@ -242,7 +242,7 @@ async def test_a_commit_that_becomes_visible_after_its_notification_is_not_left_
     opencode: OpencodeWriter, follower: Follower, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await follower.equals_cold_load()
-    monkeypatch.setattr("adapter.tailer.TICK_S", 3600.0)
+    monkeypatch.setattr("adapter.watch.TICK_S", 3600.0)
     gate, looks = Reader.gate, 0
 
     async def late(self: Reader) -> object:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from adapter.watch import EARLY_S, LATE_S, POLL_S, Watch
+from adapter.watch import EARLY_S, FAST_FOR_S, LATE_S, POLL_S, QUIET_TICK_S, TICK_S, Watch
 
 Waits = Callable[[int], Awaitable[list[float]]]
 
@@ -83,6 +83,16 @@ async def test_without_notifications_the_file_is_looked_at_often(
     monkeypatch.setattr(asyncio, "timeout", lambda delay: (asked.append(delay), real(0))[1])
     assert await Watch(tmp_path / "opencode.db", notify=False).wait(10) is False
     assert asked == [POLL_S]
+
+
+async def test_the_net_under_the_notifications_is_wider_after_a_minute_without_a_change(tmp_path: Path) -> None:
+    moment = [100.0]
+    watch = Watch(tmp_path / "opencode.db", clock=lambda: moment[0])
+    assert watch.tick == TICK_S
+    moment[0] += FAST_FOR_S
+    assert watch.tick == QUIET_TICK_S
+    watch.active()
+    assert watch.tick == TICK_S
 
 
 async def test_a_watch_ends_though_its_cancellation_got_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
