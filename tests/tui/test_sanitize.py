@@ -129,11 +129,3 @@ def test_runs_keep_the_parameters_of_colours_and_nothing_else() -> None:
 @given(st.lists(st.text(st.sampled_from("ab\x1b\x9b[]2;mJ\t\x07\\é\u0301\u202e日\x00"), max_size=30), max_size=4))
 def test_a_block_is_its_lines(parts: list[str]) -> None:
     assert sanitize.block("\n".join(parts)) == "\n".join(sanitize.line(part) for part in parts)
-
-
-def test_a_big_text_is_split_as_a_small_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = "a\r\nb\rc\x0bd\n\n\u2028e\r\n" * 20
-    whole = list(sanitize.lines(text))
-    for stride in range(1, 12):
-        monkeypatch.setattr(sanitize, "_STRIDE", stride)
-        assert list(sanitize.lines(text)) == whole

@@ -90,10 +90,11 @@ class Foldable(Document):
         return Text.find(self, pattern, start, stop) if self._folded else super().find(pattern, start, stop)
 
     def _close(self, row: int) -> int | None:
-        raw = self.lines.raw
-        indent = len(raw[row]) - len(raw[row].lstrip(" "))
+        text = self.lines.raw[row]
+        indent = len(text) - len(text.lstrip(" "))
         # What is inside is indented more, so the first bracket in the same column is the one that closes.
-        return next((at for at in range(row + 1, len(raw)) if raw[at][indent : indent + 1] in _CLOSING), None)
+        below = enumerate(self.lines.raw.behind(row), row + 1)
+        return next((at for at, text in below if text[indent : indent + 1] in _CLOSING), None)
 
     def _settle(self) -> None:
         """Where the outermost folds are: the lines in which they are seen, and the rows hidden up to each."""

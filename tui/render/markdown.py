@@ -45,8 +45,9 @@ class Markdown(Document):
 
     def __init__(self, lines: sanitize.Lines, size: int) -> None:
         super().__init__(lines, size)
-        self._fences = _fences(lines.raw)
-        self._tables = _tables(lines.raw, self._fences)
+        raw = list(lines.raw)
+        self._fences = _fences(raw)
+        self._tables = _tables(raw, self._fences)
         self._widths: dict[int, list[int]] = {}
 
     def line(self, index: int) -> Line:

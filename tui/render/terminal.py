@@ -1,13 +1,12 @@
 """What a command printed, in its colours: SGR sequences become roles, everything else of the terminal is gone.
 
 A role is `sgr FLAGS/FOREGROUND/BACKGROUND`; colours are palette numbers or `#rrggbb`. Colours last until they are
-reset, over any number of lines, so the state at the start of a line is known from the one pass that `read` makes;
-only lines in sight are taken apart.
+reset, over any number of lines, so one pass by `read` notes the state in which each block of the text begins; only a
+block in sight is gone through line by line, and only lines in sight are taken apart.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
@@ -151,19 +150,18 @@ class Terminal(Document):
 
     def __init__(self, lines: sanitize.Lines, size: int) -> None:
         super().__init__(lines, size)
-        self._changed_at = [0]
-        self._states = [PLAIN]
-        for index, raw in enumerate(lines.raw):
-            if "\x1b" in raw or "\x9b" in raw:
-                state = self._states[-1]
-                for parameters in sanitize.colours(raw):
-                    state = advance(state, parameters)
-                if state != self._states[-1]:
-                    self._changed_at.append(index + 1)
-                    self._states.append(state)
+        raw = lines.raw
+        states = [PLAIN]
+        for block in raw.blocks:
+            states.append(_behind(states[-1], block))
+        self._coloured = {number for number, block in enumerate(raw.blocks) if _has_colours(block)}
+        self._states = states
+        """The state in which each block of the text begins."""
+        self._line_states = lru_cache(2)(lambda number: _line_states(states[number], raw.lines_of(number)))
 
     def line(self, index: int) -> Line:
-        state = self._states[bisect_right(self._changed_at, index) - 1]
+        block, at = self.lines.raw.place(index)
+        state = self._line_states(block)[at] if block in self._coloured else self._states[block]
         spans: list[Span] = []
         for parameters, text in sanitize.runs(self.lines.raw[index]):
             if parameters is not None:
@@ -171,3 +169,26 @@ class Terminal(Document):
             if text:
                 spans.append((text, state.role))
         return spans
+
+
+def _behind(state: Sgr, text: str) -> Sgr:
+    """The state behind a text. Nothing before the last reset in it counts, which is most of what there is."""
+    if not _has_colours(text):
+        return state
+    reset = max(text.rfind("\x1b[0m"), text.rfind("\x1b[m"))
+    for parameters in sanitize.colours(text[max(0, reset) :]):
+        state = advance(state, parameters)
+    return state
+
+
+def _line_states(state: Sgr, lines: list[str]) -> list[Sgr]:
+    """The state at the start of each of some lines."""
+    states = []
+    for line in lines:
+        states.append(state)
+        state = _behind(state, line)
+    return states
+
+
+def _has_colours(text: str) -> bool:
+    return "\x1b" in text or "\x9b" in text

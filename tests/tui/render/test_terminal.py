@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.style import Style
 
-from tui import sanitize
+from tui import raw_lines, sanitize
 from tui.render.lines import plain
 from tui.render.terminal import PLAIN, Sgr, Styles, Terminal, advance, style_of
 
@@ -106,3 +106,26 @@ def test_a_line_is_taken_apart_only_when_it_is_asked_for(monkeypatch: pytest.Mon
     assert asked == []
     assert plain(shown[5000]) == "line 5000"
     assert len(asked) == 1
+
+
+def test_colours_last_over_blocks_until_they_are_reset(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "\n".join(
+        ["a\x1b[1m", "b\x1b[31", "c\x9b32m", "d", "e\x1b[0mf\x1b[4m", "g\x1b[39m", "h", "\x1b[m", "i", "j"]
+    )
+    whole = [list(each) for each in Terminal.read(text)]
+    assert {role for line in whole for _, role in line} > {"sgr bold/2/", "sgr underline//", "text"}
+    for size in range(1, len(text)):
+        monkeypatch.setattr(raw_lines, "BLOCK", size)
+        assert [list(each) for each in Terminal.read(text)] == whole
+
+
+def test_of_a_big_output_only_what_is_in_sight_is_followed_line_by_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    real = sanitize.colours
+    monkeypatch.setattr(sanitize, "colours", lambda text: asked.append(text) or real(text))
+    shown = Terminal.read("\n".join(f"\x1b[32mline {n}\x1b[0m and {n}" for n in range(100_000)))
+    # Of each block only what is behind its last reset.
+    assert sum(map(len, asked)) < 30 * len(shown.lines.raw.blocks)
+    asked.clear()
+    assert plain(shown[50_000]) == "line 50000 and 50000"
+    assert len(asked) <= max(len(block.splitlines()) for block in shown.lines.raw.blocks)
