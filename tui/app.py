@@ -35,6 +35,7 @@ from tui.widgets.detail import Detail
 from tui.widgets.health_pane import HealthPane
 from tui.widgets.panes import Panes
 from tui.widgets.plain_filter import PlainFilter
+from tui.widgets.roles import ROLE_CLASSES
 from tui.widgets.session_tree import SessionTree
 
 
@@ -47,6 +48,7 @@ class ViewerApp(App[None]):
     CSS_PATH = "viewer.tcss"
     TITLE = TITLE
     COMMANDS: ClassVar = {Palette}
+    COMPONENT_CLASSES = ROLE_CLASSES
 
     BINDINGS: ClassVar[list[BindingType]] = bindings.APP
 

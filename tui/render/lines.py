@@ -23,7 +23,7 @@ ROLES = (
     *("added", "removed", "added-word", "removed-word"),
     *("em", "code", "heading", "match", "match-here"),
 )
-"""Every role a span may have; each widget that draws lines has a component class `line--ROLE`."""
+"""Every role a span may have; the app has a component class `line--ROLE` for each."""
 
 
 _FLAG_LETTERS = "".join(map(chr, range(0x1F1E6, 0x1F200)))

@@ -10,13 +10,11 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tui.render.lines import Line, segments
-from tui.widgets.roles import ROLE_CLASSES, role_styles
+from tui.widgets.roles import role_styles
 
 
 class FixedLines(Widget):
     """Draws the lines it was last given, and only when they differ from those before."""
-
-    COMPONENT_CLASSES = ROLE_CLASSES
 
     def __init__(self, lines: Sequence[Line] = (), *, id: str | None = None) -> None:
         super().__init__(id=id)

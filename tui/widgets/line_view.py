@@ -15,7 +15,7 @@ from tui.render.document import Painted, Text
 from tui.render.glyphs import GLYPHS
 from tui.render.lines import Line, segments, width_of
 from tui.render.terminal import Styles
-from tui.widgets.roles import ROLE_CLASSES, role_styles
+from tui.widgets.roles import role_styles
 from tui.widgets.virtual_lines import VirtualLines
 
 MARGIN = 2
@@ -38,8 +38,6 @@ class LineView(VirtualLines, can_focus=True, inherit_bindings=False):
 
     class Folded(Message):
         """A line was folded or unfolded: the text has other lines now and is to be shown again."""
-
-    COMPONENT_CLASSES = ROLE_CLASSES
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "step(-1)", "line up", id="text.up", show=False),

@@ -26,7 +26,7 @@ from tui.model.rows import VisibleRows
 from tui.model.store import Store
 from tui.render.project import project_cells
 from tui.render.tree_row import Cells, cells_of, fold_span, laid_out
-from tui.widgets.roles import ROLE_CLASSES, RoleStyles, role_styles
+from tui.widgets.roles import RoleStyles, role_styles
 from tui.widgets.virtual_lines import VirtualLines
 
 _Drawn = tuple[Row, Cells, bool]
@@ -42,7 +42,7 @@ class SessionTree(VirtualLines, can_focus=True, inherit_bindings=False):
 
     cursor: var[Key | None] = var(None, init=False)
 
-    COMPONENT_CLASSES = ROLE_CLASSES | {"tree--cursor"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"tree--cursor"}
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", "row up", id="tree.up", show=False),
