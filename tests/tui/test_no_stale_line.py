@@ -111,3 +111,16 @@ async def test_the_cursor_is_drawn_where_it_goes_when_its_row_is_filtered_away(t
         glass = Glass()
         glass.write(terminal.written)
         assert glass.differences(painted_anew(app)) == []
+
+
+async def test_a_line_is_as_wide_as_the_screen_when_something_new_is_painted_before_the_layout() -> None:
+    async with playing(story.everything(), size=(90, 16)) as (app, pilot):
+        compositor, bar = app.main._compositor, app.main.bar
+        await until(pilot, lambda: at_rest(app))
+        assert compositor.cuts
+        bar.display = True
+        # As when a widget that is not on the map is to be painted, and somebody asks for its place.
+        compositor.update_widgets({bar.input})
+        assert bar.input.region.width == 88
+        glass = painted_anew(app)
+        assert len(glass.cells) == 90 * 16

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from textual._compositor import ChopsUpdate, Compositor
+from textual._compositor import ChopsUpdate, Compositor, CompositorMap
 from textual.geometry import Region
 from textual.strip import Strip
 
@@ -19,6 +19,20 @@ class SparseCompositor(Compositor):
     def __init__(self) -> None:
         super().__init__()
         self._changed: list[Region] | None = None
+
+    @property
+    def full_map(self) -> CompositorMap:
+        """The places of all widgets, laid out when they are not known.
+
+        Where lines are cut goes with the old ones: Textual 8.2.8 keeps the cuts, and a widget that is new in the
+        map (the filter's line, when something is painted before the layout) was then drawn as wide as the screen behind
+        its left edge, over the end of the line.
+        """
+        laid_out = self._full_map_invalidated
+        places = super().full_map
+        if laid_out:
+            self._cuts = None
+        return places
 
     def render_partial_update(self) -> ChopsUpdate | None:
         self._changed = list(self._dirty_regions)
