@@ -148,6 +148,20 @@ async def test_broken_json_is_named(opencode: OpencodeWriter, source: OpencodeSo
     assert (await source.payload(build("part_id", part, ""))).text == "{broken"
 
 
+@pytest.mark.parametrize(
+    ("written", "text", "size"),
+    [(b"tail \\ud83d of it", "tail ? of it", 12), (b"bytes \xff of it", "bytes \ufffd of it", 15)],
+)
+async def test_what_cannot_be_decoded_as_it_lies_there_is_mended(
+    opencode: OpencodeWriter, source: OpencodeSource, written: bytes, text: str, size: int
+) -> None:
+    part = opencode.part(opencode.assistant(opencode.session()), {"type": "text", "text": "x"})
+    data = b'{"type":"text","text":"' + written + b'"}'
+    opencode.run(f"UPDATE part SET data = CAST(X'{data.hex()}' AS TEXT) WHERE id = '{part}'")
+    found = await source.payload(build("part_id", part, "text"))
+    assert (found.text, found.size) == (text, size)
+
+
 async def test_ids_with_quotes_are_values_not_sql(opencode: OpencodeWriter, source: OpencodeSource) -> None:
     with pytest.raises(PayloadGone):
         await source.payload(build("part_id", "x' OR 1=1 --", "text"))

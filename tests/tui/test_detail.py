@@ -119,6 +119,25 @@ async def test_a_command_that_ends_keeps_its_text_and_its_place() -> None:
         assert "line 2" in screen_text(app)[2]
 
 
+async def test_a_tab_that_is_picked_and_a_node_after_a_rest_need_no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    events = [*story.everything(), *looping(done=True)]
+    source = FakeSource(story.texts(events))
+    async with playing(events, source=source) as (app, pilot):
+        app.main.sessions.select(BASH)
+        await pilot.pause(detail.FETCH_AFTER)
+        monkeypatch.setattr(detail, "FETCH_AFTER", 3600.0)
+        await pilot.press("3")
+        await until(pilot, lambda: len(source.asked) == 1)
+        app.main.detail.show(LOOP)
+        await pilot.pause()
+        assert app.main.detail._timer is not None, "a node that the cursor may only pass was fetched"
+        monkeypatch.setattr(detail, "FETCH_AFTER", 0.001)
+        await pilot.pause(0.01)
+        app.main.detail.show(BASH)
+        assert app.main.detail._timer is None
+        await until(pilot, lambda: len(source.asked) == 2)
+
+
 async def test_changes_in_quick_succession_do_not_hold_the_text_back() -> None:
     source = FakeSource({f"{FIELD}.metadata.output": "here it is"})
     async with playing(looping(), source=source) as (app, pilot):

@@ -33,7 +33,8 @@ SHARE = 10
 """A dearer one waits so many times as long as it takes: no more than a tenth of the time goes into it."""
 
 FETCH_AFTER = 0.06
-"""Seconds the cursor has to rest on a node before its text is fetched: a held-down arrow key passes many."""
+"""Seconds the cursor has to rest on a node before its text is fetched: a held-down arrow key passes many. The node
+that it goes to after such a rest, and a tab that is picked, are not passed: their text is fetched at once."""
 
 
 class TabLine(FixedLines):
@@ -87,6 +88,7 @@ class Detail(Vertical):
         self._timer: Timer | None = None
         self._cost = 0.0
         self._redraw: Timer | None = None
+        self._turned = float("-inf")
 
     def compose(self) -> ComposeResult:
         yield TabLine([[]], id="tabs")
@@ -118,6 +120,7 @@ class Detail(Vertical):
         if key == self.key:
             return
         self.key = key
+        before, self._turned = self._turned, time.perf_counter()
         self._cost = 0.0
         if self._redraw is not None:
             self._redraw.stop()
@@ -125,6 +128,8 @@ class Detail(Vertical):
         self._forget_texts()
         self._look_again()
         self._draw(keep=False)
+        if self._turned - before > FETCH_AFTER:
+            self._fetch_now()
 
     def pick(self, name: str) -> None:
         """Turns to a tab."""
@@ -134,6 +139,7 @@ class Detail(Vertical):
         self._draw_tabs()
         if self.tab != before:
             self._draw(keep=False)
+            self._fetch_now()
 
     def turn(self, step: int) -> None:
         """Turns to the next or the previous of the tabs that the node has, and from the last to the first."""
@@ -312,6 +318,12 @@ class Detail(Vertical):
             return Painted([[(note or f"loading… {size}", "warn" if note else "dim")]])
         lines = document.wrapped(width) if len(document) else Painted([[("(empty)", "dim")]])
         return Joined([lines, Painted([[(note, "warn")]])]) if note else lines
+
+    def _fetch_now(self) -> None:
+        """Does not wait for what `_fetched` has put off."""
+        if self._timer is not None:
+            self._timer.stop()
+            self._fetch()
 
     def _fetch(self) -> None:
         self._timer = None
