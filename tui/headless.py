@@ -219,11 +219,11 @@ async def ls(arguments: argparse.Namespace, paths: list[Path]) -> int:
         if any(term.field == "tool" for term in terms):
             rest = search([term for term in terms if term.field != "tool"], index.cards.values())
             for source in sources:
-                for name, session_id in rest.keys:
+                for name, session_id in rest.cards:
                     if name == source.source and not store.sessions[name, session_id].loaded:
                         index.update(store.apply(await source.load(session_id)), now_us)
     found = search(terms, index.cards.values())
-    sessions = in_order(store, found.keys)
+    sessions = in_order(store, found.cards)
     if arguments.json:
         sys.stdout.buffer.write(json_line(listing(store, sessions, now_us, [source.source for source in sources])))
     else:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import KeysView
 
 from tui.model.index import Index
 from tui.model.links import SessionKey
 from tui.model.nodes import ChangeSet
-from tui.model.query import Completion, Found, accepts, complete, parse, search
+from tui.model.query import NOTHING_ASKED, Completion, accepts, complete, parse, search
 from tui.model.store import Store
 from tui.model.thresholds import MINUTE
 
@@ -21,7 +22,7 @@ class Finder:
         self.index = Index(store)
         self.text = ""
         self.searched = 0
-        self.found = Found(set(), ())
+        self.found = NOTHING_ASKED
         self._trees: Counter[SessionKey] = Counter()
         self._minute = 0
 
@@ -31,9 +32,9 @@ class Finder:
         return bool(self.found.terms)
 
     @property
-    def matches(self) -> set[SessionKey]:
+    def matches(self) -> KeysView[SessionKey]:
         """The sessions that match, sub-agents included."""
-        return self.found.keys
+        return self.found.cards.keys()
 
     @property
     def trees(self) -> Counter[SessionKey]:
@@ -47,8 +48,8 @@ class Finder:
         if terms:
             self.index.fill(now_us)
         self._minute = now_us // MINUTE
-        self.found = search(terms, self.index.cards.values()) if terms else Found(set(), ())
-        self.searched += len(self.index.cards) if terms else 0
+        self.found = search(terms, self.index.cards.values(), self.found) if terms else NOTHING_ASKED
+        self.searched += self.found.asked
         self._count()
 
     def update(self, changes: ChangeSet, now_us: int) -> bool:
@@ -60,12 +61,11 @@ class Finder:
         """The same for the passing of time; once a minute everything, for `since:`."""
         if not self.on:
             return False
+        before = self._trees
+        self._again(self.index.tick(now_us), moved=False)
         if now_us // MINUTE != self._minute and any(term.field == "since" for term in self.found.terms):
-            self.index.tick(now_us)
-            before = self._trees
             self.ask(self.text, now_us)
-            return self._trees != before
-        return self._again(self.index.tick(now_us), moved=False)
+        return self._trees != before
 
     def complete(self, text: str, cursor: int, now_us: int) -> Completion:
         """What the word before the cursor may become."""
@@ -75,16 +75,18 @@ class Finder:
     def _again(self, changed: set[SessionKey], moved: bool) -> bool:
         if not self.on:
             return False
-        keys = self.found.keys
+        cards, found = self.index.cards, self.found
         self.searched += len(changed)
-        fresh = {key for key in changed if (card := self.index.cards.get(key)) and accepts(self.found.terms, card)}
-        if not moved and changed & keys == fresh:
+        before = changed & found.cards.keys()
+        fresh = {key for key in changed if (card := cards.get(key)) and accepts(found.terms, card)}
+        for key in before - fresh:
+            del found.cards[key]
+        found.cards.update((key, cards[key]) for key in fresh)
+        if not moved and before == fresh:
             return False
-        keys -= changed
-        keys |= fresh
         old = self._trees
         self._count()
         return self._trees != old
 
     def _count(self) -> None:
-        self._trees = Counter(self.store.links.tops(self.found.keys))
+        self._trees = Counter(self.store.links.tops(self.found.cards))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -17,7 +17,7 @@ from tui.model.state import session_state
 from tui.model.store import Store
 
 
-def in_order(store: Store, keys: set[SessionKey]) -> list[Session]:
+def in_order(store: Store, keys: Iterable[SessionKey]) -> list[Session]:
     """The sessions with the newest activity first."""
     found = [store.sessions[key] for key in keys]
     return sorted(found, key=lambda session: (-subtree(store, session).last_ts, session.source, session.id))

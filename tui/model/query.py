@@ -14,7 +14,6 @@ import datetime
 import re
 from collections.abc import Callable, Collection, Sequence
 from itertools import filterfalse
-from operator import attrgetter
 from typing import NamedTuple
 
 from tui.model.index import WORDS, Card, Index
@@ -32,8 +31,6 @@ _SPAN = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
 _SCALES = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
 _UNITS = {"s": SECOND, "m": MINUTE, "h": 60 * MINUTE, "d": 1440 * MINUTE, "w": 7 * 1440 * MINUTE}
 
-_KEY = attrgetter("key")
-
 LOOSE_FROM = 3
 """Letters from which a word is looked for letter by letter."""
 
@@ -41,8 +38,9 @@ Test = Callable[[Card], bool]
 
 
 class Term(NamedTuple):
-    """One condition: `source` as it was typed, `word` when it is free text that may be looked for letter by letter,
-    `problem` what is wrong with it."""
+    """One condition: `source` as it was typed, `word` when it is free text that may be looked for letter by letter, as
+    it is when `loose`, `problem` what is wrong with it. `part` is what one text of a card has to hold, if that is all.
+    """
 
     source: str
     test: Test
@@ -50,16 +48,26 @@ class Term(NamedTuple):
     field: str = ""
     word: str = ""
     problem: str = ""
+    part: str = ""
+    loose: bool = False
 
 
 class Found(NamedTuple):
     """The sessions that a query finds and the terms as they were used. `blame` says what is wrong with a term, or which
-    one leaves nothing; `loosely` are the words that were looked for letter by letter."""
+    one leaves nothing. `asked` counts the cards that a term was asked of."""
 
-    keys: set[SessionKey]
+    cards: dict[SessionKey, Card]
     terms: tuple[Term, ...]
     blame: str = ""
-    loosely: tuple[str, ...] = ()
+    asked: int = 0
+
+    @property
+    def loosely(self) -> tuple[str, ...]:
+        """The words that were looked for letter by letter."""
+        return tuple(term.word for term in self.terms if term.loose)
+
+
+NOTHING_ASKED = Found({}, ())
 
 
 class Completion(NamedTuple):
@@ -74,19 +82,50 @@ def parse(text: str, now_us: int) -> tuple[Term, ...]:
     return tuple(_term(match, now_us) for match in _TOKEN.finditer(text) if match[0] not in ("", "-"))
 
 
-def search(terms: Sequence[Term], cards: Collection[Card]) -> Found:
-    """The sessions for which all terms hold. Each term looks only at what those before it have left."""
-    used = [_loosened(term, cards) for term in terms]
-    left = list(cards)
+def search(terms: Sequence[Term], cards: Collection[Card], known: Found = NOTHING_ASKED) -> Found:
+    """The sessions for which all terms hold. Each term looks only at what those before it have left.
+
+    `known` is the answer to an earlier query, kept up with the cards since: where nothing but what it found can match,
+    as for one more letter of a word, only that is asked, by the terms that are new. A narrower query that finds nothing
+    is asked of all cards again, because the term to blame is the first that leaves nothing.
+    """
+    used = tuple(_loosened(term, cards) for term in terms)
     blame = next((term.problem for term in used if term.problem), "")
-    for number, term in enumerate(used):
-        before = left
-        if term.test is not _everything:
-            left = list((filterfalse if term.negated else filter)(term.test, before))
+    if known.cards and all(any(_implies(new, old) for new in used) for old in known.terms):
+        new = [term for term in used if not any(_same(term, old) for old in known.terms)]
+        left, asked, _ = _sift(new, list(known.cards.values()))
+        if left:
+            return Found({card.key: card for card in left}, used, blame, asked)
+    left, asked, emptied = _sift(used, list(cards))
+    if emptied is not None:
+        blame = _blame(used[emptied], used[:emptied], cards)
+    return Found({card.key: card for card in left}, used, blame, asked)
+
+
+def _sift(terms: Sequence[Term], cards: list[Card]) -> tuple[list[Card], int, int | None]:
+    """The cards for which the terms hold, how many cards that took, and the place of the first term that left none."""
+    asked, left = 0, cards
+    for number, term in enumerate(terms):
+        if term.test is _everything:
+            continue
+        asked += len(left)
+        before, left = left, list((filterfalse if term.negated else filter)(term.test, left))
         if before and not left:
-            blame = _blame(term, used[:number], cards)
-    loosely = tuple(old.word for old, new in zip(terms, used, strict=True) if old is not new)
-    return Found(set(map(_KEY, left)), tuple(used), blame, loosely)
+            return left, asked, number
+    return left, asked, None
+
+
+def _implies(new: Term, old: Term) -> bool:
+    """Whether the old term holds wherever the new one does. A time moves, so that what ends with it implies nothing."""
+    if old.test is _everything or _same(new, old):
+        return True
+    if not (new.part and old.part) or new.field != old.field or (new.loose and not old.loose):
+        return False
+    return new.part.startswith(old.part) if old.field == "version" else old.part in new.part
+
+
+def _same(new: Term, old: Term) -> bool:
+    return (new.source, new.loose) == (old.source, old.loose) and old.field != "since"
 
 
 def accepts(terms: Sequence[Term], card: Card) -> bool:
@@ -121,13 +160,15 @@ def _term(match: re.Match[str], now_us: int) -> Term:
     value = match["value"].strip('"').lower()
     if field in (*TEXTS, "is", "since") and sign == ":":
         test, problem = _named(field, value, now_us)
-        return Term(source, test, negated and bool(value) and not problem, field, problem=problem)
+        part = value if field in TEXTS and not negated else ""
+        return Term(source, test, negated and bool(value) and not problem, field, problem=problem, part=part)
     if field in NUMBERS:
         test, problem = _number(field, sign, value)
         return Term(source, test, negated and bool(value) and not problem, field, problem=problem)
     quoted = match["value"].startswith('"') and not field
     word = value if quoted else source.lstrip("-").lower() if negated else source.lower()
-    return Term(source, lambda card: word in card.title, negated, "", "" if quoted or negated else word)
+    part = "" if negated else word
+    return Term(source, lambda card: word in card.title, negated, word="" if quoted else part, part=part)
 
 
 def _named(field: str, value: str, now_us: int) -> tuple[Test, str]:
@@ -203,7 +244,7 @@ def _loosened(term: Term, cards: Collection[Card]) -> Term:
     if len(term.word) < LOOSE_FROM or any(term.word in card.title for card in cards):
         return term
     letters = re.compile("".join(f"[^{re.escape(letter)}]*{re.escape(letter)}" for letter in term.word))
-    return term._replace(test=lambda card: letters.match(card.title) is not None)
+    return term._replace(test=lambda card: letters.match(card.title) is not None, loose=True)
 
 
 def _blame(term: Term, before: Sequence[Term], cards: Collection[Card]) -> str:

@@ -8,15 +8,14 @@ stand project by project, a heading of one row stands before each project.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Container, Mapping
+from collections.abc import Collection, Mapping
 from itertools import accumulate
-
-import msgspec
 
 from tui.model.arrange import Arrangement, Place
 from tui.model.arrange import place as place_of
+from tui.model.block import Block
 from tui.model.folds import EVERYTHING, TOOLS, Folds
-from tui.model.layout import Segment, fold_key, lay_out, parent_key, row_key, shown_ops, shown_session
+from tui.model.layout import fold_key, lay_out, parent_key, row_key, shown_ops, shown_session
 from tui.model.links import SessionKey
 from tui.model.nodes import ChangeSet, Key, Row, op_id
 from tui.model.projects import Headings, heading, is_heading, project_key, with_headings
@@ -28,29 +27,8 @@ from tui.model.urgency import ACTIVE
 
 MANY = 50
 """Places that are moved one by one; beyond that sorting the whole list is cheaper."""
-
-
-class _Block(msgspec.Struct):
-    """The rows of one tree; `index` is made when a key is first looked for, and kept up to date from then on."""
-
-    place: Place
-    rows: list[Row] = []
-    segments: dict[Key, Segment] = {}
-    index: dict[Key, int] | None = None
-
-    def replace(self, rows: list[Row]) -> bool:
-        """Takes other rows in, at the cost of what comes after the first difference. False when there is none."""
-        if rows == self.rows:
-            return False
-        if self.index is not None:
-            pairs = enumerate(zip(self.rows, rows, strict=False))
-            same = next((i for i, (old, new) in pairs if old is not new and old != new), min(len(self.rows), len(rows)))
-            for row in self.rows[same:]:
-                del self.index[row.key]
-            for i in range(same, len(rows)):
-                self.index[rows[i].key] = i
-        self.rows = rows
-        return True
+FEW = 0.4
+"""Share of the trees up to which to sort those that are kept is cheaper than to look for them among all."""
 
 
 class VisibleRows:
@@ -73,10 +51,10 @@ class VisibleRows:
         self._open: set[SessionKey] = set()
         self._live: dict[SessionKey, State] = {}
         self._above_live: set[SessionKey] = set()
-        self._blocks: dict[SessionKey, _Block] = {}
+        self._blocks: dict[SessionKey, Block] = {}
         self._long: set[SessionKey] = set()
         self._order: list[Place] = []
-        self._kept: Container[SessionKey] | None = None
+        self._kept: Collection[SessionKey] | None = None
         self._listed: list[Place] = []
         self._shown: list[Place] = []
         self._ends: list[int] = []
@@ -247,7 +225,7 @@ class VisibleRows:
             place = place_of(self.store, top, key in self._above_live, self.arrangement)
             if block is None or key in roots:
                 if block is None:
-                    block = self._blocks[key] = _Block(place)
+                    block = self._blocks[key] = Block(place)
                     new.append(place)
                 layout = lay_out(self.store, top, self.folds, self._above_live, block.segments)
                 self.laid_out += 1
@@ -277,7 +255,7 @@ class VisibleRows:
                 self._ends[at:] = [end + more for end in self._ends[at:]]
         return bool(shown)
 
-    def keep(self, kept: Container[SessionKey] | None) -> bool:
+    def keep(self, kept: Collection[SessionKey] | None) -> bool:
         """Shows only these trees, all of them for None. True when the list is another one."""
         before = self._shown
         self._kept = kept
@@ -301,7 +279,10 @@ class VisibleRows:
 
     def _list(self) -> None:
         kept, blocks = self._kept, self._blocks
-        self._listed = self._order if kept is None else [place for place in self._order if place[-1] in kept]
+        if kept is not None and len(kept) < len(self._order) * FEW:
+            self._listed = sorted(block.place for key in kept if (block := blocks.get(key)) is not None)
+        else:
+            self._listed = self._order if kept is None else [place for place in self._order if place[-1] in kept]
         self.headings.list(self._listed)
         by_project, folded = self.arrangement.by_project, self.folds.projects
         self._shown = with_headings(self._listed, folded) if by_project else self._listed

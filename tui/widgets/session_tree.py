@@ -6,7 +6,7 @@ about 4 ms and one changed row in 1.5 ms, whatever the number of rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -117,7 +117,7 @@ class SessionTree(VirtualLines, can_focus=True, inherit_bindings=False):
             self.go_to_newest()
         return self._redraw()
 
-    def keep(self, trees: Container[SessionKey] | None, home: Key | None = None) -> None:
+    def keep(self, trees: Collection[SessionKey] | None, home: Key | None = None) -> None:
         """Shows only these trees, all of them for None. The cursor goes `home` when that is in sight, else it stays
         where it is, else it goes to the top."""
         top = self.scroll_offset.y
