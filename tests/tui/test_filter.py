@@ -9,7 +9,7 @@ from textual.pilot import Pilot
 
 from adapter.events import TurnFinalized
 from tests.tui import story
-from tests.tui.stage import feed, playing, screen_text
+from tests.tui.stage import feed, playing, screen_text, until
 from tests.tui.story import NOW, SOURCE, Step, prompt, session
 from tests.tui.test_jumps import where
 from tui.app import ViewerApp
@@ -47,6 +47,20 @@ async def test_every_letter_narrows_the_list_and_escape_brings_all_back() -> Non
         assert len(tops(app)) == 5
         assert app.focused is app.main.sessions
         assert heading(app).startswith("Sessions 7 ")
+
+
+async def test_the_slash_alone_gets_ready_what_the_first_letter_asks_and_hears_of_changes_meanwhile() -> None:
+    async with playing(story.everything()) as (app, pilot):
+        feed(app, [session(f"ses_{n}", f"Session {n}", 1000 + n) for n in range(2000)])
+        index = app.main.finder.index
+        assert not index.cards
+        await pilot.press("slash")
+        feed(app, [session("ses_new", "Another title", 1), session("ses_1999", "Another title", 2)])
+        await until(pilot, lambda: len(index.cards) == len(app.store.sessions))
+        assert index.cards[SOURCE, "ses_1999"].title == "another title"
+        await pilot.press("n", "o", "t", "h", "e", "r")
+        await pilot.pause()
+        assert tops(app) == ["ses_new", "ses_1999"]
 
 
 async def test_enter_keeps_the_filter_and_goes_to_the_first_match_and_escape_in_the_tree_drops_it() -> None:

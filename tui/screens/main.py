@@ -14,6 +14,7 @@ from textual.message import Message
 from textual.timer import Timer
 
 from adapter.health import Health
+from adapter.pace import paced
 from tui import sanitize
 from tui.keymap import NONE, Keymap
 from tui.model.arrange import Arrangement
@@ -258,6 +259,8 @@ class MainScreen(DoorScreen):
         self._home = self.sessions.cursor
         self.bar.edit(self.finder.text)
         self._show_where()
+        # Before the first letter comes, which would have to wait for all of it.
+        self.run_worker(paced(self.finder.index.filling(self.now())))
 
     def on_filter_input_kept(self) -> None:
         self.show_tree()
