@@ -17,13 +17,14 @@ from tui.widgets.session_tree import SessionTree
 def drawn(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """Counts the lines that each kind of widget draws."""
     counts: Counter[str] = Counter()
-    for kind in (SessionTree, LineView, FixedLines):
+    for kind, method in ((SessionTree, "_draw"), (LineView, "render_line"), (FixedLines, "render_line")):
+        original = getattr(kind, method)
 
-        def counting(self: Any, y: int, kind: type = kind, original: Any = kind.render_line) -> Any:
+        def counting(self: Any, *line: Any, kind: type = kind, original: Any = original) -> Any:
             counts[kind.__name__] += 1
-            return original(self, y)
+            return original(self, *line)
 
-        monkeypatch.setattr(kind, "render_line", counting)
+        monkeypatch.setattr(kind, method, counting)
     return counts
 
 

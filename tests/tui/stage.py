@@ -16,6 +16,7 @@ from adapter.health import Health
 from tests.tui.story import NOW, SOURCE
 from tui.app import ViewerApp
 from tui.arrivals import Arrival
+from tui.settings import Memory
 
 
 class Text(msgspec.Struct):
@@ -141,9 +142,10 @@ async def playing(
     size: tuple[int, int] = (120, 40),
     source: FakeSource | None = None,
     clock: Callable[[], float] = lambda: NOW,
+    memory: Memory | None = None,
 ) -> AsyncIterator[tuple[ViewerApp, Pilot[Any]]]:
     """The running app, the events applied and painted."""
-    app = ViewerApp([source] if source is not None else [], clock=clock)
+    app = ViewerApp([source] if source is not None else [], clock=clock, memory=memory)
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         if events:

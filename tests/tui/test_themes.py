@@ -78,7 +78,7 @@ async def test_every_role_can_be_read_wherever_it_may_stand(name: str) -> None:
         for place in ("under the cursor", "in the resting row"):
             assert tree.has_focus == (place == "under the cursor")
             for role in ROLES:
-                style = tree._cursor_styles[role]
+                style = tree.looks.under_cursor[role]
                 if readable(style) < LEAST[name]:
                     weak.append(f"{role} {place}: {style}")
             await pilot.press("tab")

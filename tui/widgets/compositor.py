@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from textual._compositor import ChopsUpdate, Compositor, CompositorMap
 from textual.geometry import Region
@@ -10,10 +10,10 @@ from textual.strip import Strip
 
 
 class SparseCompositor(Compositor):
-    """Asks a widget for the lines from the first to the last that changed, and widgets without any for none.
+    """Asks a widget for the lines of it that changed and are in sight, and widgets without any for none.
 
-    Textual's own asks every widget within the rectangle around all changes for all of its lines, which runs those
-    that are cached through the colour filters too: a row of the tree and the line below it are most of the screen.
+    Textual's own asks every widget within the rectangle around all changes for all of its lines, what is covered, too,
+    which is all of what only holds others. Two rows of the tree and the line below it are most of the screen.
     """
 
     def __init__(self) -> None:
@@ -45,11 +45,29 @@ class SparseCompositor(Compositor):
         if self._changed is None:
             yield from super()._get_renders(crop)
             return
+        changed = self._changed
+        # From the foremost to the one behind all.
         for widget, (region, clip) in self.visible_widgets.items():
             seen = region.intersection(clip)
-            parts = [seen.intersection(part) for part in self._changed if seen.overlaps(part)]
-            if parts:
-                top, bottom = min(part.y for part in parts), max(part.bottom for part in parts)
+            parts = [part for part in changed if seen.overlaps(part)]
+            if not parts:
+                continue
+            for top, bottom in _runs(seen.intersection(part) for part in parts):
                 # As wide as the widget, because the cuts between widgets are where its strips are divided.
                 band = Region(seen.x, top, seen.width, bottom - top)
                 yield region, band, widget.render_lines(band.translate((-region.x, -region.y)))
+            changed = [part for part in changed if not seen.contains_region(part)]
+
+
+def _runs(regions: Iterable[Region]) -> Iterator[tuple[int, int]]:
+    """The first line, and the one behind the last, of each row of lines without a gap."""
+    top = bottom = -1
+    for first, behind in sorted((region.y, region.bottom) for region in regions):
+        if first > bottom:
+            if bottom > top:
+                yield top, bottom
+            top, bottom = first, behind
+        else:
+            bottom = max(bottom, behind)
+    if bottom > top:
+        yield top, bottom

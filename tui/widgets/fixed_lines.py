@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.style import Style
 from textual.geometry import Region, Size
 from textual.strip import Strip
-from textual.widget import Widget
 
 from tui.render.lines import Line, segments
-from tui.widgets.roles import role_styles
+from tui.widgets.drawn_lines import DrawnLines
 
 
-class FixedLines(Widget):
+class FixedLines(DrawnLines):
     """Draws the lines it was last given, and only when they differ from those before."""
 
     def __init__(self, lines: Sequence[Line] = (), *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.lines: list[Line] = list(lines)
-        self._styles: dict[str, Style] = {}
 
     def show(self, lines: Sequence[Line]) -> None:
         """Replaces the lines; equal ones cost nothing, and changed ones redraw only themselves."""
@@ -38,12 +35,8 @@ class FixedLines(Widget):
         """As many lines as there are."""
         return len(self.lines)
 
-    def render_lines(self, crop: Region) -> list[Strip]:
-        self._styles = role_styles(self)
-        return super().render_lines(crop)
-
     def render_line(self, y: int) -> Strip:
         width = self.size.width
         if y >= len(self.lines):
-            return Strip.blank(width, self._styles["text"])
-        return Strip(segments(self.lines[y], width, self._styles), width)
+            return Strip.blank(width, self.roles["text"])
+        return Strip(segments(self.lines[y], width, self.roles), width)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Region
@@ -15,7 +14,6 @@ from tui.render.document import Painted, Text
 from tui.render.glyphs import GLYPHS
 from tui.render.lines import Line, segments, width_of
 from tui.render.terminal import Styles
-from tui.widgets.roles import role_styles
 from tui.widgets.virtual_lines import VirtualLines
 
 MARGIN = 2
@@ -56,7 +54,7 @@ class LineView(VirtualLines, can_focus=True, inherit_bindings=False):
         self.lines: Text = Painted([])
         self.offset_x = 0
         self.caret = 0
-        self._styles: dict[str, Style] = {}
+        self._styles = Styles({})
 
     def show(self, lines: Text, keep: bool = False, tail: bool = False) -> None:
         """Replaces the lines. With `keep` the place is kept, and a view that stood at the end stays at the end. With
@@ -81,7 +79,8 @@ class LineView(VirtualLines, can_focus=True, inherit_bindings=False):
             self.refresh_where(lambda _, y: list(old[y : y + 1]) != list(lines[y : y + 1]))
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        self._styles = Styles(role_styles(self))
+        # Anew each time: a text may have any number of colours of its own.
+        self._styles = Styles(self.roles)
         return super().render_lines(crop)
 
     def render_line(self, y: int) -> Strip:

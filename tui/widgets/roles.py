@@ -30,8 +30,8 @@ class RoleStyles(dict[str, Style]):
 def role_styles(widget: Widget) -> RoleStyles:
     """The theme's style for each role on this widget's background.
 
-    To be called once a frame, as both may change in between. A frame redraws a dozen bars of two or three roles: to
-    look all up for each of them took a third of the time of a key.
+    As long as the styles are not updated. A frame redraws a dozen bars of two or three roles: to look all up for each
+    of them took a third of the time of a key.
     """
     ground, app = widget.rich_style, widget.app
     return RoleStyles(lambda role: ground + app.get_component_styles(f"line--{role}").partial_rich_style)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.widget import Widget
 
+from tui.widgets.drawn_lines import DrawnLines
 
-class VirtualLines(ScrollView, inherit_bindings=False):
+
+class VirtualLines(ScrollView, DrawnLines, inherit_bindings=False):
     """A scrolling view of so many lines."""
 
     def set_length(self, lines: int) -> None:
@@ -26,9 +28,15 @@ class VirtualLines(ScrollView, inherit_bindings=False):
                 # A bar that was hidden while the view moved does not know of it.
                 self.vertical_scrollbar.position = self.scroll_y
 
+    def refresh_line(self, y: int) -> None:
+        # Without the column of the scroll bar, which Textual's own takes along.
+        width = self.size.width - self.scrollbar_size_vertical
+        self.refresh(Region(0, y - self.scroll_offset.y, width, 1))
+
     def refresh_where(self, differs: Callable[[int, int], bool]) -> bool:
         """Draws each line in sight of which `differs` says so, given its place in the view and among all lines; returns
         whether there are any."""
+        self.fit()
         top = self.scroll_offset.y
         changed = [top + y for y in range(self.size.height) if differs(y, top + y)]
         for index in changed:
