@@ -105,8 +105,6 @@ async def detect(snapshot: Snapshot, schema: Schema, marks: Marks, touched: Touc
     touched.more = False
     if schema.has_events:
         await _feed(snapshot, schema, marks, touched, page)
-    if schema.has_whole_feed:
-        marks.session_rowid = await newest_session(snapshot)
     await _inserts(snapshot, schema, marks, touched)
 
 
@@ -123,23 +121,23 @@ async def feed_was_cut(snapshot: Snapshot, schema: Schema, marks: Marks, sequenc
 
 
 async def _feed(snapshot: Snapshot, schema: Schema, marks: Marks, touched: Touched, page: int) -> None:
-    if marks.event_rowid:
-        guard = await snapshot.rows("SELECT id FROM event WHERE rowid = ?", (marks.event_rowid,))
-        if not guard or guard[0][0] != marks.event_id:
-            touched.stale = True
-            newest = await snapshot.rows("SELECT rowid, id FROM event ORDER BY rowid DESC LIMIT 1")
-            marks.event_rowid, marks.event_id = (int(newest[0][0]), str(newest[0][1])) if newest else (0, "")
-            if schema.has_whole_feed:
-                marks.events = await writes_counted(snapshot, schema)
-            return
     columns = "rowid, id, aggregate_id, type"
-    where = "FROM event WHERE rowid > ? ORDER BY rowid LIMIT ?"
+    where = "FROM event WHERE rowid >= ? ORDER BY rowid LIMIT ?"
+    # Begins with the row that was the newest: is it another one, rowids are used again.
+    known = 1 if marks.event_rowid else 0
+    limits = (max(1, marks.event_rowid), known + page)
     try:
-        rows = await snapshot.rows(
-            f"SELECT {columns}, substr(data, 1, {HEAD_CHARS}) {where}", (marks.event_rowid, page)
-        )
+        rows = await snapshot.rows(f"SELECT {columns}, substr(data, 1, {HEAD_CHARS}) {where}", limits)
     except RowTooLarge:
-        rows = await snapshot.rows(f"SELECT {columns}, '' {where}", (marks.event_rowid, page))
+        rows = await snapshot.rows(f"SELECT {columns}, '' {where}", limits)
+    if known and (not rows or rows[0][:2] != (marks.event_rowid, marks.event_id)):
+        touched.stale = True
+        newest = await snapshot.rows("SELECT rowid, id FROM event ORDER BY rowid DESC LIMIT 1")
+        marks.event_rowid, marks.event_id = (int(newest[0][0]), str(newest[0][1])) if newest else (0, "")
+        if schema.has_whole_feed:
+            marks.events = await writes_counted(snapshot, schema)
+        return
+    rows = rows[known:]
     for rowid, event_id, session_id, kind, head in rows:
         marks.event_rowid, marks.event_id = int(rowid), str(event_id)
         marks.events += 1
@@ -164,21 +162,23 @@ def _note_event(touched: Touched, session_id: str, kind: str, head: str) -> None
 
 
 async def _inserts(snapshot: Snapshot, schema: Schema, marks: Marks, touched: Touched) -> None:
+    """Notes the rows behind the marks. One statement for all tables, with the highest rowid of each: an answer costs
+    two changes of thread, some 90 µs of CPU, and SQLite needs a few."""
+    counted = [*schema.data_tables, *(["session"] if schema.has_whole_feed else [])]
+    parts = [f"SELECT '{table}', max(rowid), NULL, NULL, 1 FROM {table}" for table in counted]
     for table in schema.data_tables:
         column = "message_id" if table == "part" else "id"
-        mark: int = getattr(marks, f"{table}_rowid")
-        rows = await snapshot.rows(f"SELECT rowid, session_id, {column} FROM {table} WHERE rowid > ?", (mark,))
-        for rowid, session_id, message_id in rows:
-            mark = max(mark, int(rowid))
+        parts.append(f"SELECT '{table}', rowid, session_id, {column}, 0 FROM {table} WHERE rowid > ?")
+    values = [getattr(marks, f"{table}_rowid") for table in schema.data_tables]
+    for table, rowid, session_id, message_id, is_highest in await snapshot.rows(" UNION ALL ".join(parts), values):
+        if not is_highest:
             touched.inserts += 1
             touched.add(str(session_id), str(message_id))
-        if not rows:
-            # Deleting the newest rows lets their rowids be used again, so a mark above the maximum must come down.
-            newest = (await snapshot.rows(f"SELECT max(rowid) FROM {table}"))[0][0] or 0
-            if newest < mark:
-                touched.stale = True
-                mark = int(newest)
-        setattr(marks, f"{table}_rowid", mark)
+            continue
+        # Deleting the newest rows lets their rowids be used again, so a mark above the maximum must come down.
+        highest, mark = int(rowid or 0), f"{table}_rowid"
+        touched.stale = touched.stale or (table != "session" and highest < getattr(marks, mark))
+        setattr(marks, mark, highest)
 
 
 async def compare_lists(
