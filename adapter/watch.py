@@ -39,12 +39,17 @@ LATE_S = (0.016,)
 
 
 class Watch:
-    """Waits for something to happen near a database file. Works on a directory that does not exist yet."""
+    """Waits for something to happen near a database file. Works on a directory that does not exist yet.
+
+    The system is asked from the first `wait` on. Until then everybody looks by himself, and what asking needs takes
+    20 ms to import, just while the screen is set up.
+    """
 
     def __init__(self, path: Path, *, notify: bool = True, clock: Callable[[], float] = time.monotonic) -> None:
         self._path = path
         self._notify = notify
         self._clock = clock
+        self._waited = asyncio.Event()
         self._woken = asyncio.Event()
         self._stop = asyncio.Event()
         self._closed = False
@@ -92,6 +97,7 @@ class Watch:
     async def wait(self, timeout_s: float = TICK_S) -> bool:
         """Waits for a notification, a nudge, or at most `timeout_s` seconds, less while a notification may have been
         early; True when woken before the time."""
+        self._waited.set()
         if not self._notify:
             timeout_s = min(timeout_s, POLL_S)
         timeout_s = min(timeout_s, next(self._pauses, timeout_s))
@@ -115,6 +121,7 @@ class Watch:
         return Path(name).name in (self._path.name, own, f"{own}-wal")
 
     async def _run(self) -> None:
+        await self._waited.wait()
         # Commands that look once need none of it: 30 modules, and a watch is set up in a third of a second.
         from watchfiles import awatch
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar
 
 from textual.actions import SkipAction
-from textual.app import App, SystemCommand
+from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import BindingType
 from textual.filter import LineFilter
 from textual.screen import Screen
@@ -86,7 +86,9 @@ class ViewerApp(App[None]):
         """Knows our themes and no others: of those nobody has computed how readable our text is."""
         for theme in themes.THEMES:
             self.register_theme(theme)
-        self.ansi_theme_dark, self.ansi_theme_light = themes.PRINTED_DARK, themes.PRINTED_LIGHT
+        # Not announced: each would parse and apply all styles once more.
+        self.set_reactive(App.ansi_theme_dark, themes.PRINTED_DARK)
+        self.set_reactive(App.ansi_theme_light, themes.PRINTED_LIGHT)
         self.theme = chosen if chosen in themes.NAMES else themes.NAMES[0]
         for name in self.available_themes.keys() - themes.NAMES:
             self.unregister_theme(name)
@@ -95,9 +97,15 @@ class ViewerApp(App[None]):
         """The time in µs UTC."""
         return int(self.clock() * 1_000_000)
 
-    async def on_mount(self) -> None:
-        # What arrives before the screen stands would find nobody to tell.
-        await self.push_screen(self.main)
+    def get_default_screen(self) -> Screen[object]:
+        return self.main
+
+    def compose(self) -> ComposeResult:
+        # The first thing, so that there is something to show when the screen stands.
+        self.run_worker(self.feed.run, name="feed", thread=True, exit_on_error=True)
+        return ()
+
+    def on_main_screen_ready(self) -> None:
         self.watch(self.main.sessions, "cursor", self._looked_at, init=False)
         if not self.is_headless:
             ending.when_asked(lambda status: self.exit(return_code=status))
@@ -106,7 +114,6 @@ class ViewerApp(App[None]):
         if self.notices is not None:
             self.set_interval(1, self._watch_time)
         self.feed.arrivals.attach()
-        self.run_worker(self.feed.run, name="feed", thread=True, exit_on_error=True)
 
     def on_unmount(self) -> None:
         self.feed.stop()

@@ -129,9 +129,12 @@ class Arrivals:
     # --- on the UI loop --------------------------------------------------------------------------------------
 
     def attach(self) -> None:
-        """Remembers the running loop, and the context that Textual's widgets need, as where to apply events."""
-        self._ui_loop = asyncio.get_running_loop()
+        """Remembers the running loop, and the context that Textual's widgets need, as where to apply events. What has
+        arrived before is applied soon."""
         self._context = contextvars.copy_context()
+        self._ui_loop = asyncio.get_running_loop()
+        if self.waiting:
+            self._ui_loop.call_soon(self._wake, context=self._context)
 
     def close(self) -> None:
         """Drops what waits, and takes nothing in from now on."""

@@ -110,6 +110,24 @@ async def test_a_watch_ends_though_its_cancellation_got_lost(tmp_path: Path, mon
         yield set()
 
     monkeypatch.setattr("watchfiles.awatch", deaf)
-    async with asyncio.timeout(5), Watch(tmp_path / "opencode.db"):
+    async with asyncio.timeout(5), Watch(tmp_path / "opencode.db") as watch:
+        await watch.wait(0)
         await begun.wait()
     assert lost.is_set()
+
+
+async def test_the_system_is_not_asked_before_somebody_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = asyncio.Event()
+
+    async def watching(*_places: Path, **_options: object) -> AsyncIterator[set[object]]:
+        begun.set()
+        await asyncio.Event().wait()
+        yield set()
+
+    monkeypatch.setattr("watchfiles.awatch", watching)
+    async with asyncio.timeout(5), Watch(tmp_path / "opencode.db") as watch:
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not begun.is_set()
+        await watch.wait(0)
+        await begun.wait()

@@ -44,6 +44,16 @@ async def test_one_wake_up_is_scheduled_however_much_arrives(monkeypatch: pytest
     assert len(wakes) == 2
 
 
+async def test_what_came_before_the_screen_stood_is_applied_once_it_does() -> None:
+    listener = Listener()
+    arrivals = Arrivals(Store(), listener, lambda: NOW)
+    await asyncio.to_thread(arrivals.offer, Arrival(SOURCE, many(3)))
+    assert listener.changes == []
+    arrivals.attach()
+    await until(None, lambda: len(arrivals.store.sessions) == 3)
+    assert len(listener.changes) == 1
+
+
 async def test_an_application_stops_at_its_budget_and_goes_on_later(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queues, "BUDGET", 0.0)
     arrivals = Arrivals(Store(), Listener(), lambda: NOW)

@@ -72,6 +72,9 @@ class MainScreen(DoorScreen):
         Binding("H", "health", "health of the database", id="health", show=False),
     ]
 
+    class Ready(Message):
+        """The screen stands."""
+
     @dataclass
     class Arranged(Message):
         """The user has chosen another filter or another order."""
@@ -152,6 +155,7 @@ class MainScreen(DoorScreen):
         self.sessions.focus()
         self.sessions.arrange(self.settings.arrangement)
         self.filter(sanitize.line(self.settings.filter, FILTER_LIMIT))
+        self.post_message(self.Ready())
 
     # --- what arrives ----------------------------------------------------------------------------------------
 
