@@ -7,7 +7,6 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from tui import __version__
 from tui.exit_codes import INTERRUPTED, OK, UNUSABLE
@@ -60,7 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
         action="append",
         # A sub-command's own default would overwrite what was given before it.
         default=argparse.SUPPRESS,
-        type=Path,
+        type=_path,
         help="a database to read instead of opencode's own; may be repeated",
     )
     database.add_argument(
@@ -117,7 +116,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     events.add_argument("--session", metavar="ID", help="only this session")
     events.add_argument("--follow", action="store_true", help="go on with what changes")
-    events.add_argument("--cursor", metavar="FILE", type=Path, help="resume from and keep the position in this file")
+    events.add_argument("--cursor", metavar="FILE", type=_path, help="resume from and keep the position in this file")
 
     tree = commands.add_parser(
         "tree",
@@ -170,7 +169,9 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="BYTES",
         help="most bytes of one text, the rest is cut and a note says so; 0 for no limit (default 1000000)",
     )
-    export.add_argument("-o", "--output", type=Path, metavar="FILE", help="write to this file, which only you can read")
+    export.add_argument(
+        "-o", "--output", type=_path, metavar="FILE", help="write to this file, which only you can read"
+    )
 
     doctor = commands.add_parser(
         "doctor",
@@ -181,6 +182,13 @@ def build_parser() -> argparse.ArgumentParser:
     )
     doctor.add_argument("--json", action="store_true", help="one JSON object")
     return parser
+
+
+def _path(words: str) -> object:
+    # Not needed for --help, and with `typing`, which is not imported here either, a tenth of what that takes.
+    from pathlib import Path
+
+    return Path(words)
 
 
 def _size(words: str) -> int:

@@ -17,7 +17,6 @@ from adapter.source import OpencodeSource
 from tui import keymap
 from tui.app import ViewerApp
 from tui.bindings import EVERY, SCOPES
-from tui.demo.player import Player
 from tui.settings import LOOKS, Memory, keymap_file, settings_file
 
 COLLECT_AFTER = (5_000, 4)
@@ -64,6 +63,9 @@ def status_of(app: ViewerApp) -> int:
 
 def run_demo(speed: float, watch: bool, **home: Any) -> int:
     """Plays the recorded run into a temporary database, which the ordinary tailer tails."""
+    # Only the demo needs it: ten modules, gzip and json among them.
+    from tui.demo.player import Player
+
     stop = threading.Event()
     with Player(speed=speed) as player:
         writer = threading.Thread(target=player.play, args=(stop,), name="demo", daemon=True)
