@@ -33,6 +33,12 @@ async def all_sessions(snapshot: Snapshot, schema: Schema) -> list[Row]:
     return await snapshot.rows(f"{schema.sessions} ORDER BY time_updated DESC")
 
 
+async def newest_roots(snapshot: Snapshot, schema: Schema, count: int) -> list[Row]:
+    """The rows of so many sessions without a parent, undecoded, newest activity first."""
+    sql = f"SELECT * FROM ({schema.sessions}) WHERE parent_id IS NULL ORDER BY time_updated DESC LIMIT ?"
+    return await snapshot.rows(sql, (count,))
+
+
 async def how_it_ended(snapshot: Snapshot, schema: Schema, session: SessionRow) -> LastAnswer | None:
     """How a session stands, from its newest messages alone; None when something may be going on behind them, or only
     the whole session tells. About 15 µs by the index of 1.2.27 and later."""

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
-from adapter.catalogue import all_sessions, how_it_ended
+from adapter.catalogue import all_sessions, how_it_ended, newest_roots
 from adapter.changes import (
     BY_FEED,
     BY_SEQUENCE,
@@ -30,10 +30,14 @@ from adapter.events import Event, SourceError, SourceProgress
 from adapter.health import Lags
 from adapter.ledger import Ledger
 from adapter.reading import read_sessions
+from adapter.rows import session_row
 from adapter.watch import Watch
 
 NEWEST_LOADED = 3
 """So many of the newest sessions are loaded in any case, so that a start shows something to read."""
+FIRST_PAGE = 60
+"""Sessions without a parent that are told before all others, where there are more: the first screen full. 7,000 rows
+take 130 ms of CPU to be read, mapped and remembered."""
 CHECK_PAGE = 100
 """Sessions whose last message is looked at in one transaction (about 15 µs each)."""
 COUNT_SHARE = 100
@@ -112,6 +116,8 @@ class Tailer:
                             rows = await all_sessions(snapshot, database.schema)
                         await self.ledger.recall(rows)
                     else:
+                        if not self.ledger.seen and (batch := await self._first_page()):
+                            yield batch
                         yield await self._catalogue()
                     async for batch in self._steps(watch, once):
                         hindered = False
@@ -193,6 +199,18 @@ class Tailer:
         return None
 
     # -- the beginning
+
+    async def _first_page(self) -> Batch | None:
+        """The newest sessions, as the catalogue will have them; None when it fits on a page itself. Only those without
+        a parent can be told before all rows are known, and no cursor goes with them."""
+        async with self.database.reader.snapshot() as snapshot:
+            rows = await newest_roots(snapshot, self.database.schema, FIRST_PAGE)
+        if len(rows) < FIRST_PAGE:
+            return None
+        for row in rows:
+            self.ledger.session(session_row(row))
+        events, loaded = self.ledger.take()
+        return Batch(events, len(rows), loaded, 0.0, self._clock())
 
     async def _catalogue(self) -> Batch:
         batch = await self._compare(whole=True)

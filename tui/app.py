@@ -160,12 +160,17 @@ class ViewerApp(App[None]):
 
     # --- the feed tells --------------------------------------------------------------------------------------
 
+    @property
+    def _stands(self) -> bool:
+        """Whether there is a screen to tell. When the app ends, its parts go before anybody hears of it."""
+        return self.is_running and self.main.is_mounted
+
     def changed(self, changes: ChangeSet) -> bool:
         """The model changed."""
         if self.notices is not None:
             self.notices.update(changes, self.now_us())
             self._notify()
-        if not self.main.is_mounted:
+        if not self._stands:
             return False
         drawn = self.main.changed(changes)
         self._keep_to_budget()
@@ -194,7 +199,7 @@ class ViewerApp(App[None]):
 
     def health_changed(self, healths: dict[str, Health]) -> None:
         """A source has news about itself; one that works takes an old problem back."""
-        if self.main.is_mounted:
+        if self._stands:
             if self.main.problem and all(health.state == "ok" for health in healths.values()):
                 self.main.show_problem("")
             arrivals = self.feed.arrivals
@@ -202,7 +207,7 @@ class ViewerApp(App[None]):
 
     def problem(self, text: str) -> None:
         """Something went wrong that a person should know."""
-        if self.main.is_mounted:
+        if self._stands:
             self.main.show_problem(text)
 
     def after_paint(self, callback: Callable[[], None]) -> None:

@@ -33,9 +33,10 @@ def run(
 
     Raises ValueError for a demo speed out of range.
     """
-    # What has been imported stays.
+    # What has been imported stays; meanwhile nobody looked (cli.py).
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
+    gc.enable()
     home = at_home(demo, choices)
     if demo:
         return run_demo(demo_speed, watch, notify=notify, **home)

@@ -1,0 +1,49 @@
+"""A start on many sessions tells those of the first screen full before it has read them all, and nothing twice."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from adapter.events import SessionStarted, SourceProgress
+from adapter.tailer import FIRST_PAGE
+from tests.adapter.follower import Follower
+from tests.adapter.opencode_writer import OpencodeWriter
+
+
+def store(path: Path, roots: int, version: str = "1.18.33") -> list[str]:
+    """So many sessions, the newest with a sub-agent that is newer; the roots, newest first."""
+    with OpencodeWriter(path, version) as opencode:
+        began = 1_790_000_000_000
+        sessions = [opencode.session(f"Session {n}", time_updated=began + n) for n in range(roots)]
+        opencode.session("A sub-agent", parent=sessions[-1], time_updated=began + roots)
+    return sessions[::-1]
+
+
+@pytest.mark.parametrize("version", ["1.18.33", "1.2.1"])
+async def test_the_newest_sessions_are_told_first_and_all_of_them_once(tmp_path: Path, version: str) -> None:
+    path = tmp_path / "opencode.db"
+    roots = store(path, FIRST_PAGE + 5, version)
+    async with Follower(path) as follower:
+        await follower.until(lambda: len(follower.batches) >= 2)
+        first, catalogue = follower.batches[:2]
+        assert [event.session_id for event in first.events if isinstance(event, SessionStarted)] == roots[:FIRST_PAGE]
+        assert len(first.events) == FIRST_PAGE
+        told = Counter(event.session_id for event in catalogue.events if isinstance(event, SessionStarted))
+        assert told.keys() > set(roots[FIRST_PAGE:])
+        assert told.total() == 6
+        # Who went on from the first page would never hear of the others.
+        assert isinstance(catalogue.events[-1], SourceProgress)
+        await follower.equals_cold_load()
+
+
+async def test_what_fits_on_a_page_is_told_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "opencode.db"
+    roots = store(path, FIRST_PAGE - 1)
+    async with Follower(path) as follower:
+        await follower.until(lambda: len(follower.batches) >= 1)
+        first = follower.batches[0]
+        assert {event.session_id for event in first.events if isinstance(event, SessionStarted)} > set(roots)
+        assert isinstance(first.events[-1], SourceProgress)
