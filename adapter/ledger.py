@@ -236,6 +236,8 @@ class Ledger:
 
     def count_warnings(self, events: list[Event]) -> None:
         """Counts each WRN about a row once, however often the row is read again."""
+        if LogEntry not in map(type, events):
+            return
         for event in events:
             if isinstance(event, LogEntry) and event.severity == "WRN":
                 key = hash((event.ref, event.message))

@@ -32,6 +32,9 @@ from tui.safe_json import json_line, json_lines
 if TYPE_CHECKING:
     from tui.model.store import Store
 
+RARE = frozenset({SourceError, LogEntry})
+"""What may be a remark about a source. To look for the kinds first takes a sixth of looking at each event."""
+
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs one command to its end and returns the exit status."""
@@ -94,15 +97,22 @@ async def _stream(
         if arguments.session:
             chosen = [event for event in chosen if getattr(event, "session_id", "") == arguments.session]
         _write(chosen)
-        for event in batch.events:
-            of_source = isinstance(event, SourceError) and not event.row_id
-            if of_source or (isinstance(event, LogEntry) and event.ref == "cursor"):
-                print(f"opencode-viewer: {sanitize.label(event.message)}", file=sys.stderr)
+        _remark(batch.events)
         position = getattr(batch.events[-1], "cursor", "") if batch.events else ""
         if cursors is not None and position:
             # Only behind the flush of its events: a crash in between repeats them and never skips any.
             kept[source.source] = position
             _keep_cursors(cursors, kept)
+
+
+def _remark(events: list[Event]) -> None:
+    """Says on stderr what is wrong with a source as a whole."""
+    if RARE.isdisjoint(map(type, events)):
+        return
+    for event in events:
+        of_source = isinstance(event, SourceError) and not event.row_id
+        if of_source or (isinstance(event, LogEntry) and event.ref == "cursor"):
+            print(f"opencode-viewer: {sanitize.label(event.message)}", file=sys.stderr)
 
 
 async def _patiently(source: OpencodeSource, cursor: str | None, *, follow: bool) -> AsyncIterator[Batch]:
