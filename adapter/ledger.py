@@ -6,7 +6,7 @@ loses nothing: the next one begins with it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Set
 
 from adapter.connection import Row
 from adapter.cursor import SUMS, ToldSession
@@ -18,6 +18,11 @@ from adapter.pace import paced
 from adapter.reading import RawSession, decode_rows
 from adapter.rows import SessionRow, milliseconds, session_row
 from adapter.tracked import TrackedSession, digest, last_answer, map_rows
+
+LONG = 1_000
+"""Rows from which the beginning of a session is told before the rest is mapped."""
+BEGINNING = 500
+"""Events, at least, that are a beginning."""
 
 NOT_REMEMBERED = 0
 """In the place of a digest: the row is told again when it is seen."""
@@ -137,14 +142,30 @@ class Ledger:
     async def whole(self, session_id: str, raw: RawSession, touched: Set[str] | None = None) -> None:
         """Takes a whole session, and tracks it from now on. `touched` are the messages that may be other than they
         were, None if it can be any; it matters only where more was told than is remembered (`assume`)."""
+        async for _ in self.begin_whole(session_id, raw, touched):
+            pass
+
+    async def begin_whole(
+        self, session_id: str, raw: RawSession, touched: Set[str] | None = None
+    ) -> AsyncIterator[None]:
+        """As `whole`, but stops once, when the beginning of a long session that was not tracked is in `news`: what
+        fills a screen need not wait for 90 ms of mapping 5,000 parts. Until it has gone on to its end nothing of the
+        session is remembered, so after an error all of it is told again."""
         if raw.session is None:
             self.forget(session_id)
             self.loaded.append(session_id)
             return
         session = self.tracked.get(session_id) or TrackedSession(self._source, session_id)
-        events = await paced(self._counted(session.replace(decode_rows(raw), raw.message_ids)))
+        is_assumed = session_id in self._assumed or (self._resumed and session_id not in self.tracked)
+        pieces = self._counted(session.replace(decode_rows(raw), raw.message_ids))
+        if raw.size >= LONG and not is_assumed and session_id not in self.tracked:
+            beginning = await paced(_first(pieces, BEGINNING))
+            self.session(raw.session)
+            self.news += beginning
+            yield
+        events = await paced(pieces)
         session.shelf = raw.session.shelf
-        if session_id in self._assumed or (self._resumed and session_id not in self.tracked):
+        if is_assumed:
             self._assumed.discard(session_id)
             # What was told of it is not known here, so what may no longer hold goes before all is told again.
             if touched is None:
@@ -247,3 +268,11 @@ class Ledger:
 
     def _now_us(self) -> int:
         return int(self._clock() * 1e6)
+
+
+def _first(pieces: Iterator[list[Event]], least: int) -> Iterator[list[Event]]:
+    """The first pieces, up to so many events; the rest stays to be taken."""
+    count = 0
+    while count < least and (piece := next(pieces, None)) is not None:
+        count += len(piece)
+        yield piece

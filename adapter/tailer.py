@@ -47,7 +47,8 @@ NEVER = float("inf")
 
 class Batch(msgspec.Struct):
     """Events in order, the last one a `source_progress` when they are all there is to tell. `loaded` names sessions of
-    which all turns are in it, `released` those of which nothing comes any more until one changes and is told whole.
+    which all turns are in it (of a long one the beginning is in the batch before), `released` those of which nothing
+    comes any more until one changes and is told whole.
 
     `committed_at` is the newest row's own time (0 when the batch is not about a fresh change) and `read_at` when it
     was read, both in unix seconds.
@@ -155,7 +156,8 @@ class Tailer:
             if self._unwanted:
                 yield self._let_go()
             while self._wanted:
-                yield await self._load(self._wanted[0])
+                async for part in self._load(self._wanted[0]):
+                    yield part
                 del self._wanted[0]
             batch = None
             if await self._changed() or self._todo.waiting:
@@ -244,10 +246,13 @@ class Tailer:
         self.database.health.unread = len(self._unchecked)
         return self._batch(rows=len(page)) if self.ledger.news or not self._unchecked else None
 
-    async def _load(self, session_id: str) -> Batch:
+    async def _load(self, session_id: str) -> AsyncIterator[Batch]:
         raw = await self.database.read_whole(session_id)
-        await self.ledger.whole(session_id, raw)
-        return self._batch(rows=raw.size)
+        async for _ in self.ledger.begin_whole(session_id, raw):
+            # No cursor goes with a beginning.
+            events, loaded = self.ledger.take()
+            yield Batch(events, loaded=loaded, read_at=self._clock())
+        yield self._batch(rows=raw.size)
 
     def _let_go(self) -> Batch:
         oldest = (self._clock() - LIVE_S) * 1000

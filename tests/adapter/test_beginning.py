@@ -1,0 +1,119 @@
+"""The beginning of a long session is told before the rest of it has been mapped, and nothing is lost or doubled."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+from adapter import ledger
+from adapter.events import Event, SessionFinalized, SessionStarted, SourceProgress
+from adapter.source import OpencodeSource
+from adapter.tailer import Batch
+from tests.adapter.opencode_writer import OpencodeWriter, tool
+from tui.model.store import Store
+
+STEPS = 12
+
+
+@pytest.fixture(autouse=True)
+def ten_rows_are_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger, "LONG", 10)
+    monkeypatch.setattr(ledger, "BEGINNING", 8)
+
+
+@pytest.fixture
+def opencode(tmp_path: Path) -> Iterator[OpencodeWriter]:
+    with OpencodeWriter(tmp_path / "opencode.db") as writer:
+        yield writer
+
+
+@pytest.fixture
+async def source(opencode: OpencodeWriter) -> AsyncIterator[OpencodeSource]:
+    async with OpencodeSource(opencode.path) as found:
+        yield found
+
+
+def session(opencode: OpencodeWriter, steps: int = STEPS) -> str:
+    """A session whose last step has failed."""
+    made = opencode.session()
+    prompt = opencode.user(made)
+    for _ in range(steps - 1):
+        opencode.part(opencode.assistant(made, prompt, completed=1, finish="stop"), tool("completed", output="x"))
+    opencode.assistant(made, prompt, completed=1, error={"name": "APIError", "data": {"message": "no"}})
+    return made
+
+
+async def up_to_whole(source: OpencodeSource, session_id: str) -> list[Batch]:
+    """The batches about a session, up to the one with which it is whole."""
+    found: list[Batch] = []
+    async with aclosing(source.tail()) as batches:  # type: ignore[type-var]
+        async for batch in batches:
+            if any(getattr(event, "message_id", "") for event in batch.events):
+                found.append(batch)
+            if session_id in batch.loaded:
+                return found
+    raise AssertionError("the end was never told")
+
+
+def of_turns(events: list[Event]) -> list[Event]:
+    """Without what is told of the session itself, and how far it goes."""
+    return [event for event in events if not isinstance(event, SessionStarted | SessionFinalized | SourceProgress)]
+
+
+async def test_a_long_session_comes_in_two_batches_and_once(opencode: OpencodeWriter, source: OpencodeSource) -> None:
+    made = session(opencode)
+    beginning, rest = await up_to_whole(source, made)
+    assert 8 <= len(of_turns(beginning.events)) < 14
+    assert beginning.loaded == []
+    assert rest.loaded == [made]
+    # A cursor would say that all of it has been told.
+    assert not any(isinstance(event, SourceProgress) for event in beginning.events)
+    assert isinstance(rest.events[-1], SourceProgress)
+    async with OpencodeSource(opencode.path) as cold:
+        whole = await cold.load(made)
+    assert of_turns([*beginning.events, *rest.events]) == of_turns(whole)
+    followed, loaded = Store(), Store()
+    for events in (beginning.events, rest.events):
+        followed.apply(events)
+    loaded.apply(whole)
+    assert followed.sessions == loaded.sessions
+    assert followed.sessions[source.source, made].final_status == "failed"
+
+
+async def test_a_short_session_comes_in_one(opencode: OpencodeWriter, source: OpencodeSource) -> None:
+    assert len(await up_to_whole(source, session(opencode, 4))) == 1
+
+
+async def test_who_stops_at_the_beginning_is_told_all_the_next_time(
+    opencode: OpencodeWriter, source: OpencodeSource
+) -> None:
+    made = session(opencode)
+    await source.open()
+    raw = await source._database.read_whole(made)
+    book = source._tailer.ledger
+    async with aclosing(book.begin_whole(made, raw)) as pieces:  # type: ignore[type-var]
+        async for _ in pieces:
+            break
+    beginning = of_turns(book.take()[0])
+    assert made not in book.tracked
+    await book.whole(made, raw)
+    again, loaded = book.take()
+    assert of_turns(again)[: len(beginning)] == beginning
+    assert len(of_turns(again)) > len(beginning)
+    assert loaded == [made]
+
+
+async def test_what_is_known_already_is_not_told_from_its_beginning(
+    opencode: OpencodeWriter, source: OpencodeSource
+) -> None:
+    made = session(opencode)
+    await source.open()
+    raw = await source._database.read_whole(made)
+    book = source._tailer.ledger
+    await book.whole(made, raw)
+    book.take()
+    assert [None async for _ in book.begin_whole(made, raw)] == []
+    assert book.take() == ([], [made])
