@@ -37,6 +37,16 @@ os._exit(0)
 """Starts a command from a small process: the peak of a child begins with what its parent held."""
 
 
+FLOOR = """
+import asyncio, aiosqlite, msgspec
+async def main():
+    async with aiosqlite.connect(":memory:") as connection:
+        await connection.execute_fetchall("SELECT 1")
+asyncio.run(main())
+"""
+"""What no command that reads a database by these packages can spare."""
+
+
 def run(command: Sequence[str]) -> Run:
     """Runs a command whose output nobody wants. Raises RuntimeError when it fails."""
     done = subprocess.run([sys.executable, "-c", LAUNCH, *command], stdout=subprocess.PIPE, text=True, check=True)
@@ -55,6 +65,7 @@ def starts(arguments: argparse.Namespace) -> Iterator[Line]:
         viewer = [sys.executable, "-m", "tui"]
         commands = {
             "pass": [sys.executable, "-c", "pass"],
+            "floor": [sys.executable, "-c", FLOOR],
             "--help": [*viewer, "--help"],
             "doctor": [*viewer, "doctor", "--db", str(database)],
             "ls": [*viewer, "ls", "--db", str(database)],
@@ -67,6 +78,8 @@ def starts(arguments: argparse.Namespace) -> Iterator[Line]:
         for name in ("--help", "doctor", "ls"):
             wall = statistics.median(one.wall * 1000 for one in taken[name])
             note = f"{medians[name]:.0f} ms CPU, python -c pass {medians['pass']:.0f} ms; {wall:.0f} ms to the exit"
+            if name != "--help":
+                note += f"; asyncio, aiosqlite and msgspec alone {medians['floor']:.0f} ms CPU"
             yield Line(f"start of `{name}`, CPU", "ratio", medians[name] / medians["pass"], 3, "x", note)
         probe = "import sys\nfrom tui.cli import main\ntry:\n    main(sys.argv[1:])\nexcept SystemExit:\n    pass\n"
         probe += "sys.exit(2 * ('textual' in sys.modules))"
