@@ -167,6 +167,19 @@ def test_a_value_with_spaces_is_completed_in_quotes() -> None:
     assert len(search(parse('agent:"my agent"', at(NOON)), index.cards.values()).cards) == 1
 
 
+def test_a_value_that_comes_and_goes_with_its_session_is_offered_meanwhile() -> None:
+    store = world()
+    finder = Finder(store)
+    choices = [finder.complete("agent:", 6, at(NOON)).choices]
+    for event in (row("new", "x", 5, agent="zoe"), gone("new")):
+        finder.update(store.apply([event]), at(NOON))
+        choices.append(finder.complete("agent:", 6, at(NOON)).choices)
+    assert choices == [BOTH, [*BOTH, "agent:zoe"], BOTH]
+
+
+BOTH = ["agent:build", "agent:explore", "agent:plan"]
+
+
 class TestFinder:
     def test_a_sub_agent_that_matches_keeps_the_tree_of_its_root(self) -> None:
         finder = Finder(world())
