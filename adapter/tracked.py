@@ -278,15 +278,16 @@ def _told(groups: Groups) -> frozenset[tuple[str, str]]:
     told: set[tuple[str, str]] = set()
     for key, group in groups.items():
         for event in group:
-            if isinstance(event, OpStarted):
-                told.add((key, event.op_kind))
-            elif isinstance(event, ENDS):
-                told.add((key, "end"))
-            elif isinstance(event, TurnStarted):
-                told.add((key, "turn"))
-            elif isinstance(event, PayloadRef):
+            # Not isinstance: one that fails takes 0.2 µs of a struct, and most of these would.
+            if type(event) is PayloadRef:
                 prompt = event.payload_kind == "user_prompt"
                 told.add((key, "prompt" if prompt else sys.intern(event.uri.rpartition("&")[2])))
+            elif type(event) is OpStarted:
+                told.add((key, event.op_kind))
+            elif type(event) in ENDS:
+                told.add((key, "end"))
+            elif type(event) is TurnStarted:
+                told.add((key, "turn"))
     return frozenset(told)
 
 

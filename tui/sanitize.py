@@ -61,6 +61,8 @@ _COLOUR = re.compile(r"(?:\x1b\[|\x9b)([0-9;:]*)m")  # SGR, the one sequence who
 
 def label(text: str, limit: int = LABEL_LIMIT) -> str:
     """One harmless line of at most `limit` characters: white space runs become one space, a cut shows as …"""
+    if not text:
+        return ""  # Half of what the model asks for: nearly no call has words of an error.
     # Sixteen times the limit is plenty to fill the line from after white space and sequences are gone, and
     # keeps a title of many megabytes from costing anything.
     head = text[: limit * 16]
