@@ -4,9 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from rich.color import ColorSystem
+from rich.console import COLOR_SYSTEMS, Console
 from textual._compositor import ChopsUpdate, Compositor, CompositorMap
 from textual.geometry import Region
 from textual.strip import Strip
+
+from tui.widgets.pen import Pen
+
+
+class ShortUpdate(ChopsUpdate):
+    """Says in few bytes what has changed: the pieces of lines that Textual would send, written with one pen."""
+
+    def render_segments(self, console: Console) -> str:
+        # As Textual's own: colours as they are where the terminal has not said how many it has.
+        pen = Pen(COLOR_SYSTEMS.get(console.color_system or "", ColorSystem.TRUECOLOR))
+        pieces: list[str] = []
+        for y, left, right in self.spans:
+            for end, (x, strip) in zip(self.chop_ends[y], self.chops[y].items(), strict=False):
+                if strip is None or x >= right or end <= left:
+                    continue
+                # Each piece says where it stands: terminals do not agree on how wide some characters are.
+                pieces.append(f"\x1b[{y + 1};{x + 1}H")
+                pieces.append(pen.write(strip if end <= right else strip.crop(0, right - x)))
+        return "".join(pieces) + pen.lift()
 
 
 class SparseCompositor(Compositor):
@@ -37,9 +58,10 @@ class SparseCompositor(Compositor):
     def render_partial_update(self) -> ChopsUpdate | None:
         self._changed = list(self._dirty_regions)
         try:
-            return super().render_partial_update()
+            update = super().render_partial_update()
         finally:
             self._changed = None
+        return None if update is None else ShortUpdate(update.chops, update.spans, update.chop_ends)
 
     def _get_renders(self, crop: Region | None = None) -> Iterable[tuple[Region, Region, list[Strip]]]:
         if self._changed is None:
