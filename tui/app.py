@@ -18,6 +18,7 @@ from adapter.health import Health
 from tui import bindings, ending, terminal_signals, themes
 from tui.feed import Feed
 from tui.keymap import NONE, Keymap
+from tui.keys_in_turn import KeysInTurn
 from tui.model.budget import Budget
 from tui.model.nodes import ChangeSet, Key
 from tui.model.notices import Notices
@@ -39,7 +40,7 @@ from tui.widgets.roles import ROLE_CLASSES
 from tui.widgets.session_tree import SessionTree
 
 
-class ViewerApp(App[None]):
+class ViewerApp(KeysInTurn):
     """The program. `clock` gives unix seconds; `problem` is what to say before the first source answers;
     `discover` is asked from time to time for sources that have appeared since; `limits` knows the models' context
     windows; `memory` holds the user's choices and keeps new ones; `keymap` has the user's own keys; `encoding` is that

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from textual import events
 
 from adapter.events import PayloadRef
 from tests.tui import story
 from tests.tui.stage import FakeSource, playing, until
 from tests.tui.story import SOURCE, Step, prompt, session
+from tui.app import ViewerApp
 from tui.bindings import key_groups
 from tui.model.nodes import Key
 from tui.render.document import Painted
@@ -147,3 +149,48 @@ async def test_each_digit_shows_its_tab_and_1_the_overview(digit: str, tab: str,
         assert app.main.detail.tab == tab
         await pilot.press("1")
         assert app.main.detail.tab == "Overview"
+
+
+def where(app: ViewerApp) -> tuple[str | None, str, str]:
+    """What has the focus, the filter, and what is searched for in the text."""
+    return app.focused.id if app.focused else None, app.main.finder.text, app.main.detail.view.words
+
+
+NAMES = {"/": "slash", ">": "greater_than_sign", "-": "minus", "+": "plus", "[": "left_square_bracket", " ": "space"}
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24)])
+@pytest.mark.parametrize(
+    "keys",
+    [
+        ["tab", *"/se"],
+        [*"/ret", "enter", "tab", *"/s"],
+        ["tab", *"/s", "enter", "/", "escape"],
+        ["/", "a", "escape", "tab", *"/o"],
+        ["tab", "tab", *"/b"],
+        ["tab", *"6/s"],
+        [*"/cost>0 -q+[/", "enter"],
+    ],
+    ids="".join,
+)
+async def test_keys_that_arrive_at_once_do_what_they_do_one_by_one(keys: list[str], size: tuple[int, int]) -> None:
+    pressed = [events.Key(NAMES.get(key, key), key if len(key) == 1 else None) for key in keys]
+    async with playing(story.everything(), size=size) as (app, pilot):
+        for key in pressed:
+            await pilot.press(key.key)
+            await pilot.pause()
+        expected = where(app)
+    async with playing(story.everything(), size=size) as (app, pilot):
+        assert app._driver is not None
+        for key in pressed:
+            app._driver.send_message(key)
+        await until(pilot, lambda: app.message_queue_size == 0)
+        await pilot.pause()
+        assert where(app) == expected
+
+
+async def test_what_is_typed_into_a_line_is_not_taken_for_a_key() -> None:
+    async with playing(story.everything(), size=(120, 40)) as (app, pilot):
+        for key in "/cost>0 -q+[/":
+            await pilot.press(NAMES.get(key, key))
+        assert app.main.finder.text == app.main.bar.input.value == "cost>0 -q+[/"

@@ -327,7 +327,7 @@ class MainScreen(DoorScreen):
         """Puts the focus, and where there is room for one pane only that pane, on the detail."""
         # A hidden widget cannot take the focus, so the class that shows it comes first.
         self.add_class("in-detail")
-        self.detail.view.focus()
+        self.set_focus(self.detail.view)
 
     def go_to_session(self, session: Session) -> None:
         """Puts the cursor on a session, wherever it is: a filter that hides it goes, what is folded is opened."""
@@ -343,7 +343,7 @@ class MainScreen(DoorScreen):
     def show_tree(self) -> None:
         """Puts the focus, and where there is room for one pane only that pane, on the tree."""
         self.remove_class("in-detail")
-        self.sessions.focus()
+        self.set_focus(self.sessions)
 
     def action_other_pane(self) -> None:
         if self.detail.view.has_focus:

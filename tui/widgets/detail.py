@@ -266,7 +266,7 @@ class Detail(Vertical):
 
     def _end_typing(self) -> None:
         # The focus moves first: a widget that is hidden while it has the focus hands it to any other.
-        self.view.focus()
+        self.screen.set_focus(self.view)
         self.query_one("#search").display = False
 
     def on_search_view_searched(self) -> None:
