@@ -47,8 +47,8 @@ NEVER = float("inf")
 
 class Batch(msgspec.Struct):
     """Events in order, the last one a `source_progress` when they are all there is to tell. `loaded` names sessions of
-    which all turns are in it (of a long one the beginning is in the batch before), `released` those of which nothing
-    comes any more until one changes and is told whole.
+    which all turns are in it, `begun` those of which the beginning is in it and the rest in the next, `released` those
+    of which nothing comes any more until one changes and is told whole.
 
     `committed_at` is the newest row's own time (0 when the batch is not about a fresh change) and `read_at` when it
     was read, both in unix seconds.
@@ -60,6 +60,7 @@ class Batch(msgspec.Struct):
     committed_at: float = 0.0
     read_at: float = 0.0
     released: list[str] = []
+    begun: list[str] = []
 
 
 class Tailer:
@@ -251,7 +252,7 @@ class Tailer:
         async for _ in self.ledger.begin_whole(session_id, raw):
             # No cursor goes with a beginning.
             events, loaded = self.ledger.take()
-            yield Batch(events, loaded=loaded, read_at=self._clock())
+            yield Batch(events, loaded=loaded, read_at=self._clock(), begun=[session_id])
         yield self._batch(rows=raw.size)
 
     def _let_go(self) -> Batch:

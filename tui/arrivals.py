@@ -53,8 +53,8 @@ cycles, and a look through the model of 7,000 sessions stopped everything for 20
 
 
 class Arrival(NamedTuple):
-    """A batch on its way to the model; `loaded` names the sessions that are whole with it, `released` those of which
-    nothing but the row is kept up to date from here on."""
+    """A batch on its way to the model; `loaded` names the sessions that are whole with it, `begun` those of which the
+    rest comes with the next, `released` those of which nothing but the row is kept up to date from here on."""
 
     source: str
     events: Sequence[Event]
@@ -62,6 +62,7 @@ class Arrival(NamedTuple):
     committed_at: float = 0.0
     health: Health | None = None
     released: Sequence[str] = ()
+    begun: Sequence[str] = ()
 
 
 class Answer(NamedTuple):
@@ -257,6 +258,9 @@ class Arrivals:
             item = self._queue.popleft()
         if isinstance(item, Arrival):
             self._current, self._position = item, 0
+            # It may take more than one application.
+            for session_id in (*item.begun, *item.loaded):
+                self.store.expect(item.source, session_id)
         return item
 
     def _drained(self, count: int) -> None:

@@ -152,7 +152,7 @@ class Feed:
     async def _offer_batch(self, source: SourceLike, batch: BatchLike) -> None:
         health = source.health()
         self.arrivals.offer(
-            Arrival(source.source, batch.events, batch.loaded, batch.committed_at, health, batch.released)
+            Arrival(source.source, batch.events, batch.loaded, batch.committed_at, health, batch.released, batch.begun)
         )
         await self.arrivals.room()
 

@@ -17,6 +17,7 @@ class BatchLike(Protocol):
     events: list[Event]
     loaded: list[str]
     released: list[str]
+    begun: list[str]
     committed_at: float
 
 

@@ -67,8 +67,8 @@ async def test_a_long_session_comes_in_two_batches_and_once(opencode: OpencodeWr
     made = session(opencode)
     beginning, rest = await up_to_whole(source, made)
     assert 8 <= len(of_turns(beginning.events)) < 14
-    assert beginning.loaded == []
-    assert rest.loaded == [made]
+    assert (beginning.begun, beginning.loaded) == ([made], [])
+    assert (rest.begun, rest.loaded) == ([], [made])
     # A cursor would say that all of it has been told.
     assert not any(isinstance(event, SourceProgress) for event in beginning.events)
     assert isinstance(rest.events[-1], SourceProgress)

@@ -35,6 +35,7 @@ class Batch(msgspec.Struct):
     loaded: list[str] = []
     committed_at: float = 0.0
     released: list[str] = []
+    begun: list[str] = []
 
 
 def health(**fields: Any) -> Health:

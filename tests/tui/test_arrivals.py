@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from adapter.health import Health
+from tests.tui import story
 from tests.tui.listener import Listener, many
 from tests.tui.stage import health, until
 from tests.tui.story import NOW, SOURCE
@@ -129,3 +130,16 @@ async def test_a_backlog_that_lasts_is_told_until_it_is_worked_off(monkeypatch: 
     arrivals.offer(Arrival(SOURCE, many(1), health=health()))
     arrivals.apply()
     assert told[-1] == 0
+
+
+async def test_a_session_is_whole_when_all_of_it_has_been_applied(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queues, "BUDGET", 0.0)
+    monkeypatch.setattr(queues, "SLICE", 3)
+    arrivals = Arrivals(Store(), Listener(), lambda: NOW)
+    arrivals.offer(Arrival(SOURCE, story.failed_tool(), loaded=["ses_arm"]))
+    arrivals.apply()
+    session = arrivals.store.sessions[SOURCE, "ses_arm"]
+    assert (session.loaded, session.whole) == (True, False)
+    while arrivals.waiting:
+        arrivals.apply()
+    assert session.whole

@@ -7,6 +7,7 @@ from tests.tui import story
 from tests.tui.stage import FakeSource, feed, playing, screen_text, until
 from tests.tui.story import NOW, SOURCE, Step, at, prompt, session
 from tui.app import ViewerApp
+from tui.arrivals import Arrival
 from tui.model.nodes import Key
 
 RETRY = Key(SOURCE, "session", "ses_retry", "ses_retry")
@@ -57,6 +58,26 @@ async def test_e_on_a_session_that_is_not_read_asks_for_it_and_goes_on_to_the_st
         feed(app, [prompt("ses_bad", "usr_b", "report", 5000), *step.events], loaded=["ses_bad"])
         await pilot.pause()
         assert app.main.sessions.cursor == Key(SOURCE, "turn", "ses_bad", "msg_ses_bad_1")
+
+
+async def test_e_waits_for_the_end_of_a_session_whose_beginning_has_failed_as_well() -> None:
+    async with playing(story.others(), source=FakeSource()) as (app, pilot):
+        await pilot.press("e")
+        failed = [
+            Step("ses_bad", number, "usr_b", ago).end(
+                ago - 5, story.Usage(), 0, 0, status="failed", error=("APIError", "overloaded")
+            )
+            for number, ago in ((1, 4990), (2, 4900))
+        ]
+        app.feed.arrivals.offer(
+            Arrival(SOURCE, [prompt("ses_bad", "usr_b", "report", 5000), *failed[0].events], begun=["ses_bad"])
+        )
+        app.feed.arrivals.apply()
+        await pilot.pause()
+        assert app.main.sessions.cursor == BAD
+        feed(app, failed[1].events, loaded=["ses_bad"])
+        await pilot.pause()
+        assert app.main.sessions.cursor == Key(SOURCE, "turn", "ses_bad", "msg_ses_bad_2")
 
 
 async def test_a_jump_that_waits_for_data_ends_when_the_user_moves_on() -> None:

@@ -67,7 +67,7 @@ def unload(store: Store, key: SessionKey, batch: Batch) -> None:
             _link_child(store, session, op, "", batch)
         batch.dirty.update(_keys_of_turn(session, turn))
     store.homes.pop(key, None)
-    session.turns, session.prompts, session.loaded = {}, {}, False
+    session.turns, session.prompts, session.loaded, session.partial = {}, {}, False, False
     batch.change(key).layout = True
 
 
@@ -147,6 +147,7 @@ def _session_removed(store: Store, event: SessionRemoved, batch: Batch) -> None:
     batch.tops |= store.links.remove(key) | {key}
     del store.sessions[key]
     store.homes.pop(key, None)
+    store.arriving.discard(key)
     store.finals.pop(key, None)
     batch.touched.pop(key, None)
     batch.changed.discard(key)
@@ -162,7 +163,7 @@ def _content(store: Store, event: Any, batch: Batch) -> tuple[SessionKey, Sessio
     session = _session(store, event, batch)
     key = (session.source, session.id)
     if not session.loaded:
-        session.loaded = True
+        session.loaded, session.partial = True, key in store.arriving
         batch.change(key).layout = True
     return key, session
 

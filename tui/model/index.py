@@ -138,5 +138,5 @@ def card_of(store: Store, session: Session, now_us: int) -> Card:
         cost=tree.cost,
         tokens=tree.usage.total,
         last_ts=tree.last_ts,
-        loaded=session.loaded,
+        loaded=session.whole,
     )

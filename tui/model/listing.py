@@ -79,7 +79,7 @@ def _object(store: Store, session: Session, now_us: int) -> dict[str, Any]:
         "reason": state.reason,
         "start_ts": session.start_ts,
         "last_ts": tree.last_ts,
-        "read": session.loaded,
+        "read": session.whole,
         "usage": msgspec.structs.asdict(mine.usage),
         "cost": mine.cost,
         "subtree": {"usage": msgspec.structs.asdict(tree.usage), "cost": tree.cost, "sessions": tree.sessions},

@@ -158,9 +158,10 @@ class Log(msgspec.Struct, gc=False):
 class Session(msgspec.Struct):
     """One session row with what is loaded below it.
 
-    `loaded` is False while only the row is known; then nothing is said about its turns. `usage` and `cost` are the
-    row's own columns (None where the version has none or they hold nothing). `last_ts` is the newest time that any of
-    its rows names. Its children are `Store.children_of`.
+    `loaded` is False while only the row is known; then nothing is said about its turns. It is `partial` while the rest
+    of them is on its way: they can be looked at, and no state, sum or jump comes of them yet. `usage` and `cost` are
+    the row's own columns (None where the version has none or they hold nothing). `last_ts` is the newest time that any
+    of its rows names. Its children are `Store.children_of`.
     """
 
     source: str
@@ -186,10 +187,16 @@ class Session(msgspec.Struct):
     error_message: str = ""
     end_ts: int = 0
     loaded: bool = False
+    partial: bool = False
     last_ts: int = 0
     prompts: dict[str, Prompt] = {}
     turns: dict[str, Turn] = {}
     logs: dict[tuple[str, str], Log] = {}
+
+    @property
+    def whole(self) -> bool:
+        """Whether all there is of its turns is known."""
+        return self.loaded and not self.partial
 
     @property
     def name(self) -> str:

@@ -68,8 +68,8 @@ def own_usage(session: Session) -> Own:
     parts, else its messages. Users who jumped over 1.15's one-time backfill have empty columns and full messages."""
     if session.usage is not None or session.cost is not None:
         return Own(session.usage or NO_USAGE, session.cost or 0.0, "columns")
-    if not session.turns:
-        return Own(NO_USAGE, 0.0, "messages" if session.loaded else "unknown")
+    if session.partial or not session.turns:
+        return Own(NO_USAGE, 0.0, "messages" if session.whole else "unknown")
     steps = steps_sum(session)
     if steps is not None:
         return Own(*steps, "steps")
@@ -138,7 +138,7 @@ CENT_SHARE = 1e-4
 
 def difference(session: Session) -> Difference | None:
     """Whether the columns of the session row say what its steps add up to; None where there is nothing to compare."""
-    if not session.loaded or (session.usage is None and session.cost is None):
+    if not session.whole or (session.usage is None and session.cost is None):
         return None
     usage, cost = steps_sum(session) or (NO_USAGE, 0.0)
     more = (session.cost or 0.0) - cost

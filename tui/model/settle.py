@@ -149,7 +149,7 @@ def _settle_final(store: Store, session: Session, batch: Batch) -> None:
     ended: tuple[str, str, str, int] = ("", "", "", 0)
     if archived:
         ended = ("completed", "", "", int(archived))
-    elif newest is not None:
+    elif newest is not None and not session.partial:
         if newest.status in ("failed", "aborted"):
             ended = ("failed", newest.error_class, newest.error_message, newest.end_ts)
     elif final is not None:

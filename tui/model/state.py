@@ -47,7 +47,7 @@ def own_state(store: Store, session: Session, now_us: int) -> State | None:
 def _session(store: Store, session: Session, now_us: int, look: bool) -> State:
     if session.final_status == "completed":
         return State("archived", "archived", session.end_ts)
-    if not session.loaded:
+    if not session.whole:
         if session.final_status == "failed":
             return _failed(session.error_class, session.error_message, session.end_ts)
         return State("idle", "its turns are not loaded", session.last_ts)
@@ -66,7 +66,7 @@ def _session(store: Store, session: Session, now_us: int, look: bool) -> State:
 
 def is_open(session: Session) -> bool:
     """False when no passing of time can change the session's state: nothing in it waits to go on."""
-    if session.final_status == "completed" or not session.loaded or session.extras.get("revert_message_id"):
+    if session.final_status == "completed" or not session.whole or session.extras.get("revert_message_id"):
         return False
     if told_idle(session):
         return False

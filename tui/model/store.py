@@ -12,7 +12,8 @@ freshly loaded one:
 - A session is archived when its row says so (`archived_ts`), failed when its newest known turn ended in an error.
   Only while no turn is known does `session_finalized` decide, and a later `session_started` without one takes it
   back. So an old failure ends with the first newer turn, whatever order the two arrive in.
-- A session whose prompts or turns arrive counts as loaded: the adapter sends sessions whole.
+- A session whose prompts or turns arrive counts as loaded: the adapter sends sessions whole. One that comes in pieces
+  is announced (`expect`), and partial until its end.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ class Store:
         self.subtrees: dict[SessionKey, Any] = {}
         self.outlines: dict[SessionKey, Any] = {}
         self.homes: dict[SessionKey, dict[str, str]] = {}
+        self.arriving: set[SessionKey] = set()
         self.links = Links()
         self.finals: dict[SessionKey, SessionFinalized] = {}
 
@@ -165,12 +167,20 @@ class Store:
             take(self, event, batch)
         return settle(self, batch)
 
+    def expect(self, source: str, session_id: str) -> None:
+        """Says that a session begins to arrive, more than one `apply` may take in; `mark_loaded` says when it is over.
+        One that is there already stays as it is."""
+        session = self.sessions.get((source, session_id))
+        if session is None or not session.loaded:
+            self.arriving.add((source, session_id))
+
     def mark_loaded(self, source: str, session_id: str) -> ChangeSet:
         """Says that all there is of a session has been applied, also when that is nothing."""
         batch = Batch()
+        self.arriving.discard((source, session_id))
         session = self.sessions.get((source, session_id))
-        if session is not None and not session.loaded:
-            session.loaded = True
+        if session is not None and not session.whole:
+            session.loaded, session.partial = True, False
             batch.change((source, session_id)).layout = True
         return settle(self, batch)
 

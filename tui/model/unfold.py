@@ -29,7 +29,7 @@ def reveal(rows: VisibleRows, key: Key) -> list[Session]:
         else:
             folds.choose(own, True)
         session = store.session_of(own)
-        if own.kind == "session" and session is not None and not session.loaded:
+        if own.kind == "session" and session is not None and not session.whole:
             missing.append(session)
         op = store.op(current)
         current = parent_key(store, current)

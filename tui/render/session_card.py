@@ -43,7 +43,9 @@ def session_card(store: Store, session: Session, now_us: int) -> list[Line]:
     lines += _time(timing(session, now_us, active))
     lines += time_lines(session.start_ts, max(session.last_ts, session.updated_ts), now_us, active)[:1]
     lines += _changed(session)
-    if session.loaded:
+    if session.partial:
+        lines.append(row("holds", ("being read", "dim")))
+    elif session.loaded:
         counts = f"{numbers.plural(len(session.prompts), 'prompt')}, {numbers.plural(len(session.turns), 'step')}"
         lines.append(row("holds", counts))
     else:

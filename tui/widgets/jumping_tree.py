@@ -134,7 +134,7 @@ class JumpingTree(SessionTree):
             found = seek(store, tops, cursor, spots, forward=forward, among=among, first=first)
         self._arrive(found, forward, _NOTHING[kind])
         session = self.store.session_of(found.key) if found is not None else None
-        if session is not None and kind == "failed" and not session.loaded:
+        if session is not None and kind == "failed" and not session.whole:
             self._load([session])
             self._awaited = lambda: _failed_step(session)
 
@@ -236,7 +236,7 @@ class JumpingTree(SessionTree):
             return
         call = self.cursor
         self.rows.open(call)
-        if child.loaded:
+        if child.whole:
             self.jump(self._inside(child, call) or call)
         else:
             self.jump(call)
@@ -293,7 +293,7 @@ def _itself(session: Session) -> list[Key]:
 
 def _ready(store: Store, above: Session, key: Key) -> bool:
     """Whether a session above a node is there as far as the node needs it: with the call that leads down to it."""
-    if not above.loaded:
+    if not above.whole:
         return False
     session = store.session_of(key)
     while session is not None and session is not above:
@@ -306,5 +306,5 @@ def _ready(store: Store, above: Session, key: Key) -> bool:
 
 def _failed_step(session: Session) -> Key | None:
     """The step that a session which had to be loaded ended with; None until it is there."""
-    turn = newest_turn(session)
+    turn = newest_turn(session) if session.whole else None
     return turn_key(session, turn) if turn is not None and turn.status == "failed" else None
