@@ -229,7 +229,9 @@ def start(arguments: argparse.Namespace) -> Iterator[Line]:
             stores.append(("6.1 GB", cached(HUGE, arguments.stores), 2, 150))
         for name, database, target, most in stores:
             with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
-                (title,) = connection.execute("SELECT title FROM session ORDER BY time_updated DESC LIMIT 1").fetchone()
+                # Sub-agents have no line of their own at the start.
+                newest = "SELECT title FROM session WHERE parent_id IS NULL ORDER BY time_updated DESC LIMIT 1"
+                (title,) = connection.execute(newest).fetchone()
             connection.close()
             own, bare, memory = [], [], []
             for _ in range(runs):

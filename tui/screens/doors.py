@@ -20,6 +20,9 @@ from tui.widgets.key_bar import KeyBar
 class DoorScreen(Screen[None]):
     """A screen with a detail and a key bar; the text is always that of the tab that the detail shows."""
 
+    detail: Detail
+    key_bar: KeyBar
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "copy", "send the text to the clipboard", id="door.copy", show=False),
         Binding("Y", "copy_resume", "send the command that resumes the session", id="door.resume", show=False),
@@ -28,14 +31,9 @@ class DoorScreen(Screen[None]):
         Binding("V", "editor", "open the text in $EDITOR", id="door.editor", show=False),
     ]
 
-    @property
-    def detail(self) -> Detail:
-        """The detail of the cursor."""
-        return self.query_one("#detail", Detail)
-
     def say(self, words: str) -> None:
         """Answers a key in the last line, in place of the keys, for a while."""
-        self.query_one("#keys", KeyBar).say(sanitize.label(words, 400))
+        self.key_bar.say(sanitize.label(words, 400))
 
     def action_copy(self) -> None:
         words = self._words()

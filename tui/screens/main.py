@@ -63,8 +63,7 @@ class MainScreen(DoorScreen):
         ),
         Binding("less_than_sign", "turn(-1)", "previous tab", id="detail.previous", show=False),
         Binding("greater_than_sign", "turn(1)", "next tab", id="detail.next", show=False),
-        # With priority, because what is typed at once behind the slash has to find the line open already.
-        Binding("slash", "filter", "filter the sessions", id="filter.open", show=False, priority=True),
+        Binding("slash", "filter", "filter the sessions", id="filter.open", show=False),
         Binding("plus", f"widen({STEP})", "more room for the tree", id="pane.wider", show=False),
         Binding("minus", f"widen({-STEP})", "more room for the detail", id="pane.narrower", show=False),
         Binding("equals_sign", "widen(0)", "the usual room for both", id="pane.usual", show=False),
@@ -116,39 +115,23 @@ class MainScreen(DoorScreen):
         self._home: Key | None = None
         self._kept = self.Arranged(settings.filter, settings.arrangement)
         self._counted = self.Counted(0, 0)
+        # Held, not looked up: when the app ends they leave the screen before the last change has come in.
+        self.status_bar = StatusBar(id="status")
+        self.heading = FixedLines([[]], id="heading")
+        self.sessions = JumpingTree(store, self.rows, now, self.finder, id="tree")
+        self.bar = FilterBar(self._complete, self.filter, id="filter")
+        self.where = FixedLines([[]], id="where")
+        self.detail = Detail(store, now, id="detail")
+        left = Vertical(self.heading, self.sessions, self.bar, self.where, id="left")
+        self.panes = Panes(left, self.detail, share=settings.tree_width, id="panes")
+        self.health = HealthPane(id="health")
+        self.key_bar = KeyBar(keys.TREE, keymap.keys, id="keys")
 
     def compose(self) -> ComposeResult:
-        yield StatusBar(id="status")
-        left = Vertical(
-            FixedLines([[]], id="heading"),
-            JumpingTree(self.store, self.rows, self.now, self.finder, id="tree"),
-            FilterBar(self._complete, self.filter, id="filter"),
-            FixedLines([[]], id="where"),
-            id="left",
-        )
-        detail = Detail(self.store, self.now, id="detail")
-        yield Panes(left, detail, share=self.settings.tree_width, id="panes")
-        yield HealthPane(id="health")
-        yield KeyBar(keys.TREE, self.keymap.keys, id="keys")
-
-    @property
-    def sessions(self) -> JumpingTree:
-        """The tree."""
-        return self.query_one("#tree", JumpingTree)
-
-    @property
-    def panes(self) -> Panes:
-        """Tree and detail, and what divides them."""
-        return self.query_one("#panes", Panes)
-
-    @property
-    def bar(self) -> FilterBar:
-        """The line in which the filter is typed."""
-        return self.query_one("#filter", FilterBar)
+        yield from (self.status_bar, self.panes, self.health, self.key_bar)
 
     def on_mount(self) -> None:
-        self.query_one("#health").display = False
-        self.bar.display = False
+        self.health.display = self.bar.display = False
         self._ticking = self.set_interval(1, self.tick, pause=True)
         self._arrange(self.app.size.width)
         self.watch(self.sessions, "cursor", self._turn_to, init=False)
@@ -175,7 +158,7 @@ class MainScreen(DoorScreen):
     def health_changed(self, healths: tuple[Health, ...], lags: Lags | None, behind: int) -> None:
         """Takes the newest health of all sources in, and how many events the screen is behind them."""
         self.healths, self.lags, self.behind = healths, lags, behind
-        self.query_one("#health", HealthPane).update(healths, lags)
+        self.health.update(healths, lags)
         self._show_status()
 
     def show_problem(self, text: str) -> None:
@@ -215,7 +198,7 @@ class MainScreen(DoorScreen):
             new_above=tree.new_above,
             new_below=tree.new_below,
         )
-        self.query_one("#status", StatusBar).update(status, self.problem)
+        self.status_bar.update(status, self.problem)
         counted = self.Counted(counts.running, counts.waiting)
         if (counted.running, counted.waiting) != (self._counted.running, self._counted.waiting):
             self._counted = counted
@@ -225,12 +208,12 @@ class MainScreen(DoorScreen):
     def _show_heading(self) -> None:
         shown = filter_line.order(self.rows.arrangement)
         left = [*filter_line.count(self.finder), *shown, *filter_line.chips(self.finder)]
-        self.query_one("#heading", FixedLines).show([heading(self.sessions.size.width, left)])
+        self.heading.show([heading(self.sessions.size.width, left)])
         self._show_where()
 
     def _show_where(self) -> None:
         """The way to the cursor, or what the last key has to say; on a low screen only that."""
-        where = self.query_one("#where", FixedLines)
+        where = self.where
         editing = self.bar.editing
         if not editing and (self.finder.text, self.rows.arrangement) != (self._kept.filter, self._kept.arrangement):
             self._kept = self.Arranged(self.finder.text, self.rows.arrangement)
@@ -253,10 +236,6 @@ class MainScreen(DoorScreen):
 
     def _complete(self, text: str, cursor: int) -> Completion:
         return self.finder.complete(text, cursor, self.now())
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Leaves the slash to the text that has the focus, to search in or to be typed into."""
-        return self.focused is self.sessions if action == "filter" else super().check_action(action, parameters)
 
     def action_filter(self) -> None:
         self._remark = ""
@@ -304,7 +283,7 @@ class MainScreen(DoorScreen):
             shown = keys.FILTER
         elif in_detail and not self.detail.view.has_focus:
             shown = keys.SEARCH
-        self.query_one("#keys", KeyBar).update(shown)
+        self.key_bar.update(shown)
 
     def _turn_to(self, key: Key | None) -> None:
         if key is not None:
@@ -375,7 +354,7 @@ class MainScreen(DoorScreen):
         self.sessions.follow(not self.sessions.following)
 
     def action_health(self) -> None:
-        pane = self.query_one("#health", HealthPane)
+        pane = self.health
         pane.display = not pane.display
         if pane.display:
             pane.update(self.healths, self.lags)

@@ -59,8 +59,7 @@ class Detail(Vertical):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        # With priority, because what is typed at once behind the slash has to find the line open already.
-        Binding("slash", "search", "search in the text", id="text.search", show=False, priority=True),
+        Binding("slash", "search", "search in the text", id="text.search", show=False),
         Binding("n", "hit(1)", "next hit", id="text.next_hit", show=False),
         Binding("N", "hit(-1)", "hit before", id="text.previous_hit", show=False),
         Binding("escape", "end_search", "end the search", id="text.end_search", show=False),
@@ -89,24 +88,19 @@ class Detail(Vertical):
         self._cost = 0.0
         self._redraw: Timer | None = None
         self._turned = float("-inf")
+        self.tab_line = TabLine([[]], id="tabs")
+        self.view = SearchView(id="text")
+        self.words_input = Input(placeholder="search in this text", select_on_focus=False, compact=True, id="words")
+        self.search = Horizontal(FixedLines([[(" /", "key")]], id="slash"), self.words_input, id="search")
+        self.found = FixedLines([[]], id="found")
 
     def compose(self) -> ComposeResult:
-        yield TabLine([[]], id="tabs")
-        yield SearchView(id="text")
-        with Horizontal(id="search"):
-            yield FixedLines([[(" /", "key")]], id="slash")
-            yield Input(placeholder="search in this text", select_on_focus=False, compact=True, id="words")
-        yield FixedLines([[]], id="found")
+        yield from (self.tab_line, self.view, self.search, self.found)
 
     def on_mount(self) -> None:
-        self.query_one("#search").display = self.query_one("#found").display = False
-        self.query_one("#words", Input).cursor_blink = False
+        self.search.display = self.found.display = False
+        self.words_input.cursor_blink = False
         self._draw_tabs()
-
-    @property
-    def view(self) -> SearchView:
-        """The scrolling part."""
-        return self.query_one("#text", SearchView)
 
     @property
     def tab(self) -> str:
@@ -191,7 +185,7 @@ class Detail(Vertical):
     def _draw_tabs(self) -> None:
         note = "" if self.tab == self.wanted or not self.tabs else f" no {self.wanted.lower()}"
         line = tabs.tab_line(list(self.tabs), self.tab, note, self.size.width)
-        self.query_one("#tabs", TabLine).show([line])
+        self.tab_line.show([line])
 
     def _draw(self, keep: bool) -> None:
         if not self.is_mounted or self.key is None:
@@ -235,24 +229,21 @@ class Detail(Vertical):
     # --- searching -------------------------------------------------------------------------------------------
 
     def action_search(self) -> None:
-        self.query_one("#search").display = True
-        words = self.query_one("#words", Input)
-        words.value = self.view.words
-        self.screen.set_focus(words)
+        self.search.display = True
+        self.words_input.value = self.view.words
+        self.screen.set_focus(self.words_input)
 
     def action_hit(self, step: int) -> None:
         self.view.step(step)
 
     def action_end_search(self) -> None:
-        self.query_one("#words", Input).value = ""
+        self.words_input.value = ""
         self.view.search("")
         self._end_typing()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action == "search":
-            return self.screen.focused is self.view  # a slash that is typed into the line belongs to it
         # Without a search escape is the screen's: it goes back to the tree.
-        return action != "end_search" or bool(self.view.words) or self.query_one("#search").display
+        return action != "end_search" or bool(self.view.words) or self.search.display
 
     def on_input_changed(self, message: Input.Changed) -> None:
         if message.value != self.view.words:
@@ -267,10 +258,10 @@ class Detail(Vertical):
     def _end_typing(self) -> None:
         # The focus moves first: a widget that is hidden while it has the focus hands it to any other.
         self.screen.set_focus(self.view)
-        self.query_one("#search").display = False
+        self.search.display = False
 
     def on_search_view_searched(self) -> None:
-        view, found = self.view, self.query_one("#found", FixedLines)
+        view, found = self.view, self.found
         found.display = bool(view.words)
         found.show([found_line(view.words, view.place, len(view.hits), view.share, view.wrapped)])
 
