@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import PurePath
+
 from rich.cells import cell_len
 
+from adapter.health import Health
+from tui import sanitize
 from tui.model import projects
 from tui.model.layout import parent_key, shown_session
 from tui.model.nodes import Key
@@ -16,8 +22,22 @@ _LEAST = 12
 """Cells that a part keeps before parts in the middle are left out."""
 
 
-def breadcrumb(store: Store, key: Key | None, width: int) -> Line:
-    """The way to a node, in at most `width` cells: the session and the node itself stay, what is between gives way."""
+def databases(healths: Sequence[Health]) -> dict[str, str]:
+    """What to call each database by its source where there are several: its file's name, with as much of the path as
+    tells two of one name apart; nothing where there is only one."""
+    if len(healths) < 2:
+        return {}
+    paths = {health.source: PurePath(health.path).parts for health in healths}
+    for count in range(1, max(map(len, paths.values())) + 1):
+        names = {source: sanitize.label(str(PurePath(*parts[-count:]))) for source, parts in paths.items()}
+        if max(Counter(names.values()).values()) == 1:
+            break
+    return names
+
+
+def breadcrumb(store: Store, key: Key | None, width: int, database: str = "") -> Line:
+    """The way to a node, in at most `width` cells: the session and the node itself stay, and in front of them the
+    `database` where that is not the only one; what is between gives way."""
     parts: list[str] = []
     current = key
     while current is not None:
@@ -25,13 +45,15 @@ def breadcrumb(store: Store, key: Key | None, width: int) -> Line:
         if words:
             parts.append(words)
         current = parent_key(store, current)
+    parts += [database] if parts and database else []
     parts.reverse()
+    first = 2 if database else 1
     dropped = False
-    while len(parts) > 2 and width < 1 + len(parts) * (_LEAST + len(_SEPARATOR)):
-        del parts[1]
+    while len(parts) > first + 1 and width < 1 + len(parts) * (_LEAST + len(_SEPARATOR)):
+        del parts[first]
         dropped = True
     if dropped:
-        parts.insert(1, "…")
+        parts.insert(first, "…")
     shown = _shrunk(parts, width - 1 - len(_SEPARATOR) * max(0, len(parts) - 1))
     spans: list[Span] = [(" ", "text")]
     for number, part in enumerate(shown):

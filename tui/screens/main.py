@@ -25,7 +25,7 @@ from tui.model.rows import VisibleRows
 from tui.model.store import Store
 from tui.model.tally import Tally
 from tui.render import filter_line, keys
-from tui.render.breadcrumb import breadcrumb
+from tui.render.breadcrumb import breadcrumb, databases
 from tui.render.health import Lags
 from tui.render.status import Status
 from tui.render.tabs import NAMES
@@ -108,6 +108,7 @@ class MainScreen(DoorScreen):
         self.paths = paths
         self.problem = ""
         self.healths: tuple[Health, ...] = ()
+        self._databases: dict[str, str] = {}
         self.lags: Lags | None = None
         self.behind = 0
         self._ticking: Timer | None = None
@@ -158,6 +159,7 @@ class MainScreen(DoorScreen):
     def health_changed(self, healths: tuple[Health, ...], lags: Lags | None, behind: int) -> None:
         """Takes the newest health of all sources in, and how many events the screen is behind them."""
         self.healths, self.lags, self.behind = healths, lags, behind
+        self._databases = databases(healths)
         self.health.update(healths, lags)
         self._show_status()
 
@@ -224,7 +226,9 @@ class MainScreen(DoorScreen):
         elif self._remark:
             where.show([[(f" {self._remark}", "accent")]])
         else:
-            where.show([breadcrumb(self.store, self.sessions.cursor, self.sessions.size.width)])
+            cursor = self.sessions.cursor
+            database = self._databases.get(cursor.source, "") if cursor is not None else ""
+            where.show([breadcrumb(self.store, cursor, self.sessions.size.width, database)])
 
     # --- the filter ------------------------------------------------------------------------------------------
 

@@ -9,10 +9,11 @@ from rich.style import Style
 
 from adapter.events import Event, Usage
 from tests.tui import story
+from tests.tui.stage import health
 from tests.tui.story import NOW, SOURCE, Step, session
 from tui.model.nodes import Key, Row
 from tui.model.store import Store
-from tui.render.breadcrumb import breadcrumb
+from tui.render.breadcrumb import breadcrumb, databases
 from tui.render.lines import ROLES, plain
 from tui.render.tree_row import cells_of, columns_for, fold_span, heading, laid_out, under_filter
 
@@ -216,6 +217,25 @@ def test_the_line_of_the_place_fits_and_keeps_both_ends(width: int) -> None:
     assert plain(line).startswith(" Fix")
     assert plain(line).rstrip().endswith("grep retry(")
     assert plain(breadcrumb(store, None, width)).strip() == ""
+
+
+def test_of_several_databases_the_line_of_the_place_says_which() -> None:
+    one, two = health(source=SOURCE, path="/home/ada/opencode.db"), health(source="b", path="/home/ada/opencode-dev.db")
+    assert databases([one]) == {}
+    assert databases([one, two]) == {SOURCE: "opencode.db", "b": "opencode-dev.db"}
+    copy = health(source="c", path="/mnt/\x1b[31mold/opencode.db")
+    assert databases([one, two, copy]) == {
+        SOURCE: "ada/opencode.db",
+        "b": "ada/opencode-dev.db",
+        "c": "old/opencode.db",
+    }
+    store, cursor = store_of(story.running_sub_agent()), key("op", "ses_find", "prt_ses_find_1_2:tool")
+    for width in (40, 60, 120):
+        line = plain(breadcrumb(store, cursor, width, "ada/opencode.db"))
+        assert cell_len(line) <= width
+        assert line.startswith(" ada/")
+        assert " › Fix" in line
+        assert " › grep" in line
 
 
 def test_a_session_that_waits_for_its_sub_agent_says_what_that_does_folded_or_open() -> None:
