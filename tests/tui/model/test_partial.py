@@ -53,10 +53,22 @@ def test_a_failure_at_its_end_is_one_when_the_end_is_there() -> None:
     store = Store()
     store.expect(*KEY)
     store.apply([ROW, *step(1, 8800, finish="tool-calls")])
+    # A step that calls tools is followed by another: it would go on.
+    assert not is_open(store.sessions[KEY])
     store.apply(step(2, 8000, status="failed", error=("APIError", "overloaded")))
     assert store.sessions[KEY].final_status == ""
     store.mark_loaded(*KEY)
     assert store.sessions[KEY].final_status == "failed"
+
+
+def test_opencode_s_own_sum_is_compared_when_the_end_is_there() -> None:
+    store = Store()
+    store.expect(*KEY)
+    store.apply([session("ses_long", "Long", 9000, extras={"cost": 0.02}), *BEGINNING])
+    assert difference(store.sessions[KEY]) is None
+    store.apply(REST)
+    store.mark_loaded(*KEY)
+    assert difference(store.sessions[KEY]) is not None
 
 
 def test_one_that_is_whole_stays_so_while_it_is_told_again() -> None:
