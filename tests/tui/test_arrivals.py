@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections.abc import Callable
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -143,3 +145,76 @@ async def test_a_session_is_whole_when_all_of_it_has_been_applied(monkeypatch: p
     while arrivals.waiting:
         arrivals.apply()
     assert session.whole
+
+
+class Loop:
+    """A loop whose time is given by hand."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self._timers: list[tuple[float, Callable[[], None]]] = []
+
+    def time(self) -> float:
+        return self.now
+
+    def is_closed(self) -> bool:
+        return False
+
+    def call_soon_threadsafe(self, call: Callable[[], None], **_: object) -> None:
+        call()
+
+    def call_later(self, wait: float, call: Callable[[], None], **_: object) -> asyncio.TimerHandle:
+        self._timers.append((self.now + wait, call))
+        return Mock(spec=asyncio.TimerHandle)
+
+    def pass_time(self, seconds: float) -> None:
+        """Lets time pass, and calls what is due then."""
+        self.now += seconds
+        due = [call for at, call in self._timers if at <= self.now + 1e-9]
+        self._timers = [(at, call) for at, call in self._timers if at > self.now + 1e-9]
+        for call in due:
+            call()
+
+
+def on_a_loop() -> tuple[Arrivals, Loop, Listener]:
+    listener, loop = Listener(), Loop()
+    arrivals = Arrivals(Store(), listener, lambda: NOW)
+    arrivals._ui_loop = loop  # type: ignore[assignment]
+    return arrivals, loop, listener
+
+
+def at_once(arrivals: Arrivals, number: int) -> bool:
+    """Whether news is applied when it comes."""
+    arrivals.offer(Arrival(SOURCE, many(1, number)))
+    return not arrivals.waiting
+
+
+async def test_what_follows_on_a_quiet_time_is_applied_at_once() -> None:
+    arrivals, loop, _ = on_a_loop()
+    assert [at_once(arrivals, number) for number in range(4)] == [True, True, True, False]
+    loop.pass_time(queues.PERIOD)
+    assert not arrivals.waiting
+    assert not at_once(arrivals, 4)
+    loop.pass_time(queues.PERIOD)
+    loop.pass_time(3 * queues.PERIOD)
+    assert [at_once(arrivals, number) for number in range(5, 9)] == [True, True, True, False]
+
+
+async def test_a_stream_is_applied_thirty_times_a_second() -> None:
+    arrivals, loop, listener = on_a_loop()
+    for number in range(100):
+        at_once(arrivals, number)
+        loop.pass_time(queues.PERIOD / 4)
+    assert 25 <= len(listener.changes) <= 25 + queues.AT_ONCE
+    assert len(arrivals.store.sessions) >= 96
+
+
+async def test_a_long_backlog_delays_nothing_that_comes_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queues, "BUDGET", 0.0)
+    arrivals, loop, _ = on_a_loop()
+    arrivals.offer(Arrival(SOURCE, many(50 * queues.SLICE)))
+    while arrivals.waiting:
+        loop.pass_time(queues.BACKLOG_PERIOD)
+    at_once(arrivals, 1)
+    loop.pass_time(queues.PERIOD)
+    assert not arrivals.waiting
