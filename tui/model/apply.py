@@ -148,6 +148,7 @@ def _session_removed(store: Store, event: SessionRemoved, batch: Batch) -> None:
     del store.sessions[key]
     store.homes.pop(key, None)
     store.arriving.discard(key)
+    store.given_back.pop(key, None)
     store.finals.pop(key, None)
     batch.touched.pop(key, None)
     batch.changed.discard(key)
@@ -164,6 +165,8 @@ def _content(store: Store, event: Any, batch: Batch) -> tuple[SessionKey, Sessio
     key = (session.source, session.id)
     if not session.loaded:
         session.loaded, session.partial = True, key in store.arriving
+        if not session.partial:
+            store.given_back.pop(key, None)
         batch.change(key).layout = True
     return key, session
 

@@ -51,8 +51,7 @@ class Budget:
 
     def surplus(self, in_sight: Callable[[], Container[SessionKey]], now_us: int) -> list[SessionKey]:
         """The sessions to give back now; folds their trees. None of a tree of `in_sight`, which has to hold the
-        cursor's, of one in which something is open or fresh or that the user unfolded, and of one whose sums its rows
-        do not tell."""
+        cursor's, and of one in which something is open or fresh or that the user unfolded."""
         self.asked = {key: at for key, at in self.asked.items() if now_us - at < PATIENCE}
         held = sum(len(ops) for key, ops in self.store.homes.items() if key not in self.asked)
         if held <= self.ops:
@@ -88,5 +87,4 @@ class Budget:
 
 
 def _may_go(session: Session, now_us: int) -> bool:
-    told = session.usage is not None or session.cost is not None
-    return told and not is_open(session) and now_us - session.last_ts > QUIET
+    return session.whole and not is_open(session) and now_us - session.last_ts > QUIET

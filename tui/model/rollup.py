@@ -78,11 +78,13 @@ def own_usage(session: Session) -> Own:
 
 
 def own(store: Store, session: Session) -> Own:
-    """`own_usage`, kept in the store until the session changes."""
+    """`own_usage`, kept in the store until the session changes; of one that was given back, where its row tells
+    nothing, what it was then."""
     key = (session.source, session.id)
     known: Own | None = store.usages.get(key)
     if known is None:
-        known = store.usages[key] = own_usage(session)
+        found = own_usage(session)
+        known = store.usages[key] = store.given_back.get(key, found) if found.origin == "unknown" else found
     return known
 
 

@@ -28,6 +28,7 @@ from tui.model.batch import Batch
 from tui.model.links import Links, SessionKey
 from tui.model.logbook import LogBook
 from tui.model.nodes import ChangeSet, Key, Log, Op, Prompt, Session, Turn, op_id
+from tui.model.rollup import own
 from tui.model.settle import settle
 from tui.model.window import Limits, no_limits
 
@@ -46,6 +47,7 @@ class Store:
         self.books: dict[str, LogBook] = {}
         self.kids: dict[SessionKey, list[Session]] = {}
         self.usages: dict[SessionKey, Any] = {}
+        self.given_back: dict[SessionKey, Any] = {}
         self.subtrees: dict[SessionKey, Any] = {}
         self.outlines: dict[SessionKey, Any] = {}
         self.homes: dict[SessionKey, dict[str, str]] = {}
@@ -181,12 +183,17 @@ class Store:
         session = self.sessions.get((source, session_id))
         if session is not None and not session.whole:
             session.loaded, session.partial = True, False
+            self.given_back.pop((source, session_id), None)
             batch.change((source, session_id)).layout = True
         return settle(self, batch)
 
     def unload(self, source: str, session_id: str) -> ChangeSet:
-        """Drops what is below a session: it is again as it was before it was read."""
+        """Drops what is below a session: it is again as it was before it was read, but for its sums, which are kept.
+        Whatever changes in it makes the adapter tell it whole."""
         batch = Batch()
+        session = self.sessions.get((source, session_id))
+        if session is not None and session.loaded:
+            self.given_back[source, session_id] = own(self, session)
         unload(self, (source, session_id), batch)
         return settle(self, batch)
 

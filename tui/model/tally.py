@@ -67,7 +67,7 @@ class Tally:
         for key in keys:
             old = self._shares.pop(key, Counts())
             session = self._store.sessions.get(key)
-            new = self._share(session, now_us) if session is not None else Counts()
+            new = self._share(session, now_us, old.cost_today) if session is not None else Counts()
             if session is not None:
                 self._shares[key] = new
             running += new.running - old.running
@@ -76,17 +76,20 @@ class Tally:
             cost += new.cost_today - old.cost_today
         self._sum = Counts(running, waiting, failed, cost)
 
-    def _share(self, session: Session, now_us: int) -> Counts:
+    def _share(self, session: Session, now_us: int, before: float) -> Counts:
         name = state.session_state(self._store, session, now_us).name
         return Counts(
             running=name in WORKING,
             waiting=name in WAITING,
             failed_today=name == "failed" and max(session.last_ts, session.updated_ts) >= self._midnight,
-            cost_today=self._cost(session),
+            cost_today=self._cost(session, before),
         )
 
-    def _cost(self, session: Session) -> float:
-        """Of a session that has been read the steps of today; of another all of it when it began today."""
+    def _cost(self, session: Session, before: float) -> float:
+        """Of a session that has been read the steps of today; of one that was given back what that was; of another all
+        of it when it began today."""
+        if not session.loaded and (session.source, session.id) in self._store.given_back:
+            return before
         if session.turns:
             return sum(turn.cost for turn in session.turns.values() if turn.start_ts >= self._midnight)
         return rollup.own(self._store, session).cost if session.start_ts >= self._midnight else 0.0

@@ -10,10 +10,13 @@ from adapter.events import Event, Usage
 from tests.tui.model.builders import SOURCE, at, failed, op, op_end, prompt, session, task, turn, turn_end
 from tui.model.budget import PATIENCE, QUIET, Budget
 from tui.model.nodes import ChangeSet, session_key
+from tui.model.rollup import own, subtree
 from tui.model.rows import VisibleRows
 from tui.model.store import Store
+from tui.model.tally import Tally
 
 NOW = at(10_000)
+CHANGED = ChangeSet(roots={(SOURCE, "a")}, dirty=set())
 
 
 def told(session_id: str, ts: float, **fields: Any) -> list[Event]:
@@ -62,7 +65,7 @@ def test_what_was_looked_at_stays_longer() -> None:
     assert given(budget) == ["b", "c"]
 
 
-def test_what_is_in_sight_unfolded_open_fresh_or_without_sums_stays() -> None:
+def test_what_is_in_sight_unfolded_open_or_fresh_stays() -> None:
     budget = world(
         told("seen", 1),
         told("unfolded", 2),
@@ -72,7 +75,7 @@ def test_what_is_in_sight_unfolded_open_fresh_or_without_sums_stays() -> None:
         told("old", 6),
     )
     budget.rows.open(session_key(budget.store.sessions[SOURCE, "unfolded"]))
-    assert given(budget, "seen") == ["old"]
+    assert given(budget, "seen") == ["bare", "old"]
 
 
 def test_a_tree_goes_as_a_whole_or_not_at_all() -> None:
@@ -137,6 +140,38 @@ def test_an_unloaded_session_is_as_it_was_before_it_was_read() -> None:
     store.apply(told("a", 1))
     assert store.sessions[SOURCE, "a"].loaded
     assert len(store.sessions[SOURCE, "a"].turns["m_a"].ops) == 10
+
+
+def test_the_sums_of_one_that_is_given_back_are_what_they_were_though_its_row_tells_none() -> None:
+    end = turn_end("m_a", 1, 9, session_id="a", usage=Usage(input=7), cost=0.25)
+    store = Store()
+    store.apply([session("a", 1), *told("a", 1)[1:-1], end])
+    tally, kept = Tally(store), store.sessions[SOURCE, "a"]
+    before = (own(store, kept), subtree(store, kept), tally.update(CHANGED, NOW).cost_today)
+    assert before[0].cost == before[2] == 0.25
+    changes = store.unload(SOURCE, "a")
+    assert (own(store, kept), subtree(store, kept), tally.update(changes, NOW).cost_today) == before
+    # The row is told anew for another title, and then all of it, because it went on.
+    store.apply([session("a", 1, title="Another")])
+    assert own(store, kept) == before[0]
+    store.expect(SOURCE, "a")
+    store.apply(told("a", 1)[1:-1])
+    assert own(store, kept) == before[0]
+    store.apply([turn_end("m_a", 1, 9, session_id="a", usage=Usage(input=9), cost=0.5)])
+    store.mark_loaded(SOURCE, "a")
+    assert own(store, kept).cost == 0.5
+    assert store.given_back == {}
+
+
+def test_what_began_yesterday_and_went_on_today_cost_today_the_same_when_it_is_given_back() -> None:
+    store, day = Store(), 86_400
+    events = [*told("a", 1), turn("m_b", 2, day + 2, "u_a", session_id="a")]
+    store.apply([*events, turn_end("m_b", 2, day + 3, session_id="a", cost=0.125)])
+    tally = Tally(store)
+    now = at(day + 100)
+    assert tally.update(CHANGED, now).cost_today == 0.125
+    assert tally.update(store.unload(SOURCE, "a"), now).cost_today == 0.125
+    assert tally.tick(now + day * 1_000_000).cost_today == 0
 
 
 def test_a_sub_agent_stays_below_its_parent_when_the_call_goes() -> None:
