@@ -115,18 +115,20 @@ def work(guest: Guest, name: str) -> Iterator[None]:
         guest.part(step, tool("completed", output=OUTPUT * 4, title="make", metadata={"exit": 0}, **done), call)
         yield
         tokens = {"input": 900, "output": 120, "reasoning": 0, "cache": {"read": 0, "write": 0}}
-        guest.part(step, {"type": "step-finish", "reason": "tool-calls", "tokens": tokens, "cost": 0.01})
+        # A session that is left with a step that calls tools is one that may go on.
+        finish = "stop" if number % STEPS_OF_A_PROMPT == STEPS_OF_A_PROMPT - 1 else "tool-calls"
+        guest.part(step, {"type": "step-finish", "reason": finish, "tokens": tokens, "cost": 0.01})
         yield
-        guest.message(session, ended_answer(created, prompt, tokens), step)
+        guest.message(session, ended_answer(created, prompt, tokens, finish), step)
         yield
 
 
-def ended_answer(created: int, prompt: str, tokens: dict[str, Any]) -> dict[str, Any]:
-    """The row of a step that has ended and will be followed by another."""
+def ended_answer(created: int, prompt: str, tokens: dict[str, Any], finish: str) -> dict[str, Any]:
+    """The row of a step that has ended."""
     path = {"cwd": "/lab/project", "root": "/lab/project"}
     return {
         "role": "assistant", "parentID": prompt, "agent": "build", "mode": "build", "modelID": "mock-1",
-        "providerID": "mock", "cost": 0.01, "tokens": tokens, "finish": "tool-calls", "path": path,
+        "providerID": "mock", "cost": 0.01, "tokens": tokens, "finish": finish, "path": path,
         "time": {"created": created, "completed": now_ms()},
     }  # fmt: skip
 
