@@ -144,6 +144,28 @@ async def test_an_empty_wal_without_shm_means_that_nobody_writes(database: Path,
     assert corpus.files(database.parent) == before
 
 
+@pytest.mark.parametrize("size", [0, 1, 100])
+async def test_what_cannot_be_a_database_is_never_opened_beside_a_wal(crashed: Path, size: int) -> None:
+    os.truncate(crashed, size)
+    before = corpus.files(crashed.parent)
+    with pytest.raises(SourceEmpty, match=f"has {size} bytes and a -wal beside it"):
+        await open_and_read(crashed)
+    assert corpus.files(crashed.parent) == before
+
+
+async def test_a_database_truncated_beside_a_live_writer_keeps_its_wal(database: Path, open_reader: OpenReader) -> None:
+    with Writer(database) as writer:
+        writer.commit(("UPDATE session SET title = 'live'", ()))
+        reader = await open_reader(database)
+        os.truncate(database, 1)
+        with pytest.raises(SourceEmpty):
+            await reader.gate()
+        before = corpus.files(database.parent)
+        with pytest.raises(SourceEmpty):
+            await open_and_read(database)
+        assert corpus.files(database.parent) == before
+
+
 async def test_a_locked_database_is_busy_after_the_retries(database: Path, open_reader: OpenReader) -> None:
     connection = sqlite3.connect(database, isolation_level=None)
     for statement in ("PRAGMA journal_mode=PERSIST", "UPDATE session SET title = 'x'", "BEGIN EXCLUSIVE"):
@@ -275,7 +297,7 @@ async def test_the_gate_sees_that_the_path_leads_elsewhere(
     else:
         shutil.copy(crashed.with_name("opencode.db-wal"), tmp_path / "wal")
         (tmp_path / "wal").replace(crashed.with_name("opencode.db-wal"))
-    with pytest.raises(SourceMissing if change == "gone" else SourceChanged):
+    with pytest.raises({"gone": SourceMissing, "truncated": SourceEmpty}.get(change, SourceChanged)):
         await reader.gate()
     await reader.close()
 
