@@ -5,10 +5,12 @@ only inside `Reader.snapshot()`: one short read transaction that is closed befor
 
 The opening ladder, measured for 3.40 and 3.54 (what each rung does to the files of the user):
 
-1. `-wal` and `-shm` exist: `mode=ro&readonly_shm=1`; nothing changes, not even a read-mark in the `-shm`.
+1. `-wal` with frames and `-shm` exist: `mode=ro&readonly_shm=1`; nothing changes, not even a read-mark in the `-shm`.
 2. that is refused (recovery, lock): retry, then `mode=ro`; both files exist, so nothing is created.
-3. no frames in a WAL and no rollback journal: nobody writes, `immutable=1`; nothing changes. Every read is verified
-   against the file's identity, size and time before and after, because an immutable connection sees no writer.
+3. no frames in a WAL and nothing in a rollback journal: `immutable=1`; nothing changes. Every read is verified against
+   the file's identity, size and time before and after, because an immutable connection sees no writer. So it is with
+   an empty `-wal` beside a `-shm`, too: without a writer `readonly_shm` builds its index anew for each read there, and
+   `PRAGMA data_version` moves with it for ever.
 4. a WAL with frames but no `-shm` (a copied database, a crash): `mode=ro`, which makes a `-shm`; health says so.
 """
 
@@ -47,6 +49,8 @@ ROW_LIMIT_BYTES = 64 * 1024 * 1024
 SMALLEST_DATABASE = 512
 """Bytes of one page of the smallest size that SQLite has. Opening a file of 0 or 1 bytes makes SQLite delete the `-wal`
 beside it, also under a connection that writes (measured with 3.40)."""
+JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
+"""What a rollback journal that holds pages begins with."""
 RETRIES = 5
 RETRY_S = 0.02
 
@@ -169,6 +173,16 @@ def signature(path: Path) -> Signature:
         raise SourceEmpty(f"{path} is empty (0 bytes)")
     journal = side_file(path, "-journal").exists()
     return Signature(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, wal_inode, wal_size, journal)
+
+
+def what_lies_at(path: Path) -> tuple[int, ...]:
+    """What of a database file itself, not of its WAL, could make a next attempt to open it end otherwise; empty when
+    nothing is there."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return ()
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_mode, stat.st_uid
 
 
 def _uri(path: Path, parameters: str) -> str:
@@ -374,11 +388,28 @@ class Reader:
 
 def _rungs(path: Path, now: Signature) -> list[tuple[str, str]]:
     """The ways to open that suit what lies there, in order."""
-    shm = side_file(path, "-shm").exists()
-    if now.wal_size >= 0 and shm:
-        return [("readonly_shm", "mode=ro&readonly_shm=1"), ("ro", "mode=ro")]
     if now.wal_size > 0:
+        if side_file(path, "-shm").exists():
+            return [("readonly_shm", "mode=ro&readonly_shm=1"), ("ro", "mode=ro")]
         return [("ro (made -shm)", "mode=ro")]
-    if now.journal:
+    if now.journal and not (_is_in_wal_mode(path) and _is_cold(side_file(path, "-journal"))):
         return [("ro", "mode=ro")]
     return [("immutable", "mode=ro&immutable=1")]
+
+
+def _is_in_wal_mode(path: Path) -> bool:
+    """Whether the header says WAL (file format, offset 18): a plain `mode=ro` of such a file makes `-wal`, `-shm`."""
+    return _head(path, 20)[18:] == b"\x02\x02"
+
+
+def _is_cold(journal: Path) -> bool:
+    """Whether a rollback journal holds nothing to roll back: empty, or its header zeroed (journal_mode PERSIST)."""
+    return not _head(journal, len(JOURNAL_MAGIC)).strip(b"\0")
+
+
+def _head(path: Path, size: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(size)
+    except OSError:
+        return b""

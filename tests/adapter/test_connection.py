@@ -135,6 +135,51 @@ async def test_a_database_in_rollback_mode_with_a_journal_is_opened_plainly(
     await reader.close()
 
 
+def left_by_a_reader(database: Path) -> None:
+    """Leaves what every other read-only reader of a closed database leaves: an empty -wal and a -shm."""
+    connection = sqlite3.connect(database)
+    connection.execute("PRAGMA journal_mode=WAL").fetchall()
+    connection.close()
+    reader = sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)
+    reader.execute("SELECT count(*) FROM session").fetchall()
+    reader.close()
+    assert {name: len(found[0]) for name, found in corpus.files(database.parent).items() if name != database.name} == {
+        "opencode.db-wal": 0,
+        "opencode.db-shm": 32768,
+    }
+
+
+async def test_an_empty_wal_beside_a_shm_is_as_good_as_a_closed_file(database: Path, open_reader: OpenReader) -> None:
+    left_by_a_reader(database)
+    reader = await open_reader(database)
+    gates = []
+    for _ in range(3):
+        gates.append(await reader.gate())
+        assert await titles(reader) == ["Lab plain"]
+    assert gates[0] == gates[1] == gates[2]
+    with Writer(database) as writer:
+        writer.commit(("UPDATE session SET title = 'live'", ()))
+        with pytest.raises(SourceChanged):
+            await reader.gate()
+        assert await open_and_read(database) == ["live"]
+    await reader.close()
+
+
+@pytest.mark.parametrize("journal", [b"", b"\0" * 512], ids=["empty", "zeroed"])
+async def test_a_journal_with_nothing_in_it_beside_a_file_in_wal_mode_makes_no_new_file(
+    database: Path, journal: bytes, open_reader: OpenReader
+) -> None:
+    connection = sqlite3.connect(database)
+    connection.execute("PRAGMA journal_mode=WAL").fetchall()
+    connection.close()
+    database.with_name("opencode.db-journal").write_bytes(journal)
+    before = corpus.files(database.parent)
+    reader = await open_reader(database)
+    assert await titles(reader) == ["Lab plain"]
+    await reader.close()
+    assert corpus.files(database.parent) == before
+
+
 async def test_an_empty_wal_without_shm_means_that_nobody_writes(database: Path, open_reader: OpenReader) -> None:
     database.with_name("opencode.db-wal").touch()
     before = corpus.files(database.parent)
