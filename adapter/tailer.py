@@ -8,6 +8,7 @@ error in between.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -23,6 +24,7 @@ from adapter.changes import (
     detect,
 )
 from adapter.comparison import LIVE_S, Comparison, read_again
+from adapter.connection import what_lies_at
 from adapter.cursor import Marks
 from adapter.database import Database
 from adapter.errors import DeadlineExceeded, SourceBusy, SourceChanged, SourceEmpty, SourceMissing, SourceUnavailable
@@ -150,7 +152,14 @@ class Tailer:
                         now = int(self._clock() * 1e6)
                         self.ledger.news.append(SourceError(source=database.source, ts=now, message=words))
                         yield self._batch()
-                    await watch.wait(RETRY_S)
+                    await self._wait_for_another_file(watch)
+
+    async def _wait_for_another_file(self, watch: Watch) -> None:
+        """Waits before the next attempt to open: less than RETRY_S only when the database file itself changed. Its WAL
+        tells nothing new: as long as another process writes that, it would wake us all the time."""
+        before, until = what_lies_at(self.database.path), time.monotonic() + RETRY_S
+        while (left := until - time.monotonic()) > 0 and what_lies_at(self.database.path) == before:
+            await watch.wait(left)
 
     async def _steps(self, watch: Watch, once: bool) -> AsyncIterator[Batch]:
         while True:

@@ -3,18 +3,23 @@
 # ruff: noqa: ASYNC240 - the files are small, and what happens to them must be over before the test goes on
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from adapter.connection import Reader
 from adapter.errors import AdapterError
-from adapter.events import SessionRemoved, SourceError
+from adapter.events import SessionRemoved, SessionStarted, SourceError
 from adapter.source import OpencodeSource
 from tests.adapter import corpus
 from tests.adapter.follower import Follower
 from tests.adapter.opencode_writer import OpencodeWriter
+from tests.adapter.test_connection import left_by_a_reader
 from tests.adapter.writer import Writer
 
 
@@ -187,6 +192,40 @@ async def test_a_truncated_file_is_told_and_recovers(database: Path, tmp_path: P
         database.write_bytes(whole)
         await follower.equals_cold_load()
         assert sessions(follower) == sessions_of("1.18.33/task")
+
+
+async def test_following_what_another_reader_left_comes_to_rest(database: Path) -> None:
+    database.parent.mkdir()
+    corpus.build("1.18.33/task", database)
+    left_by_a_reader(database)
+    async with asyncio.timeout(10), OpencodeSource(database) as source:
+        found = [event async for batch in source.glance() for event in batch.events]
+    assert {event.session_id for event in found if isinstance(event, SessionStarted)} == sessions_of("1.18.33/task")
+
+
+@pytest.mark.parametrize("content", [b"\x00garbage" * 1000, b"\x00"], ids=["damaged", "one byte"])
+async def test_waiting_for_a_database_is_not_hurried_by_what_is_written_to_its_wal(
+    database: Path, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.parent.mkdir()
+    database.write_bytes(content)
+    attempts = []
+    reader_open = Reader.open
+
+    async def counted(path: Path, busy: Callable[[], None]) -> Reader:
+        attempts.append(path)
+        return await reader_open(path, busy)
+
+    monkeypatch.setattr(Reader, "open", counted)
+    async with Follower(database) as follower:
+        await follower.until(lambda: bool(follower.of(SourceError)))
+        began, before = time.monotonic(), len(attempts)
+        with database.with_name("opencode.db-wal").open("ab", buffering=0) as wal:
+            while time.monotonic() - began < 2:
+                wal.write(b"a frame")
+                # The pause between two commits of the other process.
+                await asyncio.sleep(0.01)
+        assert len(attempts) - before <= 3
 
 
 async def test_a_clean_start_of_opencode_on_a_closed_file_is_noticed(database: Path) -> None:
