@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import msgspec
 
-from adapter.errors import BadReference
+from adapter.contract import BadReference
 
 SCHEME = "opencode-sqlite"
 TABLES = {"part_id": "part", "message_id": "message", "session_message_id": "session_message"}

@@ -17,18 +17,18 @@ import atheris
 with atheris.instrument_imports(include=["adapter", "tui"]):
     import msgspec
 
-    from adapter.decoding import decode_message, decode_part
-    from adapter.errors import BadReference
+    from adapter.contract import BadReference
     from adapter.events import AnyEvent, Event
-    from adapter.mapping.ops import PartRow
-    from adapter.mapping.session import map_session
-    from adapter.mapping.turn import order_parts
-    from adapter.reading import MessageRow
+    from adapter.follow.tracked import START, map_row
+    from adapter.opencode.json import decode_message, decode_part
+    from adapter.opencode.reading import MessageRow
+    from adapter.opencode.schema import SESSION_COLUMNS
+    from adapter.opencode.sessions import map_session
+    from adapter.opencode.v1.mapping import order_parts
+    from adapter.opencode.v1.ops import PartRow
+    from adapter.opencode.v1.rows import RawRow, session_row
+    from adapter.opencode.v2.rows import DECODERS, decode_session_message
     from adapter.references import parse, places
-    from adapter.rows import RawRow, session_row
-    from adapter.rows_v2 import DECODERS, decode_session_message
-    from adapter.schema import SESSION_COLUMNS
-    from adapter.tracked import START, map_row
     from tui import sanitize
 
 CORPUS = Path(__file__).parent / "corpus"

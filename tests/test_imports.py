@@ -22,7 +22,7 @@ def roots_after(action: str) -> set[str]:
 
 
 def test_adapter_loads_neither_the_ui_nor_a_terminal_library() -> None:
-    loaded = roots_after("import adapter.source")
+    loaded = roots_after("import adapter.local")
     assert "adapter" in loaded
     assert not loaded & {"tui", "textual", "rich"}
 

@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from adapter.connection import side_file
 from adapter.health import Health
-from adapter.source import OpencodeSource
+from adapter.local import OpencodeSource
+from adapter.sqlite.reader import side_file
 from tui import sanitize
 from tui.render.numbers import date_and_time, plural
 

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from adapter.errors import AdapterError, PayloadError, SourceUnavailable
+from adapter.contract import AdapterError, PayloadError, SourceUnavailable
 from adapter.events import Event, LogEntry, SessionStarted, SourceError
-from adapter.limits import ModelLimits
-from adapter.locate import locate
-from adapter.permissions import obstacle
-from adapter.source import OpencodeSource
-from adapter.tailer import Batch
+from adapter.follow.follower import Batch
+from adapter.local import OpencodeSource
+from adapter.opencode.discover import locate
+from adapter.opencode.limits import ModelLimits
+from adapter.sqlite.permissions import obstacle
 from tui import sanitize
 from tui.doctor import examine, lines, report
 from tui.exit_codes import DEGRADED, OK, UNUSABLE

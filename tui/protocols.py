@@ -12,7 +12,7 @@ from tui.model.nodes import ChangeSet
 
 
 class BatchLike(Protocol):
-    """What the feed uses of `adapter.source.Batch`."""
+    """What the feed uses of `adapter.local.Batch`."""
 
     events: list[Event]
     loaded: list[str]
@@ -22,7 +22,7 @@ class BatchLike(Protocol):
 
 
 class PayloadLike(Protocol):
-    """What the feed uses of `adapter.source.PayloadText`."""
+    """What the feed uses of `adapter.local.PayloadText`."""
 
     text: str
     size: int
@@ -31,7 +31,7 @@ class PayloadLike(Protocol):
 
 
 class SourceLike(Protocol):
-    """What the feed needs of `adapter.source.OpencodeSource`; tests bring their own."""
+    """What the feed needs of `adapter.local.OpencodeSource`; tests bring their own."""
 
     source: str
     path: Path

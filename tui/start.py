@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from adapter.limits import ModelLimits
-from adapter.locate import locate
-from adapter.source import OpencodeSource
+from adapter.local import OpencodeSource
+from adapter.opencode.discover import locate
+from adapter.opencode.limits import ModelLimits
 from tui import keymap
 from tui.app import ViewerApp
 from tui.bindings import EVERY, SCOPES

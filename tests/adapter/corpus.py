@@ -17,7 +17,7 @@ import msgspec
 
 from adapter.events import Event
 from adapter.health import Health
-from adapter.source import OpencodeSource
+from adapter.local import OpencodeSource
 
 CORPUS = Path(__file__).parent.parent / "corpus"
 VERSIONS = ("1.2.1", "1.3.2", "1.15.13", "1.17.11", "1.18.33")

@@ -13,8 +13,8 @@ from typing import Any, Self
 import msgspec
 
 from adapter.events import Event
-from adapter.source import OpencodeSource
-from adapter.tailer import Batch
+from adapter.follow.follower import Batch
+from adapter.local import OpencodeSource
 from tui.model.nodes import Session
 from tui.model.store import Store
 

@@ -24,9 +24,9 @@ from types import TracebackType
 from typing import Any, Self
 
 import tui.headless  # noqa: F401 - so does `main`
-from adapter.errors import SourceUnavailable
+from adapter.contract import SourceUnavailable
 from adapter.events import SessionStarted, SourceError
-from adapter.source import OpencodeSource
+from adapter.local import OpencodeSource
 from tests.adapter.writer import ROOT
 from tui.cli import main
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from adapter import ledger
 from adapter.events import Event, SessionFinalized, SessionStarted, SourceProgress
-from adapter.source import OpencodeSource
-from adapter.tailer import Batch
+from adapter.follow import memory as ledger
+from adapter.follow.follower import Batch
+from adapter.local import OpencodeSource
 from tests.adapter.opencode_writer import OpencodeWriter, tool
 from tui.model.store import Store
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from adapter.connection import Reader
-from adapter.errors import SourceUnavailable
-from adapter.source import OpencodeSource
+from adapter.contract import SourceUnavailable
+from adapter.local import OpencodeSource
+from adapter.sqlite.reader import Reader
 from tests.adapter import corpus
 
 URI = "opencode-sqlite://?part_id={}&field="

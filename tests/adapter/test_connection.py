@@ -15,9 +15,7 @@ from typing import Any
 
 import pytest
 
-from adapter import connection
-from adapter.connection import Reader, SafeConnection, Snapshot
-from adapter.errors import (
+from adapter.contract import (
     DeadlineExceeded,
     NotADatabase,
     RowTooLarge,
@@ -27,6 +25,8 @@ from adapter.errors import (
     SourceMissing,
     SourceUnreadable,
 )
+from adapter.sqlite import reader as connection
+from adapter.sqlite.reader import Reader, SafeConnection, Snapshot
 from tests.adapter import corpus
 from tests.adapter.writer import Writer
 
@@ -427,7 +427,7 @@ async def test_an_oversized_value_is_an_error_of_its_own(
 ) -> None:
     with Writer(database) as writer:
         writer.commit(("UPDATE part SET data = printf('%.*c', 200000, 'x')", ()))
-        monkeypatch.setattr("adapter.connection.ROW_LIMIT_BYTES", 100_000)
+        monkeypatch.setattr("adapter.sqlite.reader.ROW_LIMIT_BYTES", 100_000)
         reader = await open_reader(database)
         with pytest.raises(RowTooLarge):
             async with reader.snapshot() as snapshot:

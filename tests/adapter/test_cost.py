@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
-from adapter import reading, tracked
-from adapter.catalogue import EVENT_SAMPLES
-from adapter.connection import Reader, Snapshot
 from adapter.events import Event
-from adapter.source import SCAN_PAGE, OpencodeSource
+from adapter.follow import tracked
+from adapter.local import SCAN_PAGE, OpencodeSource
+from adapter.opencode import reading
+from adapter.opencode.queries import EVENT_SAMPLES
+from adapter.sqlite.reader import Reader, Snapshot
 from tests.adapter import corpus
 from tests.adapter.follower import Follower, eventually
 from tests.adapter.opencode_writer import OpencodeWriter, tool

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from adapter import cursor as cursors
-from adapter.cursor import Cursor, Marks
-from adapter.database import Database
-from adapter.errors import DeadlineExceeded
+from adapter.contract import DeadlineExceeded
 from adapter.events import Event, LogEntry, SessionStarted, SourceProgress
-from adapter.reading import RawSession
-from adapter.source import SCAN_PAGE, OpencodeSource
-from adapter.tailer import Batch
+from adapter.follow import position as cursors
+from adapter.follow.follower import Batch
+from adapter.follow.position import Cursor, Marks
+from adapter.local import SCAN_PAGE, OpencodeSource
+from adapter.opencode.database import Database
+from adapter.opencode.reading import RawSession
 from tests.adapter import corpus
 from tests.adapter.follower import apply, cold_store, differences, eventually
 from tests.adapter.opencode_writer import OpencodeWriter, answer, tool

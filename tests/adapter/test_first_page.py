@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from adapter.events import SessionStarted, SourceProgress
-from adapter.tailer import FIRST_PAGE
+from adapter.follow.follower import FIRST_PAGE
 from tests.adapter.follower import Follower
 from tests.adapter.opencode_writer import OpencodeWriter
 

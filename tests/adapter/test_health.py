@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from adapter.connection import RETRIES, Reader
-from adapter.errors import SourceBusy, SourceUnavailable
+from adapter.contract import SourceBusy, SourceUnavailable
 from adapter.events import SessionStarted, SourceError, Usage
+from adapter.follow.follower import Batch
 from adapter.health import HISTORY, Health, Rate
-from adapter.mapping.session import surplus
-from adapter.rows import session_row
-from adapter.schema import SESSION_COLUMNS
-from adapter.source import SCAN_PAGE, OpencodeSource
-from adapter.tailer import Batch
+from adapter.local import SCAN_PAGE, OpencodeSource
+from adapter.opencode.schema import SESSION_COLUMNS
+from adapter.opencode.sessions import surplus
+from adapter.opencode.v1.rows import session_row
+from adapter.sqlite.reader import RETRIES, Reader
 from tests.adapter import corpus
 from tests.adapter.follower import Follower
 from tests.adapter.opencode_writer import OpencodeWriter

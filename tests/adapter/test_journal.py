@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from adapter.connection import Reader
-from adapter.journal import Journal, hash_names, read_journal, timestamp_name
-from adapter.schema import introspect
+from adapter.opencode.journal import Journal, hash_names, read_journal, timestamp_name
+from adapter.opencode.schema import introspect
+from adapter.sqlite.reader import Reader
 from tests.adapter import corpus
 from tests.adapter.writer import Writer
 

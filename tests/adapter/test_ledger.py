@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from adapter.database import Database
 from adapter.events import Event, SessionRemoved, SessionStarted
-from adapter.ledger import Ledger
-from adapter.schema import SESSION_COLUMNS
+from adapter.follow.memory import Ledger
+from adapter.opencode.database import Database
+from adapter.opencode.schema import SESSION_COLUMNS
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from adapter.limits import ModelLimits
+from adapter.opencode.limits import ModelLimits
 
 
 def catalogue(home: Path, content: object) -> None:

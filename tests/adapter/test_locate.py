@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from adapter.locate import data_directory, locate
+from adapter.opencode.discover import data_directory, locate
 
 
 @pytest.fixture

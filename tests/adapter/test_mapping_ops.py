@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from adapter.events import Event, LogEntry, OpFinalized, OpStarted, PayloadRef
-from adapter.mapping.tools import BUILT_IN
+from adapter.opencode.tools import BUILT_IN
 from tests.adapter.opencode_writer import tool
 from tests.adapter.rows import events_of
 

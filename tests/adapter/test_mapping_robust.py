@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapter.decoding import KNOWN, decode_message, decode_part
 from adapter.events import AnyEvent, Event, LogEntry, OpStarted
-from adapter.mapping.session import map_session
-from adapter.rows import Malformed, session_row
-from adapter.schema import SESSION_COLUMNS
+from adapter.opencode.json import KNOWN, decode_message, decode_part
+from adapter.opencode.schema import SESSION_COLUMNS
+from adapter.opencode.sessions import map_session
+from adapter.opencode.v1.rows import Malformed, session_row
 from tests.adapter.rows import SOURCE, events_of, mapped, message_row
 
 ENCODER = msgspec.json.Encoder()

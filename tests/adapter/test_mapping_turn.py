@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from adapter.events import Event, LogEntry, OpFinalized, OpStarted, PayloadRef, TurnFinalized, TurnStarted
-from adapter.mapping.turn import TURN_GROUP, id_prefix, order_parts
+from adapter.opencode.v1.mapping import TURN_GROUP, id_prefix, order_parts
 from tests.adapter.opencode_writer import identifier, tool
 from tests.adapter.rows import events_of, mapped, message_row, part_row
 

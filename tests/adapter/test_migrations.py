@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from adapter.events import LogEntry, OpStarted, SessionStarted, SourceError, TurnStarted
-from adapter.journal import hash_names
+from adapter.opencode.journal import hash_names
 from tests.adapter import corpus
 from tests.adapter.follower import Follower
 from tests.adapter.opencode_writer import OpencodeWriter, tool

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from adapter.connection import ROW_LIMIT_BYTES
 from adapter.events import LogEntry, OpStarted, SessionStarted, SourceError, TurnStarted
-from adapter.source import OpencodeSource
+from adapter.local import OpencodeSource
+from adapter.sqlite.reader import ROW_LIMIT_BYTES
 from tests.adapter.follower import Follower
 from tests.adapter.opencode_writer import OpencodeWriter
 

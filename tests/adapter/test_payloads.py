@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapter.errors import BadReference, PayloadGone, PayloadTooLarge
+from adapter.contract import BadReference, PayloadGone, PayloadTooLarge
 from adapter.events import PayloadRef
+from adapter.local import OpencodeSource
 from adapter.references import build, parse
-from adapter.source import OpencodeSource
 from tests.adapter import corpus
 from tests.adapter.opencode_writer import OpencodeWriter, tool
 
@@ -108,7 +108,7 @@ async def test_a_new_text_is_read_after_a_rewrite(opencode: OpencodeWriter, sour
 async def test_a_huge_row_is_not_read(
     opencode: OpencodeWriter, source: OpencodeSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("adapter.connection.ROW_LIMIT_BYTES", 50_000)
+    monkeypatch.setattr("adapter.sqlite.reader.ROW_LIMIT_BYTES", 50_000)
     with pytest.raises(PayloadTooLarge, match="is not read"):
         await source.payload(output_of(opencode, "x" * 60_000))
 

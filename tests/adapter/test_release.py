@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from adapter.comparison import LIVE_S
+from adapter.follow.reconcile import LIVE_S
 from tests.adapter.follower import Follower
 from tests.adapter.opencode_writer import OpencodeWriter, tool
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from adapter.connection import Reader
-from adapter.errors import NotOpencode
-from adapter.schema import Schema, introspect
+from adapter.contract import NotOpencode
+from adapter.opencode.schema import Schema, introspect
+from adapter.sqlite.reader import Reader
 from tests.adapter import corpus
 from tests.adapter.writer import Writer
 

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from adapter.events import LogEntry, SourceProgress
-from adapter.source import OpencodeSource
-from adapter.tailer import Batch
+from adapter.follow.follower import Batch
+from adapter.local import OpencodeSource
 from tests.adapter.chaos import KINDS, Chaos
 from tests.adapter.chaos_2x import KINDS_2X, Chaos2x
 from tests.adapter.follower import Follower, apply, cold_store, differences

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from adapter.changes import compare_lists
-from adapter.connection import Reader
-from adapter.errors import DeadlineExceeded, SourceBusy, SourceChanged
+from adapter.contract import DeadlineExceeded, SourceBusy, SourceChanged
 from adapter.events import OpRemoved, SessionRemoved, SourceError, SourceProgress, TurnRemoved
+from adapter.follow.detect.feed import compare_lists
+from adapter.sqlite.reader import Reader
 from tests.adapter.follower import Follower, eventually
 from tests.adapter.opencode_writer import OpencodeWriter, answer, tool
 
@@ -242,7 +242,7 @@ async def test_a_commit_that_becomes_visible_after_its_notification_is_not_left_
     opencode: OpencodeWriter, follower: Follower, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await follower.equals_cold_load()
-    monkeypatch.setattr("adapter.watch.TICK_S", 3600.0)
+    monkeypatch.setattr("adapter.sqlite.watch.TICK_S", 3600.0)
     gate, looks = Reader.gate, 0
 
     async def late(self: Reader) -> object:
@@ -272,7 +272,9 @@ async def test_a_feed_that_was_emptied_and_filled_again_proves_nothing(
     assert follower.source.health().warnings == {"positions used again": 1}
 
 
-@pytest.mark.parametrize(("failing", "call"), [("comparison.read_messages", 1), ("changes._inserts", 0)])
+@pytest.mark.parametrize(
+    ("failing", "call"), [("follow.reconcile.read_messages", 1), ("follow.detect.feed._inserts", 0)]
+)
 @pytest.mark.parametrize(
     "error",
     [DeadlineExceeded("too long"), SourceBusy("locked"), SourceChanged("replaced")],
@@ -291,7 +293,7 @@ async def test_a_read_that_fails_half_way_loses_nothing_and_no_cursor_runs_ahead
     messages = [newest(opencode), opencode.assistant(sessions[1])]
     await follower.loaded(*sessions)
     await follower.equals_cold_load()
-    module, _, name = failing.partition(".")
+    module, _, name = failing.rpartition(".")
     real, calls, told = getattr(sys.modules[f"adapter.{module}"], name), itertools.count(), len(follower.batches)
 
     async def failing_once(*arguments: Any) -> Any:
@@ -452,7 +454,7 @@ async def test_what_is_written_while_everything_is_compared_is_compared_a_minute
         await follower.loaded(session)
         tailer = follower.source._tailer
         await eventually(lambda: not tailer.comparison.expected)
-        monkeypatch.setattr("adapter.comparison.compare_lists", slow)
+        monkeypatch.setattr("adapter.follow.reconcile.compare_lists", slow)
         skew += 61.0
         opencode.change_session(session, title="Activity")
         await compared.wait()

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from adapter.connection import Reader
-from adapter.errors import AdapterError
+from adapter.contract import AdapterError
 from adapter.events import SessionRemoved, SessionStarted, SourceError
-from adapter.source import OpencodeSource
+from adapter.local import OpencodeSource
+from adapter.sqlite.reader import Reader
 from tests.adapter import corpus
 from tests.adapter.follower import Follower
 from tests.adapter.opencode_writer import OpencodeWriter

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from adapter.errors import PayloadGone
+from adapter.contract import PayloadGone
 from adapter.events import (
     LogEntry,
     OpFinalized,
@@ -23,9 +23,9 @@ from adapter.events import (
     TurnStarted,
     Usage,
 )
-from adapter.payloads import PayloadText
+from adapter.local import OpencodeSource
+from adapter.opencode.payloads import PayloadText
 from adapter.references import build
-from adapter.source import OpencodeSource
 from tests.adapter import corpus
 
 DUMPS = ["1.18.33/v2-api", "1.18.33/v2-api.running"]

@@ -24,7 +24,7 @@ from adapter.events import (
     TurnStarted,
     Usage,
 )
-from adapter.source import OpencodeSource
+from adapter.local import OpencodeSource
 from tests.adapter.opencode_writer import insert
 from tests.adapter.writer_2x import ALONE, SESSION_V2, call, counters, step
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from adapter.connection import Snapshot
 from adapter.events import LogEntry, OpRemoved, SessionRemoved, TurnRemoved
+from adapter.sqlite.reader import Snapshot
 from tests.adapter.follower import Follower, eventually
 from tests.adapter.opencode_writer import OpencodeWriter, insert
 from tests.adapter.writer import now_ms

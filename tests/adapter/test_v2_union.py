@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from adapter.errors import NotOpencode, PayloadGone
+from adapter.contract import NotOpencode, PayloadGone
 from adapter.events import Event, OpStarted, SessionFinalized, SessionStarted, TurnStarted
-from adapter.source import OpencodeSource
+from adapter.local import OpencodeSource
 from tests.adapter import corpus
 from tests.adapter.follower import Follower, eventually
 from tests.adapter.writer_2x import Writer2x, call, step

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from adapter.watch import EARLY_S, FAST_FOR_S, LATE_S, POLL_S, QUIET_TICK_S, TICK_S, Watch
+from adapter.sqlite.watch import EARLY_S, FAST_FOR_S, LATE_S, POLL_S, QUIET_TICK_S, TICK_S, Watch
 
 Waits = Callable[[int], Awaitable[list[float]]]
 

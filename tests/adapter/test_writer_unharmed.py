@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from adapter.events import PayloadRef
-from adapter.source import OpencodeSource
-from adapter.tailer import Batch
+from adapter.follow.follower import Batch
+from adapter.local import OpencodeSource
 from tests.adapter.follower import Follower
 from tests.adapter.opencode_writer import OpencodeWriter, tool
 

@@ -21,10 +21,10 @@ from pathlib import Path
 
 import msgspec
 
-from adapter.connection import side_file
-from adapter.schema import MESSAGE_COLUMNS, PART_COLUMNS, SESSION_COLUMNS
-from adapter.source import OpencodeSource
-from adapter.tailer import Batch
+from adapter.follow.follower import Batch
+from adapter.local import OpencodeSource
+from adapter.opencode.schema import MESSAGE_COLUMNS, PART_COLUMNS, SESSION_COLUMNS
+from adapter.sqlite.reader import side_file
 from tests.bench.stores import BIG, LONG, MANY, SHORT, Shape, cached
 from tests.bench.table import Line
 from tests.bench.terminal import spread

@@ -25,9 +25,9 @@ from textual.drivers.headless_driver import HeadlessDriver
 from textual.geometry import Size
 from textual.pilot import Pilot
 
-from adapter.connection import Snapshot
 from adapter.events import Event, OpFinalized, OpStarted, TurnFinalized, TurnStarted
-from adapter.source import OpencodeSource
+from adapter.local import OpencodeSource
+from adapter.sqlite.reader import Snapshot
 from tests.bench.filter import world
 from tests.bench.screen import Marks, marking_opencode, still
 from tests.bench.table import Line

@@ -18,7 +18,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from adapter.health import Health
-from adapter.source import OpencodeSource
+from adapter.local import OpencodeSource
 from tests.adapter.follower import cold_store, differences
 from tests.bench.screen import answer, child, still, writing
 from tests.bench.table import Line, machine, table

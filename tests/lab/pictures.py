@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from adapter.source import OpencodeSource
+from adapter.local import OpencodeSource
 from tui.app import ViewerApp
 from tui.demo.player import Player
 

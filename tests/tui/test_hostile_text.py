@@ -24,8 +24,8 @@ from textual.pilot import Pilot
 
 from adapter.events import Event, LogEntry, PayloadRef, SessionFinalized
 from adapter.health import Interruption
+from adapter.local import OpencodeSource
 from adapter.references import build
-from adapter.source import OpencodeSource
 from tests.adapter import corpus
 from tests.tui.conftest import Recording
 from tests.tui.export.test_untrusted import spoil

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from adapter.events import SessionStarted
-from adapter.source import OpencodeSource
+from adapter.local import OpencodeSource
 from tui.export import as_json
 from tui.export.blocks import Begin, Passage, blocks
 from tui.export.html import Html

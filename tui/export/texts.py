@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from adapter.errors import PayloadError
-from adapter.payloads import PayloadText
+from adapter.contract import PayloadError
+from adapter.opencode.payloads import PayloadText
 from tui.model.nodes import Payload
 
 REDACTED = "(redacted)"

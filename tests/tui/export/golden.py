@@ -10,7 +10,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from adapter.source import OpencodeSource
+from adapter.local import OpencodeSource
 from tests.adapter import corpus
 from tui.export.command import document, find
 from tui.export.texts import Texts

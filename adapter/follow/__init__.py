@@ -1,0 +1,1 @@
+"""Follows a database: what changed, what was emitted, what is new."""

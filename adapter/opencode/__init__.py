@@ -1,0 +1,1 @@
+"""What opencode's databases hold, and how it becomes canonical events."""

@@ -1,0 +1,94 @@
+"""Reads the text behind an `opencode-sqlite://` reference (see `references.py`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from adapter.contract import BadReference, PayloadGone, PayloadTooLarge, RowTooLarge
+from adapter.opencode.json import mended_text
+from adapter.opencode.undecoded import byte_size
+from adapter.references import Reference, parse, places
+from adapter.sqlite.reader import ROW_LIMIT_BYTES, Reader
+
+
+class PayloadText(msgspec.Struct, frozen=True):
+    """A resolved text, verbatim. `size` is its whole length in UTF-8 bytes, also when `truncated` cut it;
+    `format` is `text` for a JSON string and `json` for anything else."""
+
+    text: str
+    size: int
+    truncated: bool
+    format: str
+
+
+def pick(value: Any, field: str, uri: str) -> Any:
+    """The value at a path. Raises BadReference when the row has no such field."""
+    for key in field.split(".") if field else ():
+        if isinstance(value, dict) and key in value:
+            value = value[key]
+        elif isinstance(value, list) and key.isdecimal() and int(key) < len(value):
+            value = value[int(key)]
+        else:
+            raise BadReference(f"the row has no field {field!r} (now): {uri}")
+    return value
+
+
+def cut(text: str, limit: int) -> tuple[str, int, bool]:
+    """The text within `limit` UTF-8 bytes, its whole size in bytes, and whether it was cut."""
+    size = byte_size(text)
+    if size <= limit:
+        return text, size, False
+    # A character has one byte at least.
+    return text[:limit].encode("utf-8", "replace")[:limit].decode("utf-8", "ignore"), size, True
+
+
+async def _find(reader: Reader, reference: Reference) -> tuple[Reference, bytes]:
+    """The reference that leads to a row, and the row's JSON: as bytes, because a str of 20 MB would be made only to be
+    decoded."""
+    async with reader.snapshot() as snapshot:
+        tables = {row[0] for row in await snapshot.rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        for place in places(reference):
+            if place.table not in tables:
+                continue
+            try:
+                sql = f'SELECT CAST(data AS BLOB) FROM "{place.table}" WHERE id = ?'
+                rows = await snapshot.rows(sql, (place.row_id,))
+            except RowTooLarge:
+                raise PayloadTooLarge(
+                    f"{place.table} {place.row_id} is larger than {ROW_LIMIT_BYTES >> 20} MB and is not read"
+                ) from None
+            if rows:
+                return place, rows[0][0] or b""
+    raise PayloadGone(f"{reference.table} {reference.row_id} is no longer in the database")
+
+
+async def resolve(reader: Reader, uri: str, limit: int) -> PayloadText:
+    """Reads one field, at most `limit` bytes of it. Raises BadReference, PayloadGone or PayloadTooLarge."""
+    reference, data = await _find(reader, parse(uri))
+    if not reference.field:
+        text, size, truncated = cut(data.decode("utf-8", "replace"), limit)
+        return PayloadText(text, size, truncated, "json")
+    try:
+        whole = _decoded(data)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise BadReference(f"{reference.table} {reference.row_id} holds broken JSON ({error})") from None
+    value = pick(whole, reference.field, uri)
+    if isinstance(value, str):
+        text, size, truncated = cut(value, limit)
+        return PayloadText(text, size, truncated, "text")
+    text, size, truncated = cut(msgspec.json.encode(value).decode(), limit)
+    return PayloadText(text, size, truncated, "json")
+
+
+def _decoded(data: bytes) -> Any:
+    """What the JSON of a row holds, mended as it is for the events (decoding.py). Raises as
+    msgspec does."""
+    try:
+        return msgspec.json.decode(data)
+    except (msgspec.MsgspecError, UnicodeError):
+        mended = mended_text(data)
+        if mended is None:
+            raise
+        return msgspec.json.decode(mended)

@@ -1,0 +1,177 @@
+"""Session rows -> session events."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from adapter.events import Event, SessionFinalized, SessionKind, SessionStarted, Usage
+from adapter.opencode.tokens import count, money
+from adapter.opencode.v1.rows import SessionRow, milliseconds, parse_model
+from adapter.opencode.vendors import vendor
+
+MAX_DEPTH = 64
+"""Chain of parents we follow; opencode's own default depth of sub-agents is 1."""
+FORK_TITLE = re.compile(r"\(fork #\d+\)$")
+
+
+class LastAnswer(msgspec.Struct, frozen=True):
+    """What the last assistant message says about how the session ended; `end_ms` 0 when it has no end."""
+
+    error_class: str = ""
+    error_message: str = ""
+    end_ms: int = 0
+
+
+def root_of(session_id: str, parents: Mapping[str, str | None]) -> str:
+    """The top of the chain of parents; stops at a parent that is not there, at a cycle, and at MAX_DEPTH."""
+    seen = {session_id}
+    current = session_id
+    for _ in range(MAX_DEPTH):
+        parent = parents.get(current)
+        if not parent or parent in seen or parent not in parents:
+            return current
+        seen.add(parent)
+        current = parent
+    return current
+
+
+def session_kind(row: SessionRow) -> SessionKind:
+    """`sub_agent` for a task's child; `fork` only where the row is sure (in 2.x it names its original; in 1.x it copies
+    agent and model as NULL and gets ` (fork #n)` behind the title, 1.18.33 session.ts), else `root`."""
+    if row.parent_id:
+        return "sub_agent"
+    if row.fork_session_id:
+        return "fork"
+    if row.title and FORK_TITLE.search(row.title) and row.agent is None:
+        return "fork"
+    return "root"
+
+
+def recorded_usage(row: SessionRow) -> tuple[Usage, float] | None:
+    """The session's own columns (1.15.0 on), or None when the version has none or they hold nothing."""
+    counters = (
+        row.tokens_input,
+        row.tokens_output,
+        row.tokens_reasoning,
+        row.tokens_cache_read,
+        row.tokens_cache_write,
+    )
+    cost = money(row.cost)[0]
+    if not cost and not any(counters):
+        return None
+    usage = Usage(*[count(value)[0] for value in counters])
+    return (usage, cost) if usage.total or cost else None
+
+
+def surplus(row: SessionRow, usages: Iterable[Usage | None]) -> int:
+    """Tokens that the session's columns count more than its messages; 0 when they agree, or the row counts nothing.
+
+    opencode adds each step to the columns in the transaction that ends the step, so they differ when messages were
+    deleted (what was billed stays billed), when 1.15's one-time backfill was skipped, or when something is wrong.
+    """
+    recorded = recorded_usage(row)
+    return recorded[0].total - sum(usage.total for usage in usages if usage is not None) if recorded else 0
+
+
+def map_session(source: str, row: SessionRow, root_id: str, last: LastAnswer | None) -> list[Event]:
+    """`session_started`, and `session_finalized` behind it while the session is archived or failed.
+
+    A `session_started` without a final behind it takes back an earlier final: a later clean turn clears a failure.
+    `last` is None when the session's messages are not known; then only the archive can finalize it.
+    """
+    model = parse_model(row.model)
+    created = milliseconds(row.time_created)
+    updated = milliseconds(row.time_updated, created)
+    archived = milliseconds(row.time_archived)
+    extras: dict[str, Any] = {"time_updated": updated * 1000}
+    recorded = recorded_usage(row)
+    if recorded:
+        extras["usage"] = msgspec.structs.asdict(recorded[0])
+        extras["cost"] = recorded[1]
+    if archived:
+        extras["archived_ts"] = archived * 1000
+    if row.fork_session_id:
+        extras["fork_session_id"] = row.fork_session_id
+    if row.idle_outcome:
+        extras["idle_outcome"] = row.idle_outcome
+        extras["idle_ts"] = milliseconds(row.time_idle) * 1000
+    reverted = revert_target(row.revert)
+    if reverted:
+        extras["revert_message_id"] = reverted
+    for key, value in (
+        ("additions", row.summary_additions),
+        ("deletions", row.summary_deletions),
+        ("files", row.summary_files),
+    ):
+        if value and count(value)[0]:
+            extras[key] = count(value)[0]
+    alias = model.providerID or ""
+    events: list[Event] = [
+        SessionStarted(
+            source=source,
+            ts=created * 1000,
+            session_id=row.id,
+            root_id=root_id,
+            parent_id=row.parent_id or None,
+            session_kind=session_kind(row),
+            agent=row.agent or agent_in_title(row),
+            model=model.name,
+            provider=vendor(alias, model.name),
+            provider_alias=alias,
+            cwd=row.directory or "",
+            title=row.title or "",
+            slug=row.slug or "",
+            version=row.version or "",
+            project_id=row.project_id or "",
+            extras=extras,
+        )
+    ]
+    if archived:
+        events.append(
+            SessionFinalized(
+                source=source,
+                ts=archived * 1000,
+                session_id=row.id,
+                status="completed",
+                end_ts=archived * 1000,
+            )
+        )
+    elif last is not None and last.error_class:
+        end = (last.end_ms or updated) * 1000
+        events.append(
+            SessionFinalized(
+                source=source,
+                ts=end,
+                session_id=row.id,
+                status="failed",
+                error_class=last.error_class,
+                error_message=last.error_message,
+                end_ts=end,
+            )
+        )
+    return events
+
+
+SUBAGENT_TITLE = re.compile(r"\(@([^()]+) subagent\)$")
+
+
+def agent_in_title(row: SessionRow) -> str:
+    """The agent of a sub-agent session from its title, where the column does not say (before 1.14.34)."""
+    match = SUBAGENT_TITLE.search(row.title or "") if row.parent_id else None
+    return match[1] if match else ""
+
+
+def revert_target(text: str | None) -> str:
+    """The message from which on the session is reverted (session.revert), "" when it is not."""
+    if not text:
+        return ""
+    try:
+        value = msgspec.json.decode(text)
+    except (msgspec.MsgspecError, UnicodeError):
+        return ""
+    target = value.get("messageID") if isinstance(value, dict) else None
+    return target if isinstance(target, str) else ""

@@ -1,0 +1,1 @@
+"""The tables session, message and part of opencode 1.x."""

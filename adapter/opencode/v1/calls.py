@@ -1,0 +1,133 @@
+"""One part -> what there is to say of it, before it becomes events: a tool call, a compaction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from adapter.events import OpStatus
+from adapter.opencode import tools
+from adapter.opencode.json import decode_metadata
+from adapter.opencode.undecoded import byte_size, text_size
+from adapter.opencode.v1.rows import (
+    Attachment,
+    CompactionPart,
+    Metadata,
+    RawRow,
+    ToolPart,
+    ToolState,
+    milliseconds,
+)
+
+NO_STATE = ToolState()
+
+
+class Call(msgspec.Struct, frozen=True, gc=False):
+    """A tool call. Times in ms, `end_ms` 0 when the row has none; sizes in bytes, 0 where there is no such text.
+
+    `status` is verbatim, `outcome` None until the call has ended. `child` is the session that a task started.
+    `response_field` is where the output is: the final one, or what a running process has printed so far.
+    """
+
+    tool: str
+    status: str
+    start_ms: int
+    end_ms: int
+    child: str
+    extras: dict[str, Any]
+    input_size: int
+    request_size: int
+    output_size: int
+    response_size: int
+    response_field: str
+    diff_size: int
+    attachments: list[str]
+    outcome: OpStatus | None
+    error_class: str
+    error_message: str
+
+
+def read_call(row: RawRow, part: ToolPart) -> Call:
+    """Takes a tool part apart."""
+    state = part.state or NO_STATE
+    tool = part.tool or "?"
+    status = state.status or ""
+    arguments = _arguments(state.input)
+    metadata = decode_metadata(state.metadata)
+    child = metadata.sessionId if tool == "task" and isinstance(metadata.sessionId, str) else ""
+    extras: dict[str, Any] = {"label": tools.label(tool, arguments, metadata, state.title or ""), "phase": status}
+    extras |= tools.facts(tool, arguments, metadata)
+    if status in ("pending", "running"):
+        # The only sign of life of a call that goes on: opencode touches the row with every chunk of output.
+        extras["time_updated"] = row.time_updated * 1000
+    if state.title:
+        extras["title"] = tools.short(state.title)
+    output = state.output or ""
+    output_size = response_size = byte_size(output)
+    field = "state.output"
+    if status == "running" and bytes(metadata.output).startswith(b'"'):
+        # bash writes metadata.output when the permission was granted and the process starts (opencode.md d).
+        extras["running"] = True
+        extras["output_bytes"] = text_size(metadata.output)
+        if not output_size:
+            response_size, field = extras["output_bytes"], "state.metadata.output"
+    elif status == "running" and bytes(state.metadata) not in (b"", b"{}", b"null"):
+        extras["running"] = True
+    if child and isinstance(metadata.model, dict):
+        extras["child_model"] = str(metadata.model.get("modelID") or "")
+    outcome, error, words = _outcome(tool, state, metadata)
+    return Call(
+        tool,
+        status,
+        milliseconds(state.time.start if state.time else None, row.time_created),
+        milliseconds(state.time.end if state.time else None),
+        child,
+        extras,
+        len(state.input),
+        0 if arguments is None and bytes(state.input) == b"null" else len(state.input),
+        output_size,
+        response_size,
+        field,
+        text_size(metadata.diff) if metadata.diff else 0,
+        [_format(attachment) for attachment in state.attachments or ()],
+        outcome,
+        error,
+        words,
+    )
+
+
+def _arguments(raw: msgspec.Raw) -> Any:
+    try:
+        return msgspec.json.decode(raw) if raw else None
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+
+
+def _format(attachment: Attachment | Any) -> str:
+    mime = attachment.mime if isinstance(attachment, Attachment) else None
+    return mime if isinstance(mime, str) else ""
+
+
+def _outcome(tool: str, state: ToolState, metadata: Metadata) -> tuple[OpStatus | None, str, str]:
+    """Status, error class and message of a call that has ended.
+
+    An abort by the user leaves most tools as `error` with metadata.interrupted, but bash as `completed` without an exit
+    code and a remark in its output (1.18.33 processor.ts and bash.ts).
+    """
+    if state.status == "error":
+        words = state.error or ""
+        name = tools.error_class(words)
+        cancelled = name == "Aborted" or metadata.interrupted is True
+        return ("cancelled" if cancelled else "failed"), name, words
+    if state.status != "completed":
+        return None, "", ""
+    if tool == "bash" and metadata.exit is None and "User aborted the command" in (state.output or ""):
+        return "cancelled", "Aborted", "User aborted the command"
+    return "completed", "", ""
+
+
+def compaction_words(part: CompactionPart) -> str:
+    """One line about a compaction."""
+    cause = "the context overflowed" if part.overflow else "the context was nearly full"
+    return f"compaction: {cause}" if part.auto or part.overflow else "compaction asked for by the user"

@@ -1,0 +1,392 @@
+"""One `session_message` row -> the same events, in the same groups, that a message of 1.x gives.
+
+What answers what is not written in these rows: a step belongs to the prompt before it in the order of `seq`, which the
+caller knows. `user`, `synthetic` and `skill` rows are prompts; `assistant`, `shell` and `compaction` rows are turns;
+all others are remarks.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from adapter.events import (
+    Event,
+    LogEntry,
+    OpStatus,
+    PayloadRef,
+    Severity,
+    TurnFinalized,
+    TurnStarted,
+    TurnStatus,
+    Usage,
+)
+from adapter.opencode import tools
+from adapter.opencode.sessions import LastAnswer
+from adapter.opencode.tokens import money, usage_of
+from adapter.opencode.undecoded import byte_size, text_size
+from adapter.opencode.v1.calls import compaction_words
+from adapter.opencode.v1.mapping import TURN_GROUP, MappedMessage
+from adapter.opencode.v1.ops import Groups, TurnFacts
+from adapter.opencode.v1.rows import NOTHING, CompactionPart, RawRow, milliseconds
+from adapter.opencode.v2.content import ContentMapper, ShellCall
+from adapter.opencode.v2.rows import (
+    AgentSwitched,
+    Assistant,
+    Compaction,
+    Failure,
+    Idle,
+    LocationSwitched,
+    Model,
+    ModelSwitched,
+    SessionMessage,
+    Shell,
+    Skill,
+    Synthetic,
+    System,
+    User,
+    decode_attachment,
+)
+from adapter.opencode.vendors import vendor
+from adapter.references import build
+
+ABORTED = "aborted"
+"""`error.type` of what the user stopped (session/runner/step.ts)."""
+
+
+def map_session_message(
+    source: str, row: RawRow, message: SessionMessage, turn_seq: int, previous: Usage | None, prompt_id: str
+) -> MappedMessage:
+    """Maps one row. `turn_seq`, `previous` as for `map_message`; `prompt_id` is the prompt before it, "" without."""
+    begin = Begin(source, row, turn_seq, previous, prompt_id)
+    match message:
+        case Assistant():
+            return _assistant(begin, message)
+        case User():
+            return MappedMessage("user", _user(begin, message))
+        case Synthetic():
+            preview = message.description or (message.text or "").strip()
+            return MappedMessage("user", {TURN_GROUP: [_prompt(begin, message.text, preview, {"synthetic": True})]})
+        case Skill():
+            name = tools.short(message.name or "?")
+            extras = {"synthetic": True, "skill": name}
+            return MappedMessage("user", {TURN_GROUP: [_prompt(begin, message.text, f"skill {name}", extras)]})
+        case Shell():
+            return _shell(begin, message)
+        case Compaction():
+            return _compaction(begin, message)
+        case Idle():
+            return _idle(begin, message)
+        case _:
+            return MappedMessage("other", {TURN_GROUP: [_remark(begin, "INF", _words(message), message)]})
+
+
+def answer_of(row: RawRow, message: SessionMessage) -> LastAnswer | None:
+    """What this row says about how the session ended, None when it is not about that.
+
+    An `idle` row says it only for a failure or an interruption: after a success the last step stands as it is.
+    """
+    ended = _ended(row, message)
+    if isinstance(message, Assistant):
+        return LastAnswer(_class_of(message.error), _message_of(message.error), ended)
+    if isinstance(message, Shell | Compaction):
+        failed = isinstance(message, Compaction) and message.status == "failed"
+        error = message.error if failed and isinstance(message, Compaction) else None
+        return LastAnswer(_class_of(error) or ("CompactionFailed" if failed else ""), _message_of(error), ended)
+    if isinstance(message, Idle) and message.outcome in ("failed", "interrupted"):
+        name = _class_of(message.error) or ("failed" if message.outcome == "failed" else ABORTED)
+        words = _message_of(message.error) or f"the session went idle: {message.outcome}"
+        return LastAnswer(name, words, ended)
+    return None
+
+
+class Begin(msgspec.Struct, frozen=True):
+    """What every mapping begins with."""
+
+    source: str
+    row: RawRow
+    turn_seq: int
+    previous: Usage | None
+    prompt_id: str
+
+
+def _created(row: RawRow, message: SessionMessage) -> int:
+    return milliseconds(message.time.created if message.time else None, row.time_created)
+
+
+def _ended(row: RawRow, message: SessionMessage) -> int:
+    """When it was over (ms), 0 while it goes on."""
+    completed = milliseconds(message.time.completed if message.time else None)
+    match message:
+        case Assistant():
+            return completed or (row.time_updated if message.error else 0)
+        case Shell():
+            return completed or (0 if message.status == "running" else row.time_updated)
+        case Compaction():
+            return 0 if message.status == "running" else row.time_updated
+        case _:
+            return _created(row, message)
+
+
+def _class_of(error: Failure | None) -> str:
+    return (error.type or "unknown") if error else ""
+
+
+def _message_of(error: Failure | None) -> str:
+    return (error.message or "") if error else ""
+
+
+# -- prompts
+
+
+def _prompt(begin: Begin, text: str | None, preview: str, extras: dict[str, Any]) -> PayloadRef:
+    return PayloadRef(
+        source=begin.source,
+        ts=begin.row.time_created * 1000,
+        session_id=begin.row.session_id,
+        turn_seq=0,
+        op_seq=0,
+        payload_kind="user_prompt",
+        uri=build("session_message_id", begin.row.id, "text" if text is not None else ""),
+        size=byte_size(text) if text is not None else -1,
+        message_id=begin.row.id,
+        preview=tools.short(preview),
+        extras={"agent": "", "model": "", **extras},
+    )
+
+
+def _user(begin: Begin, message: User) -> Groups:
+    files = [decode_attachment(raw) for raw in message.files or ()]
+    extras: dict[str, Any] = {"attachments": len(files)} if files else {}
+    groups: Groups = {TURN_GROUP: [_prompt(begin, message.text, (message.text or "").strip(), extras)]}
+    for index, file in enumerate(files):
+        name = tools.short(file.name or file.mime or "file")
+        key = f"{begin.row.id}:file{index}"
+        field, size = ("data", text_size(file.data)) if file.data else ("uri", text_size(file.uri))
+        groups[key] = [
+            PayloadRef(
+                source=begin.source,
+                ts=begin.row.time_created * 1000,
+                session_id=begin.row.session_id,
+                turn_seq=0,
+                op_seq=0,
+                payload_kind="attachment",
+                uri=build("session_message_id", begin.row.id, f"files.{index}.{field}"),
+                format=file.mime or "",
+                size=size,
+                message_id=begin.row.id,
+                part_id=key,
+                preview=name,
+            ),
+            _log(begin, "INF", f"attachment {name}", key),
+        ]
+    return groups
+
+
+# -- remarks
+
+
+def _log(begin: Begin, severity: Severity, words: str, ref: str, **extras: Any) -> LogEntry:
+    return LogEntry(
+        source=begin.source,
+        ts=begin.row.time_created * 1000,
+        session_id=begin.row.session_id,
+        severity=severity,
+        message=words,
+        ref=ref,
+        extras=extras,
+    )
+
+
+def _remark(begin: Begin, severity: Severity, words: str, message: SessionMessage) -> LogEntry:
+    text = message.text if isinstance(message, System) else None
+    uri = {"uri": build("session_message_id", begin.row.id, "text")} if text else {}
+    return _log(begin, severity, words, begin.row.id, **uri)
+
+
+def _words(message: SessionMessage) -> str:
+    match message:
+        case AgentSwitched():
+            return f"agent: {message.agent or '?'}"
+        case ModelSwitched():
+            model = message.model or Model()
+            return f"model: {model.providerID or '?'}/{model.id or '?'}"
+        case LocationSwitched():
+            return f"moved to {(message.location.directory if message.location else None) or '?'}"
+        case System():
+            return f"system: {tools.short(message.description or (message.text or '').strip())}"
+        case _:
+            raise AssertionError(type(message).__name__)
+
+
+def _idle(begin: Begin, message: Idle) -> MappedMessage:
+    outcome = message.outcome or "?"
+    severity: Severity = "DBG" if outcome == "succeeded" else "INF"
+    words = f"the session went idle: {tools.short(outcome)}"
+    groups: Groups = {TURN_GROUP: [_remark(begin, severity, words, message)]}
+    return MappedMessage("other", groups, None, answer_of(begin.row, message))
+
+
+# -- turns
+
+
+def _assistant(begin: Begin, message: Assistant) -> MappedMessage:
+    row = begin.row
+    error = message.error
+    ended = _ended(row, message)
+    usage, bent_tokens = usage_of(message.tokens)
+    cost, bent_cost = money(message.cost)
+    status: TurnStatus = "completed"
+    op_status: OpStatus = "completed"
+    if error is not None:
+        status, op_status = ("aborted", "cancelled") if error.type == ABORTED else ("failed", "failed")
+    facts = _facts(begin, message.model, ended, op_status, _class_of(error))
+    extras: dict[str, Any] = {}
+    if message.model and message.model.variant:
+        extras["variant"] = message.model.variant
+    if error and isinstance(error.status, int):
+        extras["status_code"] = error.status
+    if message.retry is not None:
+        extras["retry"] = message.retry.attempt
+        extras["retry_at"] = milliseconds(message.retry.at) * 1000
+        if message.retry.error and message.retry.error.message:
+            extras["retry_error"] = tools.short(message.retry.error.message)
+    turn = _started(begin, facts, _created(row, message), ended, message.agent or "", extras)
+    if bent_tokens or bent_cost:
+        turn.append(_log(begin, "WRN", "numbers out of range: shown as the nearest possible", row.id))
+    if ended:
+        turn.append(_finalized(begin, facts, status, message.finish or "", _message_of(error), usage, cost))
+    groups: Groups = {TURN_GROUP: turn, **ContentMapper(facts).answer(row, message, usage, cost)}
+    return MappedMessage("assistant", groups, usage if ended else None, answer_of(row, message))
+
+
+def _shell(begin: Begin, message: Shell) -> MappedMessage:
+    """A command of the user: a turn that no prompt asked for, with one call and no model."""
+    row = begin.row
+    created, ended = _created(row, message), _ended(row, message)
+    command = message.command or ""
+    extras: dict[str, Any] = {"label": tools.short(command), "phase": "completed" if ended else "running"}
+    if ended and message.exit is not msgspec.UNSET:
+        extras["exit"] = message.exit if isinstance(message.exit, int) else None
+    if not ended:
+        extras |= {"running": True, "time_updated": row.time_updated * 1000}
+    # In 1.18 the output is a text, in 2.x an object that holds it.
+    whole = bytes(message.output).startswith(b'"')
+    output = message.output if whole else _output_of(message.output)
+    outcomes: dict[str, tuple[OpStatus, str]] = {"killed": ("cancelled", "Aborted"), "timeout": ("failed", "Timeout")}
+    outcome, error = outcomes.get(message.status or "", ("completed", ""))
+    call = ShellCall(
+        created,
+        ended or created,
+        extras,
+        byte_size(command),
+        text_size(output) if output else 0,
+        "output" if whole else "output.output",
+        outcome if ended else None,
+        error if ended else "",
+    )
+    facts = _facts(msgspec.structs.replace(begin, prompt_id=""), None, ended, "completed", "")
+    turn = _started(msgspec.structs.replace(begin, prompt_id=""), facts, created, ended, "", {})
+    if ended:
+        turn.append(_finalized(begin, facts, "completed", "", "", Usage(), 0.0))
+    groups: Groups = {TURN_GROUP: turn, **ContentMapper(facts).shell(row, call)}
+    return MappedMessage("assistant", groups, None, answer_of(row, message))
+
+
+class _Output(msgspec.Struct, frozen=True):
+    output: msgspec.Raw = NOTHING
+
+
+OUTPUT_DECODER = msgspec.json.Decoder(_Output)
+
+
+def _output_of(raw: msgspec.Raw) -> msgspec.Raw:
+    try:
+        return OUTPUT_DECODER.decode(raw).output
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return NOTHING
+
+
+def _compaction(begin: Begin, message: Compaction) -> MappedMessage:
+    """One row from its beginning to its end; a turn with `summary`, as the two messages of 1.x give."""
+    row = begin.row
+    created, ended = _created(row, message), _ended(row, message)
+    answer = answer_of(row, message)
+    assert answer is not None
+    usage, _ = usage_of(message.tokens)
+    cost, _ = money(message.cost)
+    status: TurnStatus = "completed"
+    op_status: OpStatus = "completed"
+    if answer.error_class:
+        status, op_status = ("aborted", "cancelled") if answer.error_class == ABORTED else ("failed", "failed")
+    facts = _facts(begin, message.model, ended, op_status, answer.error_class)
+    turn = _started(begin, facts, created, ended, "compaction", {"summary": True})
+    words = compaction_words(CompactionPart(auto=message.reason == "auto"))
+    turn.append(_log(begin, "INF", words, row.id))
+    if ended:
+        turn.append(_finalized(begin, facts, status, "", answer.error_message, usage, cost))
+    mapper = ContentMapper(facts)
+    mapper.compaction(row, created)
+    if message.summary:
+        mapper.summary(row, ended or created, byte_size(message.summary))
+    groups: Groups = {TURN_GROUP: turn, **mapper.groups}
+    return MappedMessage("assistant", groups, usage if ended and message.tokens else None, answer)
+
+
+def _facts(begin: Begin, model: Model | None, ended_ms: int, ended_as: OpStatus, error: str) -> TurnFacts:
+    name, alias = (model.id or "", model.providerID or "") if model else ("", "")
+    return TurnFacts(
+        source=begin.source,
+        session_id=begin.row.session_id,
+        message_id=begin.row.id,
+        turn_seq=begin.turn_seq,
+        model=name,
+        provider=vendor(alias, name),
+        provider_alias=alias,
+        ended_ms=ended_ms,
+        ended_as=ended_as,
+        ended_error=error,
+    )
+
+
+def _started(
+    begin: Begin, facts: TurnFacts, created: int, ended: int, agent: str, extras: dict[str, Any]
+) -> list[Event]:
+    if not ended:
+        extras = {"time_updated": begin.row.time_updated * 1000, **extras}
+    return [
+        TurnStarted(
+            source=begin.source,
+            ts=created * 1000,
+            session_id=begin.row.session_id,
+            turn_seq=begin.turn_seq,
+            message_id=begin.row.id,
+            prompt_id=begin.prompt_id,
+            agent=agent,
+            model=facts.model,
+            provider=facts.provider,
+            provider_alias=facts.provider_alias,
+            extras=extras,
+        )
+    ]
+
+
+def _finalized(
+    begin: Begin, facts: TurnFacts, status: TurnStatus, finish: str, words: str, usage: Usage, cost: float
+) -> TurnFinalized:
+    return TurnFinalized(
+        source=begin.source,
+        ts=facts.ended_ms * 1000,
+        session_id=begin.row.session_id,
+        turn_seq=begin.turn_seq,
+        message_id=begin.row.id,
+        status=status,
+        finish=finish,
+        error_class=facts.ended_error,
+        error_message=words,
+        end_ts=facts.ended_ms * 1000,
+        usage=usage,
+        delta=usage.growth_since(begin.previous),
+        cost=cost,
+    )

@@ -1,0 +1,314 @@
+"""The JSON in `session_message.data`: what `/api/session` of 1.18 writes, and everything that opencode 2.x writes.
+
+One row is one message, rewritten in place; its type is a column and its answer, with all calls, is `content`. Shapes:
+packages/schema/src/session-message.ts, tool.ts, shell.ts and session-error.ts of 2.x; 1.18 names some fields otherwise
+(`structured` for `metadata`, `pending` for `streaming`). As in `rows.py` every field has a default, texts of which only
+the size is told stay undecoded, and pieces of a message are decoded one by one, so that a broken one hides no other.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from adapter.opencode.json import mended_text
+from adapter.opencode.v1.rows import NOTHING, Malformed, Number, Tokens
+
+
+class Times(msgspec.Struct, frozen=True, gc=False):
+    """`time` of a message or of a piece of it, ms. `streamed` is the end of the provider's answer, `ran` the moment a
+    call was handed to its tool (which may then still ask for permission)."""
+
+    created: Number = None
+    streamed: Number = None
+    ran: Number = None
+    completed: Number = None
+
+
+class Failure(msgspec.Struct, frozen=True, gc=False):
+    """A structured error; `status` is an HTTP status."""
+
+    type: str | None = None
+    message: str | None = None
+    status: Number = None
+
+
+class Model(msgspec.Struct, frozen=True, gc=False):
+    id: str | None = None
+    providerID: str | None = None
+    variant: str | None = None
+
+
+class SessionMessage(msgspec.Struct, frozen=True, gc=False):
+    """What every type of row has."""
+
+    time: Times | None = None
+
+
+class User(SessionMessage, frozen=True, gc=False):
+    text: str | None = None
+    files: list[msgspec.Raw] | None = None
+
+
+class Synthetic(SessionMessage, frozen=True, gc=False):
+    """A prompt that opencode wrote itself, such as the news that a background task has ended."""
+
+    text: str | None = None
+    description: str | None = None
+
+
+class System(SessionMessage, frozen=True, gc=False):
+    """Instructions that changed while the session went on."""
+
+    text: str | None = None
+    description: str | None = None
+
+
+class Skill(SessionMessage, frozen=True, gc=False):
+    """A skill that the user called up; the model answers it like a prompt."""
+
+    name: str | None = None
+    text: str | None = None
+
+
+class Shell(SessionMessage, frozen=True, gc=False):
+    """A command that the user ran. `output` is an object with the text in `output`, in 1.18 the text itself."""
+
+    command: str | None = None
+    status: str | None = None
+    exit: Any = msgspec.UNSET
+    output: msgspec.Raw = NOTHING
+
+
+class Snapshot(msgspec.Struct, frozen=True, gc=False):
+    end: str | None = None
+    files: list[Any] | None = None
+
+
+class Retry(msgspec.Struct, frozen=True, gc=False):
+    """A request that failed and is sent again at `at` (ms); it goes when the next attempt begins."""
+
+    attempt: Number = None
+    at: Number = None
+    error: Failure | None = None
+
+
+class Assistant(SessionMessage, frozen=True, gc=False):
+    """One step: one request to the model and the calls it asked for."""
+
+    agent: str | None = None
+    model: Model | None = None
+    content: list[msgspec.Raw] | None = None
+    snapshot: Snapshot | None = None
+    finish: str | None = None
+    cost: Number = None
+    tokens: Tokens | None = None
+    error: Failure | None = None
+    retry: Retry | None = None
+
+
+class Compaction(SessionMessage, frozen=True, gc=False):
+    """`status` is `running`, `completed` or `failed`; rows without one are complete."""
+
+    status: str | None = None
+    reason: str | None = None
+    summary: str | None = None
+    model: Model | None = None
+    cost: Number = None
+    tokens: Tokens | None = None
+    error: Failure | None = None
+
+
+class AgentSwitched(SessionMessage, frozen=True, gc=False):
+    agent: str | None = None
+
+
+class ModelSwitched(SessionMessage, frozen=True, gc=False):
+    model: Model | None = None
+
+
+class Location(msgspec.Struct, frozen=True, gc=False):
+    directory: str | None = None
+
+
+class LocationSwitched(SessionMessage, frozen=True, gc=False):
+    location: Location | None = None
+
+
+class Idle(SessionMessage, frozen=True, gc=False):
+    """The loop has stopped: `outcome` is `succeeded`, `failed` or `interrupted`."""
+
+    outcome: str | None = None
+    error: Failure | None = None
+
+
+class TextItem(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="text"):
+    text: str | None = None
+
+
+class ReasoningItem(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="reasoning"):
+    text: str | None = None
+    time: Times | None = None
+
+
+class Result(msgspec.Struct, frozen=True, gc=False):
+    """One piece of what a tool gave back: `text`, or a file by `uri`."""
+
+    type: Any = None
+    text: msgspec.Raw = NOTHING
+    uri: msgspec.Raw = NOTHING
+    mime: Any = None
+
+
+class ToolState(msgspec.Struct, frozen=True, gc=False):
+    """`input` is a text while the model writes it, then an object; `structured` is what 1.18 calls metadata."""
+
+    status: str | None = None
+    input: msgspec.Raw = NOTHING
+    content: list[Result | list[Any] | Scalar] | None = None
+    metadata: msgspec.Raw = NOTHING
+    structured: msgspec.Raw = NOTHING
+    error: Failure | str | None = None
+
+
+class ToolItem(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="tool"):
+    name: str | None = None
+    state: ToolState | None = None
+    time: Times | None = None
+
+
+Item = TextItem | ReasoningItem | ToolItem
+Scalar = str | int | float | bool | None
+
+
+class FileDiff(msgspec.Struct, frozen=True, gc=False):
+    """One changed file; `patch` is a unified diff."""
+
+    file: Any = None
+    patch: msgspec.Raw = NOTHING
+    additions: Any = None
+    deletions: Any = None
+
+
+class ToolMetadata(msgspec.Struct, frozen=True, gc=False):
+    """What tools say beside their output; no field is narrower than JSON. `status` is `running` for a shell or subagent
+    that goes on in the background; `content` is what 1.18 read from a file."""
+
+    exit: Any = msgspec.UNSET
+    truncated: Any = None
+    status: Any = None
+    sessionID: Any = None
+    content: msgspec.Raw = NOTHING
+    files: list[FileDiff | list[Any] | Scalar] | dict[str, Any] | Scalar = None
+    count: Any = None
+    matches: Any = None
+
+
+class Attachment(msgspec.Struct, frozen=True, gc=False):
+    """A file of a prompt: what it holds is in `data` (base64) or behind `uri`."""
+
+    mime: str | None = None
+    name: str | None = None
+    uri: msgspec.Raw = NOTHING
+    data: msgspec.Raw = NOTHING
+
+
+NO_METADATA = ToolMetadata()
+NO_ATTACHMENT = Attachment()
+DECODERS: dict[str, msgspec.json.Decoder[SessionMessage]] = {
+    name: msgspec.json.Decoder(kind)
+    for name, kind in {
+        "user": User,
+        "synthetic": Synthetic,
+        "system": System,
+        "context": System,
+        "skill": Skill,
+        "shell": Shell,
+        "assistant": Assistant,
+        "compaction": Compaction,
+        "agent-switched": AgentSwitched,
+        "model-switched": ModelSwitched,
+        "location-switched": LocationSwitched,
+        "idle": Idle,
+    }.items()
+}
+"""By the column `type`; `context` is what 1.18 calls a system message."""
+ITEM_DECODER: msgspec.json.Decoder[Item] = msgspec.json.Decoder(Item)
+METADATA_DECODER = msgspec.json.Decoder(ToolMetadata)
+ATTACHMENT_DECODER = msgspec.json.Decoder(Attachment)
+
+
+def decode_session_message(kind: str, data: str | bytes | None) -> SessionMessage | Malformed:
+    """The JSON of a row of this type. Never raises."""
+    decoder = DECODERS.get(kind)
+    if decoder is None:
+        return Malformed("unknown session_message type", repr(kind)[:80])
+    if not data:
+        return Malformed("empty data", "a session_message row without data")
+    decoded: SessionMessage | Malformed = _decode(decoder, data, kind)
+    return decoded
+
+
+def decode_item(raw: msgspec.Raw) -> Item | Malformed:
+    """One piece of an answer. Never raises."""
+    head = _head(raw)
+    if isinstance(head, str) and head not in ("text", "reasoning", "tool"):
+        return Malformed("unknown content type", repr(head)[:80])
+    decoded: Item | Malformed = _decode(ITEM_DECODER, bytes(raw), "content")
+    return decoded
+
+
+def decode_tool_metadata(state: ToolState) -> ToolMetadata:
+    """What a tool said beside its output, under either name; empty when it is no JSON object. Never raises."""
+    for raw in (state.metadata, state.structured):
+        try:
+            return METADATA_DECODER.decode(raw)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            continue
+    return NO_METADATA
+
+
+def decode_attachment(raw: msgspec.Raw) -> Attachment:
+    """A file of a prompt; an empty one when it is not of that shape. Never raises."""
+    try:
+        return ATTACHMENT_DECODER.decode(raw)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return NO_ATTACHMENT
+
+
+class _Head(msgspec.Struct, frozen=True, gc=False):
+    type: Any = None
+
+
+HEAD_DECODER = msgspec.json.Decoder(_Head)
+
+
+def _head(raw: msgspec.Raw) -> Any:
+    try:
+        return HEAD_DECODER.decode(raw).type
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+
+
+def _decode(decoder: msgspec.json.Decoder[Any], data: str | bytes, what: str) -> Any:
+    try:
+        return decoder.decode(data)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        words = str(error)
+    mended = mended_text(data)
+    if mended is not None:
+        try:
+            return decoder.decode(mended)
+        except (msgspec.MsgspecError, RecursionError) as error:
+            words = str(error)
+    return Malformed(_kind_of(data), f"{what}: {words}")
+
+
+def _kind_of(data: str | bytes) -> str:
+    """Whether it is the JSON that is wrong, or what it says."""
+    try:
+        msgspec.json.decode(data)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return "broken JSON"
+    return "unexpected shape"

@@ -1,0 +1,1 @@
+"""Opens opencode's SQLite files, reads them and notices when they change."""
