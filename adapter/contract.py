@@ -1,4 +1,7 @@
-"""What can go wrong with a source, as one small tree.
+"""What a source is: batches of canonical events with the health that belongs to them, texts on demand, and what can go
+wrong. Screens, commands and other kinds of sources know this, events and health; there is no SQLite in it.
+
+The errors, as one small tree:
 
     AdapterError
     ├── SourceUnavailable     the file cannot be read now; the tailer waits and tries again
@@ -8,20 +11,83 @@
     │   ├── NotADatabase          a file that SQLite does not recognise, or a damaged one
     │   ├── NotOpencode           a SQLite file without opencode's tables or columns
     │   └── SourceBusy            locked or being recovered, for longer than the retries last
-    ├── SourceChanged         the file was replaced, shrank or was migrated under an open connection: reopen
-    ├── DeadlineExceeded      a read took longer than its transaction may last
-    ├── RowTooLarge           a value is over the size we are willing to read at once
+    ├── SourceChanged         another file lies at the path, or opencode migrated its tables: learn them and read anew
+    ├── OutOfTime             a statement took longer than its transaction may last; the reader goes on with less
+    ├── Unread                something in the file cannot be read, and the rest of it can
+    │   ├── RowTooLarge           a value is over the size we are willing to read at once
+    │   └── Damaged               a page of the file is not what SQLite wrote, or the disk does not give it
     └── PayloadError          a payload reference that cannot be resolved
         ├── BadReference          not a reference of ours, or a field that the row does not have
         ├── PayloadGone           the row is no longer in the database
-        └── PayloadTooLarge       the row is larger than we are willing to read
+        └── PayloadUnreadable     the row is larger than we are willing to read, or damaged
 
 Every message is one line that says what is wrong and what to do about it.
 """
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from adapter.events import Event
+from adapter.health import Health
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """Events in order, the last one a `source_progress` when they are all there is to tell, and the health of the
+    source behind them. `loaded` names sessions of which all turns are in it, `begun` those of which the beginning is in
+    it and the rest in the next, `released` those of which nothing comes any more until one changes and is told whole.
+
+    `rows` were read for it. `committed_at` is the newest row's own time in unix seconds, 0 when the batch is not about
+    a fresh change.
+    """
+
+    events: list[Event]
+    health: Health
+    rows: int = 0
+    loaded: list[str] = []
+    committed_at: float = 0.0
+    released: list[str] = []
+    begun: list[str] = []
+
+
+class PayloadText(msgspec.Struct, frozen=True):
+    """A resolved text, verbatim. `size` is its whole length in UTF-8 bytes, also when `truncated` cut it;
+    `format` is `text` for a JSON string and `json` for anything else."""
+
+    text: str
+    size: int
+    truncated: bool
+    format: str
+
+
+class Source(Protocol):
+    """One place that sessions come from. `source` names it in every event, `path` for the user."""
+
+    source: str
+
+    def tail(self) -> AsyncIterator[Batch]:
+        """Follows for ever: first the catalogue and the sessions that may be live, then every change."""
+        ...
+
+    def request(self, session_id: str) -> None:
+        """Asks `tail` for a whole session, before everything that it loads by itself."""
+        ...
+
+    def release(self, session_id: str) -> None:
+        """Takes a `request` back."""
+        ...
+
+    async def probe(self) -> Health:
+        """Health with fresh counts. Raises SourceUnavailable."""
+        ...
+
+    async def payload(self, uri: str) -> PayloadText:
+        """The text behind a reference. Raises PayloadError or SourceUnavailable."""
+        ...
 
 
 def encodable(text: str | Path) -> str:
@@ -68,12 +134,20 @@ class SourceChanged(AdapterError):
     """What the connection reads is no longer what lies at the path."""
 
 
-class DeadlineExceeded(AdapterError):
-    """A read was stopped because its transaction had lasted too long."""
+class OutOfTime(AdapterError):
+    """A statement was stopped because its transaction had lasted too long. It never leaves the adapter."""
 
 
-class RowTooLarge(AdapterError):
+class Unread(AdapterError):
+    """A part of the file cannot be read; it costs the smallest thing that it touches."""
+
+
+class RowTooLarge(Unread):
     """One value of a row is larger than the reader accepts."""
+
+
+class Damaged(Unread):
+    """A page of the file cannot be understood, or not be had from the disk."""
 
 
 class PayloadError(AdapterError):
@@ -88,5 +162,5 @@ class PayloadGone(PayloadError):
     """The row that the URI names no longer exists."""
 
 
-class PayloadTooLarge(PayloadError):
-    """The row is larger than the reader accepts."""
+class PayloadUnreadable(PayloadError):
+    """The row is larger than the reader accepts, or damaged."""

@@ -1,8 +1,12 @@
-"""What is known about a source and about our reading of it: numbers for the health pane and for `doctor`."""
+"""What is known about a source and about our reading of it: numbers for the health pane and for `doctor`.
+
+`Health` is frozen and travels with the batch that it belongs to; `HealthWriter` is the one that makes it.
+"""
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -19,15 +23,16 @@ class Interruption(msgspec.Struct, frozen=True):
     words: str
 
 
-class Health(msgspec.Struct):
+class Health(msgspec.Struct, frozen=True):
     """State of one source. Times are unix seconds, durations ms, sizes bytes; 0 or "" where not known yet.
 
     `state` is `ok`, `waiting` (no database yet) or `error` (there is one and it cannot be read); `message` says why.
     `approximate` names counts that are upper bounds because counting would have taken too long; `event_bytes` is about
-    what the JSON of the events takes.
+    what the JSON of the events takes. `warnings` counts by kind, each row once, and `examples` has the first of each.
     `checked` sessions have been looked at for work that is still open, `unread` are still to be looked at.
     `retries` counts the times that SQLite said busy, locked or being recovered, and we asked again. `interruptions`
-    counts what `history` remembers the newest of. `statements_per_minute` are those of the last minute.
+    counts what `history` remembers the newest of. `statements_per_minute` are those of the last minute; `hops` are
+    changes to SQLite's thread. `watching` says how changes are noticed when it is not by the system's notifications.
     `disagreeing` has the tokens that a session's own columns count more (or less) than its messages add up to.
     """
 
@@ -46,10 +51,12 @@ class Health(msgspec.Struct):
     migration_hash: str = ""
     missing_columns: list[str] = []
     warnings: dict[str, int] = {}
+    examples: dict[str, str] = {}
     size: int = 0
     wal_size: int = 0
     event_bytes: int = 0
     open_mode: str = ""
+    watching: str = ""
     lag_ms: float = 0.0
     lag_p50_ms: float = 0.0
     lag_p99_ms: float = 0.0
@@ -57,6 +64,7 @@ class Health(msgspec.Struct):
     longest_read_ms: float = 0.0
     statements: int = 0
     statements_per_minute: float = 0.0
+    hops: int = 0
     retries: int = 0
     interruptions: int = 0
     history: list[Interruption] = []
@@ -75,21 +83,82 @@ class Health(msgspec.Struct):
         """About what share (0 to 1) of the file and its WAL the events take."""
         return min(1.0, self.event_bytes / max(1, self.size + self.wal_size))
 
-    def interrupted(self, at: float, words: str) -> None:
-        """Notes that the file was replaced, missing or not readable."""
-        self.interruptions += 1
-        self.history = [*self.history, Interruption(at, words)][-HISTORY:]
+
+class HealthWriter:
+    """Gathers what becomes `Health`. The clock gives unix seconds, `monotonic` seconds that never go back."""
+
+    def __init__(self, source: str, path: str, clock: Callable[[], float], monotonic: Callable[[], float]) -> None:
+        self._health = Health(source=source, path=path)
+        self._clock = clock
+        self._lags = Lags()
+        self._monotonic = monotonic
+        self._rate = Rate(monotonic())
+        self._disagreeing: dict[str, int] = {}
+        self._warnings: dict[str, int] = {}
+        self._examples: dict[str, str] = {}
+        self._versions: set[str] = set()
+
+    @property
+    def now(self) -> Health:
+        """What has been noted so far."""
+        return self._health
+
+    def note(self, **facts: object) -> None:
+        """Takes fields of Health as they are now."""
+        self._health = msgspec.structs.replace(self._health, **facts)
+
+    def snapshot(
+        self, *, size: int, wal_size: int, statements: int, hops: int, retries: int, longest_s: float
+    ) -> Health:
+        """Health with the figures of this moment."""
+        self.note(
+            size=size,
+            wal_size=wal_size,
+            statements=statements,
+            hops=hops,
+            retries=retries,
+            longest_read_ms=longest_s * 1000,
+            statements_per_minute=self._rate.per_minute(self._monotonic(), statements),
+            warnings=dict(self._warnings),
+            examples=dict(self._examples),
+            disagreeing=dict(self._disagreeing),
+        )
+        return self._health
+
+    def interrupted(self, words: str) -> None:
+        """Notes that the file was replaced, migrated, missing or not readable."""
+        history = [*self._health.history, Interruption(self._clock(), words)][-HISTORY:]
+        self.note(interruptions=self._health.interruptions + 1, history=history)
+
+    def warn(self, kind: str, example: str) -> None:
+        """Counts one warning of a kind."""
+        self._warnings[kind] = self._warnings.get(kind, 0) + 1
+        self._examples.setdefault(kind, example)
 
     def compared(self, session_id: str, surplus: int) -> None:
         """Notes how many tokens a session's columns count more than its messages; 0 when they agree."""
         if surplus:
-            self.disagreeing[session_id] = surplus
+            self._disagreeing[session_id] = surplus
         else:
-            self.disagreeing.pop(session_id, None)
+            self._disagreeing.pop(session_id, None)
 
-    def retried(self) -> None:
-        """Notes that the file was busy and is asked again."""
-        self.retries += 1
+    def changed(self, newest_ms: int) -> None:
+        """Notes a change that was written at this time (unix ms) and is in hand now."""
+        now = self._clock()
+        self._lags.add(now * 1000 - newest_ms)
+        self.note(
+            last_change=max(self._health.last_change, newest_ms / 1000),
+            lag_ms=self._lags.last,
+            lag_p50_ms=self._lags.percentile(0.5),
+            lag_p99_ms=self._lags.percentile(0.99),
+        )
+
+    def versions(self, versions: Iterable[str | None]) -> None:
+        """Adds opencode versions that made sessions."""
+        new = {version for version in versions if version} - self._versions
+        if new:
+            self._versions |= new
+            self.note(versions=sorted(self._versions, key=_version_key))
 
 
 class Rate:
@@ -99,7 +168,7 @@ class Rate:
         self._samples = deque([(began, 0)])
 
     def per_minute(self, now: float, total: int) -> float:
-        """Takes a sample (unix seconds, the counter) and gives the growth since the one a minute ago. Where that is
+        """Takes a sample (seconds, the counter) and gives the growth since the one a minute ago. Where that is
         longer ago, because nobody asked meanwhile, the average; before a minute has passed, all there was."""
         if now - self._samples[-1][0] >= 1.0:
             self._samples.append((now, total))
@@ -130,3 +199,7 @@ class Lags:
     def last(self) -> float:
         """The newest delay, 0 when there is none."""
         return self._window[-1] if self._window else 0.0
+
+
+def _version_key(version: str) -> tuple[int, ...]:
+    return tuple(int(piece) if piece.isdecimal() else 0 for piece in version.split("."))

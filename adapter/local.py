@@ -1,8 +1,7 @@
-"""The public face of the adapter: one opencode database as a source of canonical events."""
+"""One opencode database of this machine as a source of canonical events: the wiring, nothing else."""
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -11,25 +10,27 @@ from typing import Self
 
 import msgspec
 
-from adapter.contract import SourceBusy, SourceChanged, SourceUnavailable, encodable
-from adapter.events import Event, LogEntry, SourceProgress
+from adapter.contract import Batch, PayloadText, SourceChanged, SourceUnavailable, encodable
+from adapter.events import Event, LogEntry, SourceError, SourceProgress
 from adapter.follow import position as cursors
-from adapter.follow.detect.feed import current_marks
-from adapter.follow.follower import Batch, Tailer
-from adapter.follow.position import Cursor, Marks, ToldSession
-from adapter.follow.resume import told_before
-from adapter.health import Health
+from adapter.follow.detect.counters import Counters
+from adapter.follow.follower import Follower
+from adapter.follow.position import Cursor, EmittedSession, Watermarks
+from adapter.follow.resume import current_marks, emitted_before
+from adapter.health import Health, HealthWriter
 from adapter.opencode.database import Database
-from adapter.opencode.payloads import PayloadText, resolve
-from adapter.opencode.reading import RawSession
+from adapter.opencode.payloads import resolve
+from adapter.opencode.queries import all_sessions, count_rows
 from adapter.opencode.sessions import map_session, root_of
-from adapter.opencode.v1.rows import milliseconds
+from adapter.opencode.storage import RawSession, read_page, read_whole
+from adapter.opencode.v1.rows import SessionRow, milliseconds, session_row
 from adapter.pace import paced
-from adapter.sqlite.reader import Reader
+from adapter.sqlite.reader import Pieces, Reader, Snapshot
+from adapter.sqlite.rows import Lost, table_rows
 
 SCAN_PAGE = 8
-"""Sessions that a scan reads in one transaction. Reading the next page meanwhile gains nothing: SQLite's thread needs
-the interpreter for every row and gets it every 5 ms (measured: 32,000 parts/s with and without)."""
+"""Sessions that a scan reads by one hop to SQLite's thread. Reading the next page meanwhile gains nothing: that thread
+needs the interpreter for every row and gets it every 5 ms (measured: 32,000 parts/s with and without)."""
 PAYLOAD_LIMIT = 32_000_000
 """Bytes of one payload that are handed out unless the caller wants more."""
 
@@ -37,16 +38,28 @@ PAYLOAD_LIMIT = 32_000_000
 class OpencodeSource:
     """Reads one database file, strictly read-only. Use as an async context manager, on one event loop.
 
-    The clock gives unix seconds; `watch=False` polls instead of asking the system for notifications.
+    `clock` gives unix seconds, `monotonic` seconds that never go back; `watch=False` polls instead of asking the system
+    for notifications; `limit_s` is the hard stop of one read transaction (reader.LIMIT_S unless given).
     """
 
-    def __init__(self, path: str | Path, *, clock: Callable[[], float] = time.time, watch: bool = True) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        watch: bool = True,
+        limit_s: float | None = None,
+    ) -> None:
         self.path = Path(path).absolute()
         self.source = f"opencode:{encodable(self.path)}"
-        self._database = Database(self.path, self.source, clock)
-        self._tailer = Tailer(self._database, notify=watch)
-        self._side: Reader | None = None
-        self._side_lock = asyncio.Lock()
+        self._clock = clock
+        self._health = HealthWriter(self.source, encodable(self.path), clock, monotonic)
+        self._reader = Reader(self.path, limit_s=limit_s)
+        self._database = Database(self.path, self._reader)
+        self._follower = Follower(
+            self._database, self._health, self.source, clock=clock, monotonic=monotonic, notify=watch
+        )
         self._closed = False
 
     async def __aenter__(self) -> Self:
@@ -62,40 +75,39 @@ class OpencodeSource:
         """Closes every connection. What another task asks for from now on raises SourceUnavailable."""
         self._closed = True
         await self._database.close()
-        async with self._side_lock:
-            await self._drop_side(self._side)
 
     async def open(self) -> None:
         """Opens the database now. Raises SourceUnavailable with a line for the user when it cannot be read."""
-        if not self._closed:
-            await self._database.open()
-        # A connection that is left open keeps a thread, and the thread the process.
         if self._closed:
-            await self._database.close()
             raise SourceUnavailable(f"{self.path} has been closed")
+        try:
+            await self._follower.learn()
+        except SourceChanged:
+            self._database.forget()
+            await self._follower.learn()
 
     def request(self, session_id: str) -> None:
         """Asks `tail` for a whole session; its events come in order with all others, in a batch that names it in
         `loaded`. From then on `tail` keeps it current row by row."""
-        self._tailer.request(session_id)
+        self._follower.request(session_id)
 
     def release(self, session_id: str) -> None:
         """Takes a `request` back: `tail` names the session in the `released` of a batch, and from then on tells of it
         its row, and when something in it changes, all."""
-        self._tailer.release(session_id)
+        self._follower.release(session_id)
 
     def tail(self) -> AsyncIterator[Batch]:
         """Follows the database for ever: first the catalogue and the sessions that may be live, then every change.
 
         A file that is missing, foreign or locked is told as a `source_error` once, and waited for.
         """
-        return self._tailer.follow()
+        return self._follower.follow()
 
     async def glance(self) -> AsyncIterator[Batch]:
         """What `tail` begins with, once: the catalogue, the sessions that may be live, whole, and how every other one
         ended. Raises SourceUnavailable."""
         await self.open()
-        async for batch in self._tailer.follow(once=True):
+        async for batch in self._follower.follow(once=True):
             yield batch
 
     async def stream(self, cursor: str | None = None, *, follow: bool = False) -> AsyncIterator[Batch]:
@@ -105,40 +117,45 @@ class OpencodeSource:
         or behind which not everything can be found (resume.py), is told as a WRN log entry, and everything starts
         over; what was deleted meanwhile is then told by nothing, so forget what came before. A session that was told
         and not remembered, as by a scan, is told whole when it changes, behind the removal of what may no longer hold.
-        Raises SourceUnavailable unless `follow` waits for it.
+        Raises SourceUnavailable; with `follow` only when that was so from the start.
         """
         await self.open()
-        if news := self._tailer.comparison.news_of_schema():
-            yield Batch(news)
+        follower = self._follower
+        if news := follower.reconciler.news_of_schema():
+            yield Batch(news, follower.health())
         position: Cursor | None = None
         if cursor:
-            position, reason = cursors.decode(cursor, cursors.target_of(self.path))
+            target = cursors.target_of(self.path, self._database.known.file)
+            position, reason = cursors.decode(cursor, target)
             if position is not None:
-                told = await told_before(self._database.reader, self._database.schema, position)
-                if told.unfit:
-                    position, reason = None, told.unfit
+                told, asked = self._database.known, position
+                before = await self._database.read(
+                    lambda snapshot: emitted_before(snapshot, told.schema, told.journal.hash, asked)
+                )
+                if before.unfit:
+                    position, reason = None, before.unfit
                 else:
-                    self._tailer.ledger.assume(told.sessions)
-                    self._database.sequences.resume(told.numbers)
+                    follower.memory.assume(before.sessions)
+                    follower.counters = Counters(before.numbers)
             if position is None:
-                yield Batch([self._starting_over(reason)])
+                yield Batch([self._starting_over(reason)], follower.health())
         if position is None or position.phase == "scan":
-            marks = position.marks if position else msgspec.structs.replace(await self._marks_now(), session_rowid=0)
+            marks = position.marks if position else await self._marks_now()
             async for batch in self._scan(marks):
                 yield batch
+            marks = msgspec.structs.replace(marks, session_rowid=follower.marks.session_rowid)
         else:
             marks = position.marks
         if follow or position is not None:
+            follower.marks = marks
             # Without a feed the marks tell of new rows only: what was rewritten since is found by the usual beginning.
-            fed = marks.event_rowid and self._database.schema.has_whole_feed
-            async for batch in self._tailer.follow(marks if fed else None, once=not follow):
+            fed = bool(marks.event_rowid) and self._database.schema.has_whole_feed
+            async for batch in follower.follow(resume=fed, once=not follow):
                 yield batch
 
     async def catalogue(self) -> list[Event]:
         """`session_started` of every session, from the session rows alone. Raises SourceUnavailable."""
-        await self.open()
-        rows = await self._database.session_rows()
-        self._database.note_versions(rows)
+        rows = await self._session_rows()
         parents = {row.id: row.parent_id for row in rows}
         return await paced(map_session(self.source, row, root_of(row.id, parents), None) for row in rows)
 
@@ -146,113 +163,140 @@ class OpencodeSource:
         """One session's whole tree as it is now, without following it; empty when it is not there.
         Raises SourceUnavailable."""
         await self.open()
-        raw = await self._database.read_whole(session_id)
-        return await self._tailer.ledger.once(session_id, raw, await self._parents())
+        raw = await self._database.read_fresh(lambda snapshot: read_whole(snapshot, self._database.schema, session_id))
+        return await self._follower.memory.once(session_id, raw, await self._parents())
 
     async def probe(self) -> Health:
         """Health with fresh counts. Raises SourceUnavailable."""
-        await self.open()
-        await self._database.count()
-        rows = await self._database.session_rows()
-        self._database.note_versions(rows)
-        self._tailer.ledger.compare_sums(rows)
+        rows = await self._session_rows()
+        found = await self._database.read_fresh(lambda snapshot: count_rows(snapshot, self._database.schema))
+        self._follower.memory.compare_sums(rows)
         newest = max((milliseconds(row.time_updated) for row in rows), default=0) / 1000
-        self._database.health.last_change = max(self._database.health.last_change, newest)
+        self._health.note(
+            counts=found.counts,
+            approximate=found.approximate,
+            event_bytes=found.event_bytes,
+            last_change=max(self._health.now.last_change, newest),
+        )
         return self.health()
 
     def health(self) -> Health:
         """What is known without asking the database."""
-        return self._database.current_health()
+        return self._follower.health()
 
     async def payload(self, uri: str, limit: int = PAYLOAD_LIMIT) -> PayloadText:
-        """The text behind a reference, at most `limit` bytes of it. Raises PayloadError or SourceUnavailable.
+        """The text behind a reference, at most `limit` bytes of it. Raises PayloadError or SourceUnavailable."""
+        if self._closed:
+            raise SourceUnavailable(f"{self.path} has been closed")
+        return await resolve(self._reader, uri, limit)
 
-        Reads by a connection of its own, so that a large text never delays what is live.
-        """
-        tries_left = 3
-        while True:
-            tries_left -= 1
-            side = await self._side_reader()
-            try:
-                return await resolve(side, uri, limit)
-            except (SourceChanged, SourceBusy):
-                self._database.health.retried()
-                await self._drop_side(side)
-                if not tries_left:
-                    raise
+    # -- one read
 
-    async def _marks_now(self) -> Marks:
-        async with self._database.reader.snapshot() as snapshot:
-            # Both from one moment, else the numbers know of writes of which the feed is not asked.
-            await self._database.sequences.begin(snapshot, self._database.schema, anew=True)
-            return await current_marks(snapshot, self._database.schema)
+    async def _session_rows(self) -> list[SessionRow]:
+        await self.open()
+        lost: list[Lost] = []
+        columns = await self._database.read_fresh(lambda snapshot: all_sessions(snapshot, self._database.schema, lost))
+        for each in lost:
+            self._follower.memory.count_warnings(
+                [
+                    LogEntry(
+                        source=self.source, ts=0, severity="WRN", message=f"{each.kind}: {each.words}", ref=each.row_id
+                    )
+                ]
+            )
+        rows = await paced([session_row(row)] for row in columns)
+        self._health.versions(row.version for row in rows)
+        return rows
 
     async def _parents(self) -> dict[str, str | None]:
-        async with self._database.reader.snapshot() as snapshot:
-            rows = await snapshot.rows(f"SELECT id, parent_id FROM ({self._database.schema.sessions})")
-        return {str(identifier): parent for identifier, parent in rows}
+        def work(snapshot: Snapshot) -> Pieces[dict[str, str | None]]:
+            schema = self._database.schema
+            if len(schema.session_tables) > 1:
+                # Which row of an id counts is known when all of both are.
+                both = yield from all_sessions(snapshot, schema, [])
+                return {str(row[0]): session_row(row).parent_id for row in both}
+            table = schema.session_tables[0]
+            rows = yield from table_rows(snapshot, table, schema.select(table, ("id", "parent_id")), [])
+            return {str(name): parent if isinstance(parent, str) else None for _, name, parent in rows}
 
-    async def _scan(self, marks: Marks) -> AsyncIterator[Batch]:
+        return await self._database.read_fresh(work)
+
+    # -- the scan
+
+    async def _marks_now(self) -> Watermarks:
+        schema = self._database.schema
+        # Both from one moment, else the numbers know of writes of which the feed is not asked.
+        marks, numbers = await self._database.read(lambda snapshot: current_marks(snapshot, schema))
+        self._follower.counters = Counters(numbers)
+        return msgspec.structs.replace(marks, session_rowid=0)
+
+    async def _scan(self, marks: Watermarks) -> AsyncIterator[Batch]:
         """Tells the sessions behind `marks.session_rowid`, and moves it."""
-        database, ledger = self._database, self._tailer.ledger
+        follower, memory = self._follower, self._follower.memory
         parents = await self._parents()
-        sql = "SELECT rowid, id FROM session WHERE rowid > ? ORDER BY rowid"
-        if database.schema.family != "v1":
-            # Two tables, and no feed that a scan could be resumed with: nothing has been done before.
-            sql = f"SELECT 0, id FROM ({database.schema.sessions}) WHERE 0 = ? ORDER BY time_created"
-        async with database.reader.snapshot() as snapshot:
-            found = await snapshot.rows(sql, (marks.session_rowid,))
-        sessions = [(int(rowid), str(session_id)) for rowid, session_id in found]
-        pages = [sessions[start : start + SCAN_PAGE] for start in range(0, len(sessions), SCAN_PAGE)]
-        for page in pages:
+        sessions, lost = await self._database.read(lambda snapshot: self._to_scan(snapshot, marks.session_rowid))
+        memory.remark(lost)
+        pending, _ = memory.take()
+        if pending:
+            yield Batch(pending, follower.health())
+        for start in range(0, len(sessions), SCAN_PAGE):
+            page = sessions[start : start + SCAN_PAGE]
             raws = await self._page([session_id for _, session_id in page])
             for (rowid, session_id), raw in zip(page, raws, strict=True):
-                if raw.session is not None:
-                    parents.setdefault(session_id, raw.session.parent_id)
-                events = await ledger.once(session_id, raw, parents)
-                if raw.session is not None:
-                    root = root_of(session_id, parents)
-                    ledger.assume([ToldSession(session_id, root, raw.session.project_id)])
-                marks.session_rowid = rowid
-                yield self._batch(events, raw.size, database.position("scan", ledger.told, marks), [session_id])
-        yield self._batch([], 0, database.position("tail", ledger.told, marks), [])
+                events = await self._once(session_id, raw, parents)
+                marks = msgspec.structs.replace(marks, session_rowid=rowid)
+                follower.marks = marks
+                yield self._batch(events, raw.size, follower.position("scan", marks), [session_id])
+        yield self._batch([], 0, follower.position("tail", marks), [])
+
+    def _to_scan(self, snapshot: Snapshot, after: int) -> Pieces[tuple[list[tuple[int, str]], list[Lost]]]:
+        """(rowid, id) of the sessions to scan, in order."""
+        schema, lost = self._database.schema, list[Lost]()
+        if schema.family == "v1":
+            rows = yield from table_rows(snapshot, "session", ('"id"',), lost)
+            return [(rowid, name) for rowid, name in rows if rowid > after and isinstance(name, str)], lost
+        # Two tables, and no feed that a scan could be resumed with: nothing has been done before.
+        both = yield from all_sessions(snapshot, schema, lost)
+        ordered = sorted(both, key=lambda row: milliseconds(session_row(row).time_created))
+        return [(0, str(row[0])) for row in ordered], lost
+
+    async def _once(self, session_id: str, raw: RawSession, parents: dict[str, str | None]) -> list[Event]:
+        memory, row = self._follower.memory, raw.session
+        if row is not None:
+            parents.setdefault(session_id, row.parent_id)
+        try:
+            events = await memory.once(session_id, raw, parents)
+        except Exception as error:
+            # Costs the session that it is about, and is told.
+            now, words = int(self._clock() * 1e6), f"internal error: {error!r}: this session is left out"
+            events = [
+                SourceError(source=self.source, ts=now, message=words, table="session", row_id=session_id),
+                LogEntry(source=self.source, ts=now, severity="WRN", message=words, ref=session_id),
+            ]
+            memory.count_warnings(events)
+        if row is not None and raw.columns is not None:
+            root = root_of(session_id, parents)
+            memory.assume([EmittedSession(session_id, root, row.project_id)], raw.columns)
+        return events
 
     async def _page(self, session_ids: list[str]) -> list[RawSession]:
-        """Reads sessions; once more when opencode began to write the file, ended, or migrated it meanwhile.
-        Raises SourceUnavailable when it is another file now."""
+        """Reads sessions; once more when opencode migrated the file meanwhile. Raises SourceUnavailable when it is
+        another file now."""
+        database = self._database
+        before = database.known.file
         try:
-            return await self._database.read_page(session_ids)
-        except (SourceChanged, SourceBusy) as error:
-            before = self._database.target
-            if isinstance(error, SourceBusy):
-                self._database.health.retried()
-            else:
-                self._database.health.interrupted(self._database.clock(), str(error))
-            await self._database.close()
-            await self._database.open()
-            if self._database.target != before:
+            return await database.read(lambda snapshot: read_page(snapshot, database.schema, session_ids))
+        except SourceChanged as error:
+            self._health.interrupted(str(error))
+            await database.learn()
+            if database.known.file != before:
                 raise SourceUnavailable(f"{self.path} was replaced while it was read; start again") from None
-            return await self._database.read_page(session_ids)
+            return await database.read(lambda snapshot: read_page(snapshot, database.schema, session_ids))
 
     def _batch(self, events: list[Event], rows: int, cursor: str, loaded: list[str]) -> Batch:
-        now = self._database.clock()
-        progress = SourceProgress(source=self.source, ts=int(now * 1e6), cursor=cursor, rows=rows)
-        return Batch([*events, progress], rows, loaded, 0.0, now)
+        progress = SourceProgress(source=self.source, ts=int(self._clock() * 1e6), cursor=cursor, rows=rows)
+        return Batch([*events, progress], self.health(), rows=rows, loaded=loaded)
 
     def _starting_over(self, reason: str) -> LogEntry:
-        now = int(self._database.clock() * 1e6)
+        now = int(self._clock() * 1e6)
         return LogEntry(source=self.source, ts=now, severity="WRN", message=f"starting over: {reason}", ref="cursor")
-
-    async def _side_reader(self) -> Reader:
-        """The connection for payloads: one, however many are asked for at once."""
-        async with self._side_lock:
-            if self._closed:
-                raise SourceUnavailable(f"{self.path} has been closed")
-            if self._side is None:
-                self._side = await Reader.open(self.path, self._database.health.retried)
-            return self._side
-
-    async def _drop_side(self, side: Reader | None) -> None:
-        if side is not None and side is self._side:
-            self._side = None
-            await side.close()

@@ -19,7 +19,7 @@ import msgspec
 
 from adapter.contract import AdapterError, PayloadError, SourceUnavailable
 from adapter.events import Event, LogEntry, SessionStarted, SourceError
-from adapter.follow.follower import Batch
+from adapter.contract import Batch
 from adapter.local import OpencodeSource
 from adapter.opencode.discover import locate
 from adapter.opencode.limits import ModelLimits

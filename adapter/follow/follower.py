@@ -1,92 +1,157 @@
 """The loop that joins the pieces: wake, gate, detect, read, map, compare, emit, remember.
 
 No event leaves while a read transaction is open, and a cursor leaves only behind the events of the rows that it covers:
-what was detected waits in `_todo` until it is read, what was read waits in the ledger's news until it leaves, over any
-error in between.
+what was detected waits in the queue until it is read, what was read is pending in the memory until it leaves, over any
+error in between. Pauses are counted on the monotonic clock; the clock of the wall only says how old a row is.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+import traceback
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable
 
 import msgspec
 
-from adapter.contract import DeadlineExceeded, SourceBusy, SourceChanged, SourceEmpty, SourceMissing, SourceUnavailable
-from adapter.events import Event, SourceError, SourceProgress
-from adapter.follow.detect.feed import (
-    BY_FEED,
-    BY_SEQUENCE,
-    FEED_PAGE,
-    OVERLAP_MS,
-    Touched,
-    compare_lists,
-    detect,
+from adapter.contract import (
+    AdapterError,
+    Batch,
+    Damaged,
+    SourceBusy,
+    SourceChanged,
+    SourceEmpty,
+    SourceMissing,
+    SourceUnavailable,
+    Unread,
 )
-from adapter.follow.memory import Ledger
-from adapter.follow.position import Marks
-from adapter.follow.reconcile import LIVE_S, Comparison, read_again
-from adapter.health import Lags
+from adapter.events import LogEntry, SourceError, SourceProgress
+from adapter.follow.detect.changes import WHOLE, Changes, Messages, merged
+from adapter.follow.detect.counters import Counters, read_numbers
+from adapter.follow.detect.feed import PAGE, read_feed
+from adapter.follow.detect.lists import OVERLAP_MS, differing
+from adapter.follow.detect.rowids import read_inserts
+from adapter.follow.memory import Memory, Record
+from adapter.follow.position import VERSION as CURSOR_VERSION
+from adapter.follow.position import Cursor, Watermarks, encode, target_of
+from adapter.follow.reconcile import LIVE_S, Reconciler, look_at_all
+from adapter.follow.resume import current_marks
+from adapter.health import Health, HealthWriter
 from adapter.opencode.database import Database
-from adapter.opencode.queries import all_sessions, how_it_ended, newest_roots
-from adapter.opencode.reading import read_sessions
-from adapter.opencode.v1.rows import session_row
-from adapter.sqlite.reader import what_lies_at
+from adapter.opencode.ending import outcome
+from adapter.opencode.queries import all_sessions, count_rows, ends, newest_roots, one_session
+from adapter.opencode.schema import schema_version
+from adapter.opencode.storage import RawSession, content_of, read_lists, read_some, read_whole
+from adapter.sqlite.files import Signature, side_file, what_lies_at
+from adapter.sqlite.reader import Pieces, Snapshot
+from adapter.sqlite.rows import Lost
 from adapter.sqlite.watch import Watch
 
+BY_FEED, BY_COUNTERS, BY_SCAN = "event feed", "event_sequence", "row scan"
+"""How changes are found, in the words of health."""
 NEWEST_LOADED = 3
 """So many of the newest sessions are loaded in any case, so that a start shows something to read."""
 FIRST_PAGE = 60
-"""Sessions without a parent that are told before all others, where there are more: the first screen full. 7,000 rows
+"""Sessions without a parent that are emitted before all others, where there are more: the first screen full. 7,000 rows
 take 130 ms of CPU to be read, mapped and remembered."""
 CHECK_PAGE = 100
-"""Sessions whose last message is looked at in one transaction (about 15 µs each)."""
+"""Sessions whose last message is looked at by one read (about 15 µs each)."""
+INLINE = 64
+"""Messages that are read in the same transaction that found them changed."""
+SOME = 200
+"""Messages from which on it is cheaper to read their session whole."""
+WORK_S = 0.05
+"""What has changed is read for so long before it leaves, though more is waiting."""
 COUNT_SHARE = 100
 RETRY_S = 1.0
+CHANGED_S = 0.05
+"""A replacement gets so long to be complete before it is opened."""
+SETTLED_NS = 100_000_000
+"""A file that was written this shortly before a look may be written again within the same tick of the file system's
+clock (4 ms on Linux), which leaves its time as it is."""
+NET_S = 10.0
+"""The gate is asked so often though the files look as they did."""
+REST_S = 2.0
+"""Nothing was committed for so long: the connection is closed. An open one keeps others from removing the WAL or
+changing the journal mode; opening costs 1 ms."""
+BARREN = 2
+"""Looks in a row that find nothing, after which the next one waits."""
+BARREN_S, BARREN_MOST_S = 0.016, 0.5
+"""How long it waits where the files were written, twice as long each time; and the most, which it is at once where they
+were not: then the gate moves by itself."""
 NEVER = float("inf")
 
 
-class Batch(msgspec.Struct):
-    """Events in order, the last one a `source_progress` when they are all there is to tell. `loaded` names sessions of
-    which all turns are in it, `begun` those of which the beginning is in it and the rest in the next, `released` those
-    of which nothing comes any more until one changes and is told whole.
+class Look(msgspec.Struct, frozen=True):
+    """What one look found: the state it was taken at, the changes, the marks and counters behind them, and messages
+    that were read in the same transaction, by session. `damaged` names a table that could not be asked."""
 
-    `committed_at` is the newest row's own time (0 when the batch is not about a fresh change) and `read_at` when it
-    was read, both in unix seconds.
-    """
-
-    events: list[Event]
-    rows: int = 0
-    loaded: list[str] = []
-    committed_at: float = 0.0
-    read_at: float = 0.0
-    released: list[str] = []
-    begun: list[str] = []
+    state: object
+    changes: Changes = Changes()
+    marks: Watermarks = Watermarks()
+    counters: Counters = Counters()
+    read: dict[str, RawSession] = {}
+    strategy: str = ""
+    more: bool = False
+    migrated: bool = False
+    damaged: str = ""
 
 
-class Tailer:
-    """Follows one database file."""
+class Follower:
+    """Follows one database file. `clock` gives unix seconds, `monotonic` seconds that never go back."""
 
-    def __init__(self, database: Database, *, notify: bool = True) -> None:
+    def __init__(
+        self,
+        database: Database,
+        health: HealthWriter,
+        source: str,
+        *,
+        clock: Callable[[], float],
+        monotonic: Callable[[], float] = time.monotonic,
+        notify: bool = True,
+    ) -> None:
         self.database = database
-        self.ledger = Ledger(database)
-        self.comparison = Comparison(database, self.ledger)
-        self._clock = database.clock
+        self.memory = Memory(source, clock, health)
+        self.reconciler = Reconciler(database, self.memory, source, clock)
+        self.marks = Watermarks()
+        self.counters = Counters()
+        self._health = health
+        self._source = source
+        self._clock = clock
+        self._monotonic = monotonic
         self._notify = notify
         self._watch: Watch | None = None
-        self._todo = Touched()
-        self._unchecked: list[str] = []
-        self._wanted: list[str] = []
+        # What was detected and has not been read.
+        self._queue: dict[str, Messages] = {}
+        self._lists: dict[str, bool] = {}
+        # What has to be loaded, compared and looked at beside that.
+        self._asked: list[str] = []
         self._unwanted: list[str] = []
-        self._lags = Lags()
-        self._feed_page = FEED_PAGE
+        self._live: deque[str] = deque()
+        self._to_compare: deque[str] = deque()
+        self._by_content = False
+        self._compare_took = 0.0
+        self._unchecked: deque[str] = deque()
         self._count_due = 0.0
+        self._counting_s = 0.0
+        # The gate.
+        self._number = 0
+        self._target = ""
+        self._state: object = None
+        self._more = False
+        self._signature: Signature | None = None
+        self._settled = False
+        self._looked_at = float("-inf")
+        self._found_at = float("-inf")
+        self._barren = 0
+        self._barren_until = float("-inf")
+        self._newest_ms = 0
 
     def request(self, session_id: str) -> None:
-        """Asks for a whole session; it comes as a batch of `follow`."""
-        if session_id not in self._wanted:
-            self._wanted.append(session_id)
+        """Asks for a whole session; it comes as a batch of `follow`, before everything that is loaded by itself."""
+        if session_id not in self._asked:
+            self._asked.append(session_id)
         if self._watch is not None:
             self._watch.nudge()
 
@@ -97,291 +162,597 @@ class Tailer:
         if self._watch is not None:
             self._watch.nudge()
 
-    async def follow(self, resume: Marks | None = None, once: bool = False) -> AsyncIterator[Batch]:
+    def health(self) -> Health:
+        """What is known without asking the database."""
+        reader = self.database.reader
+        sizes = []
+        for file in (self.database.path, side_file(self.database.path, "-wal")):
+            try:
+                sizes.append(file.stat().st_size)
+            except (OSError, ValueError):
+                sizes.append(0)
+        return self._health.snapshot(
+            size=sizes[0],
+            wal_size=sizes[1],
+            statements=reader.statements,
+            hops=reader.hops,
+            retries=reader.retries,
+            longest_s=reader.longest_s,
+        )
+
+    async def learn(self) -> None:
+        """Opens the database and takes what is known of it. The same file keeps its marks: what happened while it was
+        closed is read as changes. Raises SourceUnavailable."""
+        database = self.database
+        await database.open()
+        if database.known.number == self._number:
+            return
+        schema = database.schema
+        target = target_of(database.path, database.known.file)
+        if target != self._target:
+            self.marks, numbers = await database.read(lambda snapshot: current_marks(snapshot, schema))
+            self.counters = Counters(numbers)
+            self._target = target
+        self._number = database.known.number
+        self._state, self._more = None, False
+        self.memory.keep_contents = not schema.has_whole_feed
+        journal = database.journal
+        if self.marks.event_rowid and schema.has_whole_feed:
+            strategy = BY_FEED
+        else:
+            strategy = BY_COUNTERS if self.counters.known else BY_SCAN
+        self._health.note(
+            state="ok",
+            message="",
+            family=schema.family,
+            missing_columns=schema.missing,
+            open_mode=database.reader.mode,
+            strategy=strategy,
+            migration_table=journal.table,
+            migration_count=len(journal.names),
+            migration_latest=journal.latest,
+            migration_hash=journal.hash,
+        )
+
+    async def follow(self, resume: bool = False, once: bool = False) -> AsyncIterator[Batch]:
         """Follows for ever, over replacements and absences of the file; with `once`, until nothing more is waiting.
 
         Without `resume` it begins with the catalogue, the sessions that may be live, and a look at how each other one
-        ended; with it, with what changed since those marks, in sessions that the ledger assumes and in new ones.
+        ended; with it, with what changed since `marks` and `counters`, in sessions that the memory assumes and in new
+        ones.
         """
-        trouble, hindered = "", False
+        trouble, hindered, changed = "", False, 0
         database = self.database
         async with Watch(database.path, notify=self._notify and not once) as watch:
             self._watch = watch
             while True:
                 try:
-                    await database.open()
+                    await self.learn()
                     trouble = ""
-                    self._count_due = 0.0
-                    self.comparison.opened()
-                    if resume is not None:
-                        database.marks, resume = resume, None
-                        database.gate = None
-                        async with database.reader.snapshot() as snapshot:
-                            rows = await all_sessions(snapshot, database.schema)
-                        await self.ledger.recall(rows)
+                    self._count_due = self._monotonic()
+                    self.reconciler.opened(self._monotonic())
+                    if resume:
+                        resume = False
+                        await self._recall()
                     else:
-                        if not self.ledger.seen and (batch := await self._first_page()):
+                        if not self.memory.order and (batch := await self._first_page()):
                             yield batch
                         yield await self._catalogue()
-                        # What the feed and the counters tell of the time since the file was open last is read, too: a
-                        # row rewritten in the same millisecond leaves no trace in what the catalogue compares.
-                        database.gate = None
+                    # What the feed and the counters tell of the time since the file was open last is read, too: a
+                    # row rewritten in the same millisecond leaves no trace in what the catalogue compares.
+                    self._state = None
                     async for batch in self._steps(watch, once):
-                        hindered = False
+                        hindered, changed = False, 0
                         yield batch
                     return
                 except SourceChanged as error:
-                    database.health.interrupted(self._clock(), str(error))
-                    database.health.message = str(error)
-                    await database.close()
-                    # Give a replacement the time to be complete; an empty or half copied file is an error of its own.
-                    await asyncio.sleep(0.05)
-                except (SourceUnavailable, DeadlineExceeded, OSError) as error:
-                    was_open = database.is_open
-                    await database.close()
+                    database.forget()
+                    if self._health.now.message != str(error):
+                        self._health.interrupted(str(error))
+                    self._health.note(message=str(error))
+                    changed += 1
+                    # The same again and again is no replacement but something that we do not understand.
+                    await asyncio.sleep(CHANGED_S if changed < 3 else RETRY_S)
+                except (SourceUnavailable, Unread, OSError) as error:
+                    was_open = database.reader.is_open
+                    database.forget()
+                    await database.reader.rest()
                     if once:
                         raise
                     if isinstance(error, SourceBusy) and was_open and not hindered:
                         # Another process recovers the WAL, or locks for a moment: opening asks for longer than a read.
                         hindered = True
-                        database.health.retried()
                         continue
                     words = str(error)
-                    database.health.state = "waiting" if isinstance(error, SourceMissing | SourceEmpty) else "error"
-                    database.health.message = words
+                    state = "waiting" if isinstance(error, SourceMissing | SourceEmpty) else "error"
+                    self._health.note(state=state, message=words)
                     if words != trouble:
                         trouble = words
-                        database.health.interrupted(self._clock(), words)
+                        self._health.interrupted(words)
                         now = int(self._clock() * 1e6)
-                        self.ledger.news.append(SourceError(source=database.source, ts=now, message=words))
-                        yield self._batch()
+                        self.memory.pending.append(SourceError(source=self._source, ts=now, message=words))
+                        yield self._batch(cursor=False)
                     await self._wait_for_another_file(watch)
 
     async def _wait_for_another_file(self, watch: Watch) -> None:
         """Waits before the next attempt to open: less than RETRY_S only when the database file itself changed. Its WAL
         tells nothing new: as long as another process writes that, it would wake us all the time."""
-        before, until = what_lies_at(self.database.path), time.monotonic() + RETRY_S
-        while (left := until - time.monotonic()) > 0 and what_lies_at(self.database.path) == before:
+        before, until = what_lies_at(self.database.path), self._monotonic() + RETRY_S
+        while (left := until - self._monotonic()) > 0 and what_lies_at(self.database.path) == before:
             await watch.wait(left)
 
+    # -- the loop
+
     async def _steps(self, watch: Watch, once: bool) -> AsyncIterator[Batch]:
+        final = False
         while True:
+            worked = False
             if self._unwanted:
                 yield self._let_go()
-            while self._wanted:
-                async for part in self._load(self._wanted[0]):
-                    yield part
-                del self._wanted[0]
-            batch = None
-            if await self._changed() or self._todo.waiting:
-                watch.active()
-                batch = await self._poll()
-            elif self._unchecked:
-                batch = await self._check()
-            elif once and not self.comparison.expected:
-                return
-            elif once:
-                batch = await self._compare()
-            else:
-                batch = await self._quiet_work()
-                if batch is None:
-                    await watch.wait(self._patience(watch))
-            if batch is not None:
+            if (batch := await self._look(watch)) is not None:
                 yield batch
+            if self._asked:
+                # A person waits for it.
+                async for part in self._load(self._asked[0]):
+                    yield part
+                del self._asked[0]
+                continue
+            if self._queue or self._lists:
+                worked = True
+                if (batch := await self._work()) is not None:
+                    yield batch
+            if self._live:
+                worked = True
+                async for part in self._load(self._live[0]):
+                    yield part
+                self._live.popleft()
+            elif self._to_compare:
+                worked = True
+                await self._compare_one()
+                if self.memory.pending or self.memory.loaded:
+                    yield self._batch()
+            elif self._unchecked:
+                worked = True
+                if (batch := await self._check()) is not None:
+                    yield batch
+            if worked or self._more:
+                continue
+            if once:
+                if self.reconciler.expected:
+                    if (batch := await self._compare()) is not None:
+                        yield batch
+                    continue
+                if final:
+                    return
+                # What was committed meanwhile; a writer that never pauses must not keep us here.
+                final, self._signature, self._barren_until = True, None, float("-inf")
+                continue
+            if (batch := await self._quiet_work()) is not None:
+                yield batch
+                continue
+            await watch.wait(self._patience(watch))
 
-    async def _changed(self) -> bool:
-        """Whether something was committed since the last look."""
-        now, before = await self.database.reader.gate(), self.database.gate
-        self.database.gate = now
-        return now != before
+    # -- the gate
 
-    def _patience(self, watch: Watch) -> float:
-        """How long nothing needs to be done by itself, seconds."""
-        due = [watch.tick, *self.comparison.patience]
-        if self._count_due < NEVER:
-            due.append(self._count_due - self._clock())
-        return max(0.01, min(due))
+    def _is_due(self) -> bool:
+        """Whether a look may find something: the files were written since the last one, or nobody can be sure."""
+        now = self._monotonic()
+        signature = self.database.reader.look()
+        untouched = signature == self._signature
+        if self._more:
+            return True
+        if untouched and self._settled and now - self._looked_at < NET_S:
+            return False
+        if self._barren >= BARREN:
+            pause = BARREN_MOST_S if untouched else BARREN_S * 2 ** min(self._barren - BARREN, 10)
+            if now < self._looked_at + min(pause, BARREN_MOST_S):
+                self._barren_until = self._looked_at + min(pause, BARREN_MOST_S)
+                return False
+        self._barren_until = float("-inf")
+        self._settled = signature.newest_ns < time.time_ns() - SETTLED_NS
+        self._signature, self._looked_at = signature, now
+        return True
+
+    async def _look(self, watch: Watch) -> Batch | None:
+        """Asks the gate, and reads what one or more commits changed."""
+        database = self.database
+        if not self._is_due():
+            if database.reader.is_open and self._monotonic() - max(self._found_at, self._looked_at) > REST_S:
+                await database.reader.rest()
+            return None
+        look = await database.read(self._detect)
+        if look is None:
+            return None
+        if look.migrated:
+            raise SourceChanged(f"opencode changed the tables of {database.path} (a migration)")
+        if look.damaged:
+            self.memory.remark([Lost(look.damaged, 0, 0, "it is damaged and left out", column="the table")])
+            database.leave_out(look.damaged)
+            self._state = None
+            return self._batch()
+        self._state, self._more = look.state, look.more
+        self.marks, self.counters = look.marks, look.counters
+        if not look.changes:
+            self._barren += 1
+            self.reconciler.expect()
+            return None
+        self._barren = 0
+        self._found_at = self._monotonic()
+        watch.active()
+        self._health.note(strategy=look.strategy, open_mode=database.reader.mode)
+        if look.changes.stale:
+            self.reconciler.hurry()
+            self.memory.warn("positions used again", "")
+        self.reconciler.expect()
+        self._enqueue(look.changes)
+        return await self._work(look)
+
+    def _detect(self, snapshot: Snapshot) -> Pieces[Look | None]:
+        """What changed since the last look; None when nothing was committed. Runs in SQLite's thread: the memory stands
+        still meanwhile, since only the loop that waits for this changes it."""
+        state = snapshot.state
+        if state == self._state and not self._more:
+            return None
+        schema, marks, counters = self.database.schema, self.marks, self.counters
+        if schema_version(snapshot) != schema.version:
+            return Look(state, migrated=True)
+        changes, more, fed = Changes(), False, False
+        if schema.has_events:
+            try:
+                page = yield from read_feed(snapshot, schema, marks.event_rowid, marks.event_id, PAGE)
+            except Damaged:
+                return Look(state, damaged="event")
+            changes, more, fed = page.changes, page.more, bool(page.changes.rows)
+            counters = counters.explain(page.writes)
+            marks = msgspec.structs.replace(
+                marks,
+                event_rowid=page.event_rowid,
+                event_id=page.event_id,
+                events=marks.events + page.writes.total(),
+            )
+        inserted, marks = yield from read_inserts(snapshot, schema, marks)
+        changes |= inserted
+        strategy = BY_FEED
+        if not (fed and schema.has_whole_feed):
+            numbers = yield from read_numbers(snapshot, schema)
+            moved, counters = counters.moved(numbers), Counters(numbers)
+            lost = moved if schema.has_whole_feed else frozenset()
+            changes |= Changes(lists=moved, lost=lost)
+            strategy = BY_FEED if fed else BY_COUNTERS if moved else BY_SCAN
+            if strategy == BY_SCAN:
+                changes |= self._live_ones()
+        read: dict[str, RawSession] = {}
+        count = 0
+        for session_id, messages in changes.sessions.items():
+            if messages is WHOLE or self.memory.tracked(session_id) is None:
+                continue
+            count += len(messages) + 1
+            if count > INLINE or snapshot.overdue:
+                break
+            read[session_id] = yield from read_some(snapshot, schema, session_id, messages)
+        if strategy == BY_SCAN and not inserted.rows and not changes.stale:
+            # The newest messages of what is live are looked at in any case: that alone is no change.
+            read, changes = self._only_differing(read, changes)
+        return Look(state, changes, marks, counters, read, strategy, more)
+
+    def _live_ones(self) -> Changes:
+        """Nothing explained the commit: the newest messages of every live session, whose content is compared."""
+        found: dict[str, Messages] = {}
+        for record in self.memory.all_tracked():
+            if record.tracked is not None and self._is_live(record):
+                found[record.id] = frozenset(record.tracked.recent(2))
+        return Changes(found)
+
+    def _only_differing(self, read: dict[str, RawSession], changes: Changes) -> tuple[dict[str, RawSession], Changes]:
+        """Without the sessions that were read and are as they were emitted."""
+        same = set[str]()
+        for session_id, raw in read.items():
+            session, messages = self.memory.tracked(session_id), changes.sessions[session_id]
+            if session is None or messages is WHOLE or raw.columns is None or raw.lost:
+                continue
+            now = content_of(raw)
+            record = self.memory.records[session_id]
+            if record.row == hash(raw.columns) and all(now.get(m) == session.contents.get(m) for m in messages):
+                same.add(session_id)
+        left = {key: messages for key, messages in changes.sessions.items() if key not in same}
+        return (
+            {key: raw for key, raw in read.items() if key not in same},
+            msgspec.structs.replace(changes, sessions=left),
+        )
+
+    def _is_live(self, record: Record) -> bool:
+        """Whether a session changed within LIVE_S, by its rows or before our eyes."""
+        newest = max(record.tracked.changed_ms if record.tracked else 0, record.updated_ms)
+        return newest >= (self._clock() - LIVE_S) * 1000 or self._monotonic() - record.seen_at < LIVE_S
+
+    # -- the queue
+
+    def _enqueue(self, changes: Changes) -> None:
+        for session_id, messages in changes.sessions.items():
+            self._queue[session_id] = merged(self._queue.get(session_id, frozenset()), messages)
+        for session_id in changes.lists:
+            self._lists[session_id] = self._lists.get(session_id, False) or session_id in changes.lost
+
+    async def _work(self, look: Look | None = None) -> Batch | None:
+        """Reads what has changed, for a while, and gives what is new with it. What a look has read already comes
+        first."""
+        newest, until = 0, self._monotonic() + WORK_S
+        rows = look.changes.rows if look else 0
+        if look is not None:
+            for session_id, raw in look.read.items():
+                newest = max(newest, await self._take(session_id, self._queue[session_id], raw))
+        while self._lists or self._queue:
+            if self._lists:
+                await self._take_list(next(iter(self._lists)))
+                continue
+            session_id, messages = next(iter(self._queue.items()))
+            newest = max(newest, await self._take(session_id, messages))
+            if self._monotonic() > until:
+                break
+        if self.memory.pending or self.memory.loaded:
+            return self._batch(rows, newest)
+        return None
+
+    async def _take_list(self, session_id: str) -> None:
+        """Finds out which messages of a session it is about, where nothing said so."""
+        database, schema = self.database, self.database.schema
+        session = self.memory.tracked(session_id)
+        if session is not None and not self._lists[session_id]:
+            storage = session.storage
+            try:
+                now = await database.read(lambda snapshot: read_lists(snapshot, schema, session_id, storage))
+                changed: Messages = differing(session, now, OVERLAP_MS)
+            except Damaged:
+                changed = WHOLE
+            self._enqueue(Changes({session_id: changed}))
+        elif session_id in self.memory.records or await self._is_there(session_id):
+            # Not everything that is counted is a session: 2.x counts worktrees, too.
+            self._enqueue(Changes({session_id: WHOLE}))
+        self._lists.pop(session_id, None)
+
+    async def _is_there(self, session_id: str) -> bool:
+        schema = self.database.schema
+        return await self.database.read(lambda snapshot: one_session(snapshot, schema, session_id, [])) is not None
+
+    async def _take(self, session_id: str, messages: Messages, raw: RawSession | None = None) -> int:
+        """Reads a session that has changed, and takes it out of the queue. Gives the time (ms) of the newest row that
+        is new with it, 0 when none is."""
+        database, memory, schema = self.database, self.memory, self.database.schema
+        session = memory.tracked(session_id)
+        before = session.changed_ms if session else max(self._newest_ms, 1)
+        done = False
+        try:
+            if session is not None and messages is not WHOLE and len(messages) <= SOME:
+                ids = messages
+                if raw is None:
+                    raw = await database.read(lambda snapshot: read_some(snapshot, schema, session_id, ids))
+                done = memory.some(session, raw, ids)
+            if not done:
+                raw = await database.read(lambda snapshot: read_whole(snapshot, schema, session_id))
+                await memory.whole(session_id, raw, messages)
+        except (AdapterError, OSError):
+            raise
+        except Exception as error:
+            self._own_fault(session_id, error)
+        self._queue.pop(session_id, None)
+        record = memory.records.get(session_id)
+        if record is None or record.tracked is None:
+            return 0
+        record.seen_at = self._monotonic()
+        now = record.tracked.changed_ms
+        self._newest_ms = max(self._newest_ms, now)
+        return now if now > before else 0
+
+    def _own_fault(self, session_id: str, error: Exception) -> None:
+        """An error of our own costs the session that it is about, and is told."""
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        words = f"internal error: {error!r} in {where.name}, line {where.lineno}: this session is not complete"
+        now = int(self._clock() * 1e6)
+        self.memory.pending += [
+            SourceError(source=self._source, ts=now, message=words, table="session", row_id=session_id),
+            LogEntry(source=self._source, ts=now, session_id=session_id, severity="WRN", message=words, ref=session_id),
+        ]
+        self.memory.count_warnings(self.memory.pending[-1:])
+        self.memory.loaded.append(session_id)
+
+    # -- the beginning
+
+    async def _recall(self) -> None:
+        """Goes on behind a cursor: takes the rows of what was emitted as they are."""
+        schema = self.database.schema
+        rows = await self.database.read(lambda snapshot: all_sessions(snapshot, schema, []))
+        await self.memory.recall(rows)
+
+    async def _first_page(self) -> Batch | None:
+        """The newest sessions, as the catalogue will have them; None when it fits on a page itself. Only those without
+        a parent can be emitted before all rows are known, and no cursor goes with them."""
+        schema = self.database.schema
+        rows = await self.database.read(lambda snapshot: newest_roots(snapshot, schema, FIRST_PAGE))
+        if len(rows) < FIRST_PAGE:
+            return None
+        for columns in rows:
+            self.memory.session(columns)
+        return self._batch(len(rows), cursor=False)
+
+    async def _catalogue(self) -> Batch:
+        batch = await self._compare(every=True)
+        newest = self.memory.order
+        records = self.memory.records
+        asked = set(self._asked)
+        live = [
+            key
+            for number, key in enumerate(newest)
+            if (record := records.get(key)) is not None
+            and record.tracked is None
+            and key not in asked
+            and (number < NEWEST_LOADED or self._is_live(record))
+        ]
+        self._live = deque(live)
+        loading = {*live, *asked}
+        self._unchecked = deque(
+            key for key in newest if key in records and records[key].tracked is None and key not in loading
+        )
+        unread = len(self._unchecked)
+        self._health.note(checked=len(newest) - unread, unread=unread)
+        return batch or self._batch()
+
+    async def _check(self) -> Batch | None:
+        """Looks at how the next sessions ended: that is told, and an open end makes the session be loaded."""
+        schema, memory = self.database.schema, self.memory
+        page = [self._unchecked[number] for number in range(min(CHECK_PAGE, len(self._unchecked)))]
+        found = await self.database.read(lambda snapshot: ends(snapshot, schema, page))
+        for _ in page:
+            self._unchecked.popleft()
+        for each in found:
+            session_id = str(each.session[0])
+            record = memory.records.get(session_id)
+            if record is None or record.tracked is not None or record.assumed:
+                continue
+            end = outcome(each)
+            if end is None:
+                if session_id not in self._live:
+                    self._live.append(session_id)
+            else:
+                memory.ended(each.session, end)
+        self._health.note(checked=self._health.now.checked + len(page), unread=len(self._unchecked))
+        return self._batch(len(page)) if memory.pending or not self._unchecked else None
+
+    async def _load(self, session_id: str) -> AsyncIterator[Batch]:
+        schema = self.database.schema
+        raw = await self.database.read(lambda snapshot: read_whole(snapshot, schema, session_id))
+        try:
+            async for _ in self.memory.begin_whole(session_id, raw):
+                # No cursor goes with a beginning.
+                yield self._batch(cursor=False, begun=[session_id])
+        except (AdapterError, OSError):
+            raise
+        except Exception as error:
+            self._own_fault(session_id, error)
+        yield self._batch(raw.size)
+
+    def _let_go(self) -> Batch:
+        records = self.memory.records
+        quiet = [key for key in self._unwanted if (record := records.get(key)) and not self._is_live(record)]
+        released = [key for key in quiet if key not in self._asked and self.memory.release(key)]
+        self._unwanted.clear()
+        return self._batch(released=released)
+
+    # -- what is compared while nothing is committed
 
     async def _quiet_work(self) -> Batch | None:
         """What was put off while commits came in: comparing lists, counting rows."""
-        if self.comparison.is_due:
+        if self.reconciler.is_due(self._monotonic()):
             return await self._compare()
-        if self._clock() >= self._count_due:
-            await self.database.count()
+        if self._monotonic() >= self._count_due:
+            began = time.perf_counter()
+            schema = self.database.schema
+            found = await self.database.read(lambda snapshot: count_rows(snapshot, schema))
+            self._health.note(counts=found.counts, approximate=found.approximate, event_bytes=found.event_bytes)
+            self._counting_s = time.perf_counter() - began
             # Only a change can move the counts again.
             self._count_due = NEVER
             return self._batch()
         return None
 
-    # -- the beginning
-
-    async def _first_page(self) -> Batch | None:
-        """The newest sessions, as the catalogue will have them; None when it fits on a page itself. Only those without
-        a parent can be told before all rows are known, and no cursor goes with them."""
-        async with self.database.reader.snapshot() as snapshot:
-            rows = await newest_roots(snapshot, self.database.schema, FIRST_PAGE)
-        if len(rows) < FIRST_PAGE:
-            return None
-        for row in rows:
-            self.ledger.session(session_row(row))
-        events, loaded = self.ledger.take()
-        return Batch(events, len(rows), loaded, 0.0, self._clock())
-
-    async def _catalogue(self) -> Batch:
-        batch = await self._compare(whole=True)
-        newest = list(self.ledger.seen)
-        oldest = (self._clock() - LIVE_S) * 1000
-        live = [s for n, s in enumerate(newest) if n < NEWEST_LOADED or self.ledger.updated_ms.get(s, 0) > oldest]
-        tracked = self.ledger.tracked
-        self._wanted = [s for s in live if s not in tracked] + [s for s in self._wanted if s not in live]
-        self._unchecked = [s for s in newest if s not in tracked and s not in live]
-        self.database.health.checked = len(newest) - len(self._unchecked)
-        self.database.health.unread = len(self._unchecked)
-        return batch or self._batch()
-
-    async def _check(self) -> Batch | None:
-        """Looks at how the next sessions ended: a failure is told, an open end makes the session be loaded."""
-        page = self._unchecked[:CHECK_PAGE]
-        marks = ", ".join("?" * len(page))
-        async with self.database.reader.snapshot() as snapshot:
-            rows = await read_sessions(snapshot, self.database.schema, f"WHERE id IN ({marks})", page)
-            ends = [await how_it_ended(snapshot, self.database.schema, row) for row in rows]
-        del self._unchecked[: len(page)]
-        for row, end in zip(rows, ends, strict=True):
-            if row.id in self.ledger.tracked:
-                continue
-            if end is None:
-                if row.id not in self._wanted:
-                    self._wanted.append(row.id)
-            elif end.error_class:
-                self.ledger.ended(row, end)
-        self.database.health.checked += len(page)
-        self.database.health.unread = len(self._unchecked)
-        return self._batch(rows=len(page)) if self.ledger.news or not self._unchecked else None
-
-    async def _load(self, session_id: str) -> AsyncIterator[Batch]:
-        raw = await self.database.read_whole(session_id)
-        async for _ in self.ledger.begin_whole(session_id, raw):
-            # No cursor goes with a beginning.
-            events, loaded = self.ledger.take()
-            yield Batch(events, loaded=loaded, read_at=self._clock(), begun=[session_id])
-        yield self._batch(rows=raw.size)
-
-    def _let_go(self) -> Batch:
-        oldest = (self._clock() - LIVE_S) * 1000
-        tracked = self.ledger.tracked
-        quiet = [s for s in self._unwanted if s in tracked and tracked[s].changed_ms < oldest]
-        released = [s for s in quiet if s not in self._wanted and self.ledger.release(s)]
-        self._unwanted.clear()
-        batch = self._batch()
-        batch.released = released
-        return batch
-
-    # -- changes
-
-    async def _poll(self) -> Batch | None:
-        """Reads what one or more commits changed."""
-        database, touched = self.database, self._todo
-        schema, sequences, moved = database.schema, database.sequences, set[str]()
+    async def _compare(self, every: bool = False) -> Batch | None:
+        """Compares all session rows with what was emitted; the lists of sessions follow one by one."""
+        database, began = self.database, self._monotonic()
+        # From its beginning: what is written while it lasts may lie behind it.
+        reconcile = self.reconciler.began(began) or every
+        started = time.perf_counter()
         try:
-            async with database.reader.snapshot() as snapshot:
-                version = (await snapshot.rows("PRAGMA schema_version"))[0][0]
-                if version == schema.version:
-                    try:
-                        await detect(snapshot, schema, database.marks, touched, self._feed_page)
-                    finally:
-                        sequences.explain(touched.writes)
-                        touched.writes = {}
-                    if not (touched.feed and schema.has_whole_feed):
-                        moved = await sequences.moved(snapshot, schema)
-                        touched.lists |= moved
-                        touched.lost |= moved if schema.has_whole_feed else set()
-        except DeadlineExceeded:
-            # Events of many MB each: smaller pages end in time.
-            if self._feed_page == 1:
-                raise
-            self._feed_page = max(1, self._feed_page // 8)
-            database.gate = None
-            return None
-        if version != schema.version:
-            raise SourceChanged(f"opencode changed the tables of {database.path} (a migration)")
-        if touched.more:
-            database.gate = None
-        await self._read_lists(touched)
-        if touched.feed:
-            database.health.strategy = BY_FEED
-        elif moved:
-            database.health.strategy = BY_SEQUENCE
-        else:
-            self._add_live(touched)
-        if touched.stale:
-            touched.stale = False
-            self.comparison.hurry()
-            self.ledger.warn("positions used again")
-        self.comparison.expect()
-        return await self._read(touched)
+            looked = await database.read(lambda snapshot: look_at_all(snapshot, database))
+        except BaseException:
+            self.reconciler.expect()
+            raise
+        changes, self.marks = await self.reconciler.rows(looked, self.marks, self.counters)
+        if changes.stale:
+            self._state = self._signature = None
+            self.reconciler.hurry()
+            self.reconciler.expect()
+            # The numbers tell which sessions, at the next look.
+        self._enqueue(msgspec.structs.replace(changes, stale=False))
+        self._by_content = reconcile and not database.schema.has_whole_feed
+        by_scan = self._health.now.strategy == BY_SCAN
+        self._to_compare.extend(
+            record.id
+            for record in self.memory.all_tracked()
+            if record.id not in self._to_compare
+            and (reconcile or self.reconciler.must(record) or (by_scan and self._is_live(record)))
+        )
+        if reconcile:
+            self._health.note(reconciled=self._clock())
+        self._compare_took = time.perf_counter() - started
+        if not self._to_compare:
+            self.reconciler.ended(self._compare_took, self._monotonic())
+        return self._batch(len(looked.rows)) if self.memory.pending else None
 
-    async def _read_lists(self, touched: Touched) -> None:
-        """Finds out which messages it is about where no event said so."""
-        schema = self.database.schema
-        for session_id in list(touched.lists):
-            session = self.ledger.tracked.get(session_id)
-            async with self.database.reader.snapshot() as snapshot:
-                if session is not None and session_id not in touched.lost:
-                    touched.sessions.setdefault(session_id, set())
-                    for message_id in await compare_lists(snapshot, schema, session, OVERLAP_MS):
-                        touched.add(session_id, message_id)
-                elif session_id in self.ledger.seen or await read_sessions(
-                    snapshot, schema, "WHERE id = ?", (session_id,)
-                ):
-                    # Not everything that is counted is a session: 2.x counts worktrees, too.
-                    touched.add(session_id, None)
-            touched.lists.discard(session_id)
-            touched.lost.discard(session_id)
+    async def _compare_one(self) -> None:
+        started = time.perf_counter()
+        record = self.memory.records.get(self._to_compare[0])
+        if record is not None:
+            self._enqueue(await self.reconciler.session(record, by_content=self._by_content))
+        self._to_compare.popleft()
+        self._compare_took += time.perf_counter() - started
+        if not self._to_compare:
+            self.reconciler.ended(self._compare_took, self._monotonic())
 
-    def _add_live(self, touched: Touched) -> None:
-        """Nothing explained the commit: read the newest messages of every live session and compare their content."""
-        oldest = (self._clock() - LIVE_S) * 1000
-        for session in self.ledger.tracked.values():
-            if session.changed_ms >= oldest:
-                for message_id in session.recent(2):
-                    touched.add(session.id, message_id)
-
-    async def _read(self, touched: Touched) -> Batch | None:
-        newest_ms = 0
-        for session_id, message_ids in list(touched.sessions.items()):
-            session = self.ledger.tracked.get(session_id)
-            if session is None or message_ids is None:
-                raw = await self.database.read_whole(session_id)
-                await self.ledger.whole(session_id, raw, message_ids)
-            else:
-                await read_again(self.database, self.ledger, session, message_ids)
-            del touched.sessions[session_id]
-            if session_id in self.ledger.tracked:
-                newest_ms = max(newest_ms, self.ledger.tracked[session_id].changed_ms)
-        rows = touched.feed + touched.inserts
-        touched.feed = touched.inserts = 0
-        return self._batch(rows, newest_ms) if self.ledger.news or self.ledger.loaded else None
-
-    async def _compare(self, whole: bool = False) -> Batch | None:
-        rows = await self.comparison.run(self._todo, whole)
-        return self._batch(rows) if self.ledger.news else None
+    def _patience(self, watch: Watch) -> float:
+        """How long nothing needs to be done by itself, seconds."""
+        now = self._monotonic()
+        due = [watch.tick, *self.reconciler.patience(now)]
+        if self._count_due < NEVER:
+            due.append(self._count_due - now)
+        if self._barren_until > now:
+            due.append(self._barren_until - now)
+        if self.database.reader.is_open:
+            due.append(REST_S)
+        return max(0.01, min(due))
 
     # -- what leaves
 
-    def _batch(self, rows: int = 0, newest_ms: int = 0) -> Batch:
-        """All the news there is. No cursor goes with it while something is known to have changed and was not told."""
+    def position(self, phase: str = "tail", marks: Watermarks | None = None) -> str:
+        """A cursor behind everything up to the marks, and behind the sessions that the memory has the sum of."""
+        journal = self.database.journal.hash
+        assert phase in ("scan", "tail")
+        return encode(
+            Cursor(
+                self._target,
+                journal,
+                "scan" if phase == "scan" else "tail",
+                marks or self.marks,
+                self.memory.emitted,
+                CURSOR_VERSION,
+            )
+        )
+
+    def _batch(
+        self,
+        rows: int = 0,
+        newest_ms: int = 0,
+        *,
+        cursor: bool = True,
+        begun: Iterable[str] = (),
+        released: Iterable[str] = (),
+    ) -> Batch:
+        """All that is pending. No cursor goes with it while something is known to have changed and was not told."""
         now = self._clock()
-        health = self.database.health
         if newest_ms:
-            health.last_change = newest_ms / 1000
-            self._lags.add(now * 1000 - newest_ms)
-            health.lag_ms = self._lags.last
-            health.lag_p50_ms, health.lag_p99_ms = self._lags.percentile(0.5), self._lags.percentile(0.99)
+            self._health.changed(newest_ms)
             if self._count_due == NEVER:
-                self._count_due = now + max(1.0, COUNT_SHARE * self.database.counting_s)
-        events, loaded = self.ledger.take()
-        if self.database.is_open and not self._todo.waiting:
-            cursor = self.database.position("tail", self.ledger.told, self.database.marks)
-            events.append(SourceProgress(source=self.database.source, ts=int(now * 1e6), cursor=cursor, rows=rows))
-        return Batch(events, rows, loaded, newest_ms / 1000, now)
+                self._count_due = self._monotonic() + max(1.0, COUNT_SHARE * self._counting_s)
+        events, loaded = self.memory.take()
+        if cursor and self._number and not self._queue and not self._lists and not self._more:
+            progress = SourceProgress(source=self._source, ts=int(now * 1e6), cursor=self.position(), rows=rows)
+            events.append(progress)
+        if self._watch is not None:
+            self._health.note(watching=self._watch.problem)
+        return Batch(
+            events,
+            self.health(),
+            rows=rows,
+            loaded=loaded,
+            committed_at=newest_ms / 1000,
+            released=list(released),
+            begun=list(begun),
+        )

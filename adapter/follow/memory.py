@@ -1,227 +1,315 @@
 """What has been emitted of a source: turns rows into the events that are new. No I/O.
 
-What is noted here as emitted lies in `news` until `take` hands it out, so a step that fails half way, or is cancelled,
-loses nothing: the next one begins with it.
+What is noted here as emitted lies in `pending` until `take` hands it out, so a step that fails half way, or is
+cancelled, loses nothing: the next one begins with it.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Set
 
-from adapter.events import Event, LogEntry, SessionRemoved, Usage
-from adapter.follow.position import SUMS, ToldSession
+import msgspec
+
+from adapter.events import Event, LogEntry, SessionRemoved, SourceError, Usage
+from adapter.follow.position import SUMS, EmittedSession
 from adapter.follow.tracked import TrackedSession, digest, last_answer, map_rows
-from adapter.health import Health
-from adapter.opencode.database import Database
-from adapter.opencode.reading import RawSession, decode_rows
+from adapter.health import HealthWriter
 from adapter.opencode.sessions import LastAnswer, map_session, root_of, surplus
+from adapter.opencode.storage import RawSession, content_of, decode_rows
 from adapter.opencode.v1.rows import SessionRow, milliseconds, session_row
 from adapter.pace import paced
 from adapter.sqlite.reader import Row
+from adapter.sqlite.rows import Lost
 
 LONG = 1_000
-"""Rows from which the beginning of a session is told before the rest is mapped."""
+"""Rows from which the beginning of a session is emitted before the rest is mapped."""
 BEGINNING = 500
 """Events, at least, that are a beginning."""
 
-NOT_REMEMBERED = 0
-"""In the place of a digest: the row is told again when it is seen."""
+UNKNOWN = 0
+"""In the place of a digest or hash: the row is emitted again when it is seen."""
 
 
-class Ledger:
-    """Remembers every session row as a digest, and the sessions in `tracked` down to each part."""
+class Record(msgspec.Struct):
+    """All that is remembered of one session. `row` is a hash of its row as it was taken last, `emitted` the digest of
+    the events of the row (None: none were), `sum` its part of the cursor's sum, `root` the root that was emitted.
 
-    def __init__(self, database: Database) -> None:
-        self.news: list[Event] = []
+    `end` is how a session that is not tracked ended; `looked_at` says that this is known. `assumed` ones were emitted
+    without being remembered. `tracked` has its messages while it is followed row by row. `unreadable` says why it
+    cannot be; `seen_at` (monotonic seconds) is when a change of it was seen last.
+    """
+
+    id: str
+    row: int = UNKNOWN
+    parent: str | None = None
+    root: str = ""
+    updated_ms: int = 0
+    storage: str = ""
+    emitted: int | None = None
+    sum: int = 0
+    end: LastAnswer | None = None
+    looked_at: bool = False
+    assumed: bool = False
+    tracked: TrackedSession | None = None
+    unreadable: str = ""
+    seen_at: float = float("-inf")
+
+
+class Memory:
+    """Remembers every session in one record, and some down to each part. `clock` gives unix seconds."""
+
+    def __init__(self, source: str, clock: Callable[[], float], health: HealthWriter) -> None:
+        self.pending: list[Event] = []
         self.loaded: list[str] = []
-        """Sessions of which all turns are in `news`, or were before."""
-        self.told = 0
-        """The sum of what has been told of sessions (ToldSession.digest), modulo cursor.SUMS."""
-        self.tracked: dict[str, TrackedSession] = {}
-        self.seen: dict[str, int] = {}
-        """Every known session, newest activity first, with a hash of its row."""
-        self.updated_ms: dict[str, int] = {}
-        self._database = database
-        self._source: str = database.source
-        self._clock: Callable[[], float] = database.clock
-        self._health: Health = database.health
-        self._emitted: dict[str, int] = {}
-        self._digests: dict[str, int] = {}
+        """Sessions of which all turns are in `pending`, or were before."""
+        self.emitted = 0
+        """The sum of what has been emitted of sessions (EmittedSession.digest), modulo SUMS."""
+        self.records: dict[str, Record] = {}
+        self.order: list[str] = []
+        """The sessions that were there at the last look at all rows, newest activity first."""
+        self.keep_contents = False
+        """Whether what rows held is remembered: where no feed tells of every write."""
+        self._source = source
+        self._clock = clock
+        self._health = health
         self._resumed = False
-        """Whether an earlier run may have told more than its cursor says: it may have ended between the two."""
-        self._assumed: set[str] = set()
-        """Sessions whose turns were told without being remembered."""
-        self._parents: dict[str, str | None] = {}
-        self._roots: dict[str, str] = {}
-        """The root that was told of every session with a parent, or assumed."""
-        self._ended: dict[str, LastAnswer] = {}
+        """Whether an earlier run may have emitted more than its cursor says: it may have ended between the two."""
         self._warned: set[int] = set()
+
+    # -- what is known
+
+    def tracked(self, session_id: str) -> TrackedSession | None:
+        """The messages of a session that is followed row by row."""
+        record = self.records.get(session_id)
+        return record.tracked if record else None
+
+    def all_tracked(self) -> list[Record]:
+        """The sessions that are followed row by row."""
+        return [record for record in self.records.values() if record.tracked is not None]
 
     def take(self) -> tuple[list[Event], list[str]]:
         """What is new, in order, and the sessions that are whole with it; both are then nobody's but the caller's."""
-        events, loaded = self.news, self.loaded
-        self.news, self.loaded = [], []
+        events, loaded = self.pending, self.loaded
+        self.pending, self.loaded = [], []
         return events, loaded
 
-    def assume(self, sessions: Iterable[ToldSession]) -> None:
-        """Notes sessions that were told without being remembered: by a scan, or by the run that left the cursor."""
+    # -- what an earlier run emitted
+
+    def assume(self, sessions: Iterable[EmittedSession], columns: Row | None = None) -> None:
+        """Notes sessions that were emitted without being remembered: by the run that left the cursor, or by a scan,
+        with the row that it took."""
         for session in sessions:
-            self._emitted.setdefault(session.id, NOT_REMEMBERED)
-            self._assumed.add(session.id)
-            self._roots[session.id] = session.root_id
-            self._count(session)
+            record = self._record(session.id)
+            record.assumed = True
+            record.root = session.root_id if session.root_id != session.id else ""
+            if columns is not None:
+                self._note_row(record, columns)
+            if record.emitted is None:
+                record.emitted = UNKNOWN
+            self._add(record, session)
 
     async def recall(self, rows: list[Row]) -> None:
-        """Takes the rows of assumed sessions as they are now without telling them: what changed since is in the feed,
-        and makes the session be told whole."""
+        """Takes the rows of assumed sessions as they are now without emitting them: what changed since is in the feed,
+        and makes the session be emitted whole."""
         self._resumed = True
-        known = [columns for columns in rows if columns[0] in self._assumed]
-        self._database.note_versions(await paced(self._fresh(known, {})))
 
-    def _count(self, session: ToldSession) -> None:
-        self.told = (self.told + session.digest - self._digests.get(session.id, 0)) % SUMS
-        self._digests[session.id] = session.digest
+        def noted() -> Iterator[list[str | None]]:
+            for columns in rows:
+                record = self.records.get(str(columns[0]))
+                if record is not None and record.assumed:
+                    yield [self._note_row(record, columns).version]
 
-    async def rows(self, rows: list[Row]) -> None:
-        """Takes all session rows (newest first): news of those that differ, removals of those that are gone."""
-        before, self.seen = self.seen, {}
-        try:
-            fresh = await paced(self._fresh(rows, before))
-            self._database.note_versions(fresh)
-            for session_id in [key for key in self._emitted if key not in self.seen]:
+        self._health.versions(await paced(noted()))
+
+    def _note_row(self, record: Record, columns: Row) -> SessionRow:
+        row = session_row(columns)
+        record.row = hash(columns)
+        record.parent, record.storage = row.parent_id, row.storage
+        record.updated_ms = milliseconds(row.time_updated)
+        return row
+
+    # -- session rows
+
+    async def rows(self, rows: list[Row], *, complete: bool = True) -> frozenset[str]:
+        """Takes all session rows (newest first): pending events of those that differ, removals of those that are gone
+        unless the list is not `complete`. Gives the sessions of which all has to be emitted, because what was is not
+        remembered."""
+        order = [str(columns[0]) for columns in rows]
+        here = set(order)
+        fresh = await paced(self._fresh(rows))
+        self._health.versions(row.version for row, _ in fresh)
+        if complete:
+            for session_id in [key for key in self.records if key not in here]:
                 self.forget(session_id)
-            # A parent that came or went moves sessions whose own rows are as they were.
-            moved = {key for key, root in self._roots.items() if root != root_of(key, self._parents)}
-            told = {row.id for row in fresh}
-            fresh += [session_row(columns) for columns in rows if columns[0] in moved and columns[0] not in told]
-            await paced(self._sessions(fresh))
-        except BaseException:
-            # Not all of them were told: the next look has to find them different again.
-            self.seen = before
-            raise
+            self.order = order
+        else:
+            self.order = order + [key for key in self.order if key not in here]
+        # A parent that came or went moves sessions whose own rows are as they were.
+        told = {row.id for row, _ in fresh}
+        parents = self._parents()
+        by_id = {str(columns[0]): columns for columns in rows}
+        fresh += [
+            (session_row(by_id[record.id]), hash(by_id[record.id]))
+            for record in list(self.records.values())
+            if record.root
+            and record.id not in told
+            and record.id in by_id
+            and record.root != root_of(record.id, parents)
+        ]
+        whole = {row.id for row, _ in fresh if self.records[row.id].assumed}
+        await paced(self._sessions([pair for pair in fresh if pair[0].id not in whole], parents))
+        return frozenset(whole)
 
-    def _sessions(self, rows: list[SessionRow]) -> Iterator[list[None]]:
-        for row in rows:
-            self.session(row)
-            yield []
-
-    def _fresh(self, rows: list[Row], before: dict[str, int]) -> Iterator[list[SessionRow]]:
-        """Notes all rows, one at a time, and gives those that differ."""
+    def _fresh(self, rows: list[Row]) -> Iterator[list[tuple[SessionRow, int]]]:
+        """Looks at all rows, one at a time, and gives those that differ with their hashes."""
         for columns in rows:
-            session_id = str(columns[0])
-            self.seen[session_id] = now = hash(columns)
-            if before.get(session_id) == now:
+            record = self._record(str(columns[0]))
+            now = hash(columns)
+            if record.row == now:
                 yield []
                 continue
             row = session_row(columns)
-            self._parents[session_id] = row.parent_id
-            self.updated_ms[session_id] = milliseconds(row.time_updated)
-            yield [row]
+            record.parent = row.parent_id
+            record.updated_ms = milliseconds(row.time_updated)
+            record.storage = row.storage
+            yield [(row, now)]
 
-    def session(self, row: SessionRow) -> None:
-        """Takes the session's own row; news when its events differ from what was emitted."""
-        self._parents[row.id] = row.parent_id
-        tracked = self.tracked.get(row.id)
-        last = tracked.last_answer() if tracked else self._ended.get(row.id)
-        root = root_of(row.id, self._parents)
-        if row.parent_id:
-            self._roots[row.id] = root
+    def _sessions(self, rows: list[tuple[SessionRow, int]], parents: Mapping[str, str | None]) -> Iterator[list[None]]:
+        for row, now in rows:
+            self._session(row, now, parents)
+            yield []
+
+    def session(self, columns: Row) -> None:
+        """Takes a session's own row; pending events when its events differ from what was emitted."""
+        row = session_row(columns)
+        record = self._record(row.id)
+        record.parent = row.parent_id
+        record.storage = row.storage
+        record.updated_ms = milliseconds(row.time_updated)
+        self._session(row, hash(columns), self._parents())
+
+    def _session(self, row: SessionRow, now: int, parents: Mapping[str, str | None]) -> None:
+        record = self._record(row.id)
+        last = record.tracked.last_answer() if record.tracked else record.end
+        root = root_of(row.id, parents)
+        record.root = root if row.parent_id else ""
         events = map_session(self._source, row, root, last)
-        now = digest(events)
-        if self._emitted.get(row.id) == now:
+        self.count_warnings(events)
+        told = digest(events)
+        # What was taken last is what the next look is compared with, however it came here.
+        record.row = now
+        if record.emitted == told:
             return
-        self._emitted[row.id] = now
-        self._count(ToldSession(row.id, root, row.project_id))
-        self.news += events
+        record.emitted = told
+        self._add(record, EmittedSession(row.id, root, row.project_id))
+        self.pending += events
 
-    def ended(self, row: SessionRow, answer: LastAnswer) -> None:
+    def ended(self, columns: Row, answer: LastAnswer) -> None:
         """Notes how a session that is not tracked ended."""
-        self._ended[row.id] = answer
-        self.session(row)
+        record = self._record(str(columns[0]))
+        record.end, record.looked_at = answer, True
+        self.session(columns)
+
+    # -- whole sessions and messages
 
     async def whole(self, session_id: str, raw: RawSession, touched: Set[str] | None = None) -> None:
         """Takes a whole session, and tracks it from now on. `touched` are the messages that may be other than they
-        were, None if it can be any; it matters only where more was told than is remembered (`assume`)."""
+        were, None if it can be any; it matters only where more was emitted than is remembered (`assume`)."""
         async for _ in self.begin_whole(session_id, raw, touched):
             pass
 
     async def begin_whole(
         self, session_id: str, raw: RawSession, touched: Set[str] | None = None
     ) -> AsyncIterator[None]:
-        """As `whole`, but stops once, when the beginning of a long session that was not tracked is in `news`: what
-        fills a screen need not wait for 90 ms of mapping 5,000 parts. Until it has gone on to its end nothing of the
-        session is remembered, so after an error all of it is told again."""
-        if raw.session is None:
+        """As `whole`, but stops once, when the beginning of a long session that was not tracked is pending: what fills
+        a screen need not wait for 90 ms of mapping 5,000 parts. Until it has gone on to its end nothing of the session
+        is remembered, so after an error all of it is emitted again."""
+        self._tell_lost(session_id, raw)
+        if raw.columns is None:
             self.forget(session_id)
             self.loaded.append(session_id)
             return
-        session = self.tracked.get(session_id) or TrackedSession(self._source, session_id)
-        is_assumed = session_id in self._assumed or (self._resumed and session_id not in self.tracked)
+        record = self._record(session_id)
+        record.unreadable = raw.unreadable
+        is_assumed = record.assumed or (self._resumed and record.tracked is None)
+        session = record.tracked or TrackedSession(self._source, session_id)
+        if raw.unreadable and session.messages:
+            # What was emitted of it still stands there.
+            self.session(raw.columns)
+            self.loaded.append(session_id)
+            return
         pieces = self._counted(session.replace(decode_rows(raw), raw.message_ids))
-        if raw.size >= LONG and not is_assumed and session_id not in self.tracked:
+        if raw.size >= LONG and not is_assumed and record.tracked is None:
             beginning = await paced(_first(pieces, BEGINNING))
-            self.session(raw.session)
-            self.news += beginning
+            self.session(raw.columns)
+            self.pending += beginning
             yield
         events = await paced(pieces)
-        session.shelf = raw.session.shelf
+        session.storage = str(raw.columns[-1])
+        if self.keep_contents:
+            session.contents = content_of(raw)
         if is_assumed:
-            self._assumed.discard(session_id)
-            # What was told of it is not known here, so what may no longer hold goes before all is told again.
+            # What was emitted of it is not known here, so what may no longer hold goes before all is emitted again.
             if touched is None:
                 self.forget(session_id)
+                record = self._record(session_id)
             else:
                 events = [*map(session.turn_removed, sorted(touched)), *events]
-        self.tracked[session_id] = session
-        self._ended.pop(session_id, None)
-        self.session(raw.session)
-        self.news += events
+            record.assumed = False
+        record.tracked, record.end, record.looked_at = session, None, True
+        self.session(raw.columns)
+        self.pending += events
         self.loaded.append(session_id)
 
-    def some(self, session: TrackedSession, raw: RawSession, message_ids: set[str]) -> bool:
+    def some(self, session: TrackedSession, raw: RawSession, message_ids: Set[str]) -> bool:
         """Takes some messages of a tracked session; False when the whole session must be read instead."""
-        if raw.session is None:
+        self._tell_lost(session.id, raw)
+        if raw.columns is None:
             self.forget(session.id)
             return True
-        if raw.session.shelf != session.shelf:
+        if raw.unreadable:
+            self.session(raw.columns)
+            return True
+        if raw.columns[-1] != session.storage:
             return False
-        events = session.update(list(decode_rows(raw)), message_ids)
+        events = session.update(list(decode_rows(raw)), set(message_ids))
         if events is None:
             return False
+        if self.keep_contents:
+            for message_id in message_ids:
+                session.contents.pop(message_id, None)
+            session.contents |= content_of(raw)
         self.count_warnings(events)
-        self.session(raw.session)
-        self.news += events
+        self.session(raw.columns)
+        self.pending += events
         return True
 
     def release(self, session_id: str) -> bool:
-        """Keeps of a tracked session its row and how it ended: what changes in it next is told whole. False when it is
-        not tracked."""
-        session = self.tracked.pop(session_id, None)
-        if session is None:
+        """Keeps of a tracked session its row and how it ended: what changes in it next is emitted whole. False when it
+        is not tracked."""
+        record = self.records.get(session_id)
+        if record is None or record.tracked is None:
             return False
-        last = session.last_answer()
-        if last is not None:
-            self._ended[session_id] = last
+        record.end, record.looked_at = record.tracked.last_answer(), True
+        record.tracked = None
         return True
 
     def forget(self, session_id: str) -> None:
         """The session is gone."""
-        self.tracked.pop(session_id, None)
-        self.seen.pop(session_id, None)
-        self.updated_ms.pop(session_id, None)
-        self._parents.pop(session_id, None)
-        self._roots.pop(session_id, None)
-        self._ended.pop(session_id, None)
-        self._assumed.discard(session_id)
+        record = self.records.pop(session_id, None)
         self._health.compared(session_id, 0)
-        if self._emitted.pop(session_id, None) is not None:
-            self.told = (self.told - self._digests.pop(session_id)) % SUMS
-            self.news.append(SessionRemoved(source=self._source, ts=self._now_us(), session_id=session_id))
+        if record is None or record.emitted is None:
+            return
+        self.emitted = (self.emitted - record.sum) % SUMS
+        self.pending.append(SessionRemoved(source=self._source, ts=self._now_us(), session_id=session_id))
 
     async def once(self, session_id: str, raw: RawSession, parents: Mapping[str, str | None]) -> list[Event]:
         """The events of a whole session, without remembering it; nothing when it is gone."""
-        if raw.session is None:
-            return []
+        remarks = self._remarks_of_lost(session_id, raw)
+        self.count_warnings(remarks)
+        row = raw.session
+        if row is None:
+            return remarks
         answers: list[tuple[str, LastAnswer | None]] = []
         usages: list[Usage | None] = []
 
@@ -232,23 +320,61 @@ class Ledger:
                 yield [event for group in mapped.groups.values() for event in group]
 
         turns = await paced(self._counted(pieces()))
-        self._health.compared(session_id, surplus(raw.session, usages))
+        if not raw.lost and not raw.unreadable:
+            self._health.compared(session_id, surplus(row, usages))
         if session_id not in parents:
-            parents = {session_id: raw.session.parent_id, **parents}
+            parents = {session_id: row.parent_id, **parents}
         root = root_of(session_id, parents)
-        return [*map_session(self._source, raw.session, root, last_answer(reversed(answers))), *turns]
+        own = map_session(self._source, row, root, last_answer(reversed(answers)))
+        self.count_warnings(own)
+        return [*own, *remarks, *turns]
 
     def compare_sums(self, rows: Iterable[SessionRow]) -> None:
         """Tells health of the tracked sessions whose columns and messages disagree."""
         for row in rows:
-            session = self.tracked.get(row.id)
+            session = self.tracked(row.id)
             if session is not None:
                 usages = (message.usage for message in session.messages.values())
                 self._health.compared(row.id, surplus(row, usages))
 
-    def warn(self, kind: str) -> None:
+    # -- remarks
+
+    def warn(self, kind: str, example: str) -> None:
         """Counts one warning in health."""
-        self._health.warnings[kind] = self._health.warnings.get(kind, 0) + 1
+        self._health.warn(kind, example)
+
+    def remark(self, lost: Iterable[Lost]) -> None:
+        """Notes what could not be read of session rows: pending remarks, each once."""
+        for each in lost:
+            events = self._lost("", each)
+            if hash((each.table, each.first, each.column)) not in self._warned:
+                self._warned.add(hash((each.table, each.first, each.column)))
+                self.count_warnings(events)
+                self.pending += events
+
+    def _tell_lost(self, session_id: str, raw: RawSession) -> None:
+        events = self._remarks_of_lost(session_id, raw)
+        key = hash(tuple(event.message for event in events if isinstance(event, LogEntry)))
+        if events and key not in self._warned:
+            self._warned.add(key)
+            self.count_warnings(events)
+            self.pending += events
+
+    def _remarks_of_lost(self, session_id: str, raw: RawSession) -> list[Event]:
+        # A value of data is told with its row, by what stands there in its place.
+        events = [event for lost in raw.lost if lost.column != "data" for event in self._lost(session_id, lost)]
+        if raw.unreadable:
+            whole = Lost("session", 0, 0, raw.unreadable, column="the messages", row_id=session_id)
+            events += self._lost(session_id, whole)
+        return events
+
+    def _lost(self, session_id: str, lost: Lost) -> list[Event]:
+        now, words = self._now_us(), f"{lost.kind}: {lost.words}"
+        row_id = lost.row_id or f"rowid {lost.first}"
+        return [
+            SourceError(source=self._source, ts=now, message=words, table=lost.table, row_id=row_id),
+            LogEntry(source=self._source, ts=now, session_id=session_id, severity="WRN", message=words, ref=row_id),
+        ]
 
     def _counted(self, pieces: Iterable[list[Event]]) -> Iterator[list[Event]]:
         for piece in pieces:
@@ -264,10 +390,41 @@ class Ledger:
                 key = hash((event.ref, event.message))
                 if key not in self._warned:
                     self._warned.add(key)
-                    self.warn(event.message.split(":", 1)[0])
+                    self.warn(event.message.split(":", 1)[0], f"{event.ref}: {event.message}" if event.ref else "")
+
+    # -- records
+
+    def _record(self, session_id: str) -> Record:
+        record = self.records.get(session_id)
+        if record is None:
+            record = self.records[session_id] = Record(session_id)
+        return record
+
+    def _parents(self) -> Mapping[str, str | None]:
+        return _Parents(self.records)
+
+    def _add(self, record: Record, session: EmittedSession) -> None:
+        self.emitted = (self.emitted + session.digest - record.sum) % SUMS
+        record.sum = session.digest
 
     def _now_us(self) -> int:
         return int(self._clock() * 1e6)
+
+
+class _Parents(Mapping[str, "str | None"]):
+    """The parents in the records, as `root_of` asks for them."""
+
+    def __init__(self, records: Mapping[str, Record]) -> None:
+        self._records = records
+
+    def __getitem__(self, session_id: str) -> str | None:
+        return self._records[session_id].parent
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._records)
+
+    def __len__(self) -> int:
+        return len(self._records)
 
 
 def _first(pieces: Iterator[list[Event]], least: int) -> Iterator[list[Event]]:

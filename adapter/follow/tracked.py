@@ -26,8 +26,8 @@ from adapter.events import (
     TurnStarted,
     Usage,
 )
-from adapter.opencode.reading import MessageRow
 from adapter.opencode.sessions import LastAnswer
+from adapter.opencode.storage import MessageRow
 from adapter.opencode.v1.mapping import TURN_GROUP, MappedMessage, map_malformed, map_message
 from adapter.opencode.v1.ops import Groups
 from adapter.opencode.v1.rows import Malformed
@@ -88,8 +88,10 @@ class TrackedSession:
         self.messages: dict[str, TrackedMessage] = {}
         self.changed_ms = 0
         """Newest `time_updated` seen in it."""
-        self.shelf = ""
+        self.storage = ""
         """Which tables its messages were read from (schema.SESSION_COLUMNS)."""
+        self.contents: dict[str, int] = {}
+        """Where no feed tells of every write: a number for what the rows of each message held (storage.content_of)."""
 
     def replace(self, rows: Iterable[MessageRow], ids: AbstractSet[str]) -> Iterator[list[Event]]:
         """Takes the whole session anew, `rows` being its messages in order and `ids` theirs: removals for what is gone,
@@ -291,6 +293,6 @@ def _told(groups: Groups) -> frozenset[tuple[str, str]]:
     return frozenset(told)
 
 
-def fingerprint(rows: list[tuple[str, int]]) -> int:
+def fingerprint(rows: Iterable[tuple[str, object]]) -> int:
     """Sums up (id, time_updated) pairs whatever their order; adding, removing or touching a row changes it."""
     return sum(hash(row) for row in rows) & 0xFFFF_FFFF_FFFF_FFFF

@@ -1,175 +1,101 @@
-"""One database file, opened and understood: the connection, the schema, the migration journal, and their health."""
+"""One database file, understood: its schema, its migration journal, and reads that know them."""
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import TypeVar
 
-from adapter.contract import DeadlineExceeded, encodable
-from adapter.follow import position as cursors
-from adapter.follow.detect.counters import Sequences
-from adapter.follow.detect.feed import BY_FEED, BY_SCAN, BY_SEQUENCE, current_marks
-from adapter.follow.position import Cursor, Marks
-from adapter.health import Health, Rate
+import msgspec
+
+from adapter.contract import SourceChanged
 from adapter.opencode.journal import Journal, read_journal
-from adapter.opencode.queries import all_sessions, count_rows
-from adapter.opencode.reading import RawSession, message_ids, read_messages, read_whole
 from adapter.opencode.schema import Schema, introspect
-from adapter.opencode.v1.rows import SessionRow, session_row
-from adapter.pace import paced
-from adapter.sqlite.reader import Reader, side_file
+from adapter.sqlite.reader import Reader, Snapshot, Work
 
+T = TypeVar("T")
 NO_SCHEMA = Schema({}, [], -1)
 
 
+class Known(msgspec.Struct, frozen=True):
+    """What is known of the file that was opened last. `number` counts the times that it was learned."""
+
+    schema: Schema = NO_SCHEMA
+    journal: Journal = Journal()
+    file: tuple[int, int] = (0, 0)
+    number: int = 0
+
+
 class Database:
-    """Opens and closes, any number of times, and reads what needs no memory. The clock gives unix seconds."""
+    """Reads the file at a path by what is known of its tables."""
 
-    def __init__(self, path: Path, source: str, clock: Callable[[], float]) -> None:
+    def __init__(self, path: Path, reader: Reader) -> None:
         self.path = path
-        self.source = source
-        self.clock = clock
-        self.health = Health(source=source, path=encodable(path))
-        self.schema = NO_SCHEMA
-        self.journal = Journal()
-        self.marks = Marks()
-        self.sequences = Sequences()
-        self.gate: object = None
-        """The token of the last look; a different one means that something was committed."""
-        self._reader: Reader | None = None
-        self._opening = asyncio.Lock()
-        self.target = ""
-        """Names the file that was last open (cursor.target_of)."""
-        self._rate = Rate(clock())
-        self.counting_s = 0.0
-        """How long the last `count` took."""
+        self.reader = reader
+        self.known = Known()
+        self._learning = asyncio.Lock()
+        self._learned = False
 
     @property
-    def reader(self) -> Reader:
-        """The open connection. Raises RuntimeError before `open`."""
-        if self._reader is None:
-            raise RuntimeError("the database is not open")
-        return self._reader
+    def schema(self) -> Schema:
+        """The tables that are there."""
+        return self.known.schema
 
     @property
-    def is_open(self) -> bool:
-        """Whether there is a connection."""
-        return self._reader is not None
+    def journal(self) -> Journal:
+        """The migrations that the file has seen."""
+        return self.known.journal
 
     async def open(self) -> None:
-        """Opens the file and learns its schema; nothing when it is open. Raises SourceUnavailable."""
-        async with self._opening:
-            if self._reader is None:
-                await self._open()
+        """Opens the file and learns its schema; nothing when that is known. Raises SourceUnavailable."""
+        async with self._learning:
+            if not self._learned:
+                await self.reader.open()
+                await self._learn()
 
-    async def _open(self) -> None:
-        reader = await Reader.open(self.path, self.health.retried)
-        try:
-            # Read before anything else: a commit from here on makes the next look differ.
-            self.gate = await reader.gate()
-            async with reader.snapshot() as snapshot:
-                schema = await introspect(snapshot)
-                journal = await read_journal(snapshot, schema)
-                marks = await current_marks(snapshot, schema)
-                target = cursors.target_of(self.path)
-                # The same file keeps its numbers and marks: what happened while it was closed is read as changes.
-                await self.sequences.begin(snapshot, schema, anew=target != self.target)
-        except BaseException:
-            await reader.close()
-            raise
-        if target != self.target:
-            self.marks, self.target = marks, target
-        self._reader, self.schema = reader, schema
-        self.note_journal(journal)
-        health = self.health
-        health.state, health.message = "ok", ""
-        health.family, health.missing_columns, health.open_mode = schema.family, schema.missing, reader.mode
-        if marks.event_rowid and schema.has_whole_feed:
-            health.strategy = BY_FEED
-        else:
-            health.strategy = BY_SEQUENCE if self.sequences.counted else BY_SCAN
+    async def learn(self) -> None:
+        """Learns the file's schema anew. Raises SourceUnavailable."""
+        async with self._learning:
+            await self._learn()
+
+    async def _learn(self) -> None:
+        def work(snapshot: Snapshot) -> Known:
+            schema = introspect(snapshot)
+            return Known(schema, read_journal(snapshot, schema), snapshot.file, self.known.number + 1)
+
+        self._learned = False
+        self.known = await self.reader.call(work)
+        self._learned = True
+
+    def forget(self) -> None:
+        """What is known of the file may not be so any more: the next `open` learns it anew."""
+        self._learned = False
+
+    def leave_out(self, table: str) -> None:
+        """Goes on as if a table that cannot be read were not there, until the file is learned anew."""
+        self.known = msgspec.structs.replace(self.known, schema=self.known.schema.without(table))
 
     def note_journal(self, journal: Journal) -> None:
         """Takes the migration journal as it is now."""
-        self.journal = journal
-        health = self.health
-        health.migration_table, health.migration_count = journal.table, len(journal.names)
-        health.migration_latest, health.migration_hash = journal.latest, journal.hash
+        self.known = msgspec.structs.replace(self.known, journal=journal)
+
+    async def read(self, work: Work[T], *, side: bool = False) -> T:
+        """As `Reader.read`, of the file whose schema is known.
+
+        Raises SourceChanged when it is another one now or its tables are others, Unread, SourceUnavailable.
+        """
+        await self.open()
+        return await self.reader.read(work, file=self.known.file, side=side)
+
+    async def read_fresh(self, work: Work[T]) -> T:
+        """As `read`, for who follows nothing: what has changed is learned, and read anew. Raises SourceUnavailable."""
+        try:
+            return await self.read(work)
+        except SourceChanged:
+            await self.learn()
+            return await self.read(work)
 
     async def close(self) -> None:
-        """Closes the connection; `open` starts anew."""
-        async with self._opening:
-            reader, self._reader = self._reader, None
-            if reader is not None:
-                self._take_figures(reader)
-                await reader.close()
-
-    def position(self, phase: Literal["scan", "tail"], told: int, marks: Marks) -> str:
-        """A cursor behind everything up to `marks`, and behind the sessions that sum up to `told`."""
-        return cursors.encode(Cursor(self.target, self.journal.hash, phase, marks, told))
-
-    async def read_whole(self, session_id: str) -> RawSession:
-        """A whole session in one transaction; one too big for that, message by message."""
-        try:
-            async with self.reader.snapshot() as snapshot:
-                return (await read_whole(snapshot, self.schema, [session_id]))[0]
-        except DeadlineExceeded:
-            pass
-        async with self.reader.snapshot() as snapshot:
-            ids = await message_ids(snapshot, self.schema, session_id)
-            whole = await read_messages(snapshot, self.schema, session_id, ())
-        for message_id in ids:
-            async with self.reader.snapshot() as snapshot:
-                whole += await read_messages(snapshot, self.schema, session_id, [message_id])
-        return whole
-
-    async def read_page(self, session_ids: list[str]) -> list[RawSession]:
-        """Several whole sessions in one transaction; when there is no time for all, one by one."""
-        try:
-            async with self.reader.snapshot() as snapshot:
-                return await read_whole(snapshot, self.schema, session_ids)
-        except DeadlineExceeded:
-            return [await self.read_whole(session_id) for session_id in session_ids]
-
-    async def session_rows(self) -> list[SessionRow]:
-        """Every session row, newest activity first."""
-        async with self.reader.snapshot() as snapshot:
-            rows = await all_sessions(snapshot, self.schema)
-        return await paced([session_row(columns)] for columns in rows)
-
-    async def count(self) -> None:
-        """Counts rows for health."""
-        started = time.monotonic()
-        found = await count_rows(self.reader, self.schema)
-        health = self.health
-        health.counts, health.approximate, health.event_bytes = found.counts, found.approximate, found.event_bytes
-        self.counting_s = time.monotonic() - started
-
-    def note_versions(self, rows: list[SessionRow]) -> None:
-        """Adds the opencode versions that made these sessions to health."""
-        versions = {row.version for row in rows if row.version} | set(self.health.versions)
-        self.health.versions = sorted(versions, key=_version_key)
-
-    def current_health(self) -> Health:
-        """Health with the figures that only the files tell."""
-        for name, file in (("size", self.path), ("wal_size", side_file(self.path, "-wal"))):
-            try:
-                setattr(self.health, name, file.stat().st_size)
-            except OSError:
-                setattr(self.health, name, 0)
-        if self._reader is not None:
-            self._take_figures(self._reader)
-        self.health.statements_per_minute = self._rate.per_minute(self.clock(), self.health.statements)
-        return self.health
-
-    def _take_figures(self, reader: Reader) -> None:
-        self.health.longest_read_ms = max(self.health.longest_read_ms, reader.longest_s * 1000)
-        self.health.statements += reader.statements
-        reader.statements = 0
-
-
-def _version_key(version: str) -> tuple[int, ...]:
-    return tuple(int(piece) if piece.isdigit() else 0 for piece in version.split("."))
+        """Closes the connections for good."""
+        self._learned = False
+        await self.reader.close()

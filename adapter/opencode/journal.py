@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from adapter.contract import Unread
 from adapter.opencode.schema import Schema
 from adapter.sqlite.reader import Snapshot
 
@@ -21,6 +22,7 @@ class Journal(msgspec.Struct, frozen=True):
     table: str = ""
     names: tuple[str, ...] = ()
     hash: str = ""
+    problem: str = ""
 
     @property
     def latest(self) -> str:
@@ -48,17 +50,30 @@ def timestamp_name(created_at: object) -> str:
     return moment.strftime("%Y%m%d%H%M%S")
 
 
-async def read_journal(snapshot: Snapshot, schema: Schema) -> Journal:
-    """The journal of a database; an empty one when neither table exists."""
-    if "migration" in schema.tables:
-        table = "migration"
-        rows = await snapshot.rows('SELECT id FROM "migration" ORDER BY id')
-        names = tuple(str(row[0]) for row in rows)
-    elif "__drizzle_migrations" in schema.tables:
-        table = "__drizzle_migrations"
-        select = schema.select(table, ("created_at", "name"))
-        rows = await snapshot.rows(f"{select} ORDER BY created_at, id")
-        names = tuple(str(name) if name else timestamp_name(created) for created, name in rows)
-    else:
-        return Journal()
-    return Journal(table, names, hash_names(names))
+def read_journal(snapshot: Snapshot, schema: Schema) -> Journal:
+    """The journal of a database; an empty one when neither table exists. `problem` says why one that is there could not
+    be read: nothing else depends on it."""
+    problem = ""
+    for table, columns in TABLES.items():
+        if table not in schema.tables:
+            continue
+        have = schema.tables[table]
+        if not any(column in have for column in columns):
+            problem = f"{table} has none of the columns {', '.join(columns)}: the migrations are not known"
+            continue
+        try:
+            rows = snapshot.rows(f'SELECT {", ".join(schema.select(table, columns))} FROM "{table}"')
+        except Unread as error:
+            problem = f"{table}: {error}"
+            continue
+        if table == "migration":
+            names = sorted(str(row[0]) for row in rows)
+        else:
+            ordered = sorted(rows, key=lambda row: row[0] if isinstance(row[0], int | float) else 0)
+            names = [str(name) if name else timestamp_name(created) for created, name in ordered]
+        return Journal(table, tuple(names), hash_names(tuple(names)))
+    return Journal(problem=problem)
+
+
+TABLES = {"migration": ("id",), "__drizzle_migrations": ("created_at", "name")}
+"""The table of 1.17 and later first: an upgraded file has both."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from adapter.events import Event, LogEntry, SourceError
 from adapter.opencode.v1.rows import Malformed, RawRow
 
-UNREADABLE = ("broken JSON", "empty data", "too large")
+UNREADABLE = ("broken JSON", "empty data", "too large", "damaged")
 """Kinds of malformed rows of which nothing is known but that they are there."""
 
 

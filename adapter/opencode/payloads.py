@@ -6,21 +6,12 @@ from typing import Any
 
 import msgspec
 
-from adapter.contract import BadReference, PayloadGone, PayloadTooLarge, RowTooLarge
+from adapter.contract import BadReference, PayloadGone, PayloadText, PayloadUnreadable, Unread
 from adapter.opencode.json import mended_text
 from adapter.opencode.undecoded import byte_size
 from adapter.references import Reference, parse, places
-from adapter.sqlite.reader import ROW_LIMIT_BYTES, Reader
-
-
-class PayloadText(msgspec.Struct, frozen=True):
-    """A resolved text, verbatim. `size` is its whole length in UTF-8 bytes, also when `truncated` cut it;
-    `format` is `text` for a JSON string and `json` for anything else."""
-
-    text: str
-    size: int
-    truncated: bool
-    format: str
+from adapter.sqlite.reader import Reader, Snapshot
+from adapter.sqlite.rows import missing
 
 
 def pick(value: Any, field: str, uri: str) -> Any:
@@ -44,29 +35,27 @@ def cut(text: str, limit: int) -> tuple[str, int, bool]:
     return text[:limit].encode("utf-8", "replace")[:limit].decode("utf-8", "ignore"), size, True
 
 
-async def _find(reader: Reader, reference: Reference) -> tuple[Reference, bytes]:
+def find(snapshot: Snapshot, reference: Reference) -> tuple[Reference, bytes]:
     """The reference that leads to a row, and the row's JSON: as bytes, because a str of 20 MB would be made only to be
-    decoded."""
-    async with reader.snapshot() as snapshot:
-        tables = {row[0] for row in await snapshot.rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        for place in places(reference):
-            if place.table not in tables:
-                continue
-            try:
-                sql = f'SELECT CAST(data AS BLOB) FROM "{place.table}" WHERE id = ?'
-                rows = await snapshot.rows(sql, (place.row_id,))
-            except RowTooLarge:
-                raise PayloadTooLarge(
-                    f"{place.table} {place.row_id} is larger than {ROW_LIMIT_BYTES >> 20} MB and is not read"
-                ) from None
-            if rows:
-                return place, rows[0][0] or b""
+    decoded. Raises PayloadGone or PayloadUnreadable."""
+    tables = {row[0] for row in snapshot.rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    for place in places(reference):
+        if place.table not in tables:
+            continue
+        try:
+            rows = snapshot.rows(f'SELECT CAST(data AS BLOB) FROM "{place.table}" WHERE id = ?', (place.row_id,))
+        except Unread as error:
+            raise PayloadUnreadable(f"{place.table} {place.row_id}: {missing(error).why}") from None
+        if rows:
+            return place, rows[0][0] or b""
     raise PayloadGone(f"{reference.table} {reference.row_id} is no longer in the database")
 
 
 async def resolve(reader: Reader, uri: str, limit: int) -> PayloadText:
-    """Reads one field, at most `limit` bytes of it. Raises BadReference, PayloadGone or PayloadTooLarge."""
-    reference, data = await _find(reader, parse(uri))
+    """Reads one field, at most `limit` bytes of it, by a connection of its own, so that a large text never delays what
+    is live. Raises BadReference, PayloadGone, PayloadUnreadable or SourceUnavailable."""
+    asked = parse(uri)
+    reference, data = await reader.call(lambda snapshot: find(snapshot, asked), side=True)
     if not reference.field:
         text, size, truncated = cut(data.decode("utf-8", "replace"), limit)
         return PayloadText(text, size, truncated, "json")

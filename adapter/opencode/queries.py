@@ -1,22 +1,22 @@
-"""Looks at all sessions at once: their rows, how each one ended, how many rows there are."""
+"""What is read of all sessions at once: their rows, how each one ended, how many rows there are."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import msgspec
 
-from adapter.contract import DeadlineExceeded, RowTooLarge
-from adapter.opencode.json import decode_message
-from adapter.opencode.reading import shelf_tables
-from adapter.opencode.schema import Schema
-from adapter.opencode.sessions import LastAnswer
-from adapter.opencode.v1.rows import AssistantMessage, RawRow, SessionRow, milliseconds
-from adapter.opencode.v2.mapping import answer_of
-from adapter.opencode.v2.rows import Assistant, Idle, decode_session_message
-from adapter.sqlite.reader import Reader, Row, Snapshot
+from adapter.contract import Damaged, OutOfTime, Unread
+from adapter.opencode.schema import SESSION_COLUMNS, Schema
+from adapter.opencode.v1 import queries as v1
+from adapter.opencode.v2 import queries as v2
+from adapter.sqlite.reader import Pieces, Row, Snapshot
+from adapter.sqlite.rows import Lost, Missing, rows_of, table_rows
 
 EVENT_SAMPLES = 200
-OPEN_ENDS = (None, "", "tool-calls", "unknown")
-"""`finish` values after which opencode normally goes on by itself."""
+COLUMNS = SESSION_COLUMNS[:-1]
+UPDATED = COLUMNS.index("time_updated")
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -28,118 +28,175 @@ class Counts(msgspec.Struct, frozen=True):
     event_bytes: int = 0
 
 
-async def all_sessions(snapshot: Snapshot, schema: Schema) -> list[Row]:
-    """Every session row, undecoded, newest activity first."""
-    return await snapshot.rows(f"{schema.sessions} ORDER BY time_updated DESC")
+class Ends(msgspec.Struct, frozen=True):
+    """The newest rows of a session, which say how it ended: (time_created, data) of `message`, and of
+    `session_message` (id, type, time_created, time_updated, data), newest first. `session` is its own row."""
+
+    session: Row
+    message: Row | None
+    in_order: list[Row]
 
 
-async def newest_roots(snapshot: Snapshot, schema: Schema, count: int) -> list[Row]:
-    """The rows of so many sessions without a parent, undecoded, newest activity first."""
-    sql = f"SELECT * FROM ({schema.sessions}) WHERE parent_id IS NULL ORDER BY time_updated DESC LIMIT ?"
-    return await snapshot.rows(sql, (count,))
+def all_sessions(snapshot: Snapshot, schema: Schema, lost: list[Lost]) -> Pieces[list[Row]]:
+    """Every session row, undecoded, each id once, newest activity first. The last column says its storage."""
+    tables: dict[str, dict[str, Row]] = {}
+    for table in schema.session_tables:
+        try:
+            rows = yield from table_rows(snapshot, table, schema.select(table, COLUMNS), lost)
+        except Damaged as error:
+            lost.append(Lost(table, 0, 0, str(error)))
+            continue
+        tables[table] = {str(row[1]): row[1:] for row in rows if not isinstance(row[1], Missing)}
+    # Sorted here: SQLite would have to read all rows in one piece. Ascending rowids keep the order of equal times.
+    return sorted(_joined(schema, tables), key=_updated, reverse=True)
 
 
-async def how_it_ended(snapshot: Snapshot, schema: Schema, session: SessionRow) -> LastAnswer | None:
-    """How a session stands, from its newest messages alone; None when something may be going on behind them, or only
-    the whole session tells. About 15 µs by the index of 1.2.27 and later."""
-    tables = shelf_tables(schema, session)
-    newest = await _newest(snapshot, session.id) if "message" in tables else None
-    marks = []
-    if "session_message" in tables and "seq" in schema.tables["session_message"]:
-        marks = await _newest_by_seq(snapshot, session.id)
-    if marks and (newest is None or milliseconds(marks[0][0].time_created) >= newest[0]):
-        return _end_by_seq(marks)
-    if newest is None:
-        return LastAnswer()
-    message = newest[1]
-    if not isinstance(message, AssistantMessage):
-        return None
-    end = milliseconds(message.time.completed if message.time else None)
-    if message.error is not None:
-        return LastAnswer(message.error.name or "UnknownError", message.error.message, end)
-    return LastAnswer("", "", end) if end and message.finish not in OPEN_ENDS else None
+def one_session(snapshot: Snapshot, schema: Schema, session_id: str, lost: list[Lost]) -> Pieces[Row | None]:
+    """One session's row, None when it is gone."""
+    tables: dict[str, dict[str, Row]] = {}
+    for table in schema.session_tables:
+        rows = yield from rows_of(snapshot, table, schema.select(table, COLUMNS), "id = ?", (session_id,), lost)
+        tables[table] = {str(row[1]): row[1:] for row in rows if row[1] == session_id}
+    return next(iter(_joined(schema, tables)), None)
 
 
-async def _newest(snapshot: Snapshot, session_id: str) -> tuple[int, object] | None:
-    sql = "SELECT time_created, data FROM message WHERE session_id = ? ORDER BY time_created DESC, id DESC LIMIT 1"
-    try:
-        rows = await snapshot.rows(sql, (session_id,))
-    except RowTooLarge:
-        return 0, None
-    return (milliseconds(rows[0][0]), decode_message(rows[0][1])) if rows else None
+def newest_roots(snapshot: Snapshot, schema: Schema, count: int) -> Pieces[list[Row]]:
+    """The rows of so many sessions without a parent, undecoded, those with the newest activity first. Where there is no
+    time to sort all, those that were made last."""
+    found: dict[str, dict[str, Row]] = {}
+    for table in schema.session_tables:
+        own = "WHERE parent_id IS NULL" if "parent_id" in schema.tables[table] else ""
+        sql = f'SELECT rowid FROM "{table}" {own} ORDER BY {{}} DESC LIMIT ?'
+        try:
+            rowids = snapshot.rows(sql.format("time_updated"), (count,))
+        except OutOfTime:
+            yield
+            rowids = snapshot.rows(sql.format("rowid"), (count,))
+        columns = schema.select(table, COLUMNS)
+        found[table] = {}
+        for (rowid,) in rowids:
+            for row in (yield from rows_of(snapshot, table, columns, "rowid = ?", (rowid,), [])):
+                if isinstance(row[1], str):
+                    found[table][row[1]] = row[1:]
+            if snapshot.overdue:
+                yield
+    if len(schema.session_tables) > 1:
+        # What the other table says of them decides which row counts.
+        ids = dict.fromkeys(session_id for rows in found.values() for session_id in rows)
+        joined = []
+        for session_id in ids:
+            one = yield from one_session(snapshot, schema, session_id, [])
+            joined += [one] if one else []
+    else:
+        joined = _joined(schema, found)
+    return sorted(joined, key=_updated, reverse=True)[:count]
 
 
-async def _newest_by_seq(snapshot: Snapshot, session_id: str) -> list[tuple[RawRow, object]]:
-    """The last two rows of session_message that are about what goes on, newest first."""
-    sql = (
-        "SELECT id, type, time_created, time_updated, data FROM session_message WHERE session_id = ? "
-        "AND type NOT IN ('system', 'context') AND type NOT LIKE '%-switched' ORDER BY seq DESC LIMIT 2"
-    )
-    try:
-        rows = await snapshot.rows(sql, (session_id,))
-    except RowTooLarge:
-        return [(RawRow("", "", session_id, 0, 0), None)]
-    return [
-        (
-            RawRow(str(key), str(key), session_id, milliseconds(created), milliseconds(updated)),
-            decode_session_message(str(kind), data if isinstance(data, str | bytes) else None),
-        )
-        for key, kind, created, updated, data in rows
-    ]
+def _updated(row: Row) -> float:
+    value = row[UPDATED]
+    return value if isinstance(value, int | float) else 0
 
 
-def _end_by_seq(marks: list[tuple[RawRow, object]]) -> LastAnswer | None:
-    """As `TrackedSession.last_answer` finds it: an `idle` row is the end, and the step before it says how."""
-    row, message = marks[0]
-    mark: LastAnswer | None = None
-    if isinstance(message, Idle):
-        mark = answer_of(row, message)
-        if len(marks) == 1:
-            return mark or LastAnswer()
-        row, message = marks[1]
-    elif isinstance(message, Assistant) and message.error is None and message.finish in OPEN_ENDS:
-        return None
-    if not isinstance(message, Assistant):
-        return None
-    answer = answer_of(row, message)
-    if answer is None or not answer.end_ms:
-        return None
-    return answer if answer.error_class or mark is None else mark
+def _joined(schema: Schema, tables: dict[str, dict[str, Row]]) -> list[Row]:
+    """Sessions of both families as one list, each id once, with the storage of its messages.
+
+    An id is in both after 2.x has imported it: the row of 2.x wins, unless that of 1.x has the greater `time_updated`,
+    that is, unless the session was prompted in 1.x since (the importer copies the time; both families move it with
+    every prompt, and with little else). What the other family holds of that session is then left out.
+    """
+    old, new = tables.get("session", {}), tables.get("session_v2", {})
+    alone = "both" if "session_message" in schema.tables else "v1"
+    rows: list[Row] = []
+    for session_id, row in old.items():
+        other = new.get(session_id)
+        if other is None:
+            rows.append(_with(row, alone))
+        elif _updated(row) > _updated(other):
+            rows.append(_with(row, "v1"))
+    for session_id, row in new.items():
+        other = old.get(session_id)
+        if other is None or not _updated(other) > _updated(row):
+            rows.append(_with(row, "v2"))
+    return rows
 
 
-async def count_rows(reader: Reader, schema: Schema) -> Counts:
-    """Counts each table in its own transaction; one that takes too long gives its highest rowid, an upper bound."""
+def _with(row: Row, storage: str) -> Row:
+    if any(type(value) is Missing for value in row):
+        row = tuple(None if type(value) is Missing else value for value in row)
+    return (*row, storage)
+
+
+def ends(snapshot: Snapshot, schema: Schema, session_ids: Sequence[str]) -> Pieces[list[Ends]]:
+    """How sessions stand, by their newest messages alone; those that are gone are left out."""
+    found: list[Ends] = []
+    for session_id in session_ids:
+        try:
+            row = yield from one_session(snapshot, schema, session_id, [])
+            if row is None:
+                continue
+            storage = row[-1]
+            message = in_order = None
+            if storage != "v2" and "message" in schema.tables:
+                message = yield from v1.newest(snapshot, session_id)
+            if storage != "v1" and "session_message" in schema.tables:
+                in_order = yield from v2.newest(snapshot, schema, session_id)
+            found.append(Ends(row, message, in_order or []))
+        except Damaged:
+            # Found out again, and named, when it is opened.
+            continue
+        if snapshot.overdue:
+            yield
+    return found
+
+
+def count_rows(snapshot: Snapshot, schema: Schema) -> Pieces[Counts]:
+    """Counts each table in a transaction of its own; one that takes too long gives its highest rowid, an upper
+    bound."""
     counts: dict[str, int] = {}
-    approximate = []
-    async with reader.snapshot() as snapshot:
-        counts["sessions"] = int((await snapshot.rows(f"SELECT count(*) FROM ({schema.sessions})"))[0][0])
+    approximate: list[str] = []
+    ids: set[str] = set()
+    for table in schema.session_tables:
+        ids |= yield from _ids(snapshot, table)
+    counts["sessions"] = len(ids)
     for table in (*schema.data_tables, "event"):
         if table not in schema.tables:
             continue
+        yield
         name = f"{table}s"
         try:
-            async with reader.snapshot() as snapshot:
-                counts[name] = int((await snapshot.rows(f"SELECT count(*) FROM {table}"))[0][0])
-        except DeadlineExceeded:
+            counts[name] = int(snapshot.rows(f'SELECT count(*) FROM "{table}"')[0][0])
+        except OutOfTime:
+            yield
             approximate.append(name)
-            async with reader.snapshot() as snapshot:
-                counts[name] = int((await snapshot.rows(f"SELECT max(rowid) FROM {table}"))[0][0] or 0)
-    return Counts(counts, approximate, await _event_bytes(reader, counts.get("events", 0)))
+            counts[name] = _highest(snapshot, table)
+        except Unread:
+            approximate.append(name)
+            counts[name] = 0
+    yield
+    return Counts(counts, approximate, _event_bytes(snapshot, counts.get("events", 0)))
 
 
-async def _event_bytes(reader: Reader, count: int) -> int:
+def _ids(snapshot: Snapshot, table: str) -> Pieces[set[str]]:
+    rows = yield from table_rows(snapshot, table, ['"id"'], [])
+    return {str(row[1]) for row in rows}
+
+
+def _highest(snapshot: Snapshot, table: str) -> int:
+    return int(snapshot.rows(f'SELECT max(rowid) FROM "{table}"')[0][0] or 0)
+
+
+def _event_bytes(snapshot: Snapshot, count: int) -> int:
     """About what the JSON of all events takes, from some of them: adding up all would read the greater part of the
     file."""
     if not count:
         return 0
     marks = ", ".join("?" * EVENT_SAMPLES)
     try:
-        async with reader.snapshot() as snapshot:
-            # Another tool may have emptied it since it was counted.
-            newest = int((await snapshot.rows("SELECT max(rowid) FROM event"))[0][0] or 0)
-            places = [1 + newest * number // EVENT_SAMPLES for number in range(EVENT_SAMPLES)]
-            sql = f"SELECT avg(length(CAST(data AS BLOB))) FROM event WHERE rowid IN ({marks})"
-            average = (await snapshot.rows(sql, places))[0][0]
-    except (DeadlineExceeded, RowTooLarge):
+        # Another tool may have emptied it since it was counted.
+        newest = _highest(snapshot, "event")
+        places: list[Any] = [1 + newest * number // EVENT_SAMPLES for number in range(EVENT_SAMPLES)]
+        sql = f"SELECT avg(length(CAST(data AS BLOB))) FROM event WHERE rowid IN ({marks})"
+        average = snapshot.rows(sql, places)[0][0]
+    except (OutOfTime, Unread):
         return 0
     return round((average or 0) * count)

@@ -41,11 +41,11 @@ SESSION_COLUMNS = (
     "fork_session_id",
     "time_idle",
     "idle_outcome",
-    "shelf",
+    "storage",
 )
 """What is read of a session, in the order of rows.SessionRow. The last one is no column: it says where the messages
 are, in `message` and `part` (`v1`), in `session_message` (`v2`), or in whichever has some (`both`)."""
-ONLY_2X = frozenset({"fork_session_id", "time_idle", "idle_outcome", "shelf"})
+ONLY_2X = frozenset({"fork_session_id", "time_idle", "idle_outcome", "storage"})
 MESSAGE_COLUMNS = ("id", "session_id", "time_created", "time_updated", "data")
 PART_COLUMNS = ("id", "message_id", "session_id", "time_created", "time_updated", "data")
 SESSION_MESSAGE_COLUMNS = ("id", "session_id", "type", "seq", "time_created", "time_updated", "data")
@@ -54,19 +54,17 @@ SESSION_REQUIRED = ("id", "title", "time_created", "time_updated")
 REQUIRED_1X = {"session": SESSION_REQUIRED, "message": MESSAGE_COLUMNS, "part": PART_COLUMNS}
 REQUIRED_2X = {"session_v2": SESSION_REQUIRED, "session_message": SESSION_MESSAGE_COLUMNS}
 WANTED_1X = {"session": tuple(c for c in SESSION_COLUMNS if c not in ONLY_2X)}
-WANTED_2X = {"session_v2": tuple(c for c in SESSION_COLUMNS if c != "shelf")}
+WANTED_2X = {"session_v2": tuple(c for c in SESSION_COLUMNS if c != "storage")}
 OTHERS = frozenset({"session_message", "event", "event_sequence", "migration", "__drizzle_migrations"})
 
 
 class Schema(msgspec.Struct, frozen=True):
     """The tables found, with their columns; `missing` lists optional columns as `table.column`;
-    `version` is SQLite's schema cookie, which moves with every migration. `sessions` selects SESSION_COLUMNS of every
-    session, each once (see `_sessions`)."""
+    `version` is SQLite's schema cookie, which moves with every migration."""
 
     tables: dict[str, frozenset[str]]
     missing: list[str]
     version: int
-    sessions: str = ""
 
     @property
     def family(self) -> str:
@@ -78,7 +76,7 @@ class Schema(msgspec.Struct, frozen=True):
     @property
     def has_events(self) -> bool:
         """Whether the file can hold a change feed (1.14.34 on; written to by default from 1.17.0)."""
-        return {"aggregate_id", "type", "data"} <= self.tables.get("event", frozenset())
+        return {"id", "aggregate_id", "type", "data"} <= self.tables.get("event", frozenset())
 
     @property
     def has_whole_feed(self) -> bool:
@@ -87,7 +85,7 @@ class Schema(msgspec.Struct, frozen=True):
         return self.has_events and "migration" in self.tables and "session_v2" not in self.tables
 
     @property
-    def has_sequences(self) -> bool:
+    def has_counters(self) -> bool:
         """Whether the file counts the writes of each session (1.14.34 on; reliable from 1.17.0, and in 2.x)."""
         return {"aggregate_id", "seq"} <= self.tables.get("event_sequence", frozenset())
 
@@ -96,56 +94,32 @@ class Schema(msgspec.Struct, frozen=True):
         """The tables with messages and parts that are there."""
         return [table for table in ("message", "part", "session_message") if table in self.tables]
 
-    def select(self, table: str, columns: Sequence[str]) -> str:
-        """`SELECT` of the columns in this order, NULL for those that this file does not have."""
-        return f'SELECT {named(self.tables[table], columns)} FROM "{table}"'
+    @property
+    def session_tables(self) -> list[str]:
+        """The tables with sessions that are there; an id can be in both."""
+        return [table for table in ("session", "session_v2") if table in self.tables]
+
+    def select(self, table: str, columns: Sequence[str]) -> list[str]:
+        """The SQL of these columns, in this order; NULL for those that this file does not have."""
+        have = self.tables[table]
+        return [f'"{column}"' if column in have else "NULL" for column in columns]
+
+    def without(self, table: str) -> Schema:
+        """The same without a table: one that cannot be read."""
+        tables = {name: columns for name, columns in self.tables.items() if name != table}
+        return msgspec.structs.replace(self, tables=tables)
 
 
-def named(have: frozenset[str], columns: Sequence[str]) -> str:
-    """The columns for a SELECT, NULL for those that are not there."""
-    return ", ".join(f'"{c}"' if c in have else f'NULL AS "{c}"' for c in columns)
-
-
-def _sessions(tables: dict[str, frozenset[str]]) -> str:
-    """Sessions of both families as one list, each id once.
-
-    An id is in both after 2.x has imported it: the row of 2.x wins, unless that of 1.x has the greater `time_updated`,
-    that is, unless the session was prompted in 1.x since (the importer copies the time; both families move it with
-    every prompt, and with little else). What the other family holds of that session is then left out.
-    """
-    columns = SESSION_COLUMNS[:-1]
-    here = named(tables.get("session", frozenset()), columns)
-    there = named(tables.get("session_v2", frozenset()), columns)
-    if "session_v2" not in tables:
-        shelf = "both" if "session_message" in tables else "v1"
-        return f"SELECT {here}, '{shelf}' AS shelf FROM session"
-    if "session" not in tables:
-        return f"SELECT {there}, 'v2' AS shelf FROM session_v2"
-    newer = (
-        "EXISTS (SELECT 1 FROM session AS old "
-        "WHERE old.id = session_v2.id AND old.time_updated > session_v2.time_updated)"
-    )
-    older = (
-        "EXISTS (SELECT 1 FROM session_v2 AS new "
-        "WHERE new.id = session.id AND NOT coalesce(session.time_updated > new.time_updated, 0))"
-    )
-    imported = "EXISTS (SELECT 1 FROM session_v2 AS new WHERE new.id = session.id)"
-    return (
-        f"SELECT * FROM (SELECT {here}, CASE WHEN {imported} THEN 'v1' ELSE 'both' END AS shelf FROM session "
-        f"WHERE NOT {older} UNION ALL SELECT {there}, 'v2' AS shelf FROM session_v2 WHERE NOT {newer})"
-    )
-
-
-async def introspect(snapshot: Snapshot) -> Schema:
+def introspect(snapshot: Snapshot) -> Schema:
     """Reads the schema. Raises NotOpencode naming the table or column that is required and not there."""
-    names = [row[0] for row in await snapshot.rows("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    names = [row[0] for row in snapshot.rows("SELECT name FROM sqlite_master WHERE type = 'table'")]
     wanted = {*REQUIRED_1X, *REQUIRED_2X, *OTHERS}
     tables = {}
     for name in names:
         if name in wanted:
-            columns = await snapshot.rows(f'PRAGMA table_info("{name}")')
+            columns = snapshot.rows(f'PRAGMA table_info("{name}")')
             tables[name] = frozenset(str(column[1]) for column in columns)
-    version = (await snapshot.rows("PRAGMA schema_version"))[0][0]
+    version = schema_version(snapshot)
     is_2x = "session_v2" in tables
     if is_2x and not all(table in tables for table in REQUIRED_1X):
         for table in REQUIRED_1X:
@@ -159,4 +133,9 @@ async def introspect(snapshot: Snapshot) -> Schema:
                 raise NotOpencode(f"{snapshot.path} has no column {table}.{column}, which is required to show anything")
     optional = {**(WANTED_1X if is_1x else {}), **(WANTED_2X if is_2x else {})}
     missing = [f"{t}.{c}" for t, columns in optional.items() for c in columns if c not in tables[t]]
-    return Schema(tables, missing, int(version), _sessions(tables))
+    return Schema(tables, missing, version)
+
+
+def schema_version(snapshot: Snapshot) -> int:
+    """SQLite's schema cookie."""
+    return int(snapshot.rows("PRAGMA schema_version")[0][0])

@@ -1,58 +1,50 @@
 """The only place that opens SQLite. Strictly read-only, and harmless to the writer.
 
-A connection is opened from a bare path (the URI is rebuilt here, no parameter of a caller survives), hardened, and used
-only inside `Reader.snapshot()`: one short read transaction that is closed before anything is emitted or awaited upon.
-
-The opening ladder, measured for 3.40 and 3.54 (what each rung does to the files of the user):
-
-1. `-wal` with frames and `-shm` exist: `mode=ro&readonly_shm=1`; nothing changes, not even a read-mark in the `-shm`.
-2. that is refused (recovery, lock): retry, then `mode=ro`; both files exist, so nothing is created.
-3. no frames in a WAL and nothing in a rollback journal: `immutable=1`; nothing changes. Every read is verified against
-   the file's identity, size and time before and after, because an immutable connection sees no writer. So it is with
-   an empty `-wal` beside a `-shm` that no writer has open, too: `readonly_shm` builds its index anew for each read
-   there, and `PRAGMA data_version` moves with it for ever.
-4. a WAL with frames but no `-shm` (a copied database, a crash): `mode=ro`, which makes a `-shm`; health says so.
+A connection is opened from a bare path (the URI is rebuilt here, no parameter of a caller survives) and hardened.
+`Reader.read` runs one generator function of it as one synchronous transaction in aiosqlite's thread: one hop to the
+thread and back, nothing awaited while it is open. It may give the transaction back at each `yield`; what it does next
+is done in another one. So whatever is read has a next smaller piece, down to one row, and what cannot be divided is
+given twice the time each time that it was stopped: a slow machine makes everything later and nothing else.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
+import itertools
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, TypeVar
 
 import aiosqlite
 
 from adapter.contract import (
     AdapterError,
-    DeadlineExceeded,
+    Damaged,
     NotADatabase,
+    OutOfTime,
     RowTooLarge,
     SourceBusy,
     SourceChanged,
-    SourceEmpty,
-    SourceMissing,
+    SourceUnavailable,
     SourceUnreadable,
 )
+from adapter.sqlite.files import Signature, rungs, side_file, signature
 from adapter.sqlite.permissions import obstacle
 
 BUSY_TIMEOUT_S = 0.25
-SNAPSHOT_LIMIT_S = 0.25
+LIMIT_S = 0.25
 """Hard stop of one read transaction: a longer one keeps opencode's checkpoints from resetting the WAL."""
+PIECE_SHARE = 0.2
+"""After this share of the limit a read that can be divided gives its transaction back (50 ms)."""
 PROGRESS_OPCODES = 10_000
 ROW_LIMIT_BYTES = 64 * 1024 * 1024
 """Largest single value we read; real message rows of 460 MB exist (opencode issue 46833)."""
-SMALLEST_DATABASE = 512
-"""Bytes of one page of the smallest size that SQLite has. Opening a file of 0 or 1 bytes makes SQLite delete the `-wal`
-beside it, also under a connection that writes (measured with 3.40)."""
-JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
-"""What a rollback journal that holds pages begins with."""
 RETRIES = 5
 RETRY_S = 0.02
+REOPENINGS = 20
+"""How often one read is begun again because the file was written, or its WAL made anew, under it."""
 
 READ_PRAGMAS = frozenset(
     {"data_version", "schema_version", "journal_mode", "page_count", "page_size", "freelist_count"}
@@ -73,8 +65,13 @@ RETRY_ERRORS = frozenset(
         "SQLITE_READONLY_CANTINIT",
     }
 )
+DAMAGE = frozenset({"SQLITE_IOERR_READ", "SQLITE_IOERR_SHORT_READ", "SQLITE_IOERR_CORRUPTFS", "SQLITE_IOERR_DATA"})
 
 Row = tuple[Any, ...]
+T = TypeVar("T")
+Pieces = Generator[None, None, T]
+"""A read in pieces: each `yield` gives the transaction back."""
+Work = Callable[["Snapshot"], Pieces[T]]
 
 
 class SafeConnection(sqlite3.Connection):
@@ -104,10 +101,6 @@ class SafeConnection(sqlite3.Connection):
         return int(time.monotonic() > self.deadline)
 
 
-def _tolerant(raw: bytes) -> str:
-    return raw.decode("utf-8", "replace")
-
-
 def _authorize(action: int, first: str | None, second: str | None, _database: str | None, _trigger: str | None) -> int:
     if action in ALLOWED_ACTIONS:
         return sqlite3.SQLITE_OK
@@ -121,310 +114,401 @@ def _authorize(action: int, first: str | None, second: str | None, _database: st
     return sqlite3.SQLITE_DENY
 
 
-class Signature(NamedTuple):
-    """What lies at a path: device, inode, bytes, mtime (ns), the WAL's inode and bytes (-1: none), and whether a
-    rollback journal is there."""
-
-    device: int
-    inode: int
-    size: int
-    mtime_ns: int
-    wal_inode: int
-    wal_size: int
-    journal: bool
+def _tolerant(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")
 
 
-def real_file(path: Path) -> Path:
-    """Where SQLite keeps the files beside a database: it follows a symbolic link before it names them."""
-    return Path(os.path.realpath(path)) if os.path.islink(path) else path
+class _Stale(Exception):
+    """The connection no longer shows what lies at the path: open it anew and read again."""
 
 
-def side_file(path: Path, suffix: str) -> Path:
-    """`opencode.db` and `-wal` -> `opencode.db-wal`."""
-    file = real_file(path)
-    return file.with_name(file.name + suffix)
+class _Thread(aiosqlite.Connection):
+    """aiosqlite's connection with the one call that it lacks: a function run in its thread."""
+
+    raw: SafeConnection
+
+    async def run(self, function: Callable[[], T]) -> T:
+        """Runs a function in the thread of the connection and gives its result."""
+        result: T = await self._execute(function)  # type: ignore[no-untyped-call]
+        return result
 
 
-def _inode_and_size(path: Path) -> tuple[int, int]:
-    try:
-        stat = path.stat()
-    except OSError:
-        return -1, -1
-    return stat.st_ino, stat.st_size
+class Snapshot:
+    """What one `read` sees: a transaction, or one after the other where the work yields. Lives in SQLite's thread."""
+
+    def __init__(self, reader: Reader, lane: _Lane) -> None:
+        self.path = reader.path
+        self._reader = reader
+        self._lane = lane
+        self._raw = lane.raw
+        self._began = 0.0
+        self._patience = 1.0
+
+    @property
+    def overdue(self) -> bool:
+        """Whether a work that can yield should: the transaction has lasted a fifth of what it may."""
+        return time.monotonic() - self._began > self._reader.limit_s * PIECE_SHARE
+
+    def be_patient(self) -> None:
+        """Gives the next transaction twice the time: what was stopped cannot be divided any further."""
+        self._patience *= 2
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """All rows of a SELECT. Raises the adapter's errors."""
+        return list(self.stream(sql, parameters))
+
+    def stream(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[Row]:
+        """The rows of a SELECT, one at a time; whoever stops early closes the iterator. Raises the adapter's errors."""
+        self._reader.statements += 1
+        given = 0
+        while True:
+            cursor = None
+            try:
+                cursor = self._raw.execute(sql, parameters)
+                for row in itertools.islice(cursor, given, None) if given else cursor:
+                    yield row
+                    given += 1
+                return
+            except sqlite3.Error as error:
+                if self._raw.text_factory is _tolerant or not str(error).startswith("Could not decode to UTF-8"):
+                    raise _translate(error, self.path) from error
+                # Other tools and crashes leave invalid UTF-8, and one such value must not end a whole read. From here
+                # on every text goes through Python, which takes a quarter longer, so a sound file is spared it.
+                self._raw.text_factory = _tolerant
+            finally:
+                if cursor is not None:
+                    cursor.close()
+
+    @property
+    def file(self) -> tuple[int, int]:
+        """Names the file that is read (`Signature.file`)."""
+        return self._lane.opened.file
+
+    @property
+    def state(self) -> object:
+        """A token that differs from that of an earlier read when something may have been committed between them."""
+        lane = self._lane
+        if lane.mode == "immutable":
+            return lane.opened
+        return lane.number, self.rows("PRAGMA data_version")[0][0]
+
+    # -- used by the reader alone
+
+    def transaction(self, step: Callable[[], T]) -> T:
+        """Runs a step in one transaction, which is closed however it ends. Raises SourceChanged, SourceUnavailable or
+        _Stale when the files are not those that were opened."""
+        lane, reader = self._lane, self._reader
+        lane.check(signature(self.path))
+        started = self._began = time.monotonic()
+        self._raw.deadline = started + reader.limit_s * self._patience
+        failure: AdapterError | None = None
+        try:
+            self._run("BEGIN")
+            try:
+                return step()
+            except Damaged as error:
+                failure = error
+                raise
+        finally:
+            self._raw.deadline = float("inf")
+            if self._raw.in_transaction:
+                self._run("ROLLBACK")
+            reader.transactions += 1
+            reader.longest_s = max(reader.longest_s, time.monotonic() - started)
+            if lane.mode == "immutable" or failure is not None:
+                # An immutable file that was written meanwhile is torn, and a file restored in place looks damaged.
+                lane.check(signature(self.path))
+
+    def _run(self, statement: str) -> None:
+        try:
+            self._raw.execute(statement).close()
+        except sqlite3.Error as error:
+            raise _translate(error, self.path) from error
 
 
-def signature(path: Path) -> Signature:
-    """What lies at `path` now.
+class _Lane:
+    """One open connection. `number` tells it from those before it."""
 
-    Raises SourceMissing, SourceUnreadable or SourceEmpty with a message for the user.
+    numbers = itertools.count(1)
+
+    def __init__(self, thread: _Thread, mode: str, opened: Signature) -> None:
+        self.thread = thread
+        self.raw = thread.raw
+        self.mode = mode
+        self.opened = opened
+        self.number = next(self.numbers)
+
+    def check(self, now: Signature) -> None:
+        """Raises _Stale when a new connection would see something else."""
+        opened = self.opened
+        if now.file != opened.file:
+            raise _Stale
+        if self.mode == "immutable" and now != opened:
+            raise _Stale
+        if self.mode != "immutable" and now.wal_inode != opened.wal_inode:
+            raise _Stale
+
+
+class Reader:
+    """Reads the database at a path: opens it when it is first asked, and anew when the files have changed.
+
+    `mode` is how it was opened last: `readonly_shm`, `ro`, `ro (made -shm)` or `immutable`. Figures: `statements`,
+    `transactions`, `hops` to the thread, `retries` (the file was busy and was asked again), `longest_s` of one
+    transaction. `limit_s` is the hard stop of a transaction in seconds.
     """
-    try:
-        stat = path.stat()
-    except FileNotFoundError:
-        raise SourceMissing(f"no database at {path}") from None
-    except OSError as error:
-        raise SourceUnreadable(obstacle(path) or f"cannot read {path}: {error.strerror}") from None
-    if path.is_dir():
-        raise SourceUnreadable(f"{path} is a directory; name the database file in it, usually opencode.db")
-    wal_inode, wal_size = _inode_and_size(side_file(path, "-wal"))
-    if stat.st_size < SMALLEST_DATABASE and wal_size >= 0:
-        raise SourceEmpty(f"{path} has {stat.st_size} bytes and a -wal beside it: it is left alone until it is whole")
-    if stat.st_size == 0:
-        raise SourceEmpty(f"{path} is empty (0 bytes)")
-    journal = side_file(path, "-journal").exists()
-    return Signature(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, wal_inode, wal_size, journal)
+
+    def __init__(self, path: Path, *, limit_s: float | None = None) -> None:
+        self.path = path
+        self.limit_s = LIMIT_S if limit_s is None else limit_s
+        self.mode = ""
+        self.statements = self.transactions = self.hops = self.retries = 0
+        self.longest_s = 0.0
+        self._lanes: dict[str, _Lane] = {}
+        self._locks = {name: asyncio.Lock() for name in ("main", "side")}
+        self._closed = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a connection is open now."""
+        return bool(self._lanes)
+
+    def look(self) -> Signature:
+        """What lies at the path now, without asking SQLite. Raises SourceUnavailable."""
+        return signature(self.path)
+
+    async def read(self, work: Work[T], *, file: tuple[int, int] | None = None, side: bool = False) -> T:
+        """Runs a generator function of a snapshot in SQLite's thread and gives what it returns.
+
+        It is done in as many transactions as it takes; it is begun again from its beginning when the
+        file was written over or its WAL was made anew meanwhile, so it must not change anything but what it returns.
+        `side` uses a connection of its own: what takes long there holds up nothing else. `file` is the one that the
+        work is meant for (`Signature.file`).
+
+        Raises SourceChanged when another file than `file` lies at the path or its tables are others, Unread for what
+        the work does not catch itself, SourceUnavailable when the file cannot be read now.
+        """
+        name = "side" if side else "main"
+        patience = 1.0
+        damaged = busy = 0
+        for _ in range(REOPENINGS):
+            async with self._locks[name]:
+                lane = await self._lane(name)
+            if file is not None and lane.opened.file != file:
+                raise SourceChanged(f"{self.path} was replaced")
+            try:
+                return await self._drive(name, lane, work, patience)
+            except _Stale:
+                await self._close_lanes()
+            except OutOfTime:
+                patience *= 2
+            except SourceBusy:
+                self.retries += 1
+                busy += 1
+                # Opening asks for longer than a read.
+                await self._close_lanes()
+                if busy > 1:
+                    raise
+            except Damaged:
+                # A file that is being restored in place looks damaged for a moment.
+                damaged += 1
+                if damaged > 1:
+                    raise
+                await self._close_lanes()
+                await asyncio.sleep(RETRY_S)
+            except ValueError as error:
+                # aiosqlite's word for a connection that another task has closed meanwhile.
+                if "closed" not in str(error).lower() and "no active connection" not in str(error).lower():
+                    raise
+                if self._closed:
+                    raise SourceUnavailable(f"{self.path} has been closed") from None
+        raise SourceBusy(f"{self.path} is written over and over; trying again")
+
+    async def call(self, function: Callable[[Snapshot], T], *, side: bool = False) -> T:
+        """As `read`, with a plain function, which is done in one transaction."""
+
+        def work(snapshot: Snapshot) -> Pieces[T]:
+            return function(snapshot)
+            yield
+
+        return await self.read(work, side=side)
+
+    async def open(self) -> None:
+        """Opens the file now. Raises SourceUnavailable with a line for the user when it cannot be read."""
+        self._closed = False
+        async with self._locks["main"]:
+            await self._lane("main")
+
+    async def rest(self) -> None:
+        """Closes the connections until the next read: an open one keeps others from removing the WAL or changing the
+        journal mode."""
+        await self._close_lanes()
+
+    async def close(self) -> None:
+        """Closes for good; a read raises SourceUnavailable until the next `open`. Never fails."""
+        self._closed = True
+        await self._close_lanes()
+
+    # -- one read
+
+    async def _drive(self, name: str, lane: _Lane, work: Work[T], patience: float) -> T:
+        snapshot = Snapshot(self, lane)
+        snapshot._patience = patience
+        pieces = work(snapshot)
+        outcome: list[T] = []
+
+        def step() -> None:
+            try:
+                next(pieces)
+            except StopIteration as end:
+                outcome.append(end.value)
+
+        try:
+            while not outcome:
+                async with self._locks[name]:
+                    self.hops += 1
+                    try:
+                        await lane.thread.run(lambda: snapshot.transaction(step))
+                    except asyncio.CancelledError:
+                        # What still runs for nobody stops at once.
+                        lane.raw.deadline = 0.0
+                        raise
+        finally:
+            if not outcome:
+                _forget(pieces)
+        return outcome[0]
+
+    # -- the connections
+
+    async def _lane(self, name: str) -> _Lane:
+        """The open connection, or a new one. Raises SourceUnavailable."""
+        lane = self._lanes.get(name)
+        if lane is not None:
+            return lane
+        if self._closed:
+            raise SourceUnavailable(f"{self.path} has been closed")
+        lane = await self._climb()
+        # A connection that is left open keeps a thread, and the thread the process.
+        if self._closed:
+            await _end(lane.thread)
+            raise SourceUnavailable(f"{self.path} has been closed")
+        self._lanes[name] = lane
+        self.mode = lane.mode
+        return lane
+
+    async def _climb(self) -> _Lane:
+        last: AdapterError = SourceBusy(f"{self.path} is locked; trying again")
+        for attempt in range(RETRIES):
+            if attempt:
+                await asyncio.sleep(RETRY_S)
+            now = signature(self.path)
+            for mode, parameters in rungs(self.path, now):
+                try:
+                    return await self._open(mode, parameters, now)
+                except SourceBusy as error:
+                    last = error
+                    self.retries += 1
+                except SourceUnreadable as error:
+                    last = error
+                    if not side_file(self.path, "-wal").exists():
+                        break
+        raise last
+
+    async def _open(self, mode: str, parameters: str, opened: Signature) -> _Lane:
+        made: list[SafeConnection] = []
+        failed: list[sqlite3.Error] = []
+
+        def connect() -> sqlite3.Connection:
+            raw: SafeConnection | None = None
+            try:
+                raw = _connect(self.path, parameters)
+                raw.execute("SELECT count(*) FROM sqlite_master").close()
+                if mode == "readonly_shm" and not opened.wal_size and not _has_a_steady_gate(raw):
+                    raise sqlite3.OperationalError("nobody has the -shm open")
+                made.append(raw)
+                return raw
+            except sqlite3.Error as error:
+                # aiosqlite does not wait for its thread when this raises, and the thread then breaks, with a
+                # traceback, on the loop that has been closed meanwhile. What is open is closed properly.
+                failed.append(error)
+                if raw is not None:
+                    raw.close()
+                return sqlite3.connect(":memory:")
+
+        self.hops += 1
+        thread = _Thread(connect, iter_chunk_size=64)
+        is_open = False
+        # What has begun to open is waited for, so that a task that is cancelled meanwhile leaves nothing open.
+        opening = asyncio.ensure_future(_begin(thread))
+        try:
+            await asyncio.shield(opening)
+            if failed:
+                raise _translate(failed[0], self.path, opening=True) from failed[0]
+            thread.raw = made[0]
+            is_open = True
+            return _Lane(thread, mode, opened)
+        finally:
+            if not is_open:
+                await opening
+                await _end(thread)
+
+    async def _close_lanes(self) -> None:
+        """Closes all connections, also those that others use: while one is left, SQLite shares its view of a WAL that
+        was made anew with every new connection of the process."""
+        for name in list(self._lanes):
+            lane = self._lanes.pop(name)
+            await _end(lane.thread)
 
 
-def what_lies_at(path: Path) -> tuple[int, ...]:
-    """What of a database file itself, not of its WAL, could make a next attempt to open it end otherwise; empty when
-    nothing is there."""
-    try:
-        stat = path.stat()
-    except OSError:
-        return ()
-    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_mode, stat.st_uid
-
-
-def _uri(path: Path, parameters: str) -> str:
-    return f"{path.absolute().as_uri()}?{parameters}"
-
-
-def _connect(uri: str) -> SafeConnection:
+def _connect(path: Path, parameters: str) -> SafeConnection:
+    uri = f"{path.absolute().as_uri()}?{parameters}"
     return sqlite3.connect(
         uri, uri=True, factory=SafeConnection, isolation_level=None, timeout=BUSY_TIMEOUT_S, cached_statements=64
     )
 
 
-async def _has_a_steady_gate(connection: aiosqlite.Connection) -> bool:
+def _has_a_steady_gate(raw: SafeConnection) -> bool:
     """Whether `PRAGMA data_version` stays while nothing is committed. Beside an empty WAL it moves with each own read
     when no writer has the `-shm` open."""
     versions: list[Any] = []
     for _ in range(2):
-        versions += await connection.execute_fetchall("PRAGMA data_version")
-        await connection.execute_fetchall("SELECT count(*) FROM sqlite_master")
+        versions += raw.execute("PRAGMA data_version").fetchall()
+        raw.execute("SELECT count(*) FROM sqlite_master").fetchall()
     return bool(versions[0] == versions[1])
 
 
-async def _begin(connection: aiosqlite.Connection) -> None:
-    await connection
+async def _begin(thread: _Thread) -> None:
+    await thread
 
 
-def _translate(error: sqlite3.Error, path: Path) -> AdapterError:
+async def _end(thread: _Thread) -> None:
+    try:
+        await asyncio.shield(thread.close())
+    except (sqlite3.Error, ValueError):  # already closed, or the file is gone
+        pass
+
+
+def _forget(pieces: Generator[None, None, Any]) -> None:
+    """Ends a work that will not go on; one that a cancelled task has left running in its thread ends there."""
+    try:
+        pieces.close()
+    except ValueError:  # generator already executing
+        pass
+
+
+def _translate(error: sqlite3.Error, path: Path, *, opening: bool = False) -> AdapterError:
     name = getattr(error, "sqlite_errorname", "") or ""
     if name in RETRY_ERRORS:
         return SourceBusy(f"{path} is locked ({name}); trying again")
     if name == "SQLITE_TOOBIG":
         return RowTooLarge(f"a row of {path} is larger than {ROW_LIMIT_BYTES >> 20} MB")
     if name == "SQLITE_INTERRUPT":
-        return DeadlineExceeded(f"a read of {path} took longer than {SNAPSHOT_LIMIT_S * 1000:.0f} ms and was stopped")
-    if name in ("SQLITE_NOTADB", "SQLITE_CORRUPT") or name.startswith("SQLITE_CORRUPT"):
+        return OutOfTime(f"a read of {path} took longer than its transaction may last")
+    if name == "SQLITE_NOTADB" or (opening and name.startswith("SQLITE_CORRUPT")):
         return NotADatabase(f"{path} is not a SQLite database, or is damaged ({error})")
+    if name.startswith("SQLITE_CORRUPT") or name in DAMAGE:
+        return Damaged(f"{path} is damaged ({error})")
     if name.startswith(("SQLITE_CANTOPEN", "SQLITE_IOERR", "SQLITE_PERM", "SQLITE_READONLY", "SQLITE_AUTH")):
         return SourceUnreadable(obstacle(path) or f"cannot read {path}: {error}")
     if name in ("SQLITE_SCHEMA", "SQLITE_ERROR") and ("no such" in str(error) or "changed" in str(error)):
         return SourceChanged(f"the tables of {path} changed while reading: {error}")
     return SourceUnreadable(f"cannot read {path}: {error}")
-
-
-class Snapshot:
-    """Reads inside one transaction. Every statement is fetched whole, so no cursor outlives it."""
-
-    def __init__(self, connection: aiosqlite.Connection, reader: Reader) -> None:
-        self._connection = connection
-        self._reader = reader
-        self.path = reader.path
-
-    async def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
-        """All rows of a SELECT. Raises the adapter's errors."""
-        self._reader.statements += 1
-        try:
-            found: Iterable[Any] = await self._connection.execute_fetchall(sql, parameters)
-            return list(found)
-        except sqlite3.Error as error:
-            if not str(error).startswith("Could not decode to UTF-8"):
-                raise _translate(error, self._reader.path) from error
-        # Other tools and crashes leave invalid UTF-8, and one such value must not end a whole read. From here on every
-        # text goes through Python, which takes a quarter longer, so a sound file is spared it.
-        self._connection.text_factory = _tolerant
-        return await self.rows(sql, parameters)
-
-
-class Reader:
-    """One open database file."""
-
-    def __init__(
-        self, path: Path, connection: aiosqlite.Connection, raw: SafeConnection, mode: str, opened: Signature
-    ) -> None:
-        self.path = path
-        self.mode = mode
-        """`readonly_shm`, `ro`, `ro (made -shm)` or `immutable`."""
-        self.statements = 0
-        self.longest_s = 0.0
-        self._connection = connection
-        self._raw = raw
-        self._opened = opened
-        self._lock = asyncio.Lock()
-
-    @classmethod
-    async def open(cls, path: Path, busy: Callable[[], None] = lambda: None) -> Reader:
-        """Climbs the ladder of the module docstring; calls `busy` each time that a rung is refused for the moment.
-        Raises SourceUnavailable with the reason."""
-        last: AdapterError = SourceBusy(f"{path} is locked; trying again")
-        for attempt in range(RETRIES):
-            if attempt:
-                await asyncio.sleep(RETRY_S)
-            now = signature(path)
-            for mode, parameters in _rungs(path, now):
-                try:
-                    return await cls._try(path, mode, parameters, now)
-                except SourceBusy as error:
-                    last = error
-                    busy()
-                except SourceUnreadable as error:
-                    last = error
-                    if not side_file(path, "-wal").exists():
-                        break
-        raise last
-
-    @classmethod
-    async def _try(cls, path: Path, mode: str, parameters: str, opened: Signature) -> Reader:
-        made: list[SafeConnection] = []
-        failed: list[sqlite3.Error] = []
-
-        def connect() -> sqlite3.Connection:
-            try:
-                made.append(_connect(_uri(path, parameters)))
-                return made[0]
-            except sqlite3.Error as error:
-                # aiosqlite does not wait for its thread when this raises, and the thread then breaks, with a
-                # traceback, on the loop that has been closed meanwhile. What is open is closed properly.
-                failed.append(error)
-                return sqlite3.connect(":memory:")
-
-        connection = aiosqlite.Connection(connect, iter_chunk_size=64)
-        reader: Reader | None = None
-        # What has begun to open is waited for, so that a task that is cancelled meanwhile leaves nothing open.
-        opening = asyncio.ensure_future(_begin(connection))
-        try:
-            await asyncio.shield(opening)
-            if failed:
-                raise failed[0]
-            await connection.execute_fetchall("SELECT count(*) FROM sqlite_master")
-            if mode == "readonly_shm" and not opened.wal_size and not await _has_a_steady_gate(connection):
-                raise _translate(sqlite3.OperationalError("nobody has the -shm open"), path)
-            reader = cls(path, connection, made[0], mode, opened)
-            return reader
-        except sqlite3.Error as error:
-            raise _translate(error, path) from error
-        finally:
-            if reader is None:
-                await opening
-                await connection.close()
-
-    async def close(self) -> None:
-        """Closes the connection; never fails."""
-        try:
-            await self._connection.close()
-        except (sqlite3.Error, ValueError):  # already closed, or the file is gone
-            pass
-
-    async def gate(self) -> object:
-        """A token that differs from the last one when something may have been committed.
-
-        `PRAGMA data_version` for a live file (3 µs in SQLite), the file's signature for an immutable one.
-        Raises SourceChanged when the path now leads to another file, SourceUnavailable when to none.
-        """
-        now, opened = self._same_file(), self._opened
-        if self.mode == "immutable":
-            return now
-        if now.wal_inode != opened.wal_inode:
-            raise SourceChanged(f"the WAL of {self.path} was replaced")
-        self.statements += 1
-        try:
-            async with self._lock:
-                found = list(await self._connection.execute_fetchall("PRAGMA data_version"))
-        except sqlite3.Error as error:
-            raise _translate(error, self.path) from error
-        return found[0][0]
-
-    @asynccontextmanager
-    async def snapshot(self, limit_s: float = SNAPSHOT_LIMIT_S) -> AsyncIterator[Snapshot]:
-        """One read transaction, closed at the end of the block whatever happens.
-
-        Never await anything but `rows` inside, and never yield to a consumer. Raises DeadlineExceeded after
-        `limit_s` seconds, SourceChanged when an immutable file was written meanwhile.
-        """
-        async with self._lock:
-            started = time.monotonic()
-            self._raw.deadline = started + limit_s
-            try:
-                try:
-                    # Inside, because a task that is cancelled here has begun a transaction all the same.
-                    await self._run("BEGIN")
-                    yield Snapshot(self._connection, self)
-                finally:
-                    # A statement that still runs is one whose task was cancelled: it must stop for the ROLLBACK.
-                    self._raw.deadline = 0.0
-                    await asyncio.shield(self._rollback())
-            finally:
-                self._raw.deadline = float("inf")
-                self.longest_s = max(self.longest_s, time.monotonic() - started)
-            if self.mode == "immutable":
-                self._same_file()
-
-    def _same_file(self) -> Signature:
-        """What lies at the path. Raises SourceChanged when that is another file, or an immutable one was written."""
-        now, opened = signature(self.path), self._opened
-        if (now.device, now.inode) != (opened.device, opened.inode):
-            raise SourceChanged(f"{self.path} was replaced")
-        if self.mode == "immutable" and now != opened:
-            raise SourceChanged(f"{self.path} is being written")
-        return now
-
-    async def _rollback(self) -> None:
-        try:
-            await self._run("ROLLBACK")
-        except AdapterError:
-            # SQLite counts the steps of a statement over all its uses, so once in 2,500 transactions the handler asks
-            # during the ROLLBACK itself, usually when that has been done; and a BEGIN that failed left nothing to undo.
-            self._raw.deadline = float("inf")
-            if self._raw.in_transaction:
-                await self._run("ROLLBACK")
-
-    async def _run(self, statement: str) -> None:
-        try:
-            await self._connection.execute_fetchall(statement)
-        except sqlite3.Error as error:
-            raise _translate(error, self.path) from error
-
-
-def _rungs(path: Path, now: Signature) -> list[tuple[str, str]]:
-    """The ways to open that suit what lies there, in order."""
-    shm = side_file(path, "-shm").exists()
-    if now.wal_size > 0:
-        if shm:
-            return [("readonly_shm", "mode=ro&readonly_shm=1"), ("ro", "mode=ro")]
-        return [("ro (made -shm)", "mode=ro")]
-    if now.wal_size == 0 and shm:
-        return [("readonly_shm", "mode=ro&readonly_shm=1"), ("immutable", "mode=ro&immutable=1")]
-    if now.journal and not (_is_in_wal_mode(path) and _is_cold(side_file(path, "-journal"))):
-        return [("ro", "mode=ro")]
-    return [("immutable", "mode=ro&immutable=1")]
-
-
-def _is_in_wal_mode(path: Path) -> bool:
-    """Whether the header says WAL (file format, offset 18): a plain `mode=ro` of such a file makes `-wal`, `-shm`."""
-    return _head(path, 20)[18:] == b"\x02\x02"
-
-
-def _is_cold(journal: Path) -> bool:
-    """Whether a rollback journal holds nothing to roll back: empty, or its header zeroed (journal_mode PERSIST)."""
-    return not _head(journal, len(JOURNAL_MAGIC)).strip(b"\0")
-
-
-def _head(path: Path, size: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(size)
-    except OSError:
-        return b""

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from adapter.sqlite.reader import real_file
+from adapter.sqlite.files import real_file
 
 if TYPE_CHECKING:
     from watchfiles import Change
@@ -29,8 +29,11 @@ SLOW = (200, 100, 5000)
 FAST_FOR_S = 60.0
 TICK_S = 1.0
 QUIET_TICK_S = 2.0
-POLL_S = 0.25
-"""How often to look when notifications are switched off."""
+POLL_S, QUIET_POLL_S = 0.05, 0.25
+"""How often to look when there are no notifications, while something changes and when not: a look is a stat of two
+files until one of them has changed (10 µs)."""
+RETRY_S = 10.0
+"""How often to ask for notifications again that the system has refused."""
 EARLY_S = (0.0005, 0.001, 0.004, 0.016, 0.064)
 """Pauses before further looks after a notification: it comes before the WAL index is updated, up to 12 ms (measured
 with synchronous=FULL; opencode writes with NORMAL, 1 in 100 is early)."""
@@ -57,6 +60,8 @@ class Watch:
         self._active_at = clock()
         self._pauses: Iterator[float] = iter(())
         self._notified = False
+        self.problem = ""
+        """Why changes are not notified, in words; "" while they are."""
 
     async def __aenter__(self) -> Self:
         if self._notify:
@@ -98,8 +103,8 @@ class Watch:
         """Waits for a notification, a nudge, or at most `timeout_s` seconds, less while a notification may have been
         early; True when woken before the time."""
         self._waited.set()
-        if not self._notify:
-            timeout_s = min(timeout_s, POLL_S)
+        if not self._notify or self.problem:
+            timeout_s = min(timeout_s, POLL_S if self._fast() else QUIET_POLL_S)
         timeout_s = min(timeout_s, next(self._pauses, timeout_s))
         try:
             async with asyncio.timeout(max(0.0, timeout_s)):
@@ -143,13 +148,19 @@ class Watch:
                     rust_timeout=timeout,
                     yield_on_timeout=True,
                 ):
+                    self.problem = ""
                     if _changes:
                         self.notice()
                     if fast != self._fast() or directory != _inode(real_file(self._path).parent):
                         break
-            except OSError:
-                # The directory is not there (yet) or cannot be watched: the tick goes on looking.
+            except FileNotFoundError:
+                # The directory is not there yet: the tick goes on looking.
                 await asyncio.sleep(TICK_S)
+            except (OSError, RuntimeError) as error:
+                # watchfiles raises RuntimeError when the user's inotify instances or watches are used up.
+                self.problem = f"polling: the system does not notify ({error})"
+                self._woken.set()
+                await asyncio.sleep(RETRY_S)
             # What happened while the watch was set up anew is seen by looking once.
             self._woken.set()
 

@@ -67,6 +67,10 @@ class Chaos:
         """Unix seconds."""
         return time.time() + self.skew_s
 
+    def monotonic(self) -> float:
+        """The seconds that pauses are counted in; they move forward with the clock."""
+        return time.monotonic() + self.skew_s
+
     def tick(self) -> None:
         """Lets the writer's clock move on."""
         self.opencode.ms = max(int(self.clock() * 1000), (self.opencode.ms or 0) + 1)
@@ -79,8 +83,11 @@ class Chaos:
     def settle(self) -> None:
         """Lets the time pass after which everything is looked at; what no feed tells is looked for after a while of
         activity."""
-        self.skew_s += 61.0 if self.kind.silent else 0.5
-        if self.kind.silent:
+        # A row that was rewritten within its millisecond leaves no trace where no feed tells of it: it is found by the
+        # comparison of all content.
+        unfed = self.kind.silent or not self.kind.events
+        self.skew_s += 61.0 if unfed else 0.5
+        if unfed:
             self.unrelated()
 
     def steps(self, count: int) -> None:
@@ -160,11 +167,6 @@ class Chaos:
         self.kinds[part] = kind
         return message, self.any_part(kind), part
 
-    def old_rows_need_time(self) -> None:
-        """Without a feed, rows of older messages are told apart by their time alone."""
-        if not self.opencode.events:
-            self.tick()
-
     # -- steps
 
     def insert_part(self) -> None:
@@ -175,7 +177,6 @@ class Chaos:
         if not parts:
             return self.insert_part()
         part = self.dice.choice(parts[-4:] if self.dice.random() < 0.6 else parts)
-        self.old_rows_need_time()
         self.opencode.part(self.opencode.parts[part], self.any_part(self.kinds[part]), part)
 
     def change_type(self) -> None:
@@ -186,14 +187,12 @@ class Chaos:
         part = self.dice.choice(parts)
         message = self.opencode.parts[part]
         self.kinds[part] = self.dice.choice(range(PART_KINDS) if message in self.answers else PROMPT_KINDS)
-        self.old_rows_need_time()
         self.opencode.part(message, self.any_part(self.kinds[part]), part)
 
     def change_role(self) -> None:
         """A row that is broken for a while, or turns out to be something else."""
         message = self.any_message()
         role = self.dice.choice(["user", "assistant", "someone"])
-        self.old_rows_need_time()
         self.opencode.message(self.opencode.messages[message], {"role": role, "time": {"created": 1}}, message)
         (self.answers.add if role == "assistant" else self.answers.discard)(message)
 
@@ -205,7 +204,6 @@ class Chaos:
         if not answers:
             return self.begin_answer()
         message = self.dice.choice(answers[-3:] if self.dice.random() < 0.6 else answers)
-        self.old_rows_need_time()
         error = {"error": {"name": "APIError", "data": {"message": "no"}}} if self.dice.random() < 0.3 else {}
         data = answer(1, completed=self.dice.choice([0, 2, 3]), tokens=self.dice.randrange(500), finish="stop", **error)
         self.opencode.message(self.opencode.messages[message], data, message)

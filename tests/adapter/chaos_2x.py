@@ -42,6 +42,10 @@ class Chaos2x:
         """Unix seconds."""
         return time.time() + self.skew_s
 
+    def monotonic(self) -> float:
+        """The seconds that pauses are counted in; they move forward with the clock."""
+        return time.monotonic() + self.skew_s
+
     def tick(self) -> None:
         """Lets the writer's clock move on."""
         self.opencode.ms = max(int(self.clock() * 1000), (self.opencode.ms or 0) + 1)

@@ -13,7 +13,7 @@ from typing import Any, Self
 import msgspec
 
 from adapter.events import Event
-from adapter.follow.follower import Batch
+from adapter.contract import Batch
 from adapter.local import OpencodeSource
 from tui.model.nodes import Session
 from tui.model.store import Store
@@ -32,12 +32,13 @@ class Follower:
         path: Path,
         *,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
         watch: bool = True,
         deadline_s: float = DEADLINE_S,
     ) -> None:
         self.path = path
         self.deadline_s = deadline_s
-        self.source = OpencodeSource(path, clock=clock, watch=watch)
+        self.source = OpencodeSource(path, clock=clock, monotonic=monotonic, watch=watch)
         self.store = Store()
         self.batches: list[Batch] = []
         self._arrived = asyncio.Condition()
@@ -102,7 +103,7 @@ class Follower:
 
     def nudge(self) -> None:
         """Makes the tail look now, as its tick would."""
-        watch = self.source._tailer._watch
+        watch = self.source._follower._watch
         if watch is not None:
             watch.nudge()
 

@@ -10,7 +10,7 @@ import pytest
 
 from adapter.events import Event, SessionFinalized, SessionStarted, SourceProgress
 from adapter.follow import memory as ledger
-from adapter.follow.follower import Batch
+from adapter.contract import Batch
 from adapter.local import OpencodeSource
 from tests.adapter.opencode_writer import OpencodeWriter, tool
 from tui.model.store import Store

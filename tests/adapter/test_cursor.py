@@ -14,7 +14,7 @@ import pytest
 from adapter.contract import DeadlineExceeded
 from adapter.events import Event, LogEntry, SessionStarted, SourceProgress
 from adapter.follow import position as cursors
-from adapter.follow.follower import Batch
+from adapter.contract import Batch
 from adapter.follow.position import Cursor, Marks
 from adapter.local import SCAN_PAGE, OpencodeSource
 from adapter.opencode.database import Database

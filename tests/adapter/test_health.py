@@ -11,7 +11,7 @@ import pytest
 
 from adapter.contract import SourceBusy, SourceUnavailable
 from adapter.events import SessionStarted, SourceError, Usage
-from adapter.follow.follower import Batch
+from adapter.contract import Batch
 from adapter.health import HISTORY, Health, Rate
 from adapter.local import SCAN_PAGE, OpencodeSource
 from adapter.opencode.schema import SESSION_COLUMNS

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from adapter.events import LogEntry, SourceProgress
-from adapter.follow.follower import Batch
+from adapter.contract import Batch
 from adapter.local import OpencodeSource
 from tests.adapter.chaos import KINDS, Chaos
 from tests.adapter.chaos_2x import KINDS_2X, Chaos2x
@@ -44,7 +44,9 @@ def begin(path: Path, kind: str, seed: int) -> Chaos | Chaos2x:
 async def test_the_followed_model_is_what_a_cold_load_gives(tmp_path: Path, kind: str, seed: int) -> None:
     chaos = begin(tmp_path / "opencode.db", kind, seed)
     try:
-        async with Follower(chaos.opencode.path, clock=chaos.clock, watch=chaos.notify) as follower:
+        async with Follower(
+            chaos.opencode.path, clock=chaos.clock, monotonic=chaos.monotonic, watch=chaos.notify
+        ) as follower:
             while len(chaos.done) < STEPS:
                 # In a thread, so that the tail reads while opencode writes.
                 await asyncio.to_thread(chaos.steps, chaos.dice.randrange(1, 2 * STEPS_BETWEEN_LOOKS))
@@ -75,7 +77,7 @@ class Consumer:
         """One run, killed behind so many batches, or when following has nothing more to say. Something is written in
         the middle of it, and sometimes the last cursors are lost with it."""
         self.runs += 1
-        source = OpencodeSource(self.path, watch=False, clock=chaos.clock)
+        source = OpencodeSource(self.path, watch=False, clock=chaos.clock, monotonic=chaos.monotonic)
         async with source, aclosing(source.stream(self.cursor or None, follow=follow)) as stream:
             while batches and (batch := await self._next(stream, follow)) is not None:
                 batches -= 1

@@ -24,7 +24,7 @@ from adapter.events import (
     Usage,
 )
 from adapter.local import OpencodeSource
-from adapter.opencode.payloads import PayloadText
+from adapter.contract import PayloadText
 from adapter.references import build
 from tests.adapter import corpus
 

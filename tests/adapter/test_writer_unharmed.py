@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from adapter.events import PayloadRef
-from adapter.follow.follower import Batch
+from adapter.contract import Batch
 from adapter.local import OpencodeSource
 from tests.adapter.follower import Follower
 from tests.adapter.opencode_writer import OpencodeWriter, tool

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import msgspec
 
-from adapter.follow.follower import Batch
+from adapter.contract import Batch
 from adapter.local import OpencodeSource
 from adapter.opencode.schema import MESSAGE_COLUMNS, PART_COLUMNS, SESSION_COLUMNS
 from adapter.sqlite.reader import side_file

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from adapter.contract import PayloadError
-from adapter.opencode.payloads import PayloadText
+from adapter.contract import PayloadText
 from tui.model.nodes import Payload
 
 REDACTED = "(redacted)"

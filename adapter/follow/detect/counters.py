@@ -7,59 +7,47 @@ session, so only `!=` means anything. 6,800 rows are read in 2 ms; nobody reads 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import msgspec
+
 from adapter.opencode.schema import Schema
-from adapter.sqlite.reader import Snapshot
+from adapter.sqlite.reader import Pieces, Snapshot
+from adapter.sqlite.rows import table_rows
+
+Numbers = Mapping[str, int]
 
 
-class Sequences:
-    """The numbers of the last look."""
+class Counters(msgspec.Struct, frozen=True):
+    """The numbers of the last look, and how many writes of each session the change feed has told since."""
 
-    def __init__(self) -> None:
-        self._known: dict[str, int] | None = None
-        self._explained: dict[str, int] = {}
+    known: Numbers = {}
+    explained: Numbers = {}
 
-    @property
-    def counted(self) -> bool:
-        """Whether the file counted anything at the last look."""
-        return bool(self._known)
-
-    def explain(self, writes: dict[str, int]) -> None:
-        """Notes how many writes of each session the change feed has told. Its rows and the numbers have to be read in
-        one transaction, else the numbers are ahead."""
+    def explain(self, writes: Numbers) -> Counters:
+        """Notes writes that the feed has told. Its rows and the numbers have to be read in one transaction, else the
+        numbers are ahead."""
+        if not writes:
+            return self
+        explained = dict(self.explained)
         for session_id, count in writes.items():
-            self._explained[session_id] = self._explained.get(session_id, 0) + count
+            explained[session_id] = explained.get(session_id, 0) + count
+        return Counters(self.known, explained)
 
-    async def begin(self, snapshot: Snapshot, schema: Schema, *, anew: bool) -> None:
-        """The first look at a file: from now on is new. Not `anew`, the same file keeps the numbers of before."""
-        if anew or self._known is None:
-            self._known = await numbers(snapshot, schema)
-            self._explained = {}
-
-    def resume(self, numbers: dict[str, int]) -> None:
-        """Takes these for the numbers of the last look."""
-        self._known, self._explained = numbers, {}
-
-    async def moved(self, snapshot: Snapshot, schema: Schema) -> set[str]:
-        """Sessions that were written to since the last look more often than was explained, or that vanished without a
-        word."""
-        now = await numbers(snapshot, schema)
-        changed = self._unexplained(now) | ((self._known or {}).keys() - now.keys() - self._explained.keys())
-        self._known, self._explained = now, {}
-        return changed
-
-    async def are_explained(self, snapshot: Snapshot, schema: Schema) -> bool:
-        """Whether the feed has told every write that was counted. This is no look: `moved` still tells which."""
-        return not self._unexplained(await numbers(snapshot, schema))
-
-    def _unexplained(self, now: dict[str, int]) -> set[str]:
-        before = self._known or {}
+    def unexplained(self, now: Numbers) -> frozenset[str]:
+        """Sessions that were written to more often than was explained."""
+        known, explained = self.known, self.explained
         # A new session begins with the number 0.
-        return {key for key, seq in now.items() if seq != before.get(key, -1) + self._explained.get(key, 0)}
+        return frozenset(key for key, seq in now.items() if seq != known.get(key, -1) + explained.get(key, 0))
+
+    def moved(self, now: Numbers) -> frozenset[str]:
+        """Sessions that were written to more often than was explained, or that vanished without a word."""
+        return self.unexplained(now) | frozenset(self.known.keys() - now.keys() - self.explained.keys())
 
 
-async def numbers(snapshot: Snapshot, schema: Schema) -> dict[str, int]:
+def read_numbers(snapshot: Snapshot, schema: Schema) -> Pieces[dict[str, int]]:
     """The number of each session's last write, from 0; nothing where they are not counted."""
-    if not schema.has_sequences:
+    if not schema.has_counters:
         return {}
-    rows = await snapshot.rows("SELECT aggregate_id, seq FROM event_sequence")
-    return {str(key): seq for key, seq in rows}
+    rows = yield from table_rows(snapshot, "event_sequence", ('"aggregate_id"', '"seq"'), [])
+    return {str(key): seq for _, key, seq in rows if isinstance(seq, int)}

@@ -44,7 +44,7 @@ class SessionRow(msgspec.Struct, frozen=True, gc=False):
     fork_session_id: str | None
     time_idle: Any
     idle_outcome: str | None
-    shelf: str
+    storage: str
 
 
 TEXTS = (
@@ -65,10 +65,10 @@ def session_row(columns: tuple[Any, ...]) -> SessionRow:
     """A row selected with schema.SESSION_COLUMNS; SQLite lets a text column hold anything, so text is made text."""
     row = SessionRow(*columns)
     # Nearly always it is text already, and a catalogue has thousands of rows.
-    if row.shelf and type(row.id) is str and all(type(columns[place]) in TEXT_TYPES for place in TEXT_PLACES):
+    if row.storage and type(row.id) is str and all(type(columns[place]) in TEXT_TYPES for place in TEXT_PLACES):
         return row
     texts = {name: _text(getattr(row, name)) for name in TEXTS}
-    return msgspec.structs.replace(row, **texts, id=_text(row.id) or "", shelf=row.shelf or "v1")
+    return msgspec.structs.replace(row, **texts, id=_text(row.id) or "", storage=row.storage or "v1")
 
 
 class RawRow(msgspec.Struct, frozen=True, gc=False):

@@ -1,0 +1,199 @@
+"""Rows of a table in pieces: as many as there is time for, then the next ones in another transaction.
+
+A row that cannot be read whole is read column by column, and one whose page is damaged is stepped over: both are named
+in `lost`, and cost nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from adapter.contract import Damaged, OutOfTime, RowTooLarge, Unread
+from adapter.sqlite.reader import ROW_LIMIT_BYTES, Pieces, Row, Snapshot
+
+FIRST_ROWID, LAST_ROWID = -(2**63), 2**63 - 1
+
+
+class Missing(msgspec.Struct, frozen=True):
+    """Stands in a row for a value that could not be read, with the reason in words."""
+
+    why: str
+
+
+class Lost(msgspec.Struct, frozen=True):
+    """What could not be read of a table: rows by rowid (`first` to `last`), or one column of one row. `row_id` is the
+    id of that row where it could be read, `why` the reason in words."""
+
+    table: str
+    first: int
+    last: int
+    why: str
+    column: str = ""
+    row_id: str = ""
+
+    @property
+    def kind(self) -> str:
+        """The kind of warning."""
+        return "too large" if self.why == TOO_LARGE.why else "damaged"
+
+    @property
+    def words(self) -> str:
+        """What is missing, for the user."""
+        if self.column:
+            return f"{self.column} of {self.table} {self.row_id or f'row {self.first}'}: {self.why}"
+        rows = f"row {self.first}" if self.first == self.last else f"rows {self.first} to {self.last}"
+        return f"{rows} of {self.table}: {self.why}"
+
+
+TOO_LARGE = Missing(f"over {ROW_LIMIT_BYTES >> 20} MB, not read")
+DAMAGED = Missing("a page of the file is damaged")
+
+
+def missing(error: Unread) -> Missing:
+    """What stands for the value that could not be read for this reason."""
+    return TOO_LARGE if isinstance(error, RowTooLarge) else DAMAGED
+
+
+def table_rows(snapshot: Snapshot, table: str, columns: Sequence[str], lost: list[Lost]) -> Pieces[list[Row]]:
+    """All rows of a table in the order of their rowids, each as (rowid, *columns). A column is SQL."""
+    sql = f'SELECT rowid, {", ".join(columns)} FROM "{table}" WHERE rowid > ? ORDER BY rowid'
+    found: list[Row] = []
+    after = FIRST_ROWID
+    while True:
+        count = len(found)
+        try:
+            for row in snapshot.stream(sql, (after,)):
+                found.append(row)
+                after = row[0]
+                if snapshot.overdue:
+                    break
+            else:
+                return found
+        except OutOfTime:
+            if len(found) == count:
+                snapshot.be_patient()
+        except Unread as error:
+            following = yield from _step_over(snapshot, table, after, missing(error), lost)
+            if following is None:
+                return found
+            found.append((yield from _by_columns(snapshot, table, columns, following, lost)))
+            after = following
+        yield
+
+
+def rows_of(
+    snapshot: Snapshot,
+    table: str,
+    columns: Sequence[str],
+    where: str,
+    parameters: Sequence[Any],
+    lost: list[Lost],
+) -> Pieces[list[Row]]:
+    """The rows of a table that a WHERE clause finds by an index, in no order, each as (rowid, *columns). Raises Damaged
+    when it cannot be known which rows they are."""
+    names = ", ".join(columns)
+    found: dict[int, Row] = {}
+    try:
+        for row in snapshot.stream(f'SELECT rowid, {names} FROM "{table}" WHERE {where}', parameters):
+            found[row[0]] = row
+            if snapshot.overdue:
+                break
+        else:
+            return list(found.values())
+    except (OutOfTime, Unread):
+        pass
+    yield
+    # The rest one by one: an index alone tells which there are.
+    sql = f'SELECT rowid, {names} FROM "{table}" WHERE rowid = ?'
+    for rowid in (yield from _rowids(snapshot, table, where, parameters)):
+        while rowid not in found:
+            try:
+                found[rowid] = next(iter(snapshot.rows(sql, (rowid,))), ())
+            except OutOfTime:
+                snapshot.be_patient()
+                yield
+            except Unread:
+                found[rowid] = yield from _by_columns(snapshot, table, columns, rowid, lost)
+        if snapshot.overdue:
+            yield
+    return [row for row in found.values() if row]
+
+
+def _rowids(snapshot: Snapshot, table: str, where: str, parameters: Sequence[Any]) -> Pieces[list[int]]:
+    while True:
+        try:
+            return [row[0] for row in snapshot.rows(f'SELECT rowid FROM "{table}" WHERE {where}', parameters)]
+        except OutOfTime:
+            snapshot.be_patient()
+        yield
+
+
+def _by_columns(snapshot: Snapshot, table: str, columns: Sequence[str], rowid: int, lost: list[Lost]) -> Pieces[Row]:
+    """One row, with Missing in the place of each column that cannot be read."""
+    values: list[Any] = [rowid]
+    losses: list[Lost] = []
+    for column in columns:
+        while True:
+            try:
+                row = snapshot.rows(f'SELECT {column} FROM "{table}" WHERE rowid = ?', (rowid,))
+                values.append(row[0][0] if row else None)
+            except OutOfTime:
+                snapshot.be_patient()
+                yield
+                continue
+            except Unread as error:
+                gap = missing(error)
+                values.append(gap)
+                losses.append(Lost(table, rowid, rowid, gap.why, _plain(column)))
+            break
+    row_id = values[1] if isinstance(values[1], str) else ""
+    lost.extend(msgspec.structs.replace(loss, row_id=row_id) for loss in losses)
+    return tuple(values)
+
+
+def _plain(column: str) -> str:
+    """The name in a column's SQL: `CAST("data" AS BLOB)` -> `data`."""
+    return column.split('"')[1] if '"' in column else column
+
+
+def _step_over(snapshot: Snapshot, table: str, after: int, gap: Missing, lost: list[Lost]) -> Pieces[int | None]:
+    """The next rowid behind `after`, over the rows of a page that cannot be read; None when there is none."""
+    sql = f'SELECT rowid FROM "{table}" WHERE rowid > ? ORDER BY rowid LIMIT 1'
+
+    def behind(rowid: int) -> Pieces[tuple[bool, int | None]]:
+        while True:
+            try:
+                rows = snapshot.rows(sql, (rowid,))
+                return True, rows[0][0] if rows else None
+            except OutOfTime:
+                snapshot.be_patient()
+            except Damaged:
+                return False, None
+            yield
+
+    fine, following = yield from behind(after)
+    if fine:
+        return following
+    # Twice as far each time until something can be read, then back to the first place where it can.
+    bad, step = after, 1
+    while True:
+        good = min(after + step, LAST_ROWID)
+        fine, following = yield from behind(good)
+        if fine or good == LAST_ROWID:
+            break
+        bad, step = good, step * 2
+    if not fine:
+        lost.append(Lost(table, after + 1, LAST_ROWID, gap.why))
+        return None
+    while good - bad > 1:
+        middle = (good + bad) // 2
+        fine, found = yield from behind(middle)
+        if fine:
+            good, following = middle, found
+        else:
+            bad = middle
+    lost.append(Lost(table, after + 1, good if following is None else following - 1, gap.why))
+    return following
