@@ -15,18 +15,17 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from adapter.errors import AdapterError, PayloadError, SourceUnavailable
 from adapter.events import Event, LogEntry, SessionStarted, SourceError
 from adapter.limits import ModelLimits
-from adapter.locate import locate
+from adapter.locate import data_directory, locate
 from adapter.permissions import obstacle
 from adapter.source import OpencodeSource
 from adapter.tailer import Batch
 from tui import sanitize
 from tui.doctor import examine, lines, report
 from tui.exit_codes import DEGRADED, OK, UNUSABLE
+from tui.files import CursorFile, Protected, problem
 from tui.safe_json import json_line, json_lines
 
 if TYPE_CHECKING:
@@ -53,7 +52,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def events(arguments: argparse.Namespace, paths: list[Path]) -> int:
     """Canonical events as NDJSON: what there is, then with --follow what comes."""
-    kept = _read_cursors(arguments.cursor)
+    cursors = CursorFile(arguments.cursor, protected(paths)) if arguments.cursor else None
+    try:
+        kept = cursors.read() if cursors is not None else {}
+    except OSError as error:
+        return _complain(problem(error))
     async with AsyncExitStack() as stack:
         sources = [await stack.enter_async_context(_source(path, arguments)) for path in paths]
         if arguments.session and not arguments.follow:
@@ -63,7 +66,7 @@ async def events(arguments: argparse.Namespace, paths: list[Path]) -> int:
             if any(read) and not found:
                 return _complain(f"no session {sanitize.label(arguments.session)}")
             return _status(read)
-        streams = [_stream(source, arguments, kept, cursors=arguments.cursor) for source in sources]
+        streams = [_stream(source, arguments, kept, cursors) for source in sources]
         return _status(await asyncio.gather(*(_alone(stream) for stream in streams)))
 
 
@@ -89,7 +92,7 @@ async def _load(source: OpencodeSource, session_id: str, into: list[Event]) -> N
 
 
 async def _stream(
-    source: OpencodeSource, arguments: argparse.Namespace, kept: dict[str, str], cursors: Path | None
+    source: OpencodeSource, arguments: argparse.Namespace, kept: dict[str, str], cursors: CursorFile | None
 ) -> None:
     """Writes what a source tells, and keeps where it is."""
     async for batch in _patiently(source, kept.get(source.source), follow=arguments.follow):
@@ -102,7 +105,7 @@ async def _stream(
         if cursors is not None and position:
             # Only behind the flush of its events: a crash in between repeats them and never skips any.
             kept[source.source] = position
-            _keep_cursors(cursors, kept)
+            cursors.keep(kept)
 
 
 def _remark(events: list[Event]) -> None:
@@ -139,23 +142,9 @@ def _write(found: list[Event]) -> None:
     sys.stdout.buffer.flush()
 
 
-def _read_cursors(file: Path | None) -> dict[str, str]:
-    if file is None:
-        return {}
-    try:
-        return msgspec.json.decode(file.read_bytes(), type=dict[str, str])
-    except FileNotFoundError:
-        return {}
-    except (OSError, msgspec.MsgspecError) as error:
-        print(f"opencode-viewer: starting over: {file} holds no cursor ({error})", file=sys.stderr)
-        return {}
-
-
-def _keep_cursors(file: Path, kept: dict[str, str]) -> None:
-    """Replaces the file in one step, so that a crash leaves the old or the new position and never half of one."""
-    fresh = file.with_name(f".{file.name}.{os.getpid()}")
-    fresh.write_bytes(msgspec.json.encode(kept))
-    fresh.replace(file)
+def protected(paths: Sequence[Path]) -> Protected:
+    """What this run never writes to: the databases that it reads, and all that is opencode's."""
+    return Protected(paths, data_directory(os.environ, Path.home()))
 
 
 async def tree(arguments: argparse.Namespace, paths: list[Path]) -> int:
@@ -215,9 +204,9 @@ async def ls(arguments: argparse.Namespace, paths: list[Path]) -> int:
 
     now_us = int(time.time() * 1e6)
     terms = parse(" ".join(_quoted(word) for word in arguments.filter), now_us)
-    problem = next((term.problem for term in terms if term.problem), "")
-    if problem:
-        return _complain(problem)
+    wrong = next((term.problem for term in terms if term.problem), "")
+    if wrong:
+        return _complain(wrong)
     store = Store(ModelLimits(os.environ, Path.home()))
     async with AsyncExitStack() as stack:
         sources = [await stack.enter_async_context(_source(path, arguments)) for path in paths]
@@ -259,13 +248,13 @@ def _quoted(word: str) -> str:
 
 async def show(arguments: argparse.Namespace, paths: list[Path]) -> int:
     """One payload, whole."""
-    problem = ""
+    reason = ""
     for path in paths:
         async with _source(path, arguments) as source:
             try:
                 found = await source.payload(arguments.uri, limit=sys.maxsize)
             except (PayloadError, SourceUnavailable) as error:
-                problem = str(error)
+                reason = str(error)
                 continue
         if arguments.clean:
             for line in sanitize.lines(found.text):
@@ -273,7 +262,7 @@ async def show(arguments: argparse.Namespace, paths: list[Path]) -> int:
         else:
             sys.stdout.buffer.write(found.text.encode("utf-8", "surrogateescape"))
         return OK
-    return _complain(problem)
+    return _complain(reason)
 
 
 async def export(arguments: argparse.Namespace, paths: list[Path]) -> int:
@@ -281,11 +270,13 @@ async def export(arguments: argparse.Namespace, paths: list[Path]) -> int:
     from tui.export.command import Unknown, write
 
     try:
-        await write(arguments, [_source(path, arguments) for path in paths])
+        await write(arguments, [_source(path, arguments) for path in paths], protected(paths))
     except BrokenPipeError:
         raise
-    except (Unknown, SourceUnavailable, OSError) as error:
+    except (Unknown, SourceUnavailable) as error:
         return _complain(str(error))
+    except OSError as error:
+        return _complain(problem(error))
     return OK
 
 

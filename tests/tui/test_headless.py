@@ -83,9 +83,9 @@ def test_a_cursor_file_resumes_behind_what_was_printed(database: Path, tmp_path:
     assert [event["kind"] for event in lines(again.stdout) if event["kind"] != "source_progress"] == []
 
 
-def test_a_cursor_that_is_none_starts_over_and_says_so(database: Path, tmp_path: Path) -> None:
+def test_a_position_that_is_none_starts_over_and_says_so(database: Path, tmp_path: Path) -> None:
     cursor = tmp_path / "cursor"
-    cursor.write_text("not a cursor")
+    cursor.write_text(json.dumps({f"opencode:{database}": "not a position"}))
     done = run("events", "--db", database, "--cursor", cursor)
     assert b"starting over" in done.stderr
     assert len(done.stderr.splitlines()) == 1
