@@ -170,7 +170,11 @@ def build_parser() -> argparse.ArgumentParser:
         help="most bytes of one text, the rest is cut and a note says so; 0 for no limit (default 1000000)",
     )
     export.add_argument(
-        "-o", "--output", type=_path, metavar="FILE", help="write to this file, which only you can read"
+        "-o",
+        "--output",
+        type=_path,
+        metavar="FILE",
+        help="write to this file; never over a database or what is opencode's",
     )
 
     doctor = commands.add_parser(

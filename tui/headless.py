@@ -54,7 +54,7 @@ async def events(arguments: argparse.Namespace, paths: list[Path]) -> int:
     """Canonical events as NDJSON: what there is, then with --follow what comes."""
     cursors = CursorFile(arguments.cursor, protected(paths)) if arguments.cursor else None
     try:
-        kept = cursors.read() if cursors is not None else {}
+        kept = cursors.begin() if cursors is not None else {}
     except OSError as error:
         return _complain(problem(error))
     async with AsyncExitStack() as stack:

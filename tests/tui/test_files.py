@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import sqlite3
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,7 +16,10 @@ from pathlib import Path
 import pytest
 
 from tests.adapter import corpus
+from tui import files as ours
+from tui import keymap
 from tui.files import CursorFile, Protected, Refused
+from tui.settings import Memory, Settings
 
 ROOT = "ses_dfdd2ceb7ffelgEiz1jVy8D3Ga"
 """The root of 1.18.33/nested."""
@@ -205,7 +210,7 @@ def test_a_cursor_file_goes_on_from_its_own_and_may_lie_beside_a_database(data: 
 
 def test_a_file_that_took_the_place_of_the_cursor_meanwhile_is_left_alone(data: Path, tmp_path: Path) -> None:
     cursor = CursorFile(tmp_path / "cursor", Protected([data / "opencode.db"], data))
-    assert cursor.read() == {}
+    assert cursor.begin() == {}
     cursor.keep({"opencode:/a": "1"})
     shutil.copy(data / "opencode.db", tmp_path / "cursor")
     with pytest.raises(Refused):
@@ -242,3 +247,209 @@ def test_a_database_that_is_not_there_yet_is_opencodes_as_well(tmp_path: Path) -
     with pytest.raises(Refused):
         kept.check(tmp_path / "data" / "new")
     kept.check(tmp_path / "lab-journal")
+
+
+def plain(tmp_path: Path) -> tuple[Path, bytes]:
+    """A database, and its session as a document."""
+    database = corpus.build("1.18.33/nested", tmp_path / "opencode.db")
+    done = run(tmp_path, "export", "--db", database, ROOT)
+    assert done.returncode == 0
+    return database, done.stdout
+
+
+def device(tmp_path: Path, name: str, minor: int) -> Path:
+    """A device like /dev/null in the test's directory: nothing that goes wrong here may cost the machine its own."""
+    path = tmp_path / name
+    try:
+        os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, minor))
+        os.close(os.open(path, os.O_WRONLY))
+    except OSError:
+        if os.geteuid() == 0:
+            pytest.skip("no devices can be made here, and root could replace the real one")
+        return Path("/dev") / name
+    return path
+
+
+def test_an_export_is_written_into_a_fifo(tmp_path: Path) -> None:
+    database, document = plain(tmp_path)
+    target = tmp_path / "fifo"
+    os.mkfifo(target)
+    reader = subprocess.Popen(["cat", str(target)], stdout=subprocess.PIPE)
+    try:
+        done = run(tmp_path, "export", "--db", database, ROOT, "-o", target)
+        assert stat.S_ISFIFO(target.lstat().st_mode)
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+        assert reader.communicate(timeout=60)[0] == document
+    finally:
+        reader.kill()
+        reader.communicate()
+
+
+def test_an_export_is_written_into_a_device(tmp_path: Path) -> None:
+    database, _ = plain(tmp_path)
+    target = device(tmp_path, "null", 3)
+    done = run(tmp_path, "export", "--db", database, ROOT, "-o", target)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert stat.S_ISCHR(target.lstat().st_mode)
+
+
+@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
+def test_an_export_to_the_name_of_stdout_is_written_to_it(name: str, tmp_path: Path) -> None:
+    database, document = plain(tmp_path)
+    target = tmp_path / "stdout"
+    target.symlink_to(name)  # what goes wrong here may not cost the machine its /dev/stdout
+    assert run(tmp_path, "export", "--db", database, ROOT, "-o", target).stdout == document
+    assert target.is_symlink()
+    # Also where the shell appends to a file: what stands there is not ours to replace.
+    log = tmp_path / "log"
+    log.write_bytes(b"before\n")
+    with log.open("ab") as output:
+        words = [sys.executable, "-m", "tui", "export", "--db", str(database), ROOT, "-o", str(target)]
+        assert subprocess.run(words, stdout=output, timeout=60, check=False).returncode == 0
+    assert log.read_bytes() == b"before\n" + document
+
+
+@pytest.mark.parametrize("kind", ["directory", "socket"])
+def test_an_export_to_what_takes_no_document_is_one_line(kind: str, tmp_path: Path) -> None:
+    database, _ = plain(tmp_path)
+    target = tmp_path / kind
+    with socket.socket(socket.AF_UNIX) as listener:
+        if kind == "socket":
+            listener.bind(os.path.relpath(target))
+        else:
+            target.mkdir()
+        refused(run(tmp_path, "export", "--db", database, ROOT, "-o", target))
+    assert target.is_socket() or target.is_dir()
+
+
+@pytest.mark.parametrize("kind", ["fifo", "device", "directory", "link to a device"])
+def test_a_cursor_is_kept_in_a_regular_file_only(kind: str, tmp_path: Path) -> None:
+    database, _ = plain(tmp_path)
+    target = tmp_path / "cursor"
+    if kind == "fifo":
+        os.mkfifo(target)
+    elif kind == "directory":
+        target.mkdir()
+    else:
+        there = device(tmp_path, "null", 3)
+        target.symlink_to(there) if kind != "device" else (target := there)
+    before = target.lstat().st_mode
+    done = run(tmp_path, "events", "--db", database, "--cursor", target)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.decode() == f"opencode-viewer: {target} is not a regular file\n"
+    assert target.lstat().st_mode == before
+
+
+def test_a_document_goes_through_a_link_and_has_the_mode_that_the_umask_says(tmp_path: Path) -> None:
+    database, document = plain(tmp_path)
+    (tmp_path / "there").mkdir()
+    link, target = tmp_path / "link.md", tmp_path / "there" / "real.md"
+    link.symlink_to(target)
+    umask = os.umask(0o027)
+    try:
+        assert run(tmp_path, "export", "--db", database, ROOT, "-o", link).returncode == 0
+        assert stat.S_IMODE(target.stat().st_mode) == 0o640
+        # One that is there keeps the mode that somebody gave it.
+        target.write_bytes(b"older")
+        target.chmod(0o600)
+        assert run(tmp_path, "export", "--db", database, ROOT, "-o", link).returncode == 0
+    finally:
+        os.umask(umask)
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert link.is_symlink()
+    assert target.read_bytes() == document
+    assert [path.name for path in target.parent.iterdir()] == ["real.md"]
+
+
+def test_a_cursor_goes_through_a_link_and_is_for_the_user_alone(tmp_path: Path) -> None:
+    database, _ = plain(tmp_path)
+    (tmp_path / "there").mkdir()
+    link, target = tmp_path / "cursor", tmp_path / "there" / "real"
+    link.symlink_to(target)
+    for _ in range(2):
+        done = run(tmp_path, "events", "--db", database, "--cursor", link)
+        assert (done.returncode, done.stderr) == (0, b"")
+    assert link.is_symlink()
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert [path.name for path in target.parent.iterdir()] == ["real"]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_settings_are_written_through_a_link(there: bool, tmp_path: Path) -> None:
+    """As people have it who keep such files in a repository of their own."""
+    link, target = tmp_path / "state" / "settings.json", tmp_path / "dotfiles" / "viewer.json"
+    link.parent.mkdir()
+    link.symlink_to(target)
+    if there:
+        target.parent.mkdir()
+        target.write_text('{"theme": "dark"}')
+    memory = Memory(link)
+    memory.remember(theme="light")
+    assert memory.problem == ""
+    assert link.is_symlink()
+    assert json.loads(target.read_bytes()) == {"theme": "light"}
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("kind", ["fifo", "zero"])
+def test_settings_and_keymap_that_never_end_are_a_remark_and_defaults(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    if kind == "fifo":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero")
+    before = path.lstat().st_mode
+    memory = Memory(path)
+    assert memory.settings == Settings()
+    assert memory.problem == f"settings not read: {path} is not a regular file"
+    memory.remember(theme="light")
+    assert memory.problem == f"your choices are not remembered: {path} is not a regular file: not written"
+    assert path.lstat().st_mode == before
+    assert keymap.read(path, []).problems == (f"{path} is not a regular file",)
+
+
+def test_a_keymap_that_is_too_large_is_told_and_not_cut(tmp_path: Path) -> None:
+    path = tmp_path / "keymap.toml"
+    path.write_text('"tree.up" = "f6"\n' + "# much\n" * keymap.SIZE_LIMIT)
+    (problem,) = keymap.read(path, []).problems
+    assert "is larger than 64,000 bytes" in problem
+
+
+def test_settings_never_replace_a_database(tmp_path: Path) -> None:
+    path = tmp_path / "settings.json"
+    a_database(path)
+    before = path.read_bytes()
+    memory = Memory(path)
+    memory.remember(theme="light")
+    assert "SQLite" in memory.problem
+    assert path.read_bytes() == before
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.write_bytes(b"old")
+    for path, writer in ((old, ours.replacing), (new, ours.replacing), (new, ours.creating)):
+        with pytest.raises(TypeError), writer(path) as file:
+            file.writelines([b"half", None])  # type: ignore[list-item]
+    assert files(tmp_path) == {str(old): b"old"}
+
+
+def test_the_longest_name_that_a_file_can_have_is_written(tmp_path: Path) -> None:
+    path = tmp_path / ("x" * 255)
+    with ours.replacing(path) as file:
+        file.write(b"all")
+    assert path.read_bytes() == b"all"
+
+
+@pytest.mark.parametrize("where", ["missing/cursor", "file/cursor", "/proc/cursor", "readonly/cursor", "x" * 5000])
+@pytest.mark.parametrize("follow", [[], ["--follow"], ["--session", ROOT]])
+def test_a_cursor_that_cannot_be_kept_is_told_before_any_event(where: str, follow: list[str], tmp_path: Path) -> None:
+    if where.startswith("readonly") and os.geteuid() == 0:
+        pytest.skip("root may write anywhere")
+    database = corpus.build("1.18.33/nested", tmp_path / "opencode.db")
+    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "readonly").mkdir(mode=0o500)
+    done = run(tmp_path, "events", "--db", database, "--cursor", tmp_path / where, *follow)
+    assert (done.returncode, done.stdout) == (2, b"")
+    (line,) = done.stderr.decode().splitlines()
+    assert line.startswith(f"opencode-viewer: {tmp_path / where}"[:500])

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
 from pathlib import Path
 from typing import IO
 
 from adapter.events import SessionStarted
 from adapter.source import OpencodeSource
+from tui import files
 from tui.export import as_json
 from tui.export.blocks import Begin, Passage, blocks
 from tui.export.html import Html
@@ -113,20 +113,6 @@ async def document(
     yield writer.tail().encode()
 
 
-@contextmanager
-def opened(target: Path | None, protected: Protected) -> Iterator[IO[bytes]]:
-    """What to write to: stdout, or a file that only its owner can read and that replaces an older one when all is
-    written; a failure leaves what was there. Raises Refused for a `protected` file, OSError."""
-    if target is None:
-        yield sys.stdout.buffer
-        return
-    part = target.with_name(f".{target.name}.{os.getpid()}")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with open(descriptor, "wb") as file:
-            yield file
-        protected.check(target)  # again: it took a while to write
-        part.replace(target)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+def opened(target: Path | None, protected: Protected) -> AbstractContextManager[IO[bytes]]:
+    """What to write to: a file, or stdout without one. Raises as `files.document` does."""
+    return nullcontext(sys.stdout.buffer) if target is None else files.document(target, protected)
