@@ -20,6 +20,8 @@ import msgspec
 
 OWN_LIMIT = 4_000_000
 """Most bytes of a file of our own that are read; the largest, a cursor file, takes 500 bytes for each database."""
+NAME_SHOWN = 400
+"""Most characters of a name in a complaint: one of 5,000 would leave no room for what is wrong with it."""
 BESIDE = ("-wal", "-shm", "-journal")
 """What SQLite appends to the name of a database for the files that it keeps beside it."""
 _MAGIC = (
@@ -214,9 +216,13 @@ def make_directory(path: Path) -> None:
 
 
 def problem(error: OSError) -> str:
-    """What went wrong with a file, in one line for the user, with its name where it is known."""
+    """What went wrong with a file, in one line for the user, with its name where it is known; of a long name both
+    ends."""
     words = error.strerror or str(error)
-    return f"{os.fspath(error.filename)!s}: {words}" if isinstance(error.filename, (str, os.PathLike)) else words
+    if not isinstance(error.filename, (str, os.PathLike)):
+        return words
+    name = str(os.fspath(error.filename))
+    return f"{name if len(name) <= NAME_SHOWN else f'{name[: NAME_SHOWN // 2]}…{name[-NAME_SHOWN // 2 :]}'}: {words}"
 
 
 def _without_waiting(path: str, flags: int) -> int:

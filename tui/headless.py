@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import errno
 import os
 import sys
 import time
@@ -36,18 +37,20 @@ RARE = frozenset({SourceError, LogEntry})
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Runs one command to its end and returns the exit status."""
+    """Runs one command to its end and returns the exit status. Raises OSError for an output that takes no more."""
+    if sys.stdout is None and getattr(arguments, "output", None) is None:
+        return complain("stdout is closed: there is nowhere to write to")
     paths = arguments.db
     if not paths:
         located = locate(os.environ, Path.home())
         paths = [path for path in located.paths if os.path.exists(path) or obstacle(path)]
         if not paths and not (arguments.command == "events" and arguments.follow and located.paths):
-            return _complain(f"no opencode database: {located.note}")
+            return complain(f"no opencode database: {located.note}")
         paths = paths or located.paths
     try:
         return asyncio.run(COMMANDS[arguments.command](arguments, paths))
     except AdapterError as error:
-        return _complain(str(error))
+        return complain(str(error))
 
 
 async def events(arguments: argparse.Namespace, paths: list[Path]) -> int:
@@ -56,7 +59,7 @@ async def events(arguments: argparse.Namespace, paths: list[Path]) -> int:
     try:
         kept = cursors.begin() if cursors is not None else {}
     except OSError as error:
-        return _complain(problem(error))
+        return complain(problem(error))
     async with AsyncExitStack() as stack:
         sources = [await stack.enter_async_context(_source(path, arguments)) for path in paths]
         if arguments.session and not arguments.follow:
@@ -64,7 +67,7 @@ async def events(arguments: argparse.Namespace, paths: list[Path]) -> int:
             read = [await _alone(_load(source, arguments.session, found)) for source in sources]
             _write(found)
             if any(read) and not found:
-                return _complain(f"no session {sanitize.label(arguments.session)}")
+                return complain(f"no session {sanitize.label(arguments.session)}")
             return _status(read)
         streams = [_stream(source, arguments, kept, cursors) for source in sources]
         return _status(await asyncio.gather(*(_alone(stream) for stream in streams)))
@@ -75,7 +78,13 @@ async def _alone(reading: Coroutine[None, None, None]) -> bool:
     try:
         await reading
     except AdapterError as error:
-        _complain(str(error))
+        complain(str(error))
+        return False
+    except OSError as error:
+        # A name that is too long to be one; any other is about what we write to.
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        complain(problem(error))
         return False
     return True
 
@@ -115,7 +124,7 @@ def _remark(events: list[Event]) -> None:
     for event in events:
         of_source = isinstance(event, SourceError) and not event.row_id
         if of_source or (isinstance(event, LogEntry) and event.ref == "cursor"):
-            print(f"opencode-viewer: {sanitize.label(event.message)}", file=sys.stderr)
+            remark(event.message)
 
 
 async def _patiently(source: OpencodeSource, cursor: str | None, *, follow: bool) -> AsyncIterator[Batch]:
@@ -132,7 +141,7 @@ async def _patiently(source: OpencodeSource, cursor: str | None, *, follow: bool
             await source.close()
             if str(error) != told:
                 told = str(error)
-                print(f"opencode-viewer: {sanitize.label(told)}", file=sys.stderr)
+                remark(told)
             await asyncio.sleep(1)
 
 
@@ -160,7 +169,7 @@ async def tree(arguments: argparse.Namespace, paths: list[Path]) -> int:
     if not any(read):
         return UNUSABLE
     if arguments.session and not store.sessions:
-        return _complain(f"no session {sanitize.label(arguments.session)}")
+        return complain(f"no session {sanitize.label(arguments.session)}")
     now_us = int(time.time() * 1e6)
     if arguments.json:
         sys.stdout.buffer.write(json_line(as_json(store, now_us, [source.source for source in sources])))
@@ -206,7 +215,7 @@ async def ls(arguments: argparse.Namespace, paths: list[Path]) -> int:
     terms = parse(" ".join(_quoted(word) for word in arguments.filter), now_us)
     wrong = next((term.problem for term in terms if term.problem), "")
     if wrong:
-        return _complain(wrong)
+        return complain(wrong)
     store = Store(ModelLimits(os.environ, Path.home()))
     async with AsyncExitStack() as stack:
         sources = [await stack.enter_async_context(_source(path, arguments)) for path in paths]
@@ -229,7 +238,7 @@ async def ls(arguments: argparse.Namespace, paths: list[Path]) -> int:
         for line in listing_text(store, sessions, now_us):
             print(line)
     if found.blame:
-        print(f"opencode-viewer: {sanitize.label(found.blame, limit=1000)}", file=sys.stderr)
+        remark(found.blame)
     return _status(read)
 
 
@@ -262,7 +271,7 @@ async def show(arguments: argparse.Namespace, paths: list[Path]) -> int:
         else:
             sys.stdout.buffer.write(found.text.encode("utf-8", "surrogateescape"))
         return OK
-    return _complain(reason)
+    return complain(reason)
 
 
 async def export(arguments: argparse.Namespace, paths: list[Path]) -> int:
@@ -274,9 +283,9 @@ async def export(arguments: argparse.Namespace, paths: list[Path]) -> int:
     except BrokenPipeError:
         raise
     except (Unknown, SourceUnavailable) as error:
-        return _complain(str(error))
+        return complain(str(error))
     except OSError as error:
-        return _complain(problem(error))
+        return complain(problem(error))
     return OK
 
 
@@ -287,9 +296,10 @@ async def doctor(arguments: argparse.Namespace, paths: list[Path]) -> int:
         async with _source(path, arguments) as source:
             try:
                 healths.append(await examine(source))
-            except AdapterError as error:
+            except (AdapterError, OSError) as error:
                 health = source.health()
-                health.state, health.message = "error", str(error)
+                health.state = "error"
+                health.message = problem(error) if isinstance(error, OSError) else str(error)
                 healths.append(health)
     if arguments.json:
         sys.stdout.buffer.write(json_line({"sources": [report(health) for health in healths]}))
@@ -297,7 +307,7 @@ async def doctor(arguments: argparse.Namespace, paths: list[Path]) -> int:
         for health in healths:
             print("\n".join(lines(health)))
     if not any(health.state == "ok" for health in healths):
-        return _complain(healths[0].message) if arguments.json else UNUSABLE
+        return complain(healths[0].message) if arguments.json else UNUSABLE
     return DEGRADED if any(health.degraded for health in healths) else OK
 
 
@@ -305,9 +315,21 @@ def _source(path: Path, arguments: argparse.Namespace) -> OpencodeSource:
     return OpencodeSource(path, watch=not arguments.no_watch)
 
 
-def _complain(words: str) -> int:
-    print(f"opencode-viewer: {sanitize.label(words, limit=1000)}", file=sys.stderr)
+def complain(words: str) -> int:
+    """Says in one line on stderr why a command cannot go on; the exit status for that."""
+    remark(words)
     return UNUSABLE
+
+
+def remark(words: str) -> None:
+    """One line on stderr, cut at 1,000 characters. A stderr that is closed or full must not end a command whose output
+    goes elsewhere."""
+    if sys.stderr is None:
+        return  # and `print` would take stdout, where the data goes
+    try:
+        print(f"opencode-viewer: {sanitize.label(words, limit=1000)}", file=sys.stderr)
+    except OSError:
+        pass
 
 
 COMMANDS = {"events": events, "tree": tree, "ls": ls, "show": show, "export": export, "doctor": doctor}
