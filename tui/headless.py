@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
         return complain("stdout is closed: there is nowhere to write to")
     paths = arguments.db
     if not paths:
-        located = locate(os.environ, Path.home())
+        located = locate(os.environ, _home())
         paths = [path for path in located.paths if os.path.exists(path) or obstacle(path)]
         if not paths and not (arguments.command == "events" and arguments.follow and located.paths):
             return complain(f"no opencode database: {located.note}")
@@ -153,7 +153,12 @@ def _write(found: list[Event]) -> None:
 
 def protected(paths: Sequence[Path]) -> Protected:
     """What this run never writes to: the databases that it reads, and all that is opencode's."""
-    return Protected(paths, data_directory(os.environ, Path.home()))
+    return Protected(paths, data_directory(os.environ, _home()))
+
+
+def _home() -> Path:
+    """The user's home. Of a user that has none it is `~`, where nothing is: `Path.home` would raise."""
+    return Path(os.path.expanduser("~"))
 
 
 async def tree(arguments: argparse.Namespace, paths: list[Path]) -> int:
@@ -162,7 +167,7 @@ async def tree(arguments: argparse.Namespace, paths: list[Path]) -> int:
     from tui.model.tree_json import tree as as_json
     from tui.model.tree_json import tree_text
 
-    store = Store(ModelLimits(os.environ, Path.home()))
+    store = Store(ModelLimits(os.environ, _home()))
     async with AsyncExitStack() as stack:
         sources = [await stack.enter_async_context(_source(path, arguments)) for path in paths]
         read = [await _alone(_fill(store, source, arguments.session)) for source in sources]
@@ -216,7 +221,7 @@ async def ls(arguments: argparse.Namespace, paths: list[Path]) -> int:
     wrong = next((term.problem for term in terms if term.problem), "")
     if wrong:
         return complain(wrong)
-    store = Store(ModelLimits(os.environ, Path.home()))
+    store = Store(ModelLimits(os.environ, _home()))
     async with AsyncExitStack() as stack:
         sources = [await stack.enter_async_context(_source(path, arguments)) for path in paths]
         read = [await _alone(_glance(store, source)) for source in sources]

@@ -18,7 +18,7 @@ import pytest
 
 from tests.adapter import corpus
 from tui import files as ours
-from tui import keymap
+from tui import headless, keymap
 from tui.files import CursorFile, Protected, Refused
 from tui.settings import Memory, Settings
 
@@ -458,3 +458,15 @@ def test_a_cursor_that_cannot_be_kept_is_told_before_any_event(where: str, follo
     (line,) = done.stderr.decode().splitlines()
     assert line.startswith(f"opencode-viewer: {tmp_path / where}"[:200])
     assert re.search(r"No such file|Not a directory|Permission denied|File name too long", line)
+
+
+def test_a_user_without_a_home_can_still_write(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As in a container that runs with a number nobody has a name for."""
+
+    def nobody(number: int) -> None:
+        raise KeyError(number)
+
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    headless.protected([]).check(tmp_path / "out.md")
