@@ -16,12 +16,12 @@ import atheris
 
 with atheris.instrument_imports(include=["adapter", "tui"]):
     import msgspec
+    from adapter.opencode.reading import MessageRow
 
     from adapter.contract import BadReference
     from adapter.events import AnyEvent, Event
     from adapter.follow.tracked import START, map_row
     from adapter.opencode.json import decode_message, decode_part
-    from adapter.opencode.reading import MessageRow
     from adapter.opencode.schema import SESSION_COLUMNS
     from adapter.opencode.sessions import map_session
     from adapter.opencode.v1.mapping import order_parts

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from tui import __version__
-from tui.exit_codes import INTERRUPTED, OK, UNUSABLE
+from tui.exit_codes import INTERRUPTED, OK
 
 COLLECT_AFTER = 50_000
 """Objects between two looks for cycles; Python's own 700 makes `events` take a fifth longer."""
@@ -170,7 +170,11 @@ def build_parser() -> argparse.ArgumentParser:
         help="most bytes of one text, the rest is cut and a note says so; 0 for no limit (default 1000000)",
     )
     export.add_argument(
-        "-o", "--output", type=_path, metavar="FILE", help="write to this file, which only you can read"
+        "-o",
+        "--output",
+        type=_path,
+        metavar="FILE",
+        help="write to this file; never over a database or what is opencode's",
     )
 
     doctor = commands.add_parser(
@@ -199,44 +203,80 @@ def _size(words: str) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs a command and returns the exit status. A broken pipe and ctrl+c end quietly."""
-    arguments = build_parser().parse_args(argv)
-    arguments.db = getattr(arguments, "db", None) or []
-    arguments.no_watch = getattr(arguments, "no_watch", False)
+    """Runs a command and returns the exit status. A broken pipe and ctrl+c end quietly; an output that takes no more,
+    a full disk say, is one line and exit 2."""
+    _occupy_streams()
     try:
-        if arguments.command is None:
-            return _run_app(arguments)
-        # What is imported stays: looking through it 100 times for garbage was a tenth of a start.
-        gc.disable()
-        from tui import headless
-
-        # And events, rows and texts are made by the hundred thousand, without cycles.
-        gc.freeze()
-        gc.set_threshold(COLLECT_AFTER)
-        gc.enable()
-        status = headless.run(arguments)
-        sys.stdout.flush()
+        status = _run(argv)
+        _flush()
         return status
     except BrokenPipeError:
-        # Python flushes stdout once more at exit; give it something that still takes bytes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_go_of_stdout()
         return OK
     except KeyboardInterrupt:
         return INTERRUPTED
+    except OSError as error:
+        _let_go_of_stdout()
+        from tui.files import problem
+
+        return _complain(problem(error))
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    try:
+        arguments = build_parser().parse_args(argv)
+    except SystemExit:
+        _flush()  # --help and --version print, too
+        raise
+    arguments.db = getattr(arguments, "db", None) or []
+    arguments.no_watch = getattr(arguments, "no_watch", False)
+    if arguments.command is None:
+        return _run_app(arguments)
+    # What is imported stays: looking through it 100 times for garbage was a tenth of a start.
+    gc.disable()
+    from tui import headless
+
+    # And events, rows and texts are made by the hundred thousand, without cycles.
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER)
+    gc.enable()
+    return headless.run(arguments)
+
+
+def _occupy_streams() -> None:
+    """Where the shell has closed stdin, stdout or stderr (`>&-`), the next file that is opened would get its number,
+    and what a library writes to stderr would end up in that file."""
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+            pass
+        os.close(descriptor)
+
+
+def _flush() -> None:
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def _let_go_of_stdout() -> None:
+    """Python flushes stdout once more at exit; gives it something that still takes bytes."""
+    if sys.stdout is not None:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _run_app(arguments: argparse.Namespace) -> int:
     if arguments.keys:
+        if sys.stdout is None:
+            return _complain("stdout is closed")
         from tui.start import keys
 
         print(keys(), end="")
         return OK
     if arguments.demo and arguments.db:
-        print("opencode-viewer: --demo plays its own database; leave out --db", file=sys.stderr)
-        return UNUSABLE
-    if not sys.stdout.isatty() or not sys.stdin.isatty():
-        print("opencode-viewer: the screen needs a terminal; see --help for commands that do not", file=sys.stderr)
-        return UNUSABLE
+        return _complain("--demo plays its own database; leave out --db")
+    if not all(stream is not None and stream.isatty() for stream in (sys.stdout, sys.stdin)):
+        return _complain("the screen needs a terminal; see --help for commands that do not")
     gc.disable()
     from tui.start import run
 
@@ -250,5 +290,10 @@ def _run_app(arguments: argparse.Namespace) -> int:
             choices={"theme": arguments.theme or "", "glyphs": arguments.glyphs},
         )
     except ValueError as error:
-        print(f"opencode-viewer: {error}", file=sys.stderr)
-        return UNUSABLE
+        return _complain(str(error))
+
+
+def _complain(words: str) -> int:
+    from tui.headless import complain
+
+    return complain(words)

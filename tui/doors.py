@@ -20,7 +20,7 @@ from pathlib import Path
 
 import platformdirs
 
-from tui import sanitize
+from tui import files, sanitize
 
 CLIPBOARD_LIMIT = 55_000
 """Most bytes that are sent to the clipboard: in base64 that is just below the 74,994 that hterm and others take, and
@@ -77,9 +77,8 @@ def save(words: Iterable[str], name: str, directory: Path) -> Path:
 
 
 def _write(words: Iterable[str], path: Path) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "w", encoding="utf-8", newline="\n") as file:
-        file.writelines(f"{line}\n" for line in words)
+    with files.creating(path) as file:
+        file.writelines(f"{line}\n".encode() for line in words)
 
 
 def pager(environ: Mapping[str, str]) -> list[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import errno
 import os
 import sys
 import time
@@ -15,18 +16,16 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from adapter.contract import AdapterError, PayloadError, SourceUnavailable
+from adapter.contract import AdapterError, Batch, PayloadError, SourceUnavailable
 from adapter.events import Event, LogEntry, SessionStarted, SourceError
-from adapter.contract import Batch
 from adapter.local import OpencodeSource
-from adapter.opencode.discover import locate
+from adapter.opencode.discover import data_directory, locate
 from adapter.opencode.limits import ModelLimits
 from adapter.sqlite.permissions import obstacle
 from tui import sanitize
 from tui.doctor import examine, lines, report
 from tui.exit_codes import DEGRADED, OK, UNUSABLE
+from tui.files import CursorFile, Protected, problem
 from tui.safe_json import json_line, json_lines
 
 if TYPE_CHECKING:
@@ -37,23 +36,29 @@ RARE = frozenset({SourceError, LogEntry})
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Runs one command to its end and returns the exit status."""
+    """Runs one command to its end and returns the exit status. Raises OSError for an output that takes no more."""
+    if sys.stdout is None and getattr(arguments, "output", None) is None:
+        return complain("stdout is closed: there is nowhere to write to")
     paths = arguments.db
     if not paths:
-        located = locate(os.environ, Path.home())
+        located = locate(os.environ, _home())
         paths = [path for path in located.paths if os.path.exists(path) or obstacle(path)]
         if not paths and not (arguments.command == "events" and arguments.follow and located.paths):
-            return _complain(f"no opencode database: {located.note}")
+            return complain(f"no opencode database: {located.note}")
         paths = paths or located.paths
     try:
         return asyncio.run(COMMANDS[arguments.command](arguments, paths))
     except AdapterError as error:
-        return _complain(str(error))
+        return complain(str(error))
 
 
 async def events(arguments: argparse.Namespace, paths: list[Path]) -> int:
     """Canonical events as NDJSON: what there is, then with --follow what comes."""
-    kept = _read_cursors(arguments.cursor)
+    cursors = CursorFile(arguments.cursor, protected(paths)) if arguments.cursor else None
+    try:
+        kept = cursors.begin() if cursors is not None else {}
+    except OSError as error:
+        return complain(problem(error))
     async with AsyncExitStack() as stack:
         sources = [await stack.enter_async_context(_source(path, arguments)) for path in paths]
         if arguments.session and not arguments.follow:
@@ -61,9 +66,9 @@ async def events(arguments: argparse.Namespace, paths: list[Path]) -> int:
             read = [await _alone(_load(source, arguments.session, found)) for source in sources]
             _write(found)
             if any(read) and not found:
-                return _complain(f"no session {sanitize.label(arguments.session)}")
+                return complain(f"no session {sanitize.label(arguments.session)}")
             return _status(read)
-        streams = [_stream(source, arguments, kept, cursors=arguments.cursor) for source in sources]
+        streams = [_stream(source, arguments, kept, cursors) for source in sources]
         return _status(await asyncio.gather(*(_alone(stream) for stream in streams)))
 
 
@@ -72,7 +77,13 @@ async def _alone(reading: Coroutine[None, None, None]) -> bool:
     try:
         await reading
     except AdapterError as error:
-        _complain(str(error))
+        complain(str(error))
+        return False
+    except OSError as error:
+        # A name that is too long to be one; any other is about what we write to.
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        complain(problem(error))
         return False
     return True
 
@@ -89,7 +100,7 @@ async def _load(source: OpencodeSource, session_id: str, into: list[Event]) -> N
 
 
 async def _stream(
-    source: OpencodeSource, arguments: argparse.Namespace, kept: dict[str, str], cursors: Path | None
+    source: OpencodeSource, arguments: argparse.Namespace, kept: dict[str, str], cursors: CursorFile | None
 ) -> None:
     """Writes what a source tells, and keeps where it is."""
     async for batch in _patiently(source, kept.get(source.source), follow=arguments.follow):
@@ -102,7 +113,7 @@ async def _stream(
         if cursors is not None and position:
             # Only behind the flush of its events: a crash in between repeats them and never skips any.
             kept[source.source] = position
-            _keep_cursors(cursors, kept)
+            cursors.keep(kept)
 
 
 def _remark(events: list[Event]) -> None:
@@ -112,7 +123,7 @@ def _remark(events: list[Event]) -> None:
     for event in events:
         of_source = isinstance(event, SourceError) and not event.row_id
         if of_source or (isinstance(event, LogEntry) and event.ref == "cursor"):
-            print(f"opencode-viewer: {sanitize.label(event.message)}", file=sys.stderr)
+            remark(event.message)
 
 
 async def _patiently(source: OpencodeSource, cursor: str | None, *, follow: bool) -> AsyncIterator[Batch]:
@@ -129,7 +140,7 @@ async def _patiently(source: OpencodeSource, cursor: str | None, *, follow: bool
             await source.close()
             if str(error) != told:
                 told = str(error)
-                print(f"opencode-viewer: {sanitize.label(told)}", file=sys.stderr)
+                remark(told)
             await asyncio.sleep(1)
 
 
@@ -139,23 +150,14 @@ def _write(found: list[Event]) -> None:
     sys.stdout.buffer.flush()
 
 
-def _read_cursors(file: Path | None) -> dict[str, str]:
-    if file is None:
-        return {}
-    try:
-        return msgspec.json.decode(file.read_bytes(), type=dict[str, str])
-    except FileNotFoundError:
-        return {}
-    except (OSError, msgspec.MsgspecError) as error:
-        print(f"opencode-viewer: starting over: {file} holds no cursor ({error})", file=sys.stderr)
-        return {}
+def protected(paths: Sequence[Path]) -> Protected:
+    """What this run never writes to: the databases that it reads, and all that is opencode's."""
+    return Protected(paths, data_directory(os.environ, _home()))
 
 
-def _keep_cursors(file: Path, kept: dict[str, str]) -> None:
-    """Replaces the file in one step, so that a crash leaves the old or the new position and never half of one."""
-    fresh = file.with_name(f".{file.name}.{os.getpid()}")
-    fresh.write_bytes(msgspec.json.encode(kept))
-    fresh.replace(file)
+def _home() -> Path:
+    """The user's home. Of a user that has none it is `~`, where nothing is: `Path.home` would raise."""
+    return Path(os.path.expanduser("~"))
 
 
 async def tree(arguments: argparse.Namespace, paths: list[Path]) -> int:
@@ -164,14 +166,14 @@ async def tree(arguments: argparse.Namespace, paths: list[Path]) -> int:
     from tui.model.tree_json import tree as as_json
     from tui.model.tree_json import tree_text
 
-    store = Store(ModelLimits(os.environ, Path.home()))
+    store = Store(ModelLimits(os.environ, _home()))
     async with AsyncExitStack() as stack:
         sources = [await stack.enter_async_context(_source(path, arguments)) for path in paths]
         read = [await _alone(_fill(store, source, arguments.session)) for source in sources]
     if not any(read):
         return UNUSABLE
     if arguments.session and not store.sessions:
-        return _complain(f"no session {sanitize.label(arguments.session)}")
+        return complain(f"no session {sanitize.label(arguments.session)}")
     now_us = int(time.time() * 1e6)
     if arguments.json:
         sys.stdout.buffer.write(json_line(as_json(store, now_us, [source.source for source in sources])))
@@ -215,10 +217,10 @@ async def ls(arguments: argparse.Namespace, paths: list[Path]) -> int:
 
     now_us = int(time.time() * 1e6)
     terms = parse(" ".join(_quoted(word) for word in arguments.filter), now_us)
-    problem = next((term.problem for term in terms if term.problem), "")
-    if problem:
-        return _complain(problem)
-    store = Store(ModelLimits(os.environ, Path.home()))
+    wrong = next((term.problem for term in terms if term.problem), "")
+    if wrong:
+        return complain(wrong)
+    store = Store(ModelLimits(os.environ, _home()))
     async with AsyncExitStack() as stack:
         sources = [await stack.enter_async_context(_source(path, arguments)) for path in paths]
         read = [await _alone(_glance(store, source)) for source in sources]
@@ -240,7 +242,7 @@ async def ls(arguments: argparse.Namespace, paths: list[Path]) -> int:
         for line in listing_text(store, sessions, now_us):
             print(line)
     if found.blame:
-        print(f"opencode-viewer: {sanitize.label(found.blame, limit=1000)}", file=sys.stderr)
+        remark(found.blame)
     return _status(read)
 
 
@@ -259,13 +261,13 @@ def _quoted(word: str) -> str:
 
 async def show(arguments: argparse.Namespace, paths: list[Path]) -> int:
     """One payload, whole."""
-    problem = ""
+    reason = ""
     for path in paths:
         async with _source(path, arguments) as source:
             try:
                 found = await source.payload(arguments.uri, limit=sys.maxsize)
             except (PayloadError, SourceUnavailable) as error:
-                problem = str(error)
+                reason = str(error)
                 continue
         if arguments.clean:
             for line in sanitize.lines(found.text):
@@ -273,7 +275,7 @@ async def show(arguments: argparse.Namespace, paths: list[Path]) -> int:
         else:
             sys.stdout.buffer.write(found.text.encode("utf-8", "surrogateescape"))
         return OK
-    return _complain(problem)
+    return complain(reason)
 
 
 async def export(arguments: argparse.Namespace, paths: list[Path]) -> int:
@@ -281,11 +283,13 @@ async def export(arguments: argparse.Namespace, paths: list[Path]) -> int:
     from tui.export.command import Unknown, write
 
     try:
-        await write(arguments, [_source(path, arguments) for path in paths])
+        await write(arguments, [_source(path, arguments) for path in paths], protected(paths))
     except BrokenPipeError:
         raise
-    except (Unknown, SourceUnavailable, OSError) as error:
-        return _complain(str(error))
+    except (Unknown, SourceUnavailable) as error:
+        return complain(str(error))
+    except OSError as error:
+        return complain(problem(error))
     return OK
 
 
@@ -296,9 +300,10 @@ async def doctor(arguments: argparse.Namespace, paths: list[Path]) -> int:
         async with _source(path, arguments) as source:
             try:
                 healths.append(await examine(source))
-            except AdapterError as error:
+            except (AdapterError, OSError) as error:
                 health = source.health()
-                health.state, health.message = "error", str(error)
+                health.state = "error"
+                health.message = problem(error) if isinstance(error, OSError) else str(error)
                 healths.append(health)
     if arguments.json:
         sys.stdout.buffer.write(json_line({"sources": [report(health) for health in healths]}))
@@ -306,7 +311,7 @@ async def doctor(arguments: argparse.Namespace, paths: list[Path]) -> int:
         for health in healths:
             print("\n".join(lines(health)))
     if not any(health.state == "ok" for health in healths):
-        return _complain(healths[0].message) if arguments.json else UNUSABLE
+        return complain(healths[0].message) if arguments.json else UNUSABLE
     return DEGRADED if any(health.degraded for health in healths) else OK
 
 
@@ -314,9 +319,21 @@ def _source(path: Path, arguments: argparse.Namespace) -> OpencodeSource:
     return OpencodeSource(path, watch=not arguments.no_watch)
 
 
-def _complain(words: str) -> int:
-    print(f"opencode-viewer: {sanitize.label(words, limit=1000)}", file=sys.stderr)
+def complain(words: str) -> int:
+    """Says in one line on stderr why a command cannot go on; the exit status for that."""
+    remark(words)
     return UNUSABLE
+
+
+def remark(words: str) -> None:
+    """One line on stderr, cut at 1,000 characters. A stderr that is closed or full must not end a command whose output
+    goes elsewhere."""
+    if sys.stderr is None:
+        return  # and `print` would take stdout, where the data goes
+    try:
+        print(f"opencode-viewer: {sanitize.label(words, limit=1000)}", file=sys.stderr)
+    except OSError:
+        pass
 
 
 COMMANDS = {"events": events, "tree": tree, "ls": ls, "show": show, "export": export, "doctor": doctor}

@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 from textual.binding import Binding
 from textual.keys import KEY_NAME_REPLACEMENTS, KEY_TO_UNICODE_NAME, Keys
 
-from tui import sanitize
+from tui import files, sanitize
 
 SIZE_LIMIT = 64_000
-"""Bytes of a keymap that are read; one with every id is about 5 kB."""
+"""Bytes beyond which a file is no keymap; one with every id is about 5 kB."""
 
 _MODIFIERS = {"ctrl", "alt", "shift", "super", "hyper", "meta"}
 _NAMED = {name.value.rpartition("+")[2] for name in Keys} | {*KEY_NAME_REPLACEMENTS.values(), *KEY_TO_UNICODE_NAME}
@@ -47,12 +47,11 @@ NONE = Keymap()
 def read(path: Path, scopes: Sequence[Scope]) -> Keymap:
     """The keymap in a file, an empty one where there is none. Raises nothing: problems are part of the answer."""
     try:
-        with path.open("rb") as file:
-            return parse(file.read(SIZE_LIMIT).decode(), scopes)
+        return parse(files.read(path, SIZE_LIMIT).decode(), scopes)
     except FileNotFoundError:
         return Keymap()
     except OSError as error:
-        return Keymap(problems=(f"{path}: {error.strerror or error}",))
+        return Keymap(problems=(files.problem(error),))
     except UnicodeDecodeError:
         return Keymap(problems=(f"{path} is no UTF-8 text",))
 

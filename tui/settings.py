@@ -7,14 +7,13 @@ when the user chooses something and never otherwise; what cannot be read or writ
 from __future__ import annotations
 
 import contextlib
-import os
-import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 import platformdirs
 
+from tui import files
 from tui.model.arrange import Arrangement
 
 APP = "opencode-viewer"
@@ -70,9 +69,11 @@ class Memory:
             return
         content = Settings(**{**self._read(), **lasting})
         try:
-            _write(self.path, msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
+            files.make_directory(self.path)
+            with files.replacing(self.path) as file:
+                file.write(msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
         except OSError as error:
-            self.problem = f"your choices are not remembered: {self.path}: {error.strerror or error}"
+            self.problem = f"your choices are not remembered: {files.problem(error)}"
 
     def _kept(self, name: str) -> bool:
         return self._only is None or name in self._only
@@ -82,18 +83,14 @@ class Memory:
         if self.path is None:
             return {}
         try:
-            with self.path.open("rb") as file:
-                content = file.read(SIZE_LIMIT + 1)
-            if len(content) > SIZE_LIMIT:
-                raise ValueError("too large")
-            stored = msgspec.json.decode(content, type=dict[str, Any])
+            stored = msgspec.json.decode(files.read(self.path, SIZE_LIMIT), type=dict[str, Any])
         except FileNotFoundError:
             return {}
-        except OSError as error:
-            self.problem = f"settings not read: {self.path}: {error.strerror or error}"
-            return {}
-        except (ValueError, RecursionError):
+        except (ValueError, RecursionError, files.TooLarge):
             self.problem = f"{self.path} is damaged: nothing of it is used, and your next choice replaces it"
+            return {}
+        except OSError as error:
+            self.problem = f"settings not read: {files.problem(error)}"
             return {}
         known: dict[str, Any] = {}
         for field in msgspec.structs.fields(Settings):
@@ -112,17 +109,3 @@ def settings_file() -> Path:
 def keymap_file() -> Path:
     """Where the user's own keys are looked for; we never write there."""
     return Path(platformdirs.user_config_dir(APP, appauthor=False)) / "keymap.toml"
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Replaces the file in one step, so that a reader finds the old or the new one. Raises OSError."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        os.replace(name, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        raise

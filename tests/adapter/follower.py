@@ -12,8 +12,8 @@ from typing import Any, Self
 
 import msgspec
 
-from adapter.events import Event
 from adapter.contract import Batch
+from adapter.events import Event
 from adapter.local import OpencodeSource
 from tui.model.nodes import Session
 from tui.model.store import Store

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from adapter.contract import Batch
 from adapter.events import Event, SessionFinalized, SessionStarted, SourceProgress
 from adapter.follow import memory as ledger
-from adapter.contract import Batch
 from adapter.local import OpencodeSource
 from tests.adapter.opencode_writer import OpencodeWriter, tool
 from tui.model.store import Store

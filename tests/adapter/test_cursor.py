@@ -10,15 +10,14 @@ from contextlib import aclosing
 from pathlib import Path
 
 import pytest
+from adapter.opencode.reading import RawSession
 
-from adapter.contract import DeadlineExceeded
+from adapter.contract import Batch, DeadlineExceeded
 from adapter.events import Event, LogEntry, SessionStarted, SourceProgress
 from adapter.follow import position as cursors
-from adapter.contract import Batch
 from adapter.follow.position import Cursor, Marks
 from adapter.local import SCAN_PAGE, OpencodeSource
 from adapter.opencode.database import Database
-from adapter.opencode.reading import RawSession
 from tests.adapter import corpus
 from tests.adapter.follower import apply, cold_store, differences, eventually
 from tests.adapter.opencode_writer import OpencodeWriter, answer, tool

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from adapter.contract import SourceBusy, SourceUnavailable
+from adapter.contract import Batch, SourceBusy, SourceUnavailable
 from adapter.events import SessionStarted, SourceError, Usage
-from adapter.contract import Batch
 from adapter.health import HISTORY, Health, Rate
 from adapter.local import SCAN_PAGE, OpencodeSource
 from adapter.opencode.schema import SESSION_COLUMNS

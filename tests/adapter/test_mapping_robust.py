@@ -124,6 +124,8 @@ def test_a_strange_part_is_one_warning_and_the_others_are_shown(data: str, words
         ('{"role":"system"}', "unknown role: 'system'"),
         ('{"role":["user"]}', "unknown role: ['user']"),
         ("7", "unexpected"),
+        # The fuzzer's: a value that is over where an object begins.
+        ('0{"type":"step-start"}', "broken JSON"),
     ],
 )
 def test_a_strange_message_is_one_warning(data: str, words: str) -> None:

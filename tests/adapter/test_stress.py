@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from adapter.events import LogEntry, SourceProgress
 from adapter.contract import Batch
+from adapter.events import LogEntry, SourceProgress
 from adapter.local import OpencodeSource
 from tests.adapter.chaos import KINDS, Chaos
 from tests.adapter.chaos_2x import KINDS_2X, Chaos2x

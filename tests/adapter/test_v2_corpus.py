@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from adapter.contract import PayloadGone
+from adapter.contract import PayloadGone, PayloadText
 from adapter.events import (
     LogEntry,
     OpFinalized,
@@ -24,7 +24,6 @@ from adapter.events import (
     Usage,
 )
 from adapter.local import OpencodeSource
-from adapter.contract import PayloadText
 from adapter.references import build
 from tests.adapter import corpus
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from adapter.events import PayloadRef
 from adapter.contract import Batch
+from adapter.events import PayloadRef
 from adapter.local import OpencodeSource
 from tests.adapter.follower import Follower
 from tests.adapter.opencode_writer import OpencodeWriter, tool

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -83,9 +83,9 @@ def test_a_cursor_file_resumes_behind_what_was_printed(database: Path, tmp_path:
     assert [event["kind"] for event in lines(again.stdout) if event["kind"] != "source_progress"] == []
 
 
-def test_a_cursor_that_is_none_starts_over_and_says_so(database: Path, tmp_path: Path) -> None:
+def test_a_position_that_is_none_starts_over_and_says_so(database: Path, tmp_path: Path) -> None:
     cursor = tmp_path / "cursor"
-    cursor.write_text("not a cursor")
+    cursor.write_text(json.dumps({f"opencode:{database}": "not a position"}))
     done = run("events", "--db", database, "--cursor", cursor)
     assert b"starting over" in done.stderr
     assert len(done.stderr.splitlines()) == 1
@@ -155,6 +155,114 @@ def test_a_broken_pipe_ends_quietly(database: Path) -> None:
     process.stderr.close()
     assert process.wait(TIMEOUT_S) == 0
     assert errors == b""
+
+
+COMMANDS = [
+    ["events"], ["events", "--follow"], ["tree"], ["tree", "--json"], ["ls"], ["ls", "--json"], ["show"], ["export"],
+    ["doctor"], ["doctor", "--json"],
+]  # fmt: skip
+
+
+def whole(arguments: list[str], database: Path) -> list[str]:
+    """A command with what it needs to have something to say."""
+    with sqlite3.connect(database) as plain:
+        session, part = plain.execute(
+            """SELECT session_id, id FROM part WHERE data LIKE '%"type":"text"%'"""
+        ).fetchone()
+    plain.close()
+    more = {"show": [f"opencode-sqlite://?part_id={part}&field=text"], "export": [session]}.get(arguments[0], [])
+    return command(*arguments, "--db", database, *more)
+
+
+def one_line(words: bytes, *, of: str) -> None:
+    (line,) = words.decode().splitlines()
+    assert line.startswith("opencode-viewer: ")
+    assert of in line
+
+
+@pytest.mark.parametrize("arguments", [*COMMANDS, ["export", "-o"], ["--keys"]], ids=" ".join)
+def test_a_full_disk_is_one_line_and_exit_2(arguments: list[str], database: Path) -> None:
+    into_file = arguments[-1] == "-o"
+    if arguments[0].startswith("--"):
+        words = command(*arguments)
+    else:
+        words = whole([word for word in arguments if word != "-o"], database)
+    with open("/dev/full", "wb") as full:
+        if into_file:
+            # By its descriptor: nothing that goes wrong here may cost the machine its /dev/full.
+            words += ["-o", f"/proc/self/fd/{full.fileno()}"]
+        done = subprocess.run(
+            words,
+            stdout=subprocess.DEVNULL if into_file else full,
+            stderr=subprocess.PIPE,
+            pass_fds=[full.fileno()],
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+    assert done.returncode == 2
+    one_line(done.stderr, of="No space left on device")
+
+
+def closing(*descriptors: int) -> Callable[[], None]:
+    """What the shell does for `>&-`."""
+
+    def close() -> None:
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+    return close
+
+
+@pytest.mark.parametrize("arguments", [*COMMANDS, ["--keys"]], ids=" ".join)
+def test_a_closed_stdout_is_one_line_and_exit_2(arguments: list[str], database: Path) -> None:
+    words = command(*arguments) if arguments[0].startswith("--") else whole(arguments, database)
+    done = subprocess.run(words, stderr=subprocess.PIPE, preexec_fn=closing(1), timeout=TIMEOUT_S, check=False)
+    assert done.returncode == 2
+    one_line(done.stderr, of="stdout is closed")
+
+
+def test_an_export_to_a_file_needs_no_stdout(database: Path, tmp_path: Path) -> None:
+    words = [*whole(["export"], database), "-o", str(tmp_path / "out.md")]
+    done = subprocess.run(words, stderr=subprocess.PIPE, preexec_fn=closing(0, 1), timeout=TIMEOUT_S, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert (tmp_path / "out.md").read_bytes().startswith(b"# ")
+
+
+def test_a_remark_never_goes_to_stdout_and_never_ends_a_command(database: Path, tmp_path: Path) -> None:
+    words = command("ls", "--json", "--db", database, "--db", tmp_path / "missing.db")
+    closed = subprocess.run(words, stdout=subprocess.PIPE, preexec_fn=closing(2), timeout=TIMEOUT_S, check=False)
+    with open("/dev/full", "wb") as full:
+        told = subprocess.run(words, stdout=subprocess.PIPE, stderr=full, timeout=TIMEOUT_S, check=False)
+    for done in (closed, told):
+        assert done.returncode == 1
+        assert json.loads(done.stdout)["sessions"]
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_a_path_of_5000_characters_is_one_line_and_exit_2(arguments: list[str], database: Path) -> None:
+    words = whole(arguments, database)
+    words[words.index(str(database))] = f"/{'x' * 5000}"
+    done = subprocess.run(words, capture_output=True, timeout=TIMEOUT_S, check=False)
+    assert done.returncode == 2
+    assert b"Traceback" not in done.stderr + done.stdout
+    told = done.stdout if arguments[0] == "doctor" else done.stderr
+    assert b"File name too long" in told
+    assert len(done.stderr.splitlines()) == (1 if arguments != ["doctor"] else 0)
+
+
+@pytest.mark.parametrize("arguments", [["events"], ["tree"], ["ls"], ["doctor"]], ids=" ".join)
+def test_a_path_of_5000_characters_hides_no_other_source(arguments: list[str], database: Path) -> None:
+    done = run(*arguments, "--db", f"/{'x' * 5000}", "--db", database)
+    assert done.returncode == 1
+    assert b"Make the retry test stable" in done.stdout or arguments == ["doctor"]
+
+
+def test_a_document_of_5000_characters_in_its_name_is_one_line_and_exit_2(database: Path) -> None:
+    done = subprocess.run(
+        [*whole(["export"], database), "-o", f"/{'x' * 5000}"], capture_output=True, timeout=TIMEOUT_S, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, b"")
+    one_line(done.stderr, of="File name too long")
 
 
 def test_tree_shows_sub_agents_under_their_call(database: Path) -> None:

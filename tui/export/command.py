@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
 from pathlib import Path
 from typing import IO
 
 from adapter.events import SessionStarted
 from adapter.local import OpencodeSource
+from tui import files
 from tui.export import as_json
 from tui.export.blocks import Begin, Passage, blocks
 from tui.export.html import Html
 from tui.export.markdown import Markdown
 from tui.export.texts import REDACTED, Texts
+from tui.files import Protected
 from tui.model.nodes import Session
 from tui.model.store import Store
 from tui.safe_json import json_line
@@ -28,12 +29,14 @@ NAMED = 5
 
 
 class Unknown(Exception):
-    """No session, or more than one, is meant; or the document may not be written where it should. The message is a line
-    for the user."""
+    """No session, or more than one, is meant. The message is a line for the user."""
 
 
-async def write(arguments: argparse.Namespace, sources: list[OpencodeSource]) -> None:
-    """Writes the document to stdout or to `arguments.output`. Raises Unknown, SourceUnavailable or OSError."""
+async def write(arguments: argparse.Namespace, sources: list[OpencodeSource], protected: Protected) -> None:
+    """Writes the document to stdout or to `arguments.output`, which must not be `protected`. Raises Unknown,
+    SourceUnavailable or OSError."""
+    if arguments.output is not None:
+        protected.check(arguments.output)
     async with AsyncExitStack() as stack:
         for source in sources:
             await stack.enter_async_context(source)
@@ -48,7 +51,7 @@ async def write(arguments: argparse.Namespace, sources: list[OpencodeSource]) ->
         texts = Texts(source.payload, arguments.max_text, redact=arguments.redact)
         told = [store.sessions[source.source, member] for member in members if not arguments.no_children]
         chunks = document(store, told or [root], texts, arguments.format, int(time.time() * 1e6), arguments.max_text)
-        with opened(arguments.output, [source.path for source in sources]) as file:
+        with opened(arguments.output, protected) as file:
             async for chunk in chunks:
                 file.write(chunk)
 
@@ -110,22 +113,6 @@ async def document(
     yield writer.tail().encode()
 
 
-@contextmanager
-def opened(target: Path | None, databases: list[Path]) -> Iterator[IO[bytes]]:
-    """What to write to: stdout, or a file that only its owner can read and that replaces an older one when all is
-    written; a failure leaves what was there. Raises Unknown for a file of opencode's, OSError."""
-    if target is None:
-        yield sys.stdout.buffer
-        return
-    kept = {Path(f"{path.resolve()}{suffix}") for path in databases for suffix in ("", "-wal", "-shm", "-journal")}
-    if target.resolve() in kept:
-        raise Unknown(f"{target} belongs to opencode")
-    part = target.with_name(f".{target.name}.{os.getpid()}")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with open(descriptor, "wb") as file:
-            yield file
-        part.replace(target)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+def opened(target: Path | None, protected: Protected) -> AbstractContextManager[IO[bytes]]:
+    """What to write to: a file, or stdout without one. Raises as `files.document` does."""
+    return nullcontext(sys.stdout.buffer) if target is None else files.document(target, protected)

@@ -6,8 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from adapter.contract import PayloadError
-from adapter.contract import PayloadText
+from adapter.contract import PayloadError, PayloadText
 from tui.model.nodes import Payload
 
 REDACTED = "(redacted)"
