@@ -32,12 +32,9 @@ from tui.screens.help import HelpScreen
 from tui.screens.main import MainScreen
 from tui.screens.palette import Palette
 from tui.settings import Memory
-from tui.widgets.detail import Detail
-from tui.widgets.health_pane import HealthPane
 from tui.widgets.panes import Panes
 from tui.widgets.plain_filter import PlainFilter
 from tui.widgets.roles import ROLE_CLASSES
-from tui.widgets.session_tree import SessionTree
 
 
 class ViewerApp(KeysInTurn):
@@ -79,7 +76,7 @@ class ViewerApp(KeysInTurn):
         self.notices = Notices(self.store, self.now_us()) if notify else None
         self.feed = Feed(sources, self.store, self, clock=clock, discover=discover)
         paths = tuple(str(source.path) for source in sources)
-        self.main = MainScreen(self.store, paths, self.now_us, self.memory.settings, keymap)
+        self.main = MainScreen(self.store, paths, self.now_us, self.feed, self.memory.settings, keymap)
         self.main.problem = problem
         self.budget = Budget(self.store, self.main.rows)
 
@@ -215,23 +212,11 @@ class ViewerApp(KeysInTurn):
         """Calls back after the next paint of the main screen."""
         self.main.call_after_refresh(callback)
 
-    # --- the screen asks -------------------------------------------------------------------------------------
+    # --- the screen tells -------------------------------------------------------------------------------------
 
     def _looked_at(self, key: Key | None) -> None:
         if key is not None:
             self.budget.looked_at(key, self.now_us())
-
-    def on_session_tree_load_wanted(self, message: SessionTree.LoadWanted) -> None:
-        self.feed.load(message.source, message.session_id)
-
-    def on_detail_text_wanted(self, message: Detail.TextWanted) -> None:
-        text = message.text
-        self.feed.payload(
-            message.source,
-            text.payload.uri,
-            text.look,
-            lambda document, note: self.main.detail.deliver(text, document, note),
-        )
 
     def on_panes_divided(self, message: Panes.Divided) -> None:
         if message.done:
@@ -244,9 +229,6 @@ class ViewerApp(KeysInTurn):
     def on_main_screen_counted(self, message: MainScreen.Counted) -> None:
         words = terminal_signals.title(message.running, message.waiting)
         self._tell(terminal_signals.set_title(self._shown(words)))
-
-    def on_health_pane_opened(self, _message: HealthPane.Opened) -> None:
-        self.feed.probe()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Of Textual's own commands those that have no key here and make sense."""

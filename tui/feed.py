@@ -1,7 +1,8 @@
 """The worker that follows the sources: one thread reads, and hands what it has read to the UI loop (`arrivals.py`).
 
 The thread runs its own asyncio loop with one task a source. What the screen asks for (a session, a text, fresh
-counts) goes to that loop, and the answer comes back in order with the events.
+counts) goes to that loop, and the answer comes back in order with the events. What a task raises is told to the
+listener as a problem: nothing ends in silence.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 from tui.arrivals import Answer, Arrival, Arrivals
 from tui.model.store import Store
-from tui.protocols import BatchLike, Listener, PayloadLike, SourceLike
+from tui.protocols import BatchLike, Listener, PayloadDone, PayloadLike, SourceLike
 from tui.render import payload as payloads
 
 DISCOVER_EVERY = 5.0
@@ -22,10 +23,6 @@ DISCOVER_EVERY = 5.0
 
 RETRY_AFTER = 5.0
 """Seconds before a source that failed in an unforeseen way is opened again."""
-
-
-PayloadDone = Callable[[payloads.Shown | None, str], None]
-"""Gets the document, or None and the reason."""
 
 
 class Feed:
@@ -50,52 +47,53 @@ class Feed:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._stopped = False
-        self._early: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        self._early: list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]] = []
 
     # --- called on the UI loop -------------------------------------------------------------------------------
 
     def stop(self) -> None:
         """Ends the thread soon: tasks are cancelled and sources closed. Does not wait."""
         with self._lock:
+            if not self._stopped and self._loop is not None and self._stop is not None:
+                self._loop.call_soon_threadsafe(self._stop.set)
             self._stopped = True
-            loop, stop = self._loop, self._stop
         self.arrivals.close()
-        if loop is not None and stop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(stop.set)
 
     def load(self, source: str, session_id: str) -> None:
         """Asks for the whole tree of a session; it arrives as changes, in order with all others."""
 
         async def request() -> None:
-            self._sources[source].request(session_id)
+            self._source(source).request(session_id)
 
-        self._request(request)
+        self._request(f"session {session_id} cannot be read", request)
 
     def release(self, source: str, session_id: str) -> None:
         """Gives back all of a session but its row, in order with all other changes."""
 
         async def request() -> None:
-            self._sources[source].release(session_id)
+            self._source(source).release(session_id)
 
-        self._request(request)
+        self._request(f"session {session_id} stays in memory", request)
 
     def payload(self, source: str, uri: str, look: str, done: PayloadDone) -> None:
-        """Asks for one text; `done` is called with it, ready to be drawn in a look, on the UI loop."""
-        self._request(lambda: self._payload(source, uri, look, done))
+        """Asks for one text; `done` is called on the UI loop with it, ready to be drawn in a look, or with the reason
+        why there is none. Only a feed that is stopped leaves it unanswered."""
+        self._request("a text cannot be read", lambda: self._payload(source, uri, look, done))
 
     def probe(self) -> None:
         """Asks every source for fresh counts; they arrive through `health_changed`."""
-        self._request(self._probe)
+        self._request("the rows cannot be counted", self._probe)
 
-    def _request(self, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    def _request(self, trouble: str, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Has a task made in the feed's thread, as soon as that runs; `trouble` is what to say when it raises."""
         with self._lock:
             if self._stopped:
                 return
-            loop = self._loop
-            if loop is None:
-                self._early.append(make)
-                return
-        loop.call_soon_threadsafe(lambda: self._spawn(make()))
+            if self._loop is None:
+                self._early.append((trouble, make))
+            else:
+                # Under the lock: the loop is not closed before `_stopped` is set.
+                self._loop.call_soon_threadsafe(lambda: self._spawn(trouble, make()))
 
     # --- called in the feed's thread -------------------------------------------------------------------------
 
@@ -110,25 +108,42 @@ class Feed:
             early, self._early = self._early, []
             if self._stopped:
                 return
-        for source in self._initial:
-            self._add(source)
-        for make in early:
-            self._spawn(make())
-        if self._discover is not None:
-            self._spawn(self._look_for_more(self._discover))
-        await stop.wait()
+        try:
+            for source in self._initial:
+                self._add(source)
+            for trouble, make in early:
+                self._spawn(trouble, make())
+            if self._discover is not None:
+                self._spawn("databases that appear are not found any more", self._look_for_more(self._discover))
+            await stop.wait()
+        finally:
+            with self._lock:
+                self._stopped = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _add(self, source: SourceLike) -> None:
         self._sources[source.source] = source
-        self._spawn(self._follow(source))
+        self._spawn(f"{source.path} is not followed any more", self._follow(source))
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _source(self, name: str) -> SourceLike:
+        """Raises LookupError for one that is not followed."""
+        if name not in self._sources:
+            raise LookupError("its database is not followed")
+        return self._sources[name]
+
+    def _spawn(self, trouble: str, work: Coroutine[Any, Any, None]) -> None:
+        """Runs a task; `trouble` says what it means when it raises."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda ended: self._ended(ended, trouble))
+
+    def _ended(self, task: asyncio.Task[None], trouble: str) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._problem(f"{trouble}: {_reason(error)}")
 
     async def _follow(self, source: SourceLike) -> None:
         """One source for ever. What it foresees it reports itself; anything else is shown and tried again."""
@@ -145,7 +160,12 @@ class Feed:
     async def _look_for_more(self, discover: Callable[[], Sequence[SourceLike]]) -> None:
         while True:
             await asyncio.sleep(DISCOVER_EVERY)
-            for source in await asyncio.to_thread(discover):
+            try:
+                found = await asyncio.to_thread(discover)
+            except Exception as error:
+                self._problem(f"no look for more databases: {_reason(error)}")
+                continue
+            for source in found:
                 if source.source not in self._sources:
                     self._add(source)
 
@@ -157,23 +177,24 @@ class Feed:
         await self.arrivals.room()
 
     async def _payload(self, source: str, uri: str, look: str, done: PayloadDone) -> None:
+        document, note = None, "reading it was given up"
         try:
-            found: PayloadLike = await self._sources[source].payload(uri)
+            found: PayloadLike = await self._source(source).payload(uri)
             document = await asyncio.to_thread(payloads.read, found.text, look)
+            note = f"cut: the text has {found.size:,} bytes" if found.truncated else ""
         except Exception as error:
             # A part that was rewritten or removed a moment ago, a busy file, an unknown field: all are answers.
-            text = str(error) or type(error).__name__
-            self._answer(lambda: done(None, text))
-            return
-        note = f"cut: the text has {found.size:,} bytes" if found.truncated else ""
-        self._answer(lambda: done(document, note))
+            document, note = None, _reason(error)
+        finally:
+            # Whatever happens: who asks shows "loading" until there is an answer.
+            self._answer(lambda: done(document, note))
 
     async def _probe(self) -> None:
         for name, source in list(self._sources.items()):
             try:
                 health = await source.probe()
             except Exception as error:
-                self._problem(f"{source.path}: {error}")
+                self._problem(f"{source.path}: {_reason(error)}")
                 continue
             self.arrivals.offer(Arrival(name, (), health=health))
 
@@ -182,3 +203,9 @@ class Feed:
 
     def _answer(self, call: Callable[[], None]) -> None:
         self.arrivals.offer(Answer(call))
+
+
+def _reason(error: BaseException) -> str:
+    """What to tell a person of an error: its words, and where they are no sentence its kind too."""
+    words = str(error)
+    return words if " " in words else repr(error)

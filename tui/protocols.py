@@ -1,4 +1,4 @@
-"""What the feed needs of a source and of a screen; tests bring their own."""
+"""What feed, source and screen need of each other; tests bring their own."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from typing import Any, Protocol
 from adapter.events import Event
 from adapter.health import Health
 from tui.model.nodes import ChangeSet
+from tui.render import payload as payloads
+
+PayloadDone = Callable[[payloads.Shown | None, str], None]
+"""Gets the document, or None and the reason why there is none."""
 
 
 class BatchLike(Protocol):
@@ -60,3 +64,17 @@ class Listener(Protocol):
 
     def after_paint(self, callback: Callable[[], None]) -> None:
         """Calls back when what has just been drawn is on its way to the terminal."""
+
+
+class Requests(Protocol):
+    """What the screen may ask for, on the UI loop; `tui.feed.Feed` answers. Each is a call and none a message, so that
+    nothing can be asked of nobody. What cannot be done is told to the listener as a problem."""
+
+    def load(self, source: str, session_id: str) -> None:
+        """The whole tree of a session; it arrives as changes."""
+
+    def payload(self, source: str, uri: str, look: str, done: PayloadDone) -> None:
+        """One text, ready to be drawn in a look; `done` is always called, with it or with the reason."""
+
+    def probe(self) -> None:
+        """Fresh counts of every source; they arrive as healths."""

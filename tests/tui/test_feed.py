@@ -12,7 +12,7 @@ import pytest
 
 from tests.tui import story
 from tests.tui.listener import Listener, many
-from tests.tui.stage import Batch, FakeSource, until
+from tests.tui.stage import Batch, FakeSource, Text, until
 from tests.tui.story import NOW, SOURCE
 from tui import arrivals
 from tui import feed as feeds
@@ -78,6 +78,63 @@ async def test_a_text_arrives_as_a_document_and_a_failure_as_words() -> None:
     found = next(document for document, _ in answers if document is not None)
     assert list(found.words()) == ["one", "two"]
     assert (None, "the row is gone") in answers
+
+
+async def test_a_text_that_cannot_be_asked_for_or_is_given_up_is_answered_too() -> None:
+    class Interrupted(FakeSource):
+        async def payload(self, uri: str, limit: int = 0) -> Text:
+            raise asyncio.CancelledError
+
+    answers: list[tuple[Shown | None, str]] = []
+    async with running(Interrupted()) as (feed, _):
+        feed.payload("of no database", "known", "terminal", lambda *answer: answers.append(answer))
+        feed.payload(SOURCE, "known", "terminal", lambda *answer: answers.append(answer))
+        await until(None, lambda: len(answers) == 2)
+    assert set(answers) == {(None, "its database is not followed"), (None, "reading it was given up")}
+
+
+async def test_a_request_that_raises_is_told() -> None:
+    class Refusing(FakeSource):
+        def request(self, session_id: str) -> None:
+            raise RuntimeError("the disk is gone")
+
+    async with running(Refusing()) as (feed, listener):
+        feed.load(SOURCE, "ses_arm")
+        await until(None, lambda: len(listener.problems) == 1)
+        feed.release("of no database", "ses_arm")
+        await until(None, lambda: len(listener.problems) == 2)
+        assert listener.problems == [
+            "session ses_arm cannot be read: the disk is gone",
+            "session ses_arm stays in memory: its database is not followed",
+        ]
+
+
+async def test_a_look_for_databases_that_raises_is_told_and_the_next_one_finds_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(feeds, "DISCOVER_EVERY", 0.01)
+    late = FakeSource()
+    late.first = [Batch(story.others())]
+    looks: list[int] = []
+
+    def discover() -> list[FakeSource]:
+        looks.append(1)
+        if len(looks) == 1:
+            raise PermissionError("the directory may not be listed")
+        return [late]
+
+    async with running(discover=discover) as (feed, listener):
+        await until(None, lambda: len(feed.arrivals.store.sessions) == 3)
+        assert listener.problems == ["no look for more databases: the directory may not be listed"]
+
+
+async def test_a_feed_that_is_stopped_twice_and_asked_afterwards_stays_quiet() -> None:
+    async with running(FakeSource()) as (feed, listener):
+        await until(None, lambda: feed._loop is not None)
+    feed.stop()
+    feed.load(SOURCE, "ses_arm")
+    feed.probe()
+    assert listener.problems == []
 
 
 async def test_requests_made_before_the_thread_runs_are_kept() -> None:

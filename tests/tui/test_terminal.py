@@ -64,10 +64,10 @@ class Terminal:
     def text(self) -> str:
         return "\n".join(self.screen.display)
 
-    def read(self) -> bool:
-        """Takes in what has been written; False when the process has closed the terminal."""
+    def read(self, wait_s: float = 0.2) -> bool:
+        """Takes in what has been written, or is within that time; False when the process has closed the terminal."""
         try:
-            chunk = self.child.read_nonblocking(65536, timeout=0.2)
+            chunk = self.child.read_nonblocking(65536, timeout=wait_s)
         except pexpect.TIMEOUT:
             return True
         except pexpect.EOF:

@@ -10,7 +10,6 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.message import Message
 from textual.timer import Timer
 
 from adapter.health import Health
@@ -24,6 +23,7 @@ from tui.model.query import Completion
 from tui.model.rows import VisibleRows
 from tui.model.store import Store
 from tui.model.tally import Tally
+from tui.protocols import Requests
 from tui.render import filter_line, keys
 from tui.render.breadcrumb import breadcrumb, databases
 from tui.render.health import Lags
@@ -42,6 +42,7 @@ from tui.widgets.key_bar import KeyBar
 from tui.widgets.panes import STEP, Panes
 from tui.widgets.session_tree import SessionTree
 from tui.widgets.status_bar import StatusBar
+from tui.widgets.told import Told
 
 TWO_PANES = 100
 """Columns from which tree and detail stand side by side."""
@@ -71,18 +72,18 @@ class MainScreen(DoorScreen):
         Binding("H", "health", "health of the database", id="health", show=False),
     ]
 
-    class Ready(Message):
+    class Ready(Told):
         """The screen stands."""
 
     @dataclass
-    class Arranged(Message):
+    class Arranged(Told):
         """The user has chosen another filter or another order."""
 
         filter: str
         arrangement: Arrangement
 
     @dataclass
-    class Counted(Message):
+    class Counted(Told):
         """As many sessions run, and wait for a person."""
 
         running: int
@@ -93,6 +94,7 @@ class MainScreen(DoorScreen):
         store: Store,
         paths: tuple[str, ...],
         now: Callable[[], int],
+        requests: Requests,
         settings: Settings = DEFAULTS,
         keymap: Keymap = NONE,
     ) -> None:
@@ -105,6 +107,7 @@ class MainScreen(DoorScreen):
         self.tally = Tally(store)
         self.finder = Finder(store)
         self.now = now
+        self.requests = requests
         self.paths = paths
         self.problem = ""
         self.healths: tuple[Health, ...] = ()
@@ -119,10 +122,10 @@ class MainScreen(DoorScreen):
         # Held, not looked up: when the app ends they leave the screen before the last change has come in.
         self.status_bar = StatusBar(id="status")
         self.heading = FixedLines([[]], id="heading")
-        self.sessions = JumpingTree(store, self.rows, now, self.finder, id="tree")
+        self.sessions = JumpingTree(store, self.rows, now, requests.load, self.finder, id="tree")
         self.bar = FilterBar(self._complete, self.filter, id="filter")
         self.where = FixedLines([[]], id="where")
-        self.detail = Detail(store, now, id="detail")
+        self.detail = Detail(store, now, requests, id="detail")
         left = Vertical(self.heading, self.sessions, self.bar, self.where, id="left")
         self.panes = Panes(left, self.detail, share=settings.tree_width, id="panes")
         self.health = HealthPane(id="health")
@@ -362,4 +365,4 @@ class MainScreen(DoorScreen):
         pane.display = not pane.display
         if pane.display:
             pane.update(self.healths, self.lags)
-            self.post_message(HealthPane.Opened())
+            self.requests.probe()

@@ -5,19 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Input
 
 from tui import sanitize
 from tui.model.nodes import Key
 from tui.model.store import Store
+from tui.protocols import Requests
 from tui.render import detail, numbers, payload, tabs
 from tui.render.document import Joined, Painted, Text
 from tui.render.labelled import LABEL_WIDTH
@@ -26,6 +27,7 @@ from tui.render.search import found_line
 from tui.widgets.fixed_lines import FixedLines
 from tui.widgets.line_view import MARGIN
 from tui.widgets.search_view import SearchView
+from tui.widgets.told import Told
 
 CHEAP = 0.005
 """Seconds that drawing the node again may take to be done whenever it has changed."""
@@ -41,7 +43,7 @@ class TabLine(FixedLines):
     """The names of the tabs; a click on one opens it."""
 
     @dataclass
-    class Picked(Message):
+    class Picked(Told):
         """A tab was clicked."""
 
         name: str
@@ -53,7 +55,8 @@ class TabLine(FixedLines):
 
 
 class Detail(Vertical):
-    """Shows the node it was last given; asks for texts with `TextWanted`, gets them through `deliver`.
+    """Shows the node it was last given; asks `requests` for texts, and gets each of them, or the reason why there is
+    none, through `deliver`.
 
     The tab that the user picked last is remembered: nodes that have it show it, the others their Overview.
     """
@@ -65,17 +68,11 @@ class Detail(Vertical):
         Binding("escape", "end_search", "end the search", id="text.end_search", show=False),
     ]
 
-    @dataclass
-    class TextWanted(Message):
-        """A text is to be fetched; the answer goes to `deliver`."""
-
-        source: str
-        text: tabs.Text
-
-    def __init__(self, store: Store, now: Callable[[], int], *, id: str | None = None) -> None:
+    def __init__(self, store: Store, now: Callable[[], int], requests: Requests, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.store = store
         self.now = now
+        self.requests = requests
         self.key: Key | None = None
         self.wanted = tabs.OVERVIEW
         self.tabs: tabs.Tabs = {}
@@ -323,7 +320,7 @@ class Detail(Vertical):
             if not fresh and text.slot not in self._asked and self.key is not None:
                 self._asked.add(text.slot)
                 self._stale.discard(text.slot)
-                self.post_message(self.TextWanted(self.key.source, text))
+                self.requests.payload(self.key.source, text.payload.uri, text.look, partial(self.deliver, text))
 
     def deliver(self, text: tabs.Text, document: payload.Shown | None, note: str) -> None:
         """Takes a text in, or why there is none; one that nobody looks at any more is dropped."""

@@ -10,13 +10,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.geometry import Size
-from textual.message import Message
 from textual.reactive import reactive
 from textual.widgets import Input
 
 from tui import sanitize
 from tui.model.query import Completion
 from tui.widgets.fixed_lines import FixedLines
+from tui.widgets.told import Told
 
 Complete = Callable[[str, int], Completion]
 
@@ -38,10 +38,10 @@ class FilterInput(Input):
         Binding("escape", "drop", "no filter", id="filter.drop", show=False),
     ]
 
-    class Kept(Message):
+    class Kept(Told):
         """The filter is to stay, and the keys go to the tree again."""
 
-    class Dropped(Message):
+    class Dropped(Told):
         """The filter is to go."""
 
     def __init__(self, complete: Complete, changed: Callable[[str], None]) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from textual.message import Message
-
 from adapter.health import Health
 from tui.render.health import Lags, health_lines
 from tui.render.lines import Line, folded
@@ -17,9 +15,6 @@ SHARE = 3
 
 class HealthPane(FixedLines):
     """Shows the healths it was last given, folded to its width."""
-
-    class Opened(Message):
-        """The pane has just been opened: fresh counts are wanted."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.message import Message
 from textual.timer import Timer
 
 from tui.model.finder import Finder
@@ -22,6 +21,7 @@ from tui.model.unfold import cycle, fold_all, reveal
 from tui.model.urgency import WAITING
 from tui.render.tree_row import Cells, under_filter
 from tui.widgets.session_tree import SessionTree
+from tui.widgets.told import Told
 
 REST_S = 0.6
 """Seconds on one node after which the user has looked at it."""
@@ -57,15 +57,22 @@ class JumpingTree(SessionTree):
     ]
 
     @dataclass
-    class Remark(Message):
+    class Remark(Told):
         """What a jump has to say: that there was nothing, or that it began anew."""
 
         text: str
 
     def __init__(
-        self, store: Store, rows: VisibleRows, now: Callable[[], int], finder: Finder, *, id: str | None = None
+        self,
+        store: Store,
+        rows: VisibleRows,
+        now: Callable[[], int],
+        ask_for: Callable[[str, str], None],
+        finder: Finder,
+        *,
+        id: str | None = None,
     ) -> None:
-        super().__init__(store, rows, now, id=id)
+        super().__init__(store, rows, now, ask_for, id=id)
         self.finder = finder
         self._seen = Seen(store, now())
         self._rest: Timer | None = None
@@ -284,7 +291,7 @@ class JumpingTree(SessionTree):
 
     def _load(self, sessions: list[Session]) -> None:
         for session in sessions:
-            self.post_message(self.LoadWanted(session.source, session.id))
+            self.ask_for(session.source, session.id)
 
 
 def _itself(session: Session) -> list[Key]:

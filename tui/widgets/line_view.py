@@ -7,13 +7,13 @@ from typing import ClassVar
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Region
-from textual.message import Message
 from textual.strip import Strip
 
 from tui.render.document import Painted, Text
 from tui.render.glyphs import GLYPHS
 from tui.render.lines import Line, segments, width_of
 from tui.render.terminal import Styles
+from tui.widgets.told import Told
 from tui.widgets.virtual_lines import VirtualLines
 
 MARGIN = 2
@@ -34,7 +34,7 @@ class LineView(VirtualLines, can_focus=True, inherit_bindings=False):
     | enter, a click | fold or unfold: in a text with folds a caret stands at a line, and the view moves with it |
     """
 
-    class Folded(Message):
+    class Folded(Told):
         """A line was folded or unfolded: the text has other lines now and is to be shown again."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -9,9 +9,10 @@ from rich.segment import Segment
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal
-from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
+
+from tui.widgets.told import Told
 
 USUAL = 62
 """Percent of the columns that the tree has as long as nobody chose otherwise."""
@@ -34,15 +35,15 @@ class Splitter(Widget):
     COMPONENT_CLASSES: ClassVar[set[str]] = {"splitter--line"}
 
     @dataclass
-    class Dragged(Message):
+    class Dragged(Told):
         """The line is to go to a column of the screen."""
 
         x: int
 
-    class Dropped(Message):
+    class Dropped(Told):
         """The line was let go."""
 
-    class Reset(Message):
+    class Reset(Told):
         """The line is to go to its usual place."""
 
     def render_line(self, y: int) -> Strip:
@@ -77,7 +78,7 @@ class Panes(Horizontal):
     """
 
     @dataclass
-    class Divided(Message):
+    class Divided(Told):
         """The user divides the columns anew; `share` of the left side in percent, 0 for the usual one. The last of a
         movement says that it is `done`."""
 

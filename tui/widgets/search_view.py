@@ -7,13 +7,13 @@ import time
 from array import array
 from bisect import bisect_left, bisect_right
 
-from textual.message import Message
 from textual.timer import Timer
 
 from tui.render.document import Text
 from tui.render.lines import Line, cut_out, marked, width_of
 from tui.render.search import pattern_of
 from tui.widgets.line_view import LineView
+from tui.widgets.told import Told
 
 SLICE = 0.006
 """Seconds that one slice of a search may take on the UI loop, and the pause before the next is a third of it."""
@@ -30,7 +30,7 @@ class SearchView(LineView):
     of the line.
     """
 
-    class Searched(Message):
+    class Searched(Told):
         """The number of hits, the place or the progress is different now."""
 
     def __init__(self, *, id: str | None = None) -> None:

@@ -12,7 +12,6 @@ from typing import ClassVar
 
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.message import Message
 from textual.reactive import var
 from textual.strip import Strip
 
@@ -25,14 +24,16 @@ from tui.model.store import Store
 from tui.render.project import project_cells
 from tui.render.tree_row import Cells, cells_of, fold_span
 from tui.widgets.row_looks import Drawn, RowLooks
+from tui.widgets.told import Told
 from tui.widgets.virtual_lines import VirtualLines
 
 
 class SessionTree(VirtualLines, can_focus=True, inherit_bindings=False):
     """Sessions, prompts, steps and calls with a cursor that stays on its node whatever arrives.
 
-    `now` gives the time in µs. `enter_opens` makes enter go to the detail instead of folding. Who watches `cursor` is
-    told within the key that moves it: as a message it came a frame later, and each key was painted twice.
+    `now` gives the time in µs. `ask_for` is called with source and session id when a session is opened of which only
+    the row is known. `enter_opens` makes enter go to the detail instead of folding. Who watches `cursor` is told within
+    the key that moves it: as a message it came a frame later, and each key was painted twice.
     """
 
     cursor: var[Key | None] = var(None, init=False)
@@ -53,30 +54,32 @@ class SessionTree(VirtualLines, can_focus=True, inherit_bindings=False):
     ]
 
     @dataclass
-    class LoadWanted(Message):
-        """A session was opened of which only the row is known."""
-
-        source: str
-        session_id: str
-
-    @dataclass
-    class DetailWanted(Message):
+    class DetailWanted(Told):
         """Enter was pressed where there is nothing to fold."""
 
         key: Key
 
-    class StatusChanged(Message):
+    class StatusChanged(Told):
         """Follow mode, the count of rows that arrived out of sight, or the width that headings have to match, is
         different now."""
 
-    class RunningInSight(Message):
+    class RunningInSight(Told):
         """A row whose elapsed time grows has been drawn, the first one since the last tick."""
 
-    def __init__(self, store: Store, rows: VisibleRows, now: Callable[[], int], *, id: str | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        rows: VisibleRows,
+        now: Callable[[], int],
+        ask_for: Callable[[str, str], None],
+        *,
+        id: str | None = None,
+    ) -> None:
         super().__init__(id=id)
         self.store = store
         self.rows = rows
         self.now = now
+        self.ask_for = ask_for
         self.enter_opens = False
         self.following = False
         self.paused = False
@@ -372,7 +375,7 @@ class SessionTree(VirtualLines, can_focus=True, inherit_bindings=False):
         self.rows.toggle(key)
         session = shown_session(self.store, key)
         if session is not None and self.rows.wants_load(key):
-            self.post_message(self.LoadWanted(session.source, session.id))
+            self.ask_for(session.source, session.id)
         self._laid_out_again(key, top)
 
     def _laid_out_again(self, key: Key, top: int) -> None:

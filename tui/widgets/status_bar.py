@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from textual import events
-from textual.message import Message
 
 from tui.render.status import Status, filter_at, problem_lines, status_line
 from tui.widgets.fixed_lines import FixedLines
+from tui.widgets.told import Told
 
 
 class StatusBar(FixedLines):
     """Shows a Status at whatever width the screen has."""
 
     @dataclass
-    class FilterWanted(Message):
+    class FilterWanted(Told):
         """A count was clicked: the sessions that it counts are wanted."""
 
         text: str
