@@ -131,6 +131,11 @@ class Turn(msgspec.Struct):
     ops: dict[str, Op] = {}
     payloads: dict[str, Payload] = {}
 
+    @property
+    def compacts(self) -> bool:
+        """Whether this step makes the summary that takes the place of the context."""
+        return bool(self.extras.get("summary")) or self.agent == "compaction"
+
 
 class Prompt(msgspec.Struct):
     """One user message. `label` is its first words; several payloads when files are attached."""

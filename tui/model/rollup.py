@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from adapter.events import NO_USAGE, Usage
 from tui.model.nodes import Session
 from tui.model.outline import outline
+from tui.model.thresholds import CONTEXT_IMPLAUSIBLE
 
 if TYPE_CHECKING:
     from tui.model.store import Store
@@ -154,16 +155,36 @@ def contexts(session: Session, last: int | None = None) -> list[int]:
     return list(islice(sizes, last))[::-1]
 
 
-def context_used(session: Session) -> int:
-    """What opencode itself shows as used: all counters of the last answer that has output (1.2 to 1.18)."""
-    return next((turn.usage.total for turn in reversed(session.turns.values()) if turn.usage.output), 0)
+class Context(NamedTuple):
+    """What opencode itself shows as `used` of the context (tokens, 0 while that is not known), and the `window` of the
+    model that was asked (0 where that is not known). `compacted`: a summary has taken the place of what was there, and
+    only the next request says how much that is."""
+
+    used: int = 0
+    window: int = 0
+    compacted: bool = False
+
+    @property
+    def plausible(self) -> bool:
+        """False for more than any window can hold."""
+        return self.used <= CONTEXT_IMPLAUSIBLE * self.window
+
+    @property
+    def share(self) -> float:
+        """How full the window is, 0.0 where nobody can say."""
+        return self.used / self.window if self.window and self.plausible else 0.0
 
 
-def context_window(store: Store, session: Session) -> int:
-    """The tokens that the model of the newest step can take, 0 when that is not known."""
-    newest = next(reversed(session.turns.values()), None)
-    alias, model = (newest.provider_alias, newest.model) if newest is not None else ("", "")
-    return store.limits(alias or session.provider_alias, model or session.model)
+def context(store: Store, session: Session) -> Context:
+    """All counters of the last answer that has output (1.2 to 1.18), against the window of the model that gave it. The
+    request for a summary holds what the summary replaces, so it says nothing of the context after it."""
+    for turn in reversed(session.turns.values()):
+        if turn.compacts and turn.status == "completed":
+            return Context(compacted=True)
+        if turn.usage.output and not turn.compacts:
+            window = store.limits(turn.provider_alias or session.provider_alias, turn.model or session.model)
+            return Context(turn.usage.total, window)
+    return Context()
 
 
 class FileSum(NamedTuple):

@@ -98,14 +98,20 @@ def _context(store: Store, session: Session) -> list[Line]:
     sizes = rollup.contexts(session)
     if not sizes:
         return []
-    used, limit = rollup.context_used(session), rollup.context_window(store, session)
-    spans: list[Span | str] = [f"{numbers.tokens(used)}"]
-    if limit:
-        share = used / limit
-        role = "bad" if share >= 0.9 else "warn" if share >= 0.75 else "text"
+    now = rollup.context(store, session)
+    used, limit = now.used, now.window
+    spans: list[Span | str] = [numbers.tokens(used)]
+    if now.compacted:
+        spans = [("compacted: not known until the next request", "dim")]
+    elif now.share:
+        role = "bad" if now.share >= 0.9 else "warn" if now.share >= 0.75 else "text"
         spans += [f" of {numbers.tokens(limit)}  ", (numbers.percent(used, limit), role)]
-    else:
+    elif limit and used:
+        spans.append((f" of {numbers.tokens(limit)}: not plausible, the limit or the count is wrong", "dim"))
+    elif used:
         spans.append(("  limit unknown", "dim"))
+    else:
+        spans = [("not known yet", "dim")]
     if len(sizes) > 1:
         spans.append((f"  {sparkline(sizes, CURVE, limit)}", "accent"))
     return [row("context", *spans)]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
-from adapter.events import NO_USAGE, Usage
+from adapter.events import NO_USAGE, Event, Usage
 from tests.tui.model.builders import SOURCE, gone, op, op_end, prompt, session, store_of, turn, turn_end
 from tui.model.rollup import (
+    Context,
     Difference,
     changed_files,
-    context_used,
+    context,
     contexts,
     difference,
     own,
@@ -171,14 +173,48 @@ def test_there_is_nothing_to_compare_without_columns_or_before_the_steps_are_kno
 
 
 def test_the_context_is_what_opencode_shows() -> None:
-    found = store_of(
+    store = store_of(
         session(),
         turn("a1"), turn_end("a1", usage=Usage(input=10, output=5, cache_read=20)),
         turn("a2", 2, ts=6), turn_end("a2", 2, usage=Usage(input=7, output=1, reasoning=2, cache_read=30)),
         turn("a3", 3, ts=7), turn_end("a3", 3, status="aborted"),
-    ).sessions[SOURCE, "s1"]  # fmt: skip
+    )  # fmt: skip
+    found = store.sessions[SOURCE, "s1"]
     assert contexts(found) == [30, 37]
-    assert context_used(found) == 40
+    assert context(store, found) == Context(used=40)
+
+
+FILLED = [session(), turn("a1"), turn_end("a1", usage=Usage(input=181_000, output=900))]
+SUMMARY = turn("a2", 2, 6, extras={"summary": True}, agent="compaction")
+
+
+def after(*events: Event) -> Context:
+    store = store_of(*FILLED, *events)
+    store.limits = lambda provider, model: 200_000
+    return context(store, store.sessions[SOURCE, "s1"])
+
+
+def test_after_a_compaction_the_context_is_not_known_until_the_next_request() -> None:
+    done = turn_end("a2", 2, 7, usage=Usage(input=182_000, output=1200))
+    assert after(SUMMARY, done) == Context(compacted=True)
+    # 2.x counts a compaction in the session's row alone.
+    assert after(SUMMARY, turn_end("a2", 2, 7)) == Context(compacted=True)
+    assert after(SUMMARY, done, turn("a3", 3, 8)) == Context(compacted=True)
+    asked = [turn("a3", 3, 8), turn_end("a3", 3, 9, usage=Usage(input=9000, output=100))]
+    assert after(SUMMARY, done, *asked) == Context(9100, 200_000)
+
+
+@pytest.mark.parametrize("status", ["running", "failed", "aborted"])
+def test_a_compaction_that_has_not_succeeded_leaves_the_context_as_it_was(status: str) -> None:
+    asked = Usage(input=182_000, output=5)
+    ends = [] if status == "running" else [turn_end("a2", 2, 7, status=status, usage=asked)]
+    assert after(SUMMARY, *ends) == Context(181_900, 200_000)
+
+
+def test_the_context_is_measured_by_the_model_that_answered() -> None:
+    store = store_of(*FILLED, replace(SUMMARY, model="small"))
+    store.limits = lambda provider, model: 32_000 if model == "small" else 200_000
+    assert context(store, store.sessions[SOURCE, "s1"]).window == 200_000
 
 
 def test_changed_files_are_added_up_by_name() -> None:

@@ -67,6 +67,19 @@ def test_the_context_against_a_limit_that_is_known() -> None:
     assert "context   4.2k of 5.0k  84 %" in lines
 
 
+def test_after_a_compaction_the_context_is_not_given_as_full() -> None:
+    summary = turn("a2", 2, 13, extras={"summary": True})
+    done = turn_end("a2", 2, 14, usage=Usage(input=182_000, output=1200))
+    lines = card(*answered(WHOLE, 0.5), summary, done, limits=lambda provider, model: 200_000)
+    assert "context   compacted: not known until the next request  ▁█" in lines
+    assert not any("%" in line for line in lines if line.startswith(("context", "flag")))
+
+
+def test_more_than_any_window_holds_is_called_implausible() -> None:
+    lines = card(*answered(WHOLE, 0.5), limits=lambda provider, model: 100)
+    assert "context   4.2k of 100: not plausible, the limit or the count is wrong" in lines
+
+
 def test_what_a_fork_copied_is_said_only_where_it_is_certain() -> None:
     lines = card(*answered(WHOLE, 0.5, ts=50, session_kind="fork"))
     assert "          of it $0.50 copied by the fork, with 1 step" in lines
