@@ -107,7 +107,8 @@ class SessionStarted(Event, frozen=True, kw_only=True, gc=False, tag="session_st
 
 
 class SessionFinalized(Event, frozen=True, kw_only=True, gc=False, tag="session_finalized"):
-    """The session is archived (`completed`) or its last assistant message has an error (`failed`)."""
+    """The session is archived (`completed`) or its last assistant message has an error (`failed`). One that a person
+    stopped is `failed` too, and `error_class` says so: `MessageAbortedError` (1.x) or `aborted` (2.x)."""
 
     session_id: str
     status: SessionStatus

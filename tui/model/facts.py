@@ -24,6 +24,9 @@ ERROR_LIMIT = 2000
 NEST_LIMIT = 4
 """Depth to which extras are kept; the contract's own are at most a list of short strings."""
 
+ABORTED = frozenset({"MessageAbortedError", "aborted"})
+"""Classes of error that say that a person stopped it: those of 1.x and of 2.x."""
+
 NO_TURN_END: dict[str, Any] = {
     "status": "running",
     "finish": "",

@@ -165,8 +165,9 @@ class Session(msgspec.Struct):
 
     `loaded` is False while only the row is known; then nothing is said about its turns. It is `partial` while the rest
     of them is on its way: they can be looked at, and no state, sum or jump comes of them yet. `usage` and `cost` are
-    the row's own columns (None where the version has none or they hold nothing). `last_ts` is the newest time that any
-    of its rows names. Its children are `Store.children_of`.
+    the row's own columns (None where the version has none or they hold nothing). `final_status` is `completed` (it is
+    archived), `failed` or `aborted`, "" for none of them, the same before and after it was read. `last_ts` is the
+    newest time that any of its rows names. Its children are `Store.children_of`.
     """
 
     source: str
