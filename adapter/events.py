@@ -86,7 +86,8 @@ class SessionStarted(Event, frozen=True, kw_only=True, gc=False, tag="session_st
     """A session row, whole; sent again whenever the row changes.
 
     `extras` holds what else the row says: `slug`-like odds and ends, and `usage` (five counters), `cost`,
-    `time_updated` (µs), `archived_ts`, `revert_message_id`, `additions`, `deletions`, `files` where the row has them;
+    `time_updated` (µs), `ended_ts` (µs, when the newest answer ended; not there while that is not known or open),
+    `archived_ts`, `revert_message_id`, `additions`, `deletions`, `files` where the row has them;
     in 2.x also `fork_session_id`, `idle_outcome` and `idle_ts` (µs).
     """
 

@@ -81,7 +81,8 @@ def map_session(source: str, row: SessionRow, root_id: str, last: LastAnswer | N
     """`session_started`, and `session_finalized` behind it while the session is archived or failed.
 
     A `session_started` without a final behind it takes back an earlier final: a later clean turn clears a failure.
-    `last` is None when the session's messages are not known; then only the archive can finalize it.
+    `last` is None when the session's messages are not known; then only the archive can finalize it, and when the newest
+    answer ended is not told.
     """
     model = parse_model(row.model)
     created = milliseconds(row.time_created)
@@ -92,6 +93,8 @@ def map_session(source: str, row: SessionRow, root_id: str, last: LastAnswer | N
     if recorded:
         extras["usage"] = msgspec.structs.asdict(recorded[0])
         extras["cost"] = recorded[1]
+    if last is not None and last.end_ms:
+        extras["ended_ts"] = last.end_ms * 1000
     if archived:
         extras["archived_ts"] = archived * 1000
     if row.fork_session_id:

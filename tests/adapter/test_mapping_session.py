@@ -114,6 +114,13 @@ def test_a_failure_without_a_time_ends_when_the_row_was_touched() -> None:
     assert events(LastAnswer("APIError", "no", 0))[1].end_ts == 2000
 
 
+def test_the_end_of_the_newest_answer_is_told_where_it_is_known() -> None:
+    assert events(CLEAN)[0].extras["ended_ts"] == 8000
+    assert events(FAILED, time_archived=9)[0].extras["ended_ts"] == 7000
+    for unknown in (None, LastAnswer(), LastAnswer("APIError", "no", 0)):
+        assert "ended_ts" not in events(unknown)[0].extras
+
+
 # -- roots
 
 

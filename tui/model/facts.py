@@ -76,6 +76,7 @@ def session_facts(event: SessionStarted) -> dict[str, Any]:
         "project_id": event.project_id,
         "start_ts": event.ts,
         "updated_ts": _time(extras.get("time_updated")) or event.ts,
+        "answered_ts": _time(extras.get("ended_ts")),
         "usage": (usage or Usage()) if has_columns else None,
         "cost": float(cost or 0.0) if has_columns else None,
         "extras": _extras(extras),

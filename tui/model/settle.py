@@ -131,7 +131,7 @@ def _ordered(payloads: dict[str, Payload]) -> dict[str, Payload]:
 
 def _times(session: Session) -> list[int]:
     """Every time that the rows of a session name, from scratch: needed only when something went."""
-    times = [session.start_ts, session.updated_ts]
+    times = [session.start_ts, session.updated_ts, session.answered_ts]
     for prompt in session.prompts.values():
         times.extend(item.ts for item in prompt.payloads.values())
     for turn in session.turns.values():

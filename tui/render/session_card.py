@@ -40,8 +40,8 @@ def session_card(store: Store, session: Session, now_us: int) -> list[Line]:
     lines += _money(store, session)
     lines += _tokens(store, session)
     lines += _context(store, session)
-    lines += _time(timing(session, now_us, active))
-    lines += time_lines(session.start_ts, max(session.last_ts, session.updated_ts), now_us, active)[:1]
+    lines += _time(timing(session, now_us, active)) if session.whole else []
+    lines += time_lines(session.start_ts, 0, now_us, active)[:1]
     lines += _changed(session)
     if session.partial:
         lines.append(row("holds", ("being read", "dim")))

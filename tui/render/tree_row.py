@@ -19,6 +19,7 @@ from tui.model.nodes import Op, Row, Session, Turn
 from tui.model.outline import outline
 from tui.model.state import State
 from tui.model.store import Store
+from tui.model.timing import ended
 from tui.model.urgency import ACTIVE, WAITING
 from tui.render import numbers, summaries
 from tui.render.glyphs import GLYPHS, mark
@@ -221,7 +222,7 @@ def _session(store: Store, session: Session, row: Row, now_us: int) -> Cells:
     elif now.name == "aborted":
         note.append(("  aborted", "dim"))
     tree = rollup.subtree(store, session)
-    end = now_us if running else max(session.last_ts, session.updated_ts)
+    end = now_us if running else ended(session)
     return Cells(
         look.glyph,
         look.role,
@@ -372,7 +373,7 @@ def _sub_agent(store: Store, session: Session, op: Op, child: Session, row: Row,
         note += _said(store, inner, owner, now_us)
     note += summaries.tail(op)
     tree = rollup.subtree(store, child)
-    end = now_us if running else op.end_ts or max(child.last_ts, child.updated_ts)
+    end = now_us if running else op.end_ts or ended(child)
     return Cells(
         look.glyph,
         look.role,

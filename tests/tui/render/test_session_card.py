@@ -89,6 +89,15 @@ def test_what_a_fork_copied_is_said_only_where_it_is_certain() -> None:
     assert not any("fork" in line for line in card(*answered(WHOLE, 0.5, ts=50)))
 
 
+def test_no_times_are_given_of_a_session_that_is_still_being_read() -> None:
+    store = store_of(session())
+    store.unload(SOURCE, "s1")
+    store.expect(SOURCE, "s1")
+    store.apply(answered(WHOLE, 0.5)[1:])
+    lines = [plain(line) for line in session_card(store, store.sessions[SOURCE, "s1"], at(100))]
+    assert not any(line.startswith("time ") for line in lines)
+
+
 def test_many_changed_files_are_counted_and_the_first_are_named() -> None:
     events = [session(), turn("a1")]
     for seq in range(1, 13):
