@@ -17,6 +17,16 @@ if TYPE_CHECKING:
     from tui.model.store import Store
 
 
+class Doubt(NamedTuple):
+    """Which sums are less than what the steps prove."""
+
+    tokens: bool = False
+    cost: bool = False
+
+
+NO_DOUBT = Doubt()
+
+
 class Own(NamedTuple):
     """A session's own numbers and where they are from: `columns`, `steps`, `messages`, or `unknown` while nothing
     but a row without numbers is loaded."""
@@ -24,16 +34,18 @@ class Own(NamedTuple):
     usage: Usage
     cost: float
     origin: str
+    doubt: Doubt = NO_DOUBT
 
 
 class Subtree(NamedTuple):
     """The sums over a session and everything below it: `sessions` counts it too, `last_ts` is the newest activity
-    (µs)."""
+    (µs); in `doubt` when that of any of them is."""
 
     usage: Usage
     cost: float
     sessions: int
     last_ts: int
+    doubt: Doubt = NO_DOUBT
 
 
 class PromptSum(NamedTuple):
@@ -42,6 +54,10 @@ class PromptSum(NamedTuple):
     usage: Usage
     added: int
     cost: float
+
+
+def _any_of(doubts: list[Doubt]) -> Doubt:
+    return Doubt(any(one.tokens for one in doubts), any(one.cost for one in doubts))
 
 
 def total(parts: list[Usage]) -> Usage:
@@ -64,28 +80,35 @@ def steps_sum(session: Session) -> tuple[Usage, float] | None:
     return (usage, cost) if usage.total or cost else None
 
 
-def own_usage(session: Session) -> Own:
-    """Own tokens and dollars: opencode's columns (from 1.15.0) when they hold anything, else the session's step-finish
-    parts, else its messages. Users who jumped over 1.15's one-time backfill have empty columns and full messages."""
-    if session.usage is not None or session.cost is not None:
-        return Own(session.usage or NO_USAGE, session.cost or 0.0, "columns")
-    if session.partial or not session.turns:
-        return Own(NO_USAGE, 0.0, "messages" if session.whole else "unknown")
+def proven(session: Session) -> tuple[Usage, float, str]:
+    """What the session's rows add up to, and which of them: its step-finish parts, else its messages."""
     steps = steps_sum(session)
     if steps is not None:
-        return Own(*steps, "steps")
+        return *steps, "steps"
     turns = session.turns.values()
-    return Own(total([turn.usage for turn in turns]), sum(turn.cost for turn in turns), "messages")
+    return total([turn.usage for turn in turns]), sum(turn.cost for turn in turns), "messages"
+
+
+def own_usage(session: Session) -> Own:
+    """Own tokens and dollars: opencode's columns (from 1.15.0) when they hold anything, else what is `proven`. Users
+    who jumped over 1.15's one-time backfill have empty columns and full messages."""
+    if session.usage is not None or session.cost is not None:
+        return Own(session.usage or NO_USAGE, session.cost or 0.0, "columns", _doubt(session))
+    if session.partial or not session.turns:
+        return Own(NO_USAGE, 0.0, "messages" if session.whole else "unknown")
+    return Own(*proven(session))
 
 
 def own(store: Store, session: Session) -> Own:
     """`own_usage`, kept in the store until the session changes; of one that was given back, where its row tells
-    nothing, what it was then."""
+    nothing or the same as then, what it was then."""
     key = (session.source, session.id)
     known: Own | None = store.usages.get(key)
     if known is None:
         found = own_usage(session)
-        known = store.usages[key] = store.given_back.get(key, found) if found.origin == "unknown" else found
+        before: Own = store.given_back.get(key, found)
+        same = found.origin == "unknown" or found == before._replace(doubt=NO_DOUBT)
+        known = store.usages[key] = before if same else found
     return known
 
 
@@ -112,6 +135,7 @@ def subtree(store: Store, session: Session) -> Subtree:
             mine.cost + sum(sums.cost for sums in below),
             1 + sum(sums.sessions for sums in below),
             max(current.last_ts, *(sums.last_ts for sums in below)) if below else current.last_ts,
+            _any_of([mine.doubt, *(sums.doubt for sums in below)]) if below else mine.doubt,
         )
     found: Subtree = store.subtrees[key]
     return found
@@ -143,9 +167,16 @@ def difference(session: Session) -> Difference | None:
     """Whether the columns of the session row say what its steps add up to; None where there is nothing to compare."""
     if not session.whole or (session.usage is None and session.cost is None):
         return None
-    usage, cost = steps_sum(session) or (NO_USAGE, 0.0)
+    usage, cost, _ = proven(session)
     more = (session.cost or 0.0) - cost
     return Difference((session.usage or NO_USAGE).total - usage.total, more if abs(more) > CENT_SHARE else 0.0)
+
+
+def _doubt(session: Session) -> Doubt:
+    """1.x adds each step to the columns, so they cannot hold less than the steps that are there. In 2.x they are the
+    truth, whatever the steps are (`sums_apart`)."""
+    less = None if session.extras.get("sums_apart") else difference(session)
+    return Doubt(less.tokens < 0, less.cost < 0) if less is not None else NO_DOUBT
 
 
 def contexts(session: Session, last: int | None = None) -> list[int]:
