@@ -86,8 +86,10 @@ class SessionStarted(Event, frozen=True, kw_only=True, gc=False, tag="session_st
     """A session row, whole; sent again whenever the row changes.
 
     `extras` holds what else the row says: `slug`-like odds and ends, and `usage` (five counters), `cost`,
-    `time_updated` (µs), `archived_ts`, `revert_message_id`, `additions`, `deletions`, `files` where the row has them;
-    in 2.x also `fork_session_id`, `idle_outcome` and `idle_ts` (µs).
+    `time_updated` (µs), `ended_ts` (µs, when the newest answer ended; not there while that is not known or open),
+    `archived_ts`, `revert_message_id`, `additions`, `deletions`, `files` where the row has them;
+    in 2.x also `fork_session_id`, `idle_outcome`, `idle_ts` (µs), and `sums_apart` (true: `usage` and `cost` are no
+    sums of the steps, and may be more or less).
     """
 
     session_id: str
@@ -107,7 +109,8 @@ class SessionStarted(Event, frozen=True, kw_only=True, gc=False, tag="session_st
 
 
 class SessionFinalized(Event, frozen=True, kw_only=True, gc=False, tag="session_finalized"):
-    """The session is archived (`completed`) or its last assistant message has an error (`failed`)."""
+    """The session is archived (`completed`) or its last assistant message has an error (`failed`). One that a person
+    stopped is `failed` too, and `error_class` says so: `MessageAbortedError` (1.x) or `aborted` (2.x)."""
 
     session_id: str
     status: SessionStatus

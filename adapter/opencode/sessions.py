@@ -77,11 +77,22 @@ def surplus(row: SessionRow, usages: Iterable[Usage | None]) -> int:
     return recorded[0].total - sum(usage.total for usage in usages if usage is not None) if recorded else 0
 
 
+OF_2X = re.compile(r"[2-9]\.|0\.0\.0-")
+"""Versions of 2.x, and of builds that may be it: its previews keep sessions where 1.x does."""
+
+
+def sums_apart(row: SessionRow) -> bool:
+    """Whether the columns are no sum of the steps: 2.x counts titles and compactions in them too, and begins a fork at
+    0 with copied steps."""
+    return row.shelf == "v2" or OF_2X.match(row.version or "") is not None
+
+
 def map_session(source: str, row: SessionRow, root_id: str, last: LastAnswer | None) -> list[Event]:
     """`session_started`, and `session_finalized` behind it while the session is archived or failed.
 
     A `session_started` without a final behind it takes back an earlier final: a later clean turn clears a failure.
-    `last` is None when the session's messages are not known; then only the archive can finalize it.
+    `last` is None when the session's messages are not known; then only the archive can finalize it, and when the newest
+    answer ended is not told.
     """
     model = parse_model(row.model)
     created = milliseconds(row.time_created)
@@ -92,6 +103,10 @@ def map_session(source: str, row: SessionRow, root_id: str, last: LastAnswer | N
     if recorded:
         extras["usage"] = msgspec.structs.asdict(recorded[0])
         extras["cost"] = recorded[1]
+    if last is not None and last.end_ms:
+        extras["ended_ts"] = last.end_ms * 1000
+    if sums_apart(row):
+        extras["sums_apart"] = True
     if archived:
         extras["archived_ts"] = archived * 1000
     if row.fork_session_id:

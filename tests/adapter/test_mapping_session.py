@@ -114,6 +114,28 @@ def test_a_failure_without_a_time_ends_when_the_row_was_touched() -> None:
     assert events(LastAnswer("APIError", "no", 0))[1].end_ts == 2000
 
 
+def test_the_end_of_the_newest_answer_is_told_where_it_is_known() -> None:
+    assert events(CLEAN)[0].extras["ended_ts"] == 8000
+    assert events(FAILED, time_archived=9)[0].extras["ended_ts"] == 7000
+    for unknown in (None, LastAnswer(), LastAnswer("APIError", "no", 0)):
+        assert "ended_ts" not in events(unknown)[0].extras
+
+
+@pytest.mark.parametrize(
+    ("columns", "apart"),
+    [
+        ({"version": "1.18.33"}, False),
+        ({"version": "1.18.33", "shelf": "both"}, False),
+        ({}, False),
+        ({"version": "1.18.33", "shelf": "v2"}, True),
+        ({"version": "2.0.26", "shelf": "both"}, True),
+        ({"version": "0.0.0-next-16350", "shelf": "both"}, True),
+    ],
+)
+def test_of_2x_it_is_told_that_the_columns_are_no_sum_of_the_steps(columns: dict[str, Any], apart: bool) -> None:
+    assert started(**columns).extras.get("sums_apart", False) is apart
+
+
 # -- roots
 
 

@@ -23,7 +23,7 @@ import pytest
 from adapter.events import AnyEvent
 from tests.adapter import corpus
 from tests.adapter.follower import cold_store, differences
-from tests.adapter.opencode_writer import OpencodeWriter
+from tests.adapter.opencode_writer import OpencodeWriter, answer
 from tui.demo.player import Player
 from tui.model.store import Store
 
@@ -306,6 +306,24 @@ def test_ls_reads_what_a_session_did_where_the_filter_asks_for_it(database: Path
     found = json.loads(run("ls", "--json", "--db", database, "tool:task").stdout)["sessions"]
     assert {session["id"] for session in found} == callers
     assert callers
+
+
+def test_ls_and_tree_say_the_same_of_sessions_that_a_person_stopped(tmp_path: Path) -> None:
+    long_ago = int(time.time() * 1000) - 86_400_000
+    ends = ["MessageAbortedError", "APIError", ""] * 4
+    with OpencodeWriter(tmp_path / "opencode.db", ms=long_ago) as opencode:
+        for number, error in enumerate(ends):
+            session = opencode.session(f"{error} {number}")
+            fields: dict[str, Any] = {"error": {"name": error, "data": {"message": "no"}}} if error else {}
+            prompt = opencode.user(session)
+            opencode.message(session, answer(long_ago, prompt, completed=long_ago + 9000, finish="stop", **fields))
+        listed = json.loads(run("ls", "--json", "--db", opencode.path).stdout)["sessions"]
+        whole = json.loads(run("tree", "--json", "--db", opencode.path).stdout)["sessions"]
+        aborted = json.loads(run("ls", "--json", "--db", opencode.path, "is:aborted").stdout)["sessions"]
+    assert {one["read"] for one in listed} == {True, False}
+    assert {one["id"]: one["state"] for one in listed} == {one["id"]: one["state"] for one in whole}
+    assert {one["title"].split()[0] for one in aborted} == {"MessageAbortedError"}
+    assert len(aborted) == 4
 
 
 def test_ls_says_which_term_matches_nothing_and_refuses_one_that_says_nothing(database: Path) -> None:

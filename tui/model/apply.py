@@ -120,7 +120,7 @@ def _session_started(store: Store, event: SessionStarted, batch: Batch) -> None:
             batch.tops.add(store.links.top(key))
         for name, value in new.items():
             setattr(session, name, value)
-        session.last_ts = max(session.last_ts, session.start_ts, session.updated_ts)
+        session.last_ts = max(session.last_ts, session.start_ts, session.updated_ts, session.answered_ts)
         _place(store, session, batch)
     if store.finals.pop(key, None) is not None:
         batch.touch(key)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tui.model.links import SessionKey
 from tui.model.nodes import Session
 from tui.model.rollup import subtree
+from tui.model.timing import duration
 
 if TYPE_CHECKING:
     from tui.model.store import Store
@@ -35,7 +36,7 @@ def project(cwd: str) -> str:
 
 def place(store: Store, top: Session, live: bool, how: Arrangement) -> Place:
     """The place of a tree. By activity the trees with something live in them come first, the one whose run began last
-    on top: their order is steady while they write."""
+    on top: their order is steady while they write. By duration those of which it is not known come last."""
     key = (top.source, top.id)
     # The very tuple that the links answer with: to look thousands of trees up by equal ones took twice as long.
     known = store.links.top(key)
@@ -51,6 +52,6 @@ def place(store: Store, top: Session, live: bool, how: Arrangement) -> Place:
         "activity": tree.last_ts,
         "cost": tree.cost,
         "tokens": tree.usage.total,
-        "duration": tree.last_ts - top.start_ts,
+        "duration": tree.last_ts - top.start_ts if live else duration(top),
     }
     return (group, 1, -measures[how.order], "", key)

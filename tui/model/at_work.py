@@ -88,7 +88,7 @@ def _doubt_waiting(state: State, waited_us: int) -> State:
 
 def model_at_work(turn: Turn, now_us: int) -> State:
     """What the model does in a step without a running call, by the newest part that is open."""
-    if turn.extras.get("summary") or turn.agent == "compaction":
+    if turn.compacts:
         return State("compacting", f"the context has been compacted for {span(now_us - turn.start_ts)}", turn.start_ts)
     newest: Op | None = None
     for op in reversed(turn.ops.values()):

@@ -24,6 +24,9 @@ ERROR_LIMIT = 2000
 NEST_LIMIT = 4
 """Depth to which extras are kept; the contract's own are at most a list of short strings."""
 
+ABORTED = frozenset({"MessageAbortedError", "aborted"})
+"""Classes of error that say that a person stopped it: those of 1.x and of 2.x."""
+
 NO_TURN_END: dict[str, Any] = {
     "status": "running",
     "finish": "",
@@ -73,6 +76,7 @@ def session_facts(event: SessionStarted) -> dict[str, Any]:
         "project_id": event.project_id,
         "start_ts": event.ts,
         "updated_ts": _time(extras.get("time_updated")) or event.ts,
+        "answered_ts": _time(extras.get("ended_ts")),
         "usage": (usage or Usage()) if has_columns else None,
         "cost": float(cost or 0.0) if has_columns else None,
         "extras": _extras(extras),

@@ -92,12 +92,11 @@ def _long(session: Session, now_us: int) -> Flag | None:
 
 
 def _full(store: Store, session: Session) -> Flag | None:
-    used = rollup.context_used(session)
-    limit = rollup.context_window(store, session) if used else 0
-    if not limit or used < CONTEXT_NEARLY_FULL * limit:
+    now = rollup.context(store, session)
+    if now.share < CONTEXT_NEARLY_FULL:
         return None
-    share = f"{100 * used / limit:.0f} %"
-    return Flag("full", f"context {share}", f"{share} of its context of {limit:,} tokens is used: compacted soon")
+    share = f"{100 * now.share:.0f} %"
+    return Flag("full", f"context {share}", f"{share} of its context of {now.window:,} tokens is used: compacted soon")
 
 
 def _input(op: Op) -> tuple[str, str, str, int]:

@@ -131,6 +131,11 @@ class Turn(msgspec.Struct):
     ops: dict[str, Op] = {}
     payloads: dict[str, Payload] = {}
 
+    @property
+    def compacts(self) -> bool:
+        """Whether this step makes the summary that takes the place of the context."""
+        return bool(self.extras.get("summary")) or self.agent == "compaction"
+
 
 class Prompt(msgspec.Struct):
     """One user message. `label` is its first words; several payloads when files are attached."""
@@ -160,8 +165,10 @@ class Session(msgspec.Struct):
 
     `loaded` is False while only the row is known; then nothing is said about its turns. It is `partial` while the rest
     of them is on its way: they can be looked at, and no state, sum or jump comes of them yet. `usage` and `cost` are
-    the row's own columns (None where the version has none or they hold nothing). `last_ts` is the newest time that any
-    of its rows names. Its children are `Store.children_of`.
+    the row's own columns (None where the version has none or they hold nothing). `final_status` is `completed` (it is
+    archived), `failed` or `aborted`, "" for none of them, the same before and after it was read. `answered_ts` is when
+    its newest answer ended, as it is told with the row (0 unknown, or still open: `timing.ended`). `last_ts` is the
+    newest time that any of its rows names. Its children are `Store.children_of`.
     """
 
     source: str
@@ -179,6 +186,7 @@ class Session(msgspec.Struct):
     project_id: str = ""
     start_ts: int = 0
     updated_ts: int = 0
+    answered_ts: int = 0
     usage: Usage | None = None
     cost: float | None = None
     extras: dict[str, Any] = {}

@@ -11,9 +11,20 @@ from typing import TYPE_CHECKING, NamedTuple
 from adapter.events import NO_USAGE, Usage
 from tui.model.nodes import Session
 from tui.model.outline import outline
+from tui.model.thresholds import CONTEXT_IMPLAUSIBLE
 
 if TYPE_CHECKING:
     from tui.model.store import Store
+
+
+class Doubt(NamedTuple):
+    """Which sums are less than what the steps prove."""
+
+    tokens: bool = False
+    cost: bool = False
+
+
+NO_DOUBT = Doubt()
 
 
 class Own(NamedTuple):
@@ -23,16 +34,18 @@ class Own(NamedTuple):
     usage: Usage
     cost: float
     origin: str
+    doubt: Doubt = NO_DOUBT
 
 
 class Subtree(NamedTuple):
     """The sums over a session and everything below it: `sessions` counts it too, `last_ts` is the newest activity
-    (µs)."""
+    (µs); in `doubt` when that of any of them is."""
 
     usage: Usage
     cost: float
     sessions: int
     last_ts: int
+    doubt: Doubt = NO_DOUBT
 
 
 class PromptSum(NamedTuple):
@@ -41,6 +54,10 @@ class PromptSum(NamedTuple):
     usage: Usage
     added: int
     cost: float
+
+
+def _any_of(doubts: list[Doubt]) -> Doubt:
+    return Doubt(any(one.tokens for one in doubts), any(one.cost for one in doubts))
 
 
 def total(parts: list[Usage]) -> Usage:
@@ -63,28 +80,35 @@ def steps_sum(session: Session) -> tuple[Usage, float] | None:
     return (usage, cost) if usage.total or cost else None
 
 
-def own_usage(session: Session) -> Own:
-    """Own tokens and dollars: opencode's columns (from 1.15.0) when they hold anything, else the session's step-finish
-    parts, else its messages. Users who jumped over 1.15's one-time backfill have empty columns and full messages."""
-    if session.usage is not None or session.cost is not None:
-        return Own(session.usage or NO_USAGE, session.cost or 0.0, "columns")
-    if session.partial or not session.turns:
-        return Own(NO_USAGE, 0.0, "messages" if session.whole else "unknown")
+def proven(session: Session) -> tuple[Usage, float, str]:
+    """What the session's rows add up to, and which of them: its step-finish parts, else its messages."""
     steps = steps_sum(session)
     if steps is not None:
-        return Own(*steps, "steps")
+        return *steps, "steps"
     turns = session.turns.values()
-    return Own(total([turn.usage for turn in turns]), sum(turn.cost for turn in turns), "messages")
+    return total([turn.usage for turn in turns]), sum(turn.cost for turn in turns), "messages"
+
+
+def own_usage(session: Session) -> Own:
+    """Own tokens and dollars: opencode's columns (from 1.15.0) when they hold anything, else what is `proven`. Users
+    who jumped over 1.15's one-time backfill have empty columns and full messages."""
+    if session.usage is not None or session.cost is not None:
+        return Own(session.usage or NO_USAGE, session.cost or 0.0, "columns", _doubt(session))
+    if session.partial or not session.turns:
+        return Own(NO_USAGE, 0.0, "messages" if session.whole else "unknown")
+    return Own(*proven(session))
 
 
 def own(store: Store, session: Session) -> Own:
     """`own_usage`, kept in the store until the session changes; of one that was given back, where its row tells
-    nothing, what it was then."""
+    nothing or the same as then, what it was then."""
     key = (session.source, session.id)
     known: Own | None = store.usages.get(key)
     if known is None:
         found = own_usage(session)
-        known = store.usages[key] = store.given_back.get(key, found) if found.origin == "unknown" else found
+        before: Own = store.given_back.get(key, found)
+        same = found.origin == "unknown" or found == before._replace(doubt=NO_DOUBT)
+        known = store.usages[key] = before if same else found
     return known
 
 
@@ -111,6 +135,7 @@ def subtree(store: Store, session: Session) -> Subtree:
             mine.cost + sum(sums.cost for sums in below),
             1 + sum(sums.sessions for sums in below),
             max(current.last_ts, *(sums.last_ts for sums in below)) if below else current.last_ts,
+            _any_of([mine.doubt, *(sums.doubt for sums in below)]) if below else mine.doubt,
         )
     found: Subtree = store.subtrees[key]
     return found
@@ -142,9 +167,16 @@ def difference(session: Session) -> Difference | None:
     """Whether the columns of the session row say what its steps add up to; None where there is nothing to compare."""
     if not session.whole or (session.usage is None and session.cost is None):
         return None
-    usage, cost = steps_sum(session) or (NO_USAGE, 0.0)
+    usage, cost, _ = proven(session)
     more = (session.cost or 0.0) - cost
     return Difference((session.usage or NO_USAGE).total - usage.total, more if abs(more) > CENT_SHARE else 0.0)
+
+
+def _doubt(session: Session) -> Doubt:
+    """1.x adds each step to the columns, so they cannot hold less than the steps that are there. In 2.x they are the
+    truth, whatever the steps are (`sums_apart`)."""
+    less = None if session.extras.get("sums_apart") else difference(session)
+    return Doubt(less.tokens < 0, less.cost < 0) if less is not None else NO_DOUBT
 
 
 def contexts(session: Session, last: int | None = None) -> list[int]:
@@ -154,16 +186,36 @@ def contexts(session: Session, last: int | None = None) -> list[int]:
     return list(islice(sizes, last))[::-1]
 
 
-def context_used(session: Session) -> int:
-    """What opencode itself shows as used: all counters of the last answer that has output (1.2 to 1.18)."""
-    return next((turn.usage.total for turn in reversed(session.turns.values()) if turn.usage.output), 0)
+class Context(NamedTuple):
+    """What opencode itself shows as `used` of the context (tokens, 0 while that is not known), and the `window` of the
+    model that was asked (0 where that is not known). `compacted`: a summary has taken the place of what was there, and
+    only the next request says how much that is."""
+
+    used: int = 0
+    window: int = 0
+    compacted: bool = False
+
+    @property
+    def plausible(self) -> bool:
+        """False for more than any window can hold."""
+        return self.used <= CONTEXT_IMPLAUSIBLE * self.window
+
+    @property
+    def share(self) -> float:
+        """How full the window is, 0.0 where nobody can say."""
+        return self.used / self.window if self.window and self.plausible else 0.0
 
 
-def context_window(store: Store, session: Session) -> int:
-    """The tokens that the model of the newest step can take, 0 when that is not known."""
-    newest = next(reversed(session.turns.values()), None)
-    alias, model = (newest.provider_alias, newest.model) if newest is not None else ("", "")
-    return store.limits(alias or session.provider_alias, model or session.model)
+def context(store: Store, session: Session) -> Context:
+    """All counters of the last answer that has output (1.2 to 1.18), against the window of the model that gave it. The
+    request for a summary holds what the summary replaces, so it says nothing of the context after it."""
+    for turn in reversed(session.turns.values()):
+        if turn.compacts and turn.status == "completed":
+            return Context(compacted=True)
+        if turn.usage.output and not turn.compacts:
+            window = store.limits(turn.provider_alias or session.provider_alias, turn.model or session.model)
+            return Context(turn.usage.total, window)
+    return Context()
 
 
 class FileSum(NamedTuple):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from adapter.events import SessionFinalized
 from tui.model import facts
 from tui.model.batch import Batch, Touch
 from tui.model.links import SessionKey
@@ -21,6 +22,7 @@ from tui.model.nodes import (
     session_key,
     turn_key,
 )
+from tui.model.state import told_idle
 from tui.sanitize import label
 
 if TYPE_CHECKING:
@@ -129,7 +131,7 @@ def _ordered(payloads: dict[str, Payload]) -> dict[str, Payload]:
 
 def _times(session: Session) -> list[int]:
     """Every time that the rows of a session name, from scratch: needed only when something went."""
-    times = [session.start_ts, session.updated_ts]
+    times = [session.start_ts, session.updated_ts, session.answered_ts]
     for prompt in session.prompts.values():
         times.extend(item.ts for item in prompt.payloads.values())
     for turn in session.turns.values():
@@ -151,13 +153,21 @@ def _settle_final(store: Store, session: Session, batch: Batch) -> None:
         ended = ("completed", "", "", int(archived))
     elif newest is not None and not session.partial:
         if newest.status in ("failed", "aborted"):
-            ended = ("failed", newest.error_class, newest.error_message, newest.end_ts)
+            ended = (newest.status, newest.error_class, newest.error_message, newest.end_ts)
+        elif final is not None and told_idle(session):
+            ended = _told(final)
     elif final is not None:
-        message = label(final.error_message, facts.ERROR_LIMIT)
-        ended = (final.status, label(final.error_class), message, final.end_ts or final.ts)
+        ended = _told(final)
     if ended != (session.final_status, session.error_class, session.error_message, session.end_ts):
         session.final_status, session.error_class, session.error_message, session.end_ts = ended
         batch.change(key)
+
+
+def _told(final: SessionFinalized) -> tuple[str, str, str, int]:
+    """What the adapter says of an end: the contract knows `failed` alone, and the class which of them a person made."""
+    status = "aborted" if final.status == "failed" and final.error_class in facts.ABORTED else final.status
+    message = label(final.error_message, facts.ERROR_LIMIT)
+    return (status, label(final.error_class), message, final.end_ts or final.ts)
 
 
 def _mark_line(store: Store, key: SessionKey, batch: Batch, marked: set[SessionKey]) -> None:

@@ -47,12 +47,14 @@ def own_state(store: Store, session: Session, now_us: int) -> State | None:
 def _session(store: Store, session: Session, now_us: int, look: bool) -> State:
     if session.final_status == "completed":
         return State("archived", "archived", session.end_ts)
+    if session.extras.get("revert_message_id"):
+        return State("idle", "reverted: the messages after that point go with the next prompt", session.last_ts)
     if not session.whole:
         if session.final_status == "failed":
             return _failed(session.error_class, session.error_message, session.end_ts)
+        if session.final_status == "aborted":
+            return _aborted(session.error_message, session.end_ts)
         return State("idle", "its turns are not loaded", session.last_ts)
-    if session.extras.get("revert_message_id"):
-        return State("idle", "reverted: the messages after that point go with the next prompt", session.last_ts)
     prompt = unanswered(session)
     turn = newest_turn(session)
     if told_idle(session):
@@ -147,6 +149,10 @@ def _failed(error_class: str, message: str, since: int) -> State:
     return State("failed", reason, since, subject=error_class)
 
 
+def _aborted(message: str, since: int) -> State:
+    return State("aborted", message or "stopped by the user", since)
+
+
 def _unanswered(store: Store, session: Session, prompt: Prompt, now_us: int) -> State:
     waited = span(now_us - prompt.ts)
     if prompt.extras.get("compaction"):
@@ -184,6 +190,8 @@ _OUTCOMES = {
     "interrupted": ("aborted", "was interrupted"),
 }
 """opencode's word for how a run ended (2.x, session_v2.idle_outcome) -> the state, and the word in a sentence."""
+_BAD_OUTCOMES = frozenset({"failed", "interrupted"})
+"""Those that an answer before them does not make good."""
 
 
 def _told_idle(store: Store, session: Session, turn: Turn | None, now_us: int, look: bool) -> State:
@@ -192,7 +200,7 @@ def _told_idle(store: Store, session: Session, turn: Turn | None, now_us: int, l
         state = _turn(store, session, turn, now_us, look)
         if state.name != "completed":
             return state
-        if turn.finish not in GO_ON:
+        if turn.finish not in GO_ON and session.extras["idle_outcome"] not in _BAD_OUTCOMES:
             return _newest_turn(store, session, turn, now_us, look)
     name, words = _OUTCOMES.get(session.extras["idle_outcome"], ("idle", "stopped"))
     since = int(session.extras["idle_ts"])
@@ -225,7 +233,7 @@ def turn_state(store: Store, session: Session, turn: Turn, now_us: int) -> State
 
 def _turn(store: Store, session: Session, turn: Turn, now_us: int, look: bool) -> State:
     if turn.status == "aborted":
-        return State("aborted", turn.error_message or "stopped by the user", turn.end_ts)
+        return _aborted(turn.error_message, turn.end_ts)
     if turn.status == "failed":
         return _failed(turn.error_class, turn.error_message, turn.end_ts)
     newest = turn is newest_turn(session)

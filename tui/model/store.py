@@ -9,9 +9,10 @@ freshly loaded one:
   forgotten, because the adapter tells a changed node whole and they follow if they still hold. A start that says what
   is known already is a repetition and resets nothing. An end, or a reference, that comes before its start waits for
   it. The `user_prompt` reference of a message replaces the one before.
-- A session is archived when its row says so (`archived_ts`), failed when its newest known turn ended in an error.
-  Only while no turn is known does `session_finalized` decide, and a later `session_started` without one takes it
-  back. So an old failure ends with the first newer turn, whatever order the two arrive in.
+- A session is archived when its row says so (`archived_ts`), failed or aborted when its newest known turn is. Only
+  while no turn is known, or opencode itself has written that nothing goes on (`told_idle`), does `session_finalized`
+  decide, and a later `session_started` without one takes it back. So an old failure ends with the first newer turn,
+  whatever order the two arrive in.
 - A session whose prompts or turns arrive counts as loaded: the adapter sends sessions whole. One that comes in pieces
   is announced (`expect`), and partial until its end.
 """

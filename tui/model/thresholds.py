@@ -34,6 +34,9 @@ LONG_STEP = 10 * MINUTE
 CONTEXT_NEARLY_FULL = 0.8
 """Share of the window. opencode compacts when no room for an answer is left (at 90 % of 200,000 tokens); from here on
 one long output is enough to get there."""
+CONTEXT_IMPLAUSIBLE = 1.5
+"""Share of the window that nothing can fill: the limit or the count is wrong. A little more than all of it happens: up
+to 1.3.2 reasoning counts twice, and a limit of one's own making is a guess."""
 
 LOOK_BELOW = 200
 """Sessions below a call that are asked what they do: far more than anybody nests or starts at once, and a bound on what

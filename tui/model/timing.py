@@ -53,6 +53,22 @@ def timing(session: Session, now_us: int, active: bool) -> Timing:
     return Timing(busy - in_calls, in_tools, in_calls - in_tools, wall)
 
 
+def duration(session: Session) -> int:
+    """How long a session took: from its row's beginning to the end of its newest answer, 0 where that is not known.
+    This is the figure of its line and of the order by duration, the same before and after the session is read."""
+    return max(0, ended(session) - session.start_ts) if session.start_ts else 0
+
+
+def ended(session: Session) -> int:
+    """When the newest answer of a session ended, 0 where nobody can say. The row's own times cannot: opencode moves
+    `time_updated` with a prompt or a title and not with an answer. What was never closed ended when it was last
+    written."""
+    newest = next(reversed(session.turns.values()), None) if session.whole else None
+    if newest is None:
+        return session.answered_ts
+    return max(session.answered_ts, newest.end_ts) or _last_sign(newest)
+
+
 def own_turns(session: Session) -> list[Turn]:
     """The steps that the session took itself. A fork copies the others with the times they had (opencode's fork keeps
     message.time_created), so they are older than the session."""

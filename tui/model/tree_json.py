@@ -165,7 +165,9 @@ def _line(store: Store, node: Session | Prompt | Turn | Op, session: Session, no
 
 def _session_columns(store: Store, session: Session) -> list[str]:
     sums = subtree(store, session)
-    return [session.agent, session.model, _tokens(sums.usage, sums.cost)]
+    told = _tokens(sums.usage, sums.cost)
+    # opencode's own sum is less than what the steps prove.
+    return [session.agent, session.model, f"{told}?" if told and any(sums.doubt) else told]
 
 
 def _tokens(usage: Usage, cost: float) -> str:

@@ -65,6 +65,14 @@ def money(dollars: float) -> str:
     return f"${dollars / 1000:.1f}k"
 
 
+def doubted(text: str, width: int) -> str:
+    """A number with a question mark behind it; where that does not fit, the decimals make room."""
+    if len(text) >= width:
+        whole, _, decimals = text.partition(".")
+        text = whole + decimals.lstrip("0123456789")
+    return f"{text}?"
+
+
 def delta(count: int) -> str:
     """Growth in tokens as `+1.9k`; none is an empty string."""
     return f"+{tokens(count)}" if count > 0 else ""

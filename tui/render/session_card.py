@@ -40,8 +40,8 @@ def session_card(store: Store, session: Session, now_us: int) -> list[Line]:
     lines += _money(store, session)
     lines += _tokens(store, session)
     lines += _context(store, session)
-    lines += _time(timing(session, now_us, active))
-    lines += time_lines(session.start_ts, max(session.last_ts, session.updated_ts), now_us, active)[:1]
+    lines += _time(timing(session, now_us, active)) if session.whole else []
+    lines += time_lines(session.start_ts, 0, now_us, active)[:1]
     lines += _changed(session)
     if session.partial:
         lines.append(row("holds", ("being read", "dim")))
@@ -63,10 +63,11 @@ def _money(store: Store, session: Session) -> list[Line]:
     cost, tree = rollup.own(store, session).cost, rollup.subtree(store, session)
     if not (tree.cost or cost):
         return []
-    spans: list[Span | str] = [f"own {numbers.money(cost) or '$0'}"]
+    doubt = "?" if rollup.own(store, session).doubt.cost else ""
+    spans: list[Span | str] = [f"own {numbers.money(cost) or '$0'}{doubt}"]
     if tree.sessions > 1:
         spans.append(f"   sub-agents {numbers.money(tree.cost - cost) or '$0'} ({tree.sessions - 1})")
-        spans.append((f"   total {numbers.money(tree.cost)}", "strong"))
+        spans.append((f"   total {numbers.money(tree.cost)}{'?' if tree.doubt.cost else ''}", "strong"))
     lines = [row("money", *spans)]
     copied = copied_turns(session)
     if copied:
@@ -81,6 +82,8 @@ def _money(store: Store, session: Session) -> list[Line]:
 def _tokens(store: Store, session: Session) -> list[Line]:
     own = rollup.own(store, session)
     lines = usage_lines(own.usage)
+    if own.doubt != rollup.NO_DOUBT:
+        return [*lines, _doubt(session, own)]
     differs = rollup.difference(session)
     if lines and own.origin in ("steps", "messages"):
         lines.append(row("", (f"added up from {own.origin}: the session row has no totals", "dim")))
@@ -90,22 +93,46 @@ def _tokens(store: Store, session: Session) -> list[Line]:
         tokens = f"{abs(differs.tokens):,} tokens {'more' if differs.tokens > 0 else 'less'}" if differs.tokens else ""
         dollars = f"${abs(differs.cost):.4f} {'more' if differs.cost > 0 else 'less'}" if differs.cost else ""
         words = " and ".join(part for part in (tokens, dollars) if part)
-        lines.append(row("", (f"opencode's own sum has {words} than its steps", "warn")))
+        # 2.x counts more than the steps, and a fork of it less: nothing is wrong there.
+        role = "dim" if session.extras.get("sums_apart") else "warn"
+        lines.append(row("", (f"opencode's own sum has {words} than its steps", role)))
     return lines
+
+
+def _doubt(session: Session, own: rollup.Own) -> Line:
+    """The session row and its steps side by side, where the row says less than is proven or was there then."""
+    if not session.whole:
+        return row("", ("columns say less than its steps add up to", "warn"))
+    usage, cost, origin = rollup.proven(session)
+    said, proven = [], []
+    if own.usage.total != usage.total:
+        said.append(f"{own.usage.total:,} tokens")
+        proven.append(f"{usage.total:,} tokens")
+    if abs(own.cost - cost) > rollup.CENT_SHARE:
+        places = 2 if f"{own.cost:.2f}" != f"{cost:.2f}" else 4
+        said.append(f"${own.cost:.{places}f}")
+        proven.append(f"${cost:.{places}f}")
+    return row("", (f"columns say {' and '.join(said)}, {origin} add up to {' and '.join(proven)}", "warn"))
 
 
 def _context(store: Store, session: Session) -> list[Line]:
     sizes = rollup.contexts(session)
     if not sizes:
         return []
-    used, limit = rollup.context_used(session), rollup.context_window(store, session)
-    spans: list[Span | str] = [f"{numbers.tokens(used)}"]
-    if limit:
-        share = used / limit
-        role = "bad" if share >= 0.9 else "warn" if share >= 0.75 else "text"
+    now = rollup.context(store, session)
+    used, limit = now.used, now.window
+    spans: list[Span | str] = [numbers.tokens(used)]
+    if now.compacted:
+        spans = [("compacted: not known until the next request", "dim")]
+    elif now.share:
+        role = "bad" if now.share >= 0.9 else "warn" if now.share >= 0.75 else "text"
         spans += [f" of {numbers.tokens(limit)}  ", (numbers.percent(used, limit), role)]
-    else:
+    elif limit and used:
+        spans.append((f" of {numbers.tokens(limit)}: not plausible, the limit or the count is wrong", "dim"))
+    elif used:
         spans.append(("  limit unknown", "dim"))
+    else:
+        spans = [("not known yet", "dim")]
     if len(sizes) > 1:
         spans.append((f"  {sparkline(sizes, CURVE, limit)}", "accent"))
     return [row("context", *spans)]

@@ -19,6 +19,7 @@ from tui.model.nodes import Op, Row, Session, Turn
 from tui.model.outline import outline
 from tui.model.state import State
 from tui.model.store import Store
+from tui.model.timing import ended
 from tui.model.urgency import ACTIVE, WAITING
 from tui.render import numbers, summaries
 from tui.render.glyphs import GLYPHS, mark
@@ -45,15 +46,17 @@ class Column(NamedTuple):
     words: int
 
 
+_MONEY_WIDTH, _IO_WIDTH = 7, 10
+
 # From the most to the least useful; the first that does not fit ends the list, so columns never swap places.
 _BY_USE = (
-    Column("cost", "cost", 7, 20),
+    Column("cost", "cost", _MONEY_WIDTH, 20),
     Column("time", "time", 6, 26),
     Column("delta", "Δ", 7, 32),
-    Column("io", "in/out", 10, 42),
+    Column("io", "in/out", _IO_WIDTH, 42),
     Column("model", "model", 14, 48),
     Column("agent", "agent", 10, 52),
-    Column("own", "own", 7, 58),
+    Column("own", "own", _MONEY_WIDTH, 58),
     Column("context", "context", 8, 62),
 )
 _ORDER = ("agent", "model", "context", "time", "io", "delta", "own", "cost")
@@ -221,7 +224,7 @@ def _session(store: Store, session: Session, row: Row, now_us: int) -> Cells:
     elif now.name == "aborted":
         note.append(("  aborted", "dim"))
     tree = rollup.subtree(store, session)
-    end = now_us if running else max(session.last_ts, session.updated_ts)
+    end = now_us if running else ended(session)
     return Cells(
         look.glyph,
         look.role,
@@ -231,18 +234,27 @@ def _session(store: Store, session: Session, row: Row, now_us: int) -> Cells:
             "model": session.model,
             "context": _curve(session, running),
             "time": elapsed(session_start(session, running), end),
-            "io": io(tree.usage),
-            "own": _own_cost(store, session, tree),
-            "cost": numbers.money(tree.cost),
+            **_sums(store, session, tree),
         },
         running,
         note,
     )
 
 
-def _own_cost(store: Store, session: Session, tree: rollup.Subtree) -> str:
-    """What a session cost without its sub-agents, where it has any."""
-    return numbers.money(rollup.own(store, session).cost) if tree.sessions > 1 else ""
+def _sums(store: Store, session: Session, tree: rollup.Subtree) -> dict[str, str]:
+    """Tokens and money of a session with its sub-agents, and what it cost without them, where it has any. A question
+    mark says that opencode's own sum is less than the steps prove."""
+    mine = rollup.own(store, session)
+    own = _money(mine.cost, mine.doubt) if tree.sessions > 1 else ""
+    tokens = io(tree.usage)
+    if tree.doubt.tokens:
+        tokens = numbers.doubted(tokens or "0/0", _IO_WIDTH)
+    return {"io": tokens, "own": own, "cost": _money(tree.cost, tree.doubt)}
+
+
+def _money(cost: float, doubt: rollup.Doubt) -> str:
+    text = numbers.money(cost)
+    return numbers.doubted(text or "$0", _MONEY_WIDTH) if doubt.cost else text
 
 
 def _curve(session: Session, running: bool) -> str:
@@ -372,7 +384,7 @@ def _sub_agent(store: Store, session: Session, op: Op, child: Session, row: Row,
         note += _said(store, inner, owner, now_us)
     note += summaries.tail(op)
     tree = rollup.subtree(store, child)
-    end = now_us if running else op.end_ts or max(child.last_ts, child.updated_ts)
+    end = now_us if running else op.end_ts or ended(child)
     return Cells(
         look.glyph,
         look.role,
@@ -382,9 +394,7 @@ def _sub_agent(store: Store, session: Session, op: Op, child: Session, row: Row,
             "model": child.model,
             "context": _curve(child, running),
             "time": elapsed(op.start_ts or child.start_ts, end),
-            "io": io(tree.usage),
-            "own": _own_cost(store, child, tree),
-            "cost": numbers.money(tree.cost),
+            **_sums(store, child, tree),
         },
         running,
         note,

@@ -16,7 +16,7 @@ NOTHING = ChangeSet(roots=set(), dirty=set())
 
 
 def row(name: str, start: float, updated: float, cost: float, tokens: int, title: str, cwd: str, **more: Any) -> Event:
-    extras = {"cost": cost, "usage": Usage(input=tokens), "time_updated": at(updated)}
+    extras = {"cost": cost, "usage": Usage(input=tokens), "time_updated": at(updated), "ended_ts": at(updated)}
     return session(name, start, title=title, cwd=cwd, extras=extras, **more)
 
 
@@ -42,6 +42,17 @@ def test_an_order_counts_sub_agents_too(how: str, expected: str) -> None:
     rows.arrange(Arrangement(how))
     assert order(rows) == expected
     assert [rows.index_of(rows.row(i).key) for i in range(3)] == [0, 1, 2]
+
+
+def test_what_is_not_known_to_have_ended_is_last_by_duration_and_what_runs_counts_as_far_as_it_got() -> None:
+    unknown = session("d", 1, extras={"time_updated": at(9000)})
+    store = store_of(*WORLD, unknown)
+    rows = VisibleRows(store)
+    rows.update(NOTHING, at(100_000))
+    rows.arrange(Arrangement("duration"))
+    assert order(rows) == "acbd"
+    rows.update(store.apply([prompt("u", 9001, session_id="d"), turn("t", 1, 9002, "u", session_id="d")]), at(9003))
+    assert order(rows) == "dacb"
 
 
 def test_projects_stand_together_and_two_of_one_name_apart() -> None:

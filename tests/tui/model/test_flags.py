@@ -109,6 +109,19 @@ def test_a_context_is_full_from_four_fifths_of_a_window_that_is_known() -> None:
         assert one == Flag("full", "context 81 %", "81 % of its context of 99,000 tokens is used: compacted soon")
 
 
+def test_a_compaction_takes_the_flag_of_a_full_context_away() -> None:
+    summary = turn("a1", 1, 3, extras={"summary": True}, agent="compaction")
+    events = [session(), summary, turn_end("a1", 1, 5, usage=Usage(input=182_000, output=1200))]
+    assert found(*events, window=200_000) == []
+
+
+def test_more_than_any_window_holds_is_no_alarm() -> None:
+    events = [session(), turn("a1", 1, 3), turn_end("a1", 1, 5, usage=Usage(input=31_281_000, output=1))]
+    assert found(*events, window=100_000) == []
+    # A little more than all of it is what reasoning that counts twice makes.
+    assert [one.brief for one in found(*events, window=30_000_000)] == ["context 104 %"]
+
+
 def test_every_flag_is_told_and_the_most_telling_first() -> None:
     bad = [{"status": "failed"}] * 4
     events = [*calls(*bad, {}), turn_end("a4", 4, 49, usage=Usage(input=90, output=1))]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
-from adapter.events import NO_USAGE, Usage
+from adapter.events import NO_USAGE, Event, Usage
 from tests.tui.model.builders import SOURCE, gone, op, op_end, prompt, session, store_of, turn, turn_end
 from tui.model.rollup import (
+    NO_DOUBT,
+    Context,
     Difference,
     changed_files,
-    context_used,
+    context,
     contexts,
     difference,
     own,
@@ -28,12 +31,12 @@ def columns(usage: Usage, cost: float) -> dict[str, object]:
 def test_the_columns_of_the_session_count_when_they_hold_anything() -> None:
     usage = Usage(1, 2, 3, 4, 5)
     store = store_of(session(extras=columns(usage, 0.25)), turn("a1"), turn_end("a1", usage=Usage(input=99), cost=9.0))
-    assert own_usage(store.sessions[SOURCE, "s1"]) == (usage, 0.25, "columns")
+    assert own_usage(store.sessions[SOURCE, "s1"])[:3] == (usage, 0.25, "columns")
 
 
 def test_columns_may_come_as_a_struct_and_without_tokens() -> None:
     store = store_of(session(extras={"usage": Usage(), "cost": 0.5}))
-    assert own_usage(store.sessions[SOURCE, "s1"]) == (NO_USAGE, 0.5, "columns")
+    assert own_usage(store.sessions[SOURCE, "s1"])[:3] == (NO_USAGE, 0.5, "columns")
 
 
 def test_empty_columns_give_way_to_the_sum_of_the_steps() -> None:
@@ -47,17 +50,17 @@ def test_empty_columns_give_way_to_the_sum_of_the_steps() -> None:
         op("p3", "a1", "llm", 3),
         turn_end("a1", usage=Usage(input=7)),
     )
-    assert own_usage(store.sessions[SOURCE, "s1"]) == (Usage(30, 1, 0, 5, 0), 0.75, "steps")
+    assert own_usage(store.sessions[SOURCE, "s1"])[:3] == (Usage(30, 1, 0, 5, 0), 0.75, "steps")
 
 
 def test_without_steps_the_messages_count() -> None:
     store = store_of(session(), turn("a1"), turn_end("a1", usage=Usage(input=7, reasoning=2), cost=0.125))
-    assert own_usage(store.sessions[SOURCE, "s1"]) == (Usage(input=7, reasoning=2), 0.125, "messages")
+    assert own_usage(store.sessions[SOURCE, "s1"])[:3] == (Usage(input=7, reasoning=2), 0.125, "messages")
 
 
 def test_a_row_alone_without_numbers_is_unknown_not_free() -> None:
     store = store_of(session())
-    assert own_usage(store.sessions[SOURCE, "s1"]) == (NO_USAGE, 0.0, "unknown")
+    assert own_usage(store.sessions[SOURCE, "s1"])[:3] == (NO_USAGE, 0.0, "unknown")
     store.mark_loaded(SOURCE, "s1")
     assert own_usage(store.sessions[SOURCE, "s1"]).origin == "messages"
 
@@ -170,15 +173,112 @@ def test_there_is_nothing_to_compare_without_columns_or_before_the_steps_are_kno
     assert difference(store.sessions[SOURCE, "s1"]) is None
 
 
+def proven(recorded: Usage, cost: float, **extras: object) -> Store:
+    """A session whose columns say this, and whose steps add up to 11 tokens and $0.45."""
+    store = store_of(
+        session(extras={**columns(recorded, cost), **extras}),
+        turn("a1"),
+        op("p1", "a1", "llm", 1),
+        op_end("p1", "a1", "llm", 1, usage=Usage(input=10, output=1), cost=0.3),
+        op("p2", "a1", "llm", 2),
+        op_end("p2", "a1", "llm", 2, cost=0.15),
+    )
+    store.mark_loaded(SOURCE, "s1")
+    return store
+
+
+ENOUGH = Usage(input=10, output=1)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "cost", "doubt"),
+    [
+        (ENOUGH, 0.03, (False, True)),
+        (Usage(input=10), 0.45, (True, False)),
+        (Usage(input=1), 0.03, (True, True)),
+        (Usage(input=1), 0.5, (True, False)),
+        (NO_USAGE, 0.03, (True, True)),
+        (ENOUGH, 0.45, (False, False)),
+        (ENOUGH, 0.3 + 0.15, (False, False)),
+        (Usage(input=1000), 9.0, (False, False)),
+    ],
+)
+def test_columns_below_what_the_steps_prove_are_doubted(recorded: Usage, cost: float, doubt: tuple[bool, bool]) -> None:
+    store = proven(recorded, cost)
+    found = own(store, store.sessions[SOURCE, "s1"])
+    assert (found.doubt, found.cost, found.origin) == (doubt, cost, "columns")
+
+
+def test_in_2x_the_columns_are_the_truth() -> None:
+    store = proven(Usage(input=1), 0.03, sums_apart=True)
+    assert own(store, store.sessions[SOURCE, "s1"]).doubt == NO_DOUBT
+
+
+def test_columns_are_not_doubted_before_the_steps_are_known() -> None:
+    store = store_of(session(extras=columns(ENOUGH, 0.03)))
+    assert own(store, store.sessions[SOURCE, "s1"]).doubt == NO_DOUBT
+    store.expect(SOURCE, "s1")
+    store.apply([turn("a1"), op("p1", "a1", "llm", 1), op_end("p1", "a1", "llm", 1, cost=0.3)])
+    assert own(store, store.sessions[SOURCE, "s1"]).doubt == NO_DOUBT
+    store.mark_loaded(SOURCE, "s1")
+    assert own(store, store.sessions[SOURCE, "s1"]).doubt == (False, True)
+
+
+def test_a_doubt_reaches_the_sums_above_and_stays_when_the_steps_are_given_back() -> None:
+    store = proven(ENOUGH, 0.03)
+    store.apply([session("top", 0.5, extras=columns(ENOUGH, 1.0))])
+    store.apply([session(extras=columns(ENOUGH, 0.03), parent_id="top")])
+    top, kid = store.sessions[SOURCE, "top"], store.sessions[SOURCE, "s1"]
+    assert (subtree(store, top).doubt, own(store, top).doubt) == ((False, True), NO_DOUBT)
+    store.unload(SOURCE, "s1")
+    assert (subtree(store, top).doubt, own(store, kid).doubt) == ((False, True), (False, True))
+    store.apply([session(extras=columns(ENOUGH, 0.45), parent_id="top")])
+    assert (subtree(store, top).doubt, own(store, kid).doubt) == (NO_DOUBT, NO_DOUBT)
+
+
 def test_the_context_is_what_opencode_shows() -> None:
-    found = store_of(
+    store = store_of(
         session(),
         turn("a1"), turn_end("a1", usage=Usage(input=10, output=5, cache_read=20)),
         turn("a2", 2, ts=6), turn_end("a2", 2, usage=Usage(input=7, output=1, reasoning=2, cache_read=30)),
         turn("a3", 3, ts=7), turn_end("a3", 3, status="aborted"),
-    ).sessions[SOURCE, "s1"]  # fmt: skip
+    )  # fmt: skip
+    found = store.sessions[SOURCE, "s1"]
     assert contexts(found) == [30, 37]
-    assert context_used(found) == 40
+    assert context(store, found) == Context(used=40)
+
+
+FILLED = [session(), turn("a1"), turn_end("a1", usage=Usage(input=181_000, output=900))]
+SUMMARY = turn("a2", 2, 6, extras={"summary": True}, agent="compaction")
+
+
+def after(*events: Event) -> Context:
+    store = store_of(*FILLED, *events)
+    store.limits = lambda provider, model: 200_000
+    return context(store, store.sessions[SOURCE, "s1"])
+
+
+def test_after_a_compaction_the_context_is_not_known_until_the_next_request() -> None:
+    done = turn_end("a2", 2, 7, usage=Usage(input=182_000, output=1200))
+    assert after(SUMMARY, done) == Context(compacted=True)
+    # 2.x counts a compaction in the session's row alone.
+    assert after(SUMMARY, turn_end("a2", 2, 7)) == Context(compacted=True)
+    assert after(SUMMARY, done, turn("a3", 3, 8)) == Context(compacted=True)
+    asked = [turn("a3", 3, 8), turn_end("a3", 3, 9, usage=Usage(input=9000, output=100))]
+    assert after(SUMMARY, done, *asked) == Context(9100, 200_000)
+
+
+@pytest.mark.parametrize("status", ["running", "failed", "aborted"])
+def test_a_compaction_that_has_not_succeeded_leaves_the_context_as_it_was(status: str) -> None:
+    asked = Usage(input=182_000, output=5)
+    ends = [] if status == "running" else [turn_end("a2", 2, 7, status=status, usage=asked)]
+    assert after(SUMMARY, *ends) == Context(181_900, 200_000)
+
+
+def test_the_context_is_measured_by_the_model_that_answered() -> None:
+    store = store_of(*FILLED, replace(SUMMARY, model="small"))
+    store.limits = lambda provider, model: 32_000 if model == "small" else 200_000
+    assert context(store, store.sessions[SOURCE, "s1"]).window == 200_000
 
 
 def test_changed_files_are_added_up_by_name() -> None:

@@ -80,6 +80,13 @@ def test_sessions_without_title_or_turns_and_uncalled_children_are_listed() -> N
     assert list(tree_text(store, at(10))) == ["✔ (no title)", "  ✔ lost child"]
 
 
+def test_a_sum_below_what_the_steps_prove_has_a_question_mark() -> None:
+    row = session(title="A run", extras={"cost": 0.03, "usage": {"input": 9}})
+    end = op_end("p1", "a1", "llm", 1, usage=Usage(input=9), cost=0.45)
+    store = store_of(row, turn("a1"), op("p1", "a1", "llm", 1), end)
+    assert next(tree_text(store, at(10))).partition("  [")[0] == "▶ A run  in 9 out 0 $0.0300?"
+
+
 def test_nothing_is_nothing() -> None:
     assert tree(store_of(), 0, []) == {"sources": [], "sessions": []}
     assert list(tree_text(store_of(), 0)) == []

@@ -21,10 +21,11 @@ def card(*events: Event, limits: Limits = no_limits, loaded: bool = True) -> lis
     return [plain(line).rstrip() for line in lines]
 
 
-def answered(recorded: Usage, cost: float, ts: float = 1, **fields: object) -> list[Event]:
+def answered(recorded: Usage, cost: float, ts: float = 1, apart: bool = False, **fields: object) -> list[Event]:
     usage = Usage(input=1000, output=200, cache_read=3000)
+    extras = {"usage": recorded, "cost": cost, "sums_apart": apart}
     return [
-        session(ts=ts, extras={"usage": recorded, "cost": cost}, **fields), prompt("u1", 2), turn("a1", ts=3),
+        session(ts=ts, extras=extras, **fields), prompt("u1", 2), turn("a1", ts=3),
         op("p0", "a1", "llm", 1, ts=3), op_end("p0", "a1", "llm", 1, ts=12, usage=usage, cost=0.5),
         op("p1", "a1", seq=2, ts=5, name="bash"), op_end("p1", "a1", seq=2, ts=8),
         turn_end("a1", ts=12, usage=usage, cost=0.5),
@@ -48,12 +49,58 @@ def test_a_session_whose_sums_agree() -> None:
     ("recorded", "cost", "words"),
     [
         (Usage(input=5000, output=200, cache_read=3000), 0.5, "4,000 tokens more"),
-        (Usage(input=1000, output=100, cache_read=3000), 0.75, "100 tokens less and $0.2500 more"),
-        (WHOLE, 0.25, "$0.2500 less"),
+        (WHOLE, 0.75, "$0.2500 more"),
+        (Usage(input=5000, output=200, cache_read=3000), 0.75, "4,000 tokens more and $0.2500 more"),
     ],
 )
-def test_a_session_whose_sums_do_not_agree_says_by_how_much(recorded: Usage, cost: float, words: str) -> None:
+def test_a_session_whose_own_sum_is_more_says_by_how_much(recorded: Usage, cost: float, words: str) -> None:
     assert f"          opencode's own sum has {words} than its steps" in card(*answered(recorded, cost))
+
+
+@pytest.mark.parametrize(
+    ("recorded", "cost", "columns", "steps"),
+    [
+        (WHOLE, 0.03, "$0.03", "$0.50"),
+        (WHOLE, 0.4996, "$0.4996", "$0.5000"),
+        (Usage(input=1000), 0.5, "1,000 tokens", "4,200 tokens"),
+        (Usage(), 0.03, "0 tokens and $0.03", "4,200 tokens and $0.50"),
+        (Usage(input=1000), 0.75, "1,000 tokens and $0.75", "4,200 tokens and $0.50"),
+    ],
+)
+def test_a_session_whose_own_sum_is_less_than_its_steps_is_doubted(
+    recorded: Usage, cost: float, columns: str, steps: str
+) -> None:
+    lines = card(*answered(recorded, cost))
+    assert f"          columns say {columns}, steps add up to {steps}" in lines
+    assert any(line.startswith("money ") and line.endswith("?") for line in lines) is (cost < 0.49 or cost == 0.4996)
+
+
+def test_a_doubt_is_still_said_when_the_steps_are_given_back() -> None:
+    store = store_of(*answered(WHOLE, 0.03))
+    store.unload(SOURCE, "s1")
+    lines = [plain(line) for line in session_card(store, store.sessions[SOURCE, "s1"], at(100))]
+    assert "money     own $0.03?" in lines
+    assert "          columns say less than its steps add up to" in lines
+
+
+def test_without_steps_the_messages_are_the_proof() -> None:
+    row = session(extras={"usage": WHOLE, "cost": 0.03})
+    lines = card(row, turn("a1"), turn_end("a1", usage=WHOLE, cost=0.45))
+    assert "          columns say $0.03, messages add up to $0.45" in lines
+
+
+def test_a_total_is_doubted_with_what_is_below() -> None:
+    top = session("top", 0.5, extras={"usage": WHOLE, "cost": 1.0})
+    store = store_of(top, *answered(WHOLE, 0.03, parent_id="top"))
+    lines = [plain(line) for line in session_card(store, store.sessions[SOURCE, "top"], at(100))]
+    assert "money     own $1.00   sub-agents $0.03 (1)   total $1.03?" in lines
+
+
+def test_what_2x_counts_beside_the_steps_is_said_without_a_doubt() -> None:
+    store = store_of(*answered(WHOLE, 0.03, apart=True))
+    lines = session_card(store, store.sessions[SOURCE, "s1"], at(100))
+    assert [("          ", "dim"), ("opencode's own sum has $0.4700 less than its steps", "dim")] in lines
+    assert not any("?" in plain(line) for line in lines)
 
 
 def test_nothing_is_compared_before_the_steps_have_been_read() -> None:
@@ -67,6 +114,19 @@ def test_the_context_against_a_limit_that_is_known() -> None:
     assert "context   4.2k of 5.0k  84 %" in lines
 
 
+def test_after_a_compaction_the_context_is_not_given_as_full() -> None:
+    summary = turn("a2", 2, 13, extras={"summary": True})
+    done = turn_end("a2", 2, 14, usage=Usage(input=182_000, output=1200))
+    lines = card(*answered(WHOLE, 0.5), summary, done, limits=lambda provider, model: 200_000)
+    assert "context   compacted: not known until the next request  ▁█" in lines
+    assert not any("%" in line for line in lines if line.startswith(("context", "flag")))
+
+
+def test_more_than_any_window_holds_is_called_implausible() -> None:
+    lines = card(*answered(WHOLE, 0.5), limits=lambda provider, model: 100)
+    assert "context   4.2k of 100: not plausible, the limit or the count is wrong" in lines
+
+
 def test_what_a_fork_copied_is_said_only_where_it_is_certain() -> None:
     lines = card(*answered(WHOLE, 0.5, ts=50, session_kind="fork"))
     assert "          of it $0.50 copied by the fork, with 1 step" in lines
@@ -74,6 +134,15 @@ def test_what_a_fork_copied_is_said_only_where_it_is_certain() -> None:
     unread = card(session(session_kind="fork", extras={"usage": WHOLE, "cost": 0.5}), loaded=False)
     assert "          a fork: includes what it copied" in unread
     assert not any("fork" in line for line in card(*answered(WHOLE, 0.5, ts=50)))
+
+
+def test_no_times_are_given_of_a_session_that_is_still_being_read() -> None:
+    store = store_of(session())
+    store.unload(SOURCE, "s1")
+    store.expect(SOURCE, "s1")
+    store.apply(answered(WHOLE, 0.5)[1:])
+    lines = [plain(line) for line in session_card(store, store.sessions[SOURCE, "s1"], at(100))]
+    assert not any(line.startswith("time ") for line in lines)
 
 
 def test_many_changed_files_are_counted_and_the_first_are_named() -> None:

@@ -95,6 +95,33 @@ def test_a_failed_session_says_why_and_one_not_read_shows_its_own_sums() -> None
     assert "$0.12" in lexer
 
 
+@pytest.mark.parametrize(
+    ("tokens", "cost", "says"),
+    [
+        (1010, 0.03, "1.0k/10   $0.03?"),
+        (1, 0.5, "1/0?   $0.50"),
+        (0, 0.03, "0/0?   $0.03?"),
+        (1, 0.0, "1/0?      $0?"),
+        (9000, 0.5, "9.0k/0   $0.50"),
+    ],
+)
+def test_a_sum_below_what_the_steps_prove_has_a_question_mark(tokens: int, cost: float, says: str) -> None:
+    usage = Usage(input=1000, output=10) if tokens == 1010 else Usage(input=tokens)
+    row = session("ses_x", "A run", 100, extras={"usage": usage, "cost": cost})
+    step = Step("ses_x", 1, "usr_x", 90).end(80, Usage(input=1000, output=10), 1000, 0.45)
+    text = drawn(store_of([row, *step.events]), Row(key("session", "ses_x", "ses_x"), 0, "closed"), 120)
+    assert " ".join(says.split()) in " ".join(text.split())
+
+
+def test_a_doubt_is_shown_whatever_the_sum() -> None:
+    row = session("ses_x", "A run", 100, extras={"cost": 0.03})
+    step = Step("ses_x", 1, "usr_x", 90).end(80, Usage(input=1000, output=10), 1000, 456_789.0)
+    for cost, says in ((123.45, "$123?"), (99.5, "$99.50?"), (5200.0, "$5.2k?"), (123_400.0, "$123k?")):
+        events = [replace(row, extras={"cost": cost}), *step.events]
+        text = drawn(store_of(events), Row(key("session", "ses_x", "ses_x"), 0, "closed"), 120)
+        assert f" {says} " in text
+
+
 @pytest.mark.parametrize("width", [60, 80, 120, 200, 250])
 def test_columns_line_up_and_only_the_least_useful_are_missing(width: int) -> None:
     names = [column.name for column in columns_for(width)]
