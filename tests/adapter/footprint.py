@@ -14,11 +14,11 @@ class Footprint(NamedTuple):
     changed_ns: int
 
     def differences(self, later: Footprint, *, allowed: frozenset[str] = frozenset()) -> list[str]:
-        """What is not the same later on; `allowed` names may be new."""
+        """What is not the same later on, but for the `allowed` names, which may be new and then change."""
         found = []
-        for name in sorted(self.files.keys() | later.files.keys()):
+        for name in sorted((self.files.keys() | later.files.keys()) - allowed):
             before, after = self.files.get(name), later.files.get(name)
-            if before is None and after is not None and name not in allowed:
+            if before is None and after is not None:
                 found.append(f"{name} was made ({after[1]} bytes)")
             elif before is not None and after is None:
                 found.append(f"{name} was deleted ({before[1]} bytes)")

@@ -10,12 +10,13 @@ from typing import NamedTuple, Self
 from tests.adapter.footprint import Footprint, footprint
 from tests.adapter.hand import Bystander, Hand, reader
 from tests.adapter.opencode_writer import OpencodeWriter
+from tests.adapter.writer import now_ms
 
 NAME = "opencode.db"
-FIRST, SECOND = "The first", "The second"
-COMMITTED = "The first, from the last commit"
-NEVER = "The first, never committed"
-LATER = "The first, a commit later"
+FIRST, SECOND = "Alpha", "Beta"
+COMMITTED = "Alpha, committed"
+NEVER = "Alpha, undone"
+LATER = "Alpha, later"
 TEXTS = 60
 """Parts of 1 kB: enough for a transaction that outgrows a small cache."""
 
@@ -35,11 +36,12 @@ class Base(NamedTuple):
 def build_base(directory: Path) -> Base:
     """Makes it in a directory of its own."""
     directory.mkdir()
-    with OpencodeWriter(directory / NAME) as opencode:
+    yesterday = now_ms() - 86_400_000
+    with OpencodeWriter(directory / NAME, ms=yesterday) as opencode:
         first, second = opencode.session(FIRST), opencode.session(SECOND)
         for session in (first, second):
             prompt = opencode.user(session)
-            answer = opencode.assistant(session, prompt)
+            answer = opencode.assistant(session, prompt, completed=yesterday, finish="stop")
             with_texts = [{"type": "text", "text": "x" * 1000, "time": {"start": 1, "end": 2}}] * (TEXTS // 2)
             opencode.commit(
                 *[
