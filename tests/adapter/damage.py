@@ -34,6 +34,7 @@ SOURCES = (
     # Of 2.x what there is.
     *(name for name in corpus.NAMES if name.startswith("2.") and name.endswith(("/task", "/nested", "/given-task"))),
 )
+CONTENT = frozenset({"message", "part", "session_message"})
 READ_S = 5.0
 MOST_ROWS = 20_000
 TOUCH = "UPDATE {} SET time_updated = time_updated + 1"
@@ -154,7 +155,7 @@ class Readable(msgspec.Struct):
 
     tables: set[str] = set()
     sessions: dict[str, tuple[Any, ...]] = {}
-    """Id -> row."""
+    """Id -> id, title and parent."""
     parts: dict[str, list[tuple[Any, ...]]] = {}
     """Session -> its messages and parts, where every way to them gives the same."""
     failed: dict[str, str] = {}
@@ -182,12 +183,12 @@ def _read(connection: sqlite3.Connection, found: Readable) -> None:
             found.tables.add(table)
     for table in ("session", "session_v2"):
         for order in ("ASC", "DESC"):
-            sql = f"SELECT id, title, * FROM {table} NOT INDEXED ORDER BY rowid {order}"
+            sql = f"SELECT id, title, parent_id FROM {table} NOT INDEXED ORDER BY rowid {order}"
             for row in _rows(connection, sql, [], []):
                 if isinstance(row[0], str) and row[0]:
                     found.sessions.setdefault(row[0], row)
     broken: dict[str, str] = {}
-    for table in ("message", "part"):
+    for table in sorted(CONTENT & found.tables):
         failures: list[str] = []
         for _ in _rows(connection, f"SELECT * FROM {table} NOT INDEXED", [], failures):
             pass
@@ -195,21 +196,20 @@ def _read(connection: sqlite3.Connection, found: Readable) -> None:
             broken[table] = failures[0]
     for session in found.sessions:
         failures = []
-        messages = list(
-            _rows(connection, "SELECT * FROM message WHERE session_id = ? ORDER BY id", [session], failures)
-        )
-        parts = list(_rows(connection, "SELECT * FROM part WHERE session_id = ? ORDER BY id", [session], failures))
-        again = []
-        for message in messages:
-            again += _rows(connection, "SELECT * FROM part WHERE message_id = ? ORDER BY id", [message[0]], failures)
-        for table, rows in (("message", messages), ("part", parts)):
-            for row in rows:
+        rows = {}
+        for table in sorted(CONTENT & found.tables):
+            sql = f"SELECT * FROM {table} WHERE session_id = ? ORDER BY id"
+            rows[table] = list(_rows(connection, sql, [session], failures))
+            for row in rows[table]:
                 if list(_rows(connection, f"SELECT * FROM {table} WHERE id = ?", [row[0]], failures)) != [row]:
                     failures.append(f"{table} {row[0]} is not found by its id")
-        if sorted(map(repr, again)) != sorted(map(repr, parts)):
+        again: list[Any] = []
+        for message in rows.get("message", ()):
+            again += _rows(connection, "SELECT * FROM part WHERE message_id = ? ORDER BY id", [message[0]], failures)
+        if sorted(map(repr, again)) != sorted(map(repr, rows.get("part", ()))):
             failures.append("its parts are not found by their messages")
         if not failures:
-            found.parts[session] = [*messages, *parts]
+            found.parts[session] = [row for table in rows.values() for row in table]
         elif broken and any("malformed" in words for words in failures):
             found.failed[session] = f"{failures[0]}, {broken}"
 
@@ -225,7 +225,7 @@ def _rows(
                     if row is None:
                         return
                     yield row
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter for names of columns
             failures.append(str(error))
 
     return each()
