@@ -245,8 +245,8 @@ def test_what_goes_on_waits_without_work_hears_the_next_commit_and_leaves_no_tra
         if stage.who == ENDS:
             idle.began = time.monotonic()
             idle.costs_nothing()
-    assert idle.tail.close() == 0
-    assert idle.follow.interrupt() == 130
+    assert idle.tail.close() == 0, idle.tail.complaint
+    assert idle.follow.interrupt() == 130, idle.follow.complaint
     assert "Traceback" not in idle.tail.complaint + idle.follow.complaint
     assert stage.traces() == []
 
