@@ -25,7 +25,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TextIO
@@ -327,10 +327,15 @@ def serve() -> None:
         sys.stdout.flush()
 
 
+_errors: dict[int, str] = {}
+"""Process id -> where its errors go."""
+
+
 def _fork(order: dict[str, Any]) -> int:
     out, err = (os.open(order[name], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644) for name in ("out", "err"))
     pid = os.fork()
     if pid:
+        _errors[pid] = order["err"]
         os.close(out)
         os.close(err)
         return pid
@@ -344,10 +349,10 @@ def _fork(order: dict[str, Any]) -> int:
         os.setgroups([])
         os.setgid(order["uid"])
         os.setuid(order["uid"])
-    if "beats" in order:
-        threading.Thread(target=_beat, args=(Path(order["out"]).with_suffix(".beats"),), daemon=True).start()
     if "cli" in order:
-        sys.exit(main(order["cli"]))
+        with _beating(Path(order["out"]).with_suffix(".beats")) if "beats" in order else contextlib.nullcontext():
+            status = main(order["cli"])
+        sys.exit(status)
     if "several" in order:
         sys.exit(_several(order["several"], order["limit_s"]))
     sys.exit(asyncio.run(_tail(order)))
@@ -361,6 +366,10 @@ def _wait(pid: int, within_s: float) -> int | None:
             return os.waitstatus_to_exitcode(status)
         time.sleep(0.002)
     with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/stat") as stat:
+            state = stat.read()  # whether it works, sleeps or waits for the disk
+            with open(_errors[pid], "a") as errors:
+                errors.write(f"not ended after {within_s:.1f} s: {state}")
         os.kill(pid, signal.SIGUSR1)
         time.sleep(0.1)
         os.kill(pid, signal.SIGKILL)
@@ -423,12 +432,24 @@ async def _pump(source: OpencodeSource, counted: list[int]) -> None:
             _say({"events": events, "loaded": batch.loaded, "at": time.monotonic()})
 
 
-def _beat(file: Path) -> None:
-    with file.open("w", encoding="utf-8") as out:
-        while True:
-            out.write(json.dumps(Beat(time.monotonic(), time.process_time(), 0, 0, "", "", "")) + "\n")
-            out.flush()
-            time.sleep(BEAT_S)
+@contextlib.contextmanager
+def _beating(file: Path) -> Iterator[None]:
+    """Writes down what this process costs, for as long as the block lasts."""
+    ended = threading.Event()
+
+    def beat() -> None:
+        with file.open("w", encoding="utf-8") as out:
+            while not ended.wait(BEAT_S):
+                out.write(json.dumps(Beat(time.monotonic(), time.process_time(), 0, 0, "", "", "")) + "\n")
+                out.flush()
+
+    thread = threading.Thread(target=beat)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def _say(words: dict[str, Any]) -> None:
