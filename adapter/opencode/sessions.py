@@ -84,7 +84,7 @@ OF_2X = re.compile(r"[2-9]\.|0\.0\.0-")
 def sums_apart(row: SessionRow) -> bool:
     """Whether the columns are no sum of the steps: 2.x counts titles and compactions in them too, and begins a fork at
     0 with copied steps."""
-    return row.shelf == "v2" or OF_2X.match(row.version or "") is not None
+    return row.storage == "v2" or OF_2X.match(row.version or "") is not None
 
 
 def map_session(source: str, row: SessionRow, root_id: str, last: LastAnswer | None) -> list[Event]:

@@ -32,7 +32,7 @@ from typing import Any, NamedTuple, Self, TextIO
 
 import msgspec
 
-from adapter.source import OpencodeSource
+from adapter.local import OpencodeSource
 from tests.adapter.writer import ROOT
 from tui.cli import main
 
