@@ -28,7 +28,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self
 
 import msgspec
 
@@ -68,6 +69,13 @@ class Source(Protocol):
     """One place that sessions come from. `source` names it in every event, `path` for the user."""
 
     source: str
+    path: Path
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
 
     def tail(self) -> AsyncIterator[Batch]:
         """Follows for ever: first the catalogue and the sessions that may be live, then every change."""
@@ -85,7 +93,7 @@ class Source(Protocol):
         """Health with fresh counts. Raises SourceUnavailable."""
         ...
 
-    async def payload(self, uri: str) -> PayloadText:
+    async def payload(self, uri: str, limit: int = ...) -> PayloadText:
         """The text behind a reference. Raises PayloadError or SourceUnavailable."""
         ...
 

@@ -246,6 +246,7 @@ class OpencodeSource:
                 events = await self._once(session_id, raw, parents)
                 marks = msgspec.structs.replace(marks, session_rowid=rowid)
                 follower.marks = marks
+                self._health.note(checked=self._health.now.checked + 1)
                 yield self._batch(events, raw.size, follower.position("scan", marks), [session_id])
         yield self._batch([], 0, follower.position("tail", marks), [])
 

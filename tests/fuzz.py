@@ -16,7 +16,6 @@ import atheris
 
 with atheris.instrument_imports(include=["adapter", "tui"]):
     import msgspec
-    from adapter.opencode.reading import MessageRow
 
     from adapter.contract import BadReference
     from adapter.events import AnyEvent, Event
@@ -24,6 +23,7 @@ with atheris.instrument_imports(include=["adapter", "tui"]):
     from adapter.opencode.json import decode_message, decode_part
     from adapter.opencode.schema import SESSION_COLUMNS
     from adapter.opencode.sessions import map_session
+    from adapter.opencode.storage import MessageRow
     from adapter.opencode.v1.mapping import order_parts
     from adapter.opencode.v1.ops import PartRow
     from adapter.opencode.v1.rows import RawRow, session_row

@@ -14,6 +14,7 @@ from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.widgets import Input
 
+from adapter.contract import Source
 from adapter.health import Health
 from tui import bindings, ending, terminal_signals, themes
 from tui.feed import Feed
@@ -24,7 +25,6 @@ from tui.model.nodes import ChangeSet, Key
 from tui.model.notices import Notices
 from tui.model.store import Store
 from tui.model.window import Limits, no_limits
-from tui.protocols import SourceLike
 from tui.render.glyphs import plain
 from tui.render.help import key_name
 from tui.render.status import TITLE
@@ -52,11 +52,11 @@ class ViewerApp(KeysInTurn):
 
     def __init__(
         self,
-        sources: Sequence[SourceLike],
+        sources: Sequence[Source],
         *,
         clock: Callable[[], float] = time.time,
         problem: str = "",
-        discover: Callable[[], Sequence[SourceLike]] | None = None,
+        discover: Callable[[], Sequence[Source]] | None = None,
         limits: Limits = no_limits,
         memory: Memory | None = None,
         keymap: Keymap = NONE,

@@ -13,9 +13,10 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+from adapter.contract import Batch, Source
 from tui.arrivals import Answer, Arrival, Arrivals
 from tui.model.store import Store
-from tui.protocols import BatchLike, Listener, PayloadDone, PayloadLike, SourceLike
+from tui.protocols import Listener, PayloadDone
 from tui.render import payload as payloads
 
 DISCOVER_EVERY = 5.0
@@ -30,18 +31,18 @@ class Feed:
 
     def __init__(
         self,
-        sources: Sequence[SourceLike],
+        sources: Sequence[Source],
         store: Store,
         listener: Listener,
         *,
         clock: Callable[[], float] = time.time,
-        discover: Callable[[], Sequence[SourceLike]] | None = None,
+        discover: Callable[[], Sequence[Source]] | None = None,
     ) -> None:
         self.arrivals = Arrivals(store, listener, clock)
         self._listener = listener
         self._initial = list(sources)
         self._discover = discover
-        self._sources: dict[str, SourceLike] = {}
+        self._sources: dict[str, Source] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -123,11 +124,11 @@ class Feed:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _add(self, source: SourceLike) -> None:
+    def _add(self, source: Source) -> None:
         self._sources[source.source] = source
         self._spawn(f"{source.path} is not followed any more", self._follow(source))
 
-    def _source(self, name: str) -> SourceLike:
+    def _source(self, name: str) -> Source:
         """Raises LookupError for one that is not followed."""
         if name not in self._sources:
             raise LookupError("its database is not followed")
@@ -145,7 +146,7 @@ class Feed:
         if error is not None:
             self._problem(f"{trouble}: {_reason(error)}")
 
-    async def _follow(self, source: SourceLike) -> None:
+    async def _follow(self, source: Source) -> None:
         """One source for ever. What it foresees it reports itself; anything else is shown and tried again."""
         while True:
             try:
@@ -157,7 +158,7 @@ class Feed:
                 self._problem(f"{source.path}: {error!r}")
                 await asyncio.sleep(RETRY_AFTER)
 
-    async def _look_for_more(self, discover: Callable[[], Sequence[SourceLike]]) -> None:
+    async def _look_for_more(self, discover: Callable[[], Sequence[Source]]) -> None:
         while True:
             await asyncio.sleep(DISCOVER_EVERY)
             try:
@@ -169,17 +170,24 @@ class Feed:
                 if source.source not in self._sources:
                     self._add(source)
 
-    async def _offer_batch(self, source: SourceLike, batch: BatchLike) -> None:
-        health = source.health()
+    async def _offer_batch(self, source: Source, batch: Batch) -> None:
         self.arrivals.offer(
-            Arrival(source.source, batch.events, batch.loaded, batch.committed_at, health, batch.released, batch.begun)
+            Arrival(
+                source.source,
+                batch.events,
+                batch.loaded,
+                batch.committed_at,
+                batch.health,
+                batch.released,
+                batch.begun,
+            )
         )
         await self.arrivals.room()
 
     async def _payload(self, source: str, uri: str, look: str, done: PayloadDone) -> None:
         document, note = None, "reading it was given up"
         try:
-            found: PayloadLike = await self._source(source).payload(uri)
+            found = await self._source(source).payload(uri)
             document = await asyncio.to_thread(payloads.read, found.text, look)
             note = f"cut: the text has {found.size:,} bytes" if found.truncated else ""
         except Exception as error:

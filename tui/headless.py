@@ -16,6 +16,8 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from adapter.contract import AdapterError, Batch, PayloadError, SourceUnavailable
 from adapter.events import Event, LogEntry, SessionStarted, SourceError
 from adapter.local import OpencodeSource
@@ -301,10 +303,8 @@ async def doctor(arguments: argparse.Namespace, paths: list[Path]) -> int:
             try:
                 healths.append(await examine(source))
             except (AdapterError, OSError) as error:
-                health = source.health()
-                health.state = "error"
-                health.message = problem(error) if isinstance(error, OSError) else str(error)
-                healths.append(health)
+                words = problem(error) if isinstance(error, OSError) else str(error)
+                healths.append(msgspec.structs.replace(source.health(), state="error", message=words))
     if arguments.json:
         sys.stdout.buffer.write(json_line({"sources": [report(health) for health in healths]}))
     else:

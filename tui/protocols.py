@@ -1,53 +1,16 @@
-"""What feed, source and screen need of each other; tests bring their own."""
+"""What feed and screen need of each other; tests bring their own. What a source is says `adapter.contract`."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Protocol
 
-from adapter.events import Event
 from adapter.health import Health
 from tui.model.nodes import ChangeSet
 from tui.render import payload as payloads
 
 PayloadDone = Callable[[payloads.Shown | None, str], None]
 """Gets the document, or None and the reason why there is none."""
-
-
-class BatchLike(Protocol):
-    """What the feed uses of `adapter.local.Batch`."""
-
-    events: list[Event]
-    loaded: list[str]
-    released: list[str]
-    begun: list[str]
-    committed_at: float
-
-
-class PayloadLike(Protocol):
-    """What the feed uses of `adapter.local.PayloadText`."""
-
-    text: str
-    size: int
-    truncated: bool
-    format: str
-
-
-class SourceLike(Protocol):
-    """What the feed needs of `adapter.local.OpencodeSource`; tests bring their own."""
-
-    source: str
-    path: Path
-
-    async def __aenter__(self) -> Any: ...
-    async def __aexit__(self, *exc: Any) -> None: ...
-    def tail(self, cursor: str | None = None) -> AsyncIterator[Any]: ...
-    def request(self, session_id: str) -> None: ...
-    def release(self, session_id: str) -> None: ...
-    async def payload(self, uri: str, limit: int = ...) -> Any: ...
-    async def probe(self) -> Health: ...
-    def health(self) -> Health: ...
 
 
 class Listener(Protocol):

@@ -125,11 +125,11 @@ def test_the_end_of_the_newest_answer_is_told_where_it_is_known() -> None:
     ("columns", "apart"),
     [
         ({"version": "1.18.33"}, False),
-        ({"version": "1.18.33", "shelf": "both"}, False),
+        ({"version": "1.18.33", "storage": "both"}, False),
         ({}, False),
-        ({"version": "1.18.33", "shelf": "v2"}, True),
-        ({"version": "2.0.26", "shelf": "both"}, True),
-        ({"version": "0.0.0-next-16350", "shelf": "both"}, True),
+        ({"version": "1.18.33", "storage": "v2"}, True),
+        ({"version": "2.0.26", "storage": "both"}, True),
+        ({"version": "0.0.0-next-16350", "storage": "both"}, True),
     ],
 )
 def test_of_2x_it_is_told_that_the_columns_are_no_sum_of_the_steps(columns: dict[str, Any], apart: bool) -> None:

@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from adapter.opencode.reading import MessageRow
 
 from adapter.events import Event, OpRemoved, OpStarted, PayloadRef, TurnFinalized, TurnRemoved, TurnStarted
 from adapter.follow.tracked import TrackedSession
+from adapter.opencode.storage import MessageRow
 from adapter.opencode.v2.rows import decode_session_message
 from tests.adapter.rows import as_text, message_row
 from tests.adapter.writer_2x import step
