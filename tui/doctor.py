@@ -12,7 +12,6 @@ from adapter.local import OpencodeSource
 from adapter.sqlite.reader import side_file
 from tui import sanitize
 from tui.render.numbers import date_and_time
-from tui.render.own_sums import differing
 
 LIMIT_S = 10.0
 """`doctor` reads sessions for this long and says how many it got through."""
@@ -129,6 +128,8 @@ def lines(health: Health) -> list[str]:
 def _sums(health: Health) -> list[str]:
     if not health.disagreeing:
         return ["columns and messages of every session agree"]
+    from tui.render.own_sums import differing
+
     count = len(health.disagreeing)
     named = "names the first" if count > NAMED else "names"
     which = f"--json {named} {NAMED if count > NAMED else 'it' if count == 1 else 'them'}"
