@@ -29,8 +29,9 @@ class Counts(msgspec.Struct, frozen=True):
 
 
 class Ends(msgspec.Struct, frozen=True):
-    """The newest rows of a session, which say how it ended: (time_created, data) of `message`, and of
-    `session_message` (id, type, time_created, time_updated, data), newest first. `session` is its own row."""
+    """The newest rows of a session, which say how it ended: (time_created, time_updated, data)
+    of `message`, and of `session_message` (id, type, time_created, time_updated, data), newest first. `session` is its
+    own row."""
 
     session: Row
     message: Row | None
@@ -72,6 +73,9 @@ def newest_roots(snapshot: Snapshot, schema: Schema, count: int) -> Pieces[list[
         except OutOfTime:
             yield
             rowids = snapshot.rows(sql.format("rowid"), (count,))
+        except Unread:
+            # All rows come at once then.
+            return []
         columns = schema.select(table, COLUMNS)
         found[table] = {}
         for (rowid,) in rowids:
