@@ -78,6 +78,7 @@ class SafeConnection(sqlite3.Connection):
     """A connection that refuses everything but reading; `deadline` (monotonic seconds) stops a running statement."""
 
     deadline: float
+    is_closed = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -96,6 +97,11 @@ class SafeConnection(sqlite3.Connection):
         self.set_progress_handler(self._overdue, PROGRESS_OPCODES)
         # Last, because it also refuses the pragmas above.
         self.set_authorizer(_authorize)
+
+    def close(self) -> None:
+        """Closes it."""
+        self.is_closed = True
+        super().close()
 
     def _overdue(self) -> int:
         return int(time.monotonic() > self.deadline)
@@ -198,6 +204,9 @@ class Snapshot:
         """Runs a step in one transaction, which is closed however it ends. Raises SourceChanged, SourceUnavailable or
         _Stale when the files are not those that were opened."""
         lane, reader = self._lane, self._reader
+        if self._raw.is_closed:
+            # It was waiting for its turn behind the closing, which aiosqlite does not see.
+            raise ValueError("connection closed")
         lane.check(signature(self.path))
         started = self._began = time.monotonic()
         self._raw.deadline = started + reader.limit_s * self._patience
