@@ -236,7 +236,7 @@ class Snapshot:
 
 
 class _Lane:
-    """One open connection. `number` tells it from those before it."""
+    """One open connection. `number` tells it from those before it; `readers` are in the middle of a read by it."""
 
     numbers = itertools.count(1)
 
@@ -246,6 +246,7 @@ class _Lane:
         self.mode = mode
         self.opened = opened
         self.number = next(self.numbers)
+        self.readers = 0
 
     def check(self, now: Signature) -> None:
         """Raises _Stale when a new connection would see something else."""
@@ -348,9 +349,12 @@ class Reader:
             await self._lane("main")
 
     async def rest(self) -> None:
-        """Closes the connections until the next read: an open one keeps others from removing the WAL or changing the
-        journal mode."""
-        await self._close_lanes()
+        """Closes the connections that nobody reads by until the next read: an open one keeps others from removing the
+        WAL or changing the journal mode."""
+        for name, lane in list(self._lanes.items()):
+            if not lane.readers and self._lanes.get(name) is lane:
+                del self._lanes[name]
+                await _end(lane.thread)
 
     async def close(self) -> None:
         """Closes for good; a read raises SourceUnavailable until the next `open`. Never fails."""
@@ -371,6 +375,7 @@ class Reader:
             except StopIteration as end:
                 outcome.append(end.value)
 
+        lane.readers += 1
         try:
             while not outcome:
                 async with self._locks[name]:
@@ -382,6 +387,7 @@ class Reader:
                         lane.raw.deadline = 0.0
                         raise
         finally:
+            lane.readers -= 1
             if not outcome:
                 _forget(pieces)
         return outcome[0]
