@@ -150,6 +150,8 @@ class Follower:
 
     def request(self, session_id: str) -> None:
         """Asks for a whole session; it comes as a batch of `follow`, before everything that is loaded by itself."""
+        # Asked for behind a release that has not been looked at: it stays.
+        self._unwanted = [other for other in self._unwanted if other != session_id]
         if session_id not in self._asked:
             self._asked.append(session_id)
         if self._watch is not None:
