@@ -198,7 +198,6 @@ class Follower:
         self._number = database.known.number
         self._state, self._more = None, False
         self.memory.keep_contents = not schema.has_whole_feed
-        journal = database.journal
         if self.marks.event_rowid and schema.has_whole_feed:
             strategy = BY_FEED
         else:
@@ -210,6 +209,12 @@ class Follower:
             missing_columns=schema.missing,
             open_mode=database.reader.mode,
             strategy=strategy,
+        )
+        self._note_journal()
+
+    def _note_journal(self) -> None:
+        journal = self.database.journal
+        self._health.note(
             migration_table=journal.table,
             migration_count=len(journal.names),
             migration_latest=journal.latest,
@@ -668,6 +673,7 @@ class Follower:
             self.reconciler.expect()
             raise
         changes, self.marks = await self.reconciler.rows(looked, self.marks, self.counters)
+        self._note_journal()
         if changes.stale:
             self._state = self._signature = None
             self.reconciler.hurry()
