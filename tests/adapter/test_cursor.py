@@ -484,7 +484,7 @@ async def test_a_feed_that_tells_all_is_not_suspected_behind_a_scan(tmp_path: Pa
             opencode.user(session)
 
             async def rename_when_compared() -> None:
-                await eventually(lambda: source._tailer.comparison.due > 0)
+                await eventually(lambda: source._follower.reconciler.due > 0)
                 opencode.change_session(session, title="Behind the comparison")
 
             async with (

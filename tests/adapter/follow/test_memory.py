@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from adapter.events import Event, SessionRemoved, SessionStarted
-from adapter.follow.memory import Ledger
-from adapter.opencode.database import Database
+from adapter.follow.memory import Memory
+from adapter.health import HealthWriter
 from adapter.opencode.schema import SESSION_COLUMNS
 
 
 @pytest.fixture
-def ledger() -> Ledger:
-    return Ledger(Database(Path("/nowhere/opencode.db"), "opencode:x", lambda: 1.0))
+def memory() -> Memory:
+    return Memory("opencode:x", lambda: 1.0, HealthWriter("opencode:x", "/nowhere", lambda: 1.0, lambda: 1.0))
 
 
 def row(session_id: str, parent: str | None = None, **columns: Any) -> tuple[Any, ...]:
@@ -24,55 +23,55 @@ def row(session_id: str, parent: str | None = None, **columns: Any) -> tuple[Any
     return tuple({**values, **columns}.get(name) for name in SESSION_COLUMNS)
 
 
-async def told(ledger: Ledger, rows: list[tuple[Any, ...]]) -> list[Event]:
+async def told(memory: Memory, rows: list[tuple[Any, ...]]) -> list[Event]:
     """What is new with these rows."""
-    await ledger.rows(rows)
-    return ledger.take()[0]
+    await memory.rows(rows)
+    return memory.take()[0]
 
 
 def roots(events: list[Event]) -> dict[str, str]:
     return {event.session_id: event.root_id for event in events if isinstance(event, SessionStarted)}
 
 
-async def test_rows_are_told_once_and_again_when_they_differ(ledger: Ledger) -> None:
+async def test_rows_are_told_once_and_again_when_they_differ(memory: Memory) -> None:
     rows = [row("a"), row("b")]
-    assert list(roots(await told(ledger, rows))) == ["a", "b"]
-    assert await told(ledger, rows) == []
-    assert list(roots(await told(ledger, [row("a", title="Another"), row("b")]))) == ["a"]
+    assert list(roots(await told(memory, rows))) == ["a", "b"]
+    assert await told(memory, rows) == []
+    assert list(roots(await told(memory, [row("a", title="Another"), row("b")]))) == ["a"]
 
 
-async def test_rows_that_are_gone_are_taken_back(ledger: Ledger) -> None:
-    await told(ledger, [row("a"), row("b")])
-    assert [type(event) for event in await told(ledger, [row("b")])] == [SessionRemoved]
+async def test_rows_that_are_gone_are_taken_back(memory: Memory) -> None:
+    await told(memory, [row("a"), row("b")])
+    assert [type(event) for event in await told(memory, [row("b")])] == [SessionRemoved]
 
 
-async def test_a_parent_that_goes_makes_its_child_a_root(ledger: Ledger) -> None:
-    assert roots(await told(ledger, [row("leaf", "child"), row("child", "top"), row("top")]))["leaf"] == "top"
-    assert roots(await told(ledger, [row("leaf", "child"), row("child", "top")])) == {"leaf": "child", "child": "child"}
+async def test_a_parent_that_goes_makes_its_child_a_root(memory: Memory) -> None:
+    assert roots(await told(memory, [row("leaf", "child"), row("child", "top"), row("top")]))["leaf"] == "top"
+    assert roots(await told(memory, [row("leaf", "child"), row("child", "top")])) == {"leaf": "child", "child": "child"}
 
 
-async def test_a_parent_that_comes_later_takes_its_children(ledger: Ledger) -> None:
-    assert roots(await told(ledger, [row("leaf", "child")])) == {"leaf": "leaf"}
-    assert roots(await told(ledger, [row("leaf", "child"), row("child", "top")])) == {"leaf": "child", "child": "child"}
-    events = await told(ledger, [row("leaf", "child"), row("child", "top"), row("top")])
+async def test_a_parent_that_comes_later_takes_its_children(memory: Memory) -> None:
+    assert roots(await told(memory, [row("leaf", "child")])) == {"leaf": "leaf"}
+    assert roots(await told(memory, [row("leaf", "child"), row("child", "top")])) == {"leaf": "child", "child": "child"}
+    events = await told(memory, [row("leaf", "child"), row("child", "top"), row("top")])
     assert roots(events) == {"leaf": "top", "child": "top", "top": "top"}
 
 
 @pytest.mark.parametrize("steps", range(1, 12))
 async def test_a_look_that_is_cancelled_at_any_point_loses_nothing(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, steps: int
+    memory: Memory, monkeypatch: pytest.MonkeyPatch, steps: int
 ) -> None:
     monkeypatch.setattr("adapter.pace.SLICE_S", 0.0)
     before = [row("gone"), row("a"), row("b"), row("c", "b")]
     now = [row("a", title="Another"), row("b", parent="a"), row("c", "b"), row("new")]
-    await ledger.rows(before)
-    ledger.take()
-    task = asyncio.create_task(ledger.rows(now))
+    await memory.rows(before)
+    memory.take()
+    task = asyncio.create_task(memory.rows(now))
     for _ in range(steps):
         await asyncio.sleep(0)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    events = await told(ledger, now)
+    events = await told(memory, now)
     assert roots(events) == {"a": "a", "b": "a", "c": "a", "new": "new"}
     assert [event.session_id for event in events if isinstance(event, SessionRemoved)] == ["gone"]
-    assert await told(ledger, now) == []
+    assert await told(memory, now) == []
