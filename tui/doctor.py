@@ -11,14 +11,14 @@ from adapter.health import Health
 from adapter.local import OpencodeSource
 from adapter.sqlite.reader import side_file
 from tui import sanitize
-from tui.render.numbers import date_and_time, plural
+from tui.render.numbers import date_and_time
 
 LIMIT_S = 10.0
 """`doctor` reads sessions for this long and says how many it got through."""
 FOLLOW_S = 1.0
 WRITTEN_S = 5.0
 NAMED = 20
-"""Sessions that are named in one list; all are counted."""
+"""Sessions that the JSON names; all are counted."""
 
 
 async def examine(source: OpencodeSource) -> Health:
@@ -68,6 +68,7 @@ def report(health: Health) -> dict[str, Any]:
         },
         "missing_columns": health.missing_columns,
         "warnings": health.warnings,
+        "examples": health.examples,
         "disagreeing": {
             "count": len(health.disagreeing),
             "surplus_tokens": dict(list(health.disagreeing.items())[:NAMED]),
@@ -117,16 +118,20 @@ def lines(health: Health) -> list[str]:
             ("retries", f"{health.retries:,}"),
             ("missing", ", ".join(health.missing_columns) or "no column"),
             ("checked", f"{health.checked:,} of {health.counts.get('sessions', 0):,} sessions, row by row"),
-            ("sums", _sums(health)),
+            *(("sums", words) for words in _sums(health)),
             ("warnings", ", ".join(f"{kind} {n}" for kind, n in health.warnings.items()) or "none"),
+            *(("for example", example) for example in health.examples.values() if example),
         ]
     facts += [("interrupted", f"{date_and_time(one.at)} {one.words}") for one in health.history]
     return [f"{name:>13}  {sanitize.label(value, limit=2000)}" for name, value in facts]
 
 
-def _sums(health: Health) -> str:
+def _sums(health: Health) -> list[str]:
     if not health.disagreeing:
-        return "columns and messages of every session agree"
-    named = ", ".join(f"{session_id} {more:+,}" for session_id, more in list(health.disagreeing.items())[:NAMED])
-    sessions = plural(len(health.disagreeing), "session")
-    return f"{sessions} whose columns count other tokens than their messages: {named}"
+        return ["columns and messages of every session agree"]
+    from tui.render.own_sums import differing
+
+    count = len(health.disagreeing)
+    named = "names the first" if count > NAMED else "names"
+    which = f"--json {named} {NAMED if count > NAMED else 'it' if count == 1 else 'them'}"
+    return [*(f"{one.words}: {one.why}" for one in differing(health)), which]

@@ -71,7 +71,7 @@ SETTLED_NS = 100_000_000
 """A file that was written this shortly before a look may be written again within the same tick of the file system's
 clock (4 ms on Linux), which leaves its time as it is."""
 NET_S = 10.0
-"""The gate is asked so often though the files look as they did."""
+"""The gate of an open connection is asked so often though the files look as they did."""
 REST_S = 2.0
 """Nothing was committed for so long: the connection is closed. An open one keeps others from removing the WAL or
 changing the journal mode; opening costs 1 ms."""
@@ -141,7 +141,7 @@ class Follower:
         self._state: object = None
         self._more = False
         self._signature: Signature | None = None
-        self._settled = False
+        self._settled = self._is_written = False
         self._looked_at = float("-inf")
         self._found_at = float("-inf")
         self._barren = 0
@@ -196,6 +196,8 @@ class Follower:
             self.counters = Counters(numbers)
             self._target = target
         self._number = database.known.number
+        if database.known.damaged:
+            self._left_out(database.known.damaged)
         self._state, self._more = None, False
         self.memory.keep_contents = not schema.has_whole_feed
         if self.marks.event_rowid and schema.has_whole_feed:
@@ -348,7 +350,8 @@ class Follower:
         untouched = signature == self._signature
         if self._more:
             return True
-        if untouched and self._settled and now - self._looked_at < NET_S:
+        self._is_written = not (untouched and self._settled)
+        if not self._is_written and not (self.database.reader.is_open and now - self._looked_at >= NET_S):
             return False
         if self._barren >= BARREN:
             pause = BARREN_MOST_S if untouched else BARREN_S * 2 ** min(self._barren - BARREN, 10)
@@ -373,7 +376,7 @@ class Follower:
         if look.migrated:
             raise SourceChanged(f"opencode changed the tables of {database.path} (a migration)")
         if look.damaged:
-            self.memory.remark([Lost(look.damaged, 0, 0, "it is damaged and left out", column="the table")])
+            self._left_out(look.damaged)
             database.leave_out(look.damaged)
             self._state = None
             return self._batch()
@@ -381,7 +384,9 @@ class Follower:
         self.marks, self.counters = look.marks, look.counters
         if not look.changes:
             self._barren += 1
-            self.reconciler.expect()
+            if self._is_written:
+                # What nothing tells of is found by comparing.
+                self.reconciler.expect()
             return None
         self._barren = 0
         self._found_at = self._monotonic()
@@ -393,6 +398,9 @@ class Follower:
         self.reconciler.expect()
         self._enqueue(look.changes)
         return await self._work(look)
+
+    def _left_out(self, table: str) -> None:
+        self.memory.remark([Lost(table, 0, 0, "it is damaged and left out", column="the table")])
 
     def _detect(self, snapshot: Snapshot) -> Pieces[Look | None]:
         """What changed since the last look; None when nothing was committed. Runs in SQLite's thread: the memory stands

@@ -6,6 +6,7 @@ cancelled, loses nothing: the next one begins with it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Set
 
 import msgspec
@@ -361,18 +362,24 @@ class Memory:
             self.pending += events
 
     def _remarks_of_lost(self, session_id: str, raw: RawSession) -> list[Event]:
-        # A value of data is told with its row, by what stands there in its place.
-        events = [event for lost in raw.lost if lost.column != "data" for event in self._lost(session_id, lost)]
+        events: list[Event] = []
+        # One remark a table. A value of data is told with its row, by what stands there in its place.
+        counts = Counter((lost.kind, lost.table, lost.why) for lost in raw.lost if lost.column != "data")
+        for (kind, table, why), count in counts.items():
+            events += self._remark(session_id, table, f"{kind}: {count} of {table} in {session_id}: {why}", session_id)
         if raw.unreadable:
-            whole = Lost("session", 0, 0, raw.unreadable, column="the messages", row_id=session_id)
-            events += self._lost(session_id, whole)
+            words = f"damaged: the messages of {session_id} cannot be read: {raw.unreadable}"
+            events += self._remark(session_id, "session", words, session_id)
         return events
 
     def _lost(self, session_id: str, lost: Lost) -> list[Event]:
-        now, words = self._now_us(), f"{lost.kind}: {lost.words}"
         row_id = lost.row_id or f"rowid {lost.first}"
+        return self._remark(session_id, lost.table, f"{lost.kind}: {lost.words}", row_id)
+
+    def _remark(self, session_id: str, table: str, words: str, row_id: str) -> list[Event]:
+        now = self._now_us()
         return [
-            SourceError(source=self._source, ts=now, message=words, table=lost.table, row_id=row_id),
+            SourceError(source=self._source, ts=now, message=words, table=table, row_id=row_id),
             LogEntry(source=self._source, ts=now, session_id=session_id, severity="WRN", message=words, ref=row_id),
         ]
 
@@ -390,7 +397,8 @@ class Memory:
                 key = hash((event.ref, event.message))
                 if key not in self._warned:
                     self._warned.add(key)
-                    self.warn(event.message.split(":", 1)[0], f"{event.ref}: {event.message}" if event.ref else "")
+                    about = " ".join(filter(None, (event.session_id, event.ref)))
+                    self.warn(event.message.split(":", 1)[0], f"{about}: {event.message}" if about else event.message)
 
     # -- records
 

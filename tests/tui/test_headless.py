@@ -24,6 +24,8 @@ from adapter.events import AnyEvent
 from tests.adapter import corpus
 from tests.adapter.follower import cold_store, differences
 from tests.adapter.opencode_writer import OpencodeWriter, answer
+from tests.tui.stage import health
+from tui import doctor
 from tui.demo.player import Player
 from tui.model.store import Store
 
@@ -447,9 +449,24 @@ def test_doctor_names_sessions_whose_sums_disagree_without_calling_it_degraded(t
     assert done.returncode == 0
     report = json.loads(done.stdout)["sources"][0]
     assert report["disagreeing"] == {"count": 1, "surplus_tokens": {parent: 1500}}
-    assert f"1 session whose columns count other tokens than their messages: {parent} +1,500" in (
-        run("doctor", "--db", path).stdout.decode()
-    )
+    text = run("doctor", "--db", path).stdout.decode()
+    assert re.findall(r" sums  (.*)", text) == [
+        "1 session counts 1,500 tokens more than its messages: billed for messages that are gone",
+        "--json names it",
+    ]
+    assert parent not in text
+
+
+def test_doctor_counts_what_differs_in_many_sessions_and_lists_some_in_json() -> None:
+    found = health(disagreeing={f"ses_{n}": n * 1000 - 5000 for n in range(40) if n != 5})
+    said = [line for line in doctor.lines(found) if line.lstrip().startswith("sums")]
+    assert [line.strip().partition(":")[0] for line in said] == [
+        "sums  34 sessions count 595,000 tokens more than their messages",
+        "sums  5 sessions count 15,000 tokens less than their messages",
+        "sums  --json names the first 20",
+    ]
+    listed = doctor.report(found)["disagreeing"]
+    assert (listed["count"], len(listed["surplus_tokens"])) == (39, 20)
 
 
 @pytest.mark.parametrize(

@@ -157,7 +157,7 @@ class Strange(FakeSource):
     def __init__(self, texts: dict[str, str], words: Callable[[], str]) -> None:
         state = health(
             path=words(), family=words(), versions=[words(), words()], strategy=words(), migration_latest=words(),
-            missing_columns=[words()], warnings={words(): 3}, disagreeing={words(): 2}, open_mode=words(),
+            missing_columns=[words()], warnings={words(): 3}, disagreeing={"ses": 2, "ses_less": -2}, open_mode=words(),
             interruptions=1, history=[Interruption(NOW - 9.0, words())],
         )  # fmt: skip
         super().__init__(texts, state)

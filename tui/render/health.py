@@ -9,6 +9,7 @@ from adapter.health import Health
 from tui import sanitize
 from tui.render import numbers
 from tui.render.lines import Line, Span
+from tui.render.own_sums import differing
 from tui.render.sparkline import sparkline
 
 LAGS_SHOWN = 20
@@ -31,13 +32,13 @@ class Lags(NamedTuple):
 
 
 def health_lines(health: Health, lags: Lags | None = None) -> list[Line]:
-    """Four lines, one per warning, and what interrupted the reading."""
+    """Four lines, what is odd about opencode's own sums, one per warning, and what interrupted the reading."""
     role = {"ok": "good", "waiting": "warn"}.get(health.state, "bad")
     lines: list[Line] = [_identity(health, role)]
     if health.message:
         lines.append([("  ", "text"), (sanitize.label(health.message), role if role != "good" else "dim")])
     if health.state == "ok":
-        lines += [_journal(health), _freshness(health, lags), _reading(health)]
+        lines += [_journal(health), _freshness(health, lags), _reading(health), *_sums(health)]
     return lines + _warnings(health) + _history(health)
 
 
@@ -97,10 +98,14 @@ def _reading(health: Health) -> Line:
         (f"   {health.statements_per_minute:,.0f} statements/min", "dim"),
         (f"   retries {health.retries:,}", "warn" if health.retries else "dim"),
     ]
-    if disagreeing := list(health.disagreeing):
-        named = sanitize.label(disagreeing[0])
-        spans.append((f"   sums disagree in {numbers.plural(len(disagreeing), 'session')}, as {named}", "warn"))
     return spans
+
+
+def _sums(health: Health) -> list[Line]:
+    return [
+        [("  sums ", "dim"), (one.words, "warn" if one.odd else "text"), (f"   {one.why}", "dim")]
+        for one in differing(health)
+    ]
 
 
 def _history(health: Health) -> list[Line]:

@@ -97,11 +97,21 @@ def test_health_tells_what_interrupted_the_reading_newest_first() -> None:
     ]
 
 
-def test_health_names_a_session_whose_sums_disagree() -> None:
-    odd = health(disagreeing={"ses_a": 30, "ses_b": -2}, retries=3)
-    assert [plain(line) for line in health_lines(odd)][3].endswith(
-        "   retries 3   sums disagree in 2 sessions, as ses_a"
-    )
+def test_health_says_how_far_the_sums_differ_and_what_that_comes_of() -> None:
+    odd = health(disagreeing={"ses_a": 30, "ses_b": -2, "ses_c": 1200}, retries=3)
+    lines = [plain(line) for line in health_lines(odd)]
+    assert lines[3].endswith("   retries 3")
+    assert lines[4:] == [
+        "  sums 2 sessions count 1,230 tokens more than their messages   billed for messages that are gone",
+        "  sums 1 session counts 2 tokens less than its messages   steps were never counted: a ? marks the sum",
+    ]
+
+
+def test_what_2x_counts_beside_its_messages_is_no_warning() -> None:
+    for family, role in (("v1", "warn"), ("v2", "text"), ("v1+v2", "text")):
+        line = health_lines(health(disagreeing={"ses_a": 30}, family=family))[4]
+        assert line[1] == ("1 session counts 30 tokens more than its messages", role)
+        assert ("in 2.x for titles and compactions" in plain(line)) is (family != "v1")
 
 
 def test_a_time_at_the_end_of_the_calendar_can_be_shown() -> None:
