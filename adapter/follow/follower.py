@@ -167,6 +167,7 @@ class Follower:
     def health(self) -> Health:
         """What is known without asking the database."""
         reader = self.database.reader
+        self._health.note(open_mode=reader.mode)
         sizes = []
         for file in (self.database.path, side_file(self.database.path, "-wal")):
             try:
@@ -209,7 +210,6 @@ class Follower:
             message="",
             family=schema.family,
             missing_columns=schema.missing,
-            open_mode=database.reader.mode,
             strategy=strategy,
         )
         self._note_journal()
