@@ -683,6 +683,7 @@ class Follower:
         changes, self.marks = await self.reconciler.rows(looked, self.marks, self.counters)
         self._note_journal()
         if changes.stale:
+            self.memory.warn("positions used again", "")
             self._state = self._signature = None
             self.reconciler.hurry()
             self.reconciler.expect()
