@@ -388,16 +388,23 @@ class Follower:
                 # What nothing tells of is found by comparing.
                 self.reconciler.expect()
             return None
-        self._barren = 0
-        self._found_at = self._monotonic()
-        watch.active()
-        self._health.note(strategy=look.strategy, open_mode=database.reader.mode)
+        if look.strategy != BY_SCAN:
+            # A commit about nothing that is told of says nothing of how the others are.
+            self._health.note(strategy=look.strategy)
         if look.changes.stale:
             self.reconciler.hurry()
             self.memory.warn("positions used again", "")
         self.reconciler.expect()
         self._enqueue(look.changes)
-        return await self._work(look)
+        batch = await self._work(look)
+        if batch is None and look.strategy == BY_SCAN and not look.changes.rows:
+            # Looked at on the chance that it was about them.
+            self._barren += 1
+            return None
+        self._barren = 0
+        self._found_at = self._monotonic()
+        watch.active()
+        return batch
 
     def _left_out(self, table: str) -> None:
         self.memory.remark([Lost(table, 0, 0, "it is damaged and left out", column="the table")])
@@ -535,7 +542,7 @@ class Follower:
         database, memory, schema = self.database, self.memory, self.database.schema
         session = memory.tracked(session_id)
         before = session.changed_ms if session else max(self._newest_ms, 1)
-        done = False
+        told, done = len(memory.pending), False
         try:
             if session is not None and messages is not WHOLE and len(messages) <= SOME:
                 ids = messages
@@ -553,7 +560,8 @@ class Follower:
         record = memory.records.get(session_id)
         if record is None or record.tracked is None:
             return 0
-        record.seen_at = self._monotonic()
+        if len(memory.pending) > told:
+            record.seen_at = self._monotonic()
         now = record.tracked.changed_ms
         self._newest_ms = max(self._newest_ms, now)
         return now if now > before else 0
