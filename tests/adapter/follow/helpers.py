@@ -37,10 +37,16 @@ class Clocks:
         self.monotonic_ahead += seconds
 
 
-async def at_rest(follower: Follower) -> None:
-    """Waits until all that was committed has been compared and counted."""
+def is_at_rest(follower: Follower) -> bool:
+    """Whether all that was committed has been read, compared and counted."""
     inner = follower.source._follower
-    await eventually(lambda: not inner.reconciler.expected and inner._count_due == float("inf"))
+    waiting = inner._queue or inner._lists or inner._asked or inner._live or inner._to_compare or inner._unchecked
+    return not waiting and not inner.reconciler.expected and inner._count_due == float("inf")
+
+
+async def at_rest(follower: Follower) -> None:
+    """Waits until nothing is left to do."""
+    await eventually(lambda: is_at_rest(follower))
 
 
 @asynccontextmanager
