@@ -155,6 +155,8 @@ class Follower:
 
     def request(self, session_id: str) -> None:
         """Asks for a whole session; it comes as a batch of `follow`, before everything that is loaded by itself."""
+        # Asked for behind a release that has not been looked at: it stays.
+        self._unwanted = [other for other in self._unwanted if other != session_id]
         if session_id not in self._asked:
             self._asked.append(session_id)
         if self._watch is not None:
@@ -170,6 +172,7 @@ class Follower:
     def health(self) -> Health:
         """What is known without asking the database."""
         reader = self.database.reader
+        self._health.note(open_mode=reader.mode)
         now = self._monotonic()
         if now - self._sized_at > SIZES_S:
             self._sizes, self._sized_at = (size_of(self.database.path, ""), size_of(self.database.path, "-wal")), now
@@ -200,7 +203,6 @@ class Follower:
             self._left_out(database.known.damaged)
         self._state, self._more = None, False
         self.memory.keep_contents = not schema.has_whole_feed
-        journal = database.journal
         if self.marks.event_rowid and schema.has_whole_feed:
             strategy = BY_FEED
         else:
@@ -210,8 +212,13 @@ class Follower:
             message="",
             family=schema.family,
             missing_columns=schema.missing,
-            open_mode=database.reader.mode,
             strategy=strategy,
+        )
+        self._note_journal()
+
+    def _note_journal(self) -> None:
+        journal = self.database.journal
+        self._health.note(
             migration_table=journal.table,
             migration_count=len(journal.names),
             migration_latest=journal.latest,
@@ -383,16 +390,23 @@ class Follower:
                 # What nothing tells of is found by comparing.
                 self.reconciler.expect()
             return None
-        self._barren = 0
-        self._found_at = self._monotonic()
-        watch.active()
-        self._health.note(strategy=look.strategy, open_mode=database.reader.mode)
+        if look.strategy != BY_SCAN:
+            # A commit about nothing that is told of says nothing of how the others are.
+            self._health.note(strategy=look.strategy)
         if look.changes.stale:
             self.reconciler.hurry()
             self.memory.warn("positions used again", "")
         self.reconciler.expect()
         self._enqueue(look.changes)
-        return await self._work(look)
+        batch = await self._work(look)
+        if batch is None and look.strategy == BY_SCAN and not look.changes.rows:
+            # Looked at on the chance that it was about them.
+            self._barren += 1
+            return None
+        self._barren = 0
+        self._found_at = self._monotonic()
+        watch.active()
+        return batch
 
     def _left_out(self, table: str) -> None:
         self.memory.remark([Lost(table, 0, 0, "it is damaged and left out", column="the table")])
@@ -530,7 +544,7 @@ class Follower:
         database, memory, schema = self.database, self.memory, self.database.schema
         session = memory.tracked(session_id)
         before = session.changed_ms if session else max(self._newest_ms, 1)
-        done = False
+        told, done = len(memory.pending), False
         try:
             if session is not None and messages is not WHOLE and len(messages) <= SOME:
                 ids = messages
@@ -548,7 +562,8 @@ class Follower:
         record = memory.records.get(session_id)
         if record is None or record.tracked is None:
             return 0
-        record.seen_at = self._monotonic()
+        if len(memory.pending) > told:
+            record.seen_at = self._monotonic()
         now = record.tracked.changed_ms
         self._newest_ms = max(self._newest_ms, now)
         return now if now > before else 0
@@ -701,7 +716,9 @@ class Follower:
             for columns, end in await self._read_ends():
                 self.memory.note_end(str(columns[0]), end)
         changes, self.marks = await self.reconciler.rows(looked, self.marks, self.counters)
+        self._note_journal()
         if changes.stale:
+            self.memory.warn("positions used again", "")
             self._state = self._signature = None
             self.reconciler.hurry()
             self.reconciler.expect()

@@ -51,8 +51,10 @@ def look_at_all(snapshot: Snapshot, database: Database) -> Pieces[Looked]:
     journal = read_journal(snapshot, schema)
     if schema.has_whole_feed:
         newest_session = highest_rowid(snapshot, "session")
-        newest_event = highest_rowid(snapshot, "event")
         numbers = yield from read_numbers(snapshot, schema)
+        # Behind the numbers, which take more than one transaction where there are many: what is written meanwhile
+        # must not look like a feed that was cut.
+        newest_event = highest_rowid(snapshot, "event")
     rows = yield from all_sessions(snapshot, schema, lost)
     return Looked(rows, lost, journal, newest_session, newest_event, numbers)
 
