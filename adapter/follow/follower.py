@@ -66,13 +66,13 @@ WORK_S = 0.05
 """What has changed is read for so long before it leaves, though more is waiting."""
 COUNT_SHARE = 100
 RETRY_S = 1.0
+CHANGES_ONCE = 20
+"""Who looks once gives up after so many replacements or migrations in a row."""
 CHANGED_S = 0.05
 """A replacement gets so long to be complete before it is opened."""
 SETTLED_NS = 100_000_000
 """A file that was written this shortly before a look may be written again within the same tick of the file system's
 clock (4 ms on Linux), which leaves its time as it is."""
-NET_S = 10.0
-"""The gate of an open connection is asked so often though the files look as they did."""
 REST_S = 2.0
 """Nothing was committed for so long: the connection is closed. An open one keeps others from removing the WAL or
 changing the journal mode; opening costs 1 ms."""
@@ -195,6 +195,7 @@ class Follower:
         schema = database.schema
         target = target_of(database.path, database.known.file)
         if target != self._target:
+            self.reconciler.distrust()
             self.marks, numbers = await database.read(lambda snapshot: current_marks(snapshot, schema))
             self.counters = Counters(numbers)
             self._target = target
@@ -262,6 +263,8 @@ class Follower:
                         self._health.interrupted(str(error))
                     self._health.note(message=str(error))
                     changed += 1
+                    if once and changed > CHANGES_ONCE:
+                        raise SourceBusy(f"{database.path} changes faster than it can be read: {error}") from None
                     # The same again and again is no replacement but something that we do not understand.
                     await asyncio.sleep(CHANGED_S if changed < 3 else RETRY_S)
                 except (SourceUnavailable, Unread, OSError) as error:
@@ -353,7 +356,7 @@ class Follower:
         if self._more:
             return True
         self._is_written = not (untouched and self._settled)
-        if not self._is_written and not (self.database.reader.is_open and now - self._looked_at >= NET_S):
+        if not self._is_written:
             return False
         if self._barren >= BARREN:
             pause = BARREN_MOST_S if untouched else BARREN_S * 2 ** min(self._barren - BARREN, 10)
