@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from adapter.events import Event, LogEntry, SourceError
-from adapter.opencode.v1.rows import Malformed, RawRow
+from adapter.opencode.json import Malformed
+from adapter.opencode.rows import RawRow
 
 UNREADABLE = ("broken JSON", "empty data", "too large")
 """Kinds of malformed rows of which nothing is known but that they are there."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from adapter.contract import DeadlineExceeded, RowTooLarge
-from adapter.opencode.json import decode_message
 from adapter.opencode.reading import shelf_tables
 from adapter.opencode.schema import Schema
 from adapter.opencode.sessions import LastAnswer
-from adapter.opencode.v1.rows import AssistantMessage, RawRow, SessionRow, milliseconds
+from adapter.opencode.v1.rows import AssistantMessage, RawRow, SessionRow, decode_message, milliseconds
 from adapter.opencode.v2.mapping import answer_of
 from adapter.opencode.v2.rows import Assistant, Idle, decode_session_message
 from adapter.sqlite.reader import Reader, Row, Snapshot

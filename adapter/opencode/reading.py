@@ -12,11 +12,19 @@ from typing import Any
 import msgspec
 
 from adapter.contract import RowTooLarge
-from adapter.opencode.json import decode_message, decode_part
 from adapter.opencode.schema import MESSAGE_COLUMNS, PART_COLUMNS, SESSION_MESSAGE_COLUMNS, Schema
 from adapter.opencode.v1.mapping import order_parts
 from adapter.opencode.v1.ops import PartRow
-from adapter.opencode.v1.rows import Malformed, Message, RawRow, SessionRow, milliseconds, session_row
+from adapter.opencode.v1.rows import (
+    Malformed,
+    Message,
+    RawRow,
+    SessionRow,
+    decode_message,
+    decode_part,
+    milliseconds,
+    session_row,
+)
 from adapter.opencode.v2.rows import SessionMessage, decode_session_message
 from adapter.sqlite.reader import ROW_LIMIT_BYTES, Row, Snapshot
 

@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 
 from adapter.events import Event, SessionFinalized, SessionKind, SessionStarted, Usage
+from adapter.opencode.json import Shape, decode
+from adapter.opencode.rows import ModelRef, SessionRow, milliseconds
 from adapter.opencode.tokens import count, money
-from adapter.opencode.v1.rows import SessionRow, milliseconds, parse_model
 from adapter.opencode.vendors import vendor
 
 MAX_DEPTH = 64
@@ -83,7 +84,7 @@ def map_session(source: str, row: SessionRow, root_id: str, last: LastAnswer | N
     A `session_started` without a final behind it takes back an earlier final: a later clean turn clears a failure.
     `last` is None when the session's messages are not known; then only the archive can finalize it.
     """
-    model = parse_model(row.model)
+    model = _model(row.model)
     created = milliseconds(row.time_created)
     updated = milliseconds(row.time_updated, created)
     archived = milliseconds(row.time_archived)
@@ -156,6 +157,15 @@ def map_session(source: str, row: SessionRow, root_id: str, last: LastAnswer | N
     return events
 
 
+MODEL: Shape[ModelRef] = Shape(ModelRef, "model")
+
+
+def _model(text: str | None) -> ModelRef:
+    """The JSON of `session.model` (from 1.14.34); an empty reference when it is absent or broken."""
+    found = MODEL.decode(text) if text else None
+    return found if isinstance(found, ModelRef) else ModelRef()
+
+
 SUBAGENT_TITLE = re.compile(r"\(@([^()]+) subagent\)$")
 
 
@@ -169,9 +179,6 @@ def revert_target(text: str | None) -> str:
     """The message from which on the session is reverted (session.revert), "" when it is not."""
     if not text:
         return ""
-    try:
-        value = msgspec.json.decode(text)
-    except (msgspec.MsgspecError, UnicodeError):
-        return ""
+    value = decode(text)
     target = value.get("messageID") if isinstance(value, dict) else None
     return target if isinstance(target, str) else ""

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from adapter.events import NO_USAGE, Usage
-from adapter.opencode.v1.rows import Tokens
+from adapter.opencode.rows import Tokens
 
 MAX_COUNT = 2**53
 """Above this a JSON number is no exact integer any more; nothing real comes near."""

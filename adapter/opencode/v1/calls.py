@@ -8,16 +8,15 @@ import msgspec
 
 from adapter.events import OpStatus
 from adapter.opencode import tools
-from adapter.opencode.json import decode_metadata
-from adapter.opencode.undecoded import byte_size, text_size
+from adapter.opencode.json import QUOTE, byte_size, decode, first, is_empty, text_size
+from adapter.opencode.rows import RawRow, milliseconds
 from adapter.opencode.v1.rows import (
     Attachment,
     CompactionPart,
     Metadata,
-    RawRow,
     ToolPart,
     ToolState,
-    milliseconds,
+    decode_metadata,
 )
 
 NO_STATE = ToolState()
@@ -53,7 +52,7 @@ def read_call(row: RawRow, part: ToolPart) -> Call:
     state = part.state or NO_STATE
     tool = part.tool or "?"
     status = state.status or ""
-    arguments = _arguments(state.input)
+    arguments = decode(state.input)
     metadata = decode_metadata(state.metadata)
     child = metadata.sessionId if tool == "task" and isinstance(metadata.sessionId, str) else ""
     extras: dict[str, Any] = {"label": tools.label(tool, arguments, metadata, state.title or ""), "phase": status}
@@ -66,13 +65,13 @@ def read_call(row: RawRow, part: ToolPart) -> Call:
     output = state.output or ""
     output_size = response_size = byte_size(output)
     field = "state.output"
-    if status == "running" and bytes(metadata.output).startswith(b'"'):
+    if status == "running" and first(metadata.output) == QUOTE:
         # bash writes metadata.output when the permission was granted and the process starts (opencode.md d).
         extras["running"] = True
         extras["output_bytes"] = text_size(metadata.output)
         if not output_size:
             response_size, field = extras["output_bytes"], "state.metadata.output"
-    elif status == "running" and bytes(state.metadata) not in (b"", b"{}", b"null"):
+    elif status == "running" and not is_empty(state.metadata, b"{}"):
         extras["running"] = True
     if child and isinstance(metadata.model, dict):
         extras["child_model"] = str(metadata.model.get("modelID") or "")
@@ -85,7 +84,7 @@ def read_call(row: RawRow, part: ToolPart) -> Call:
         child,
         extras,
         len(state.input),
-        0 if arguments is None and bytes(state.input) == b"null" else len(state.input),
+        0 if is_empty(state.input) else len(state.input),
         output_size,
         response_size,
         field,
@@ -95,13 +94,6 @@ def read_call(row: RawRow, part: ToolPart) -> Call:
         error,
         words,
     )
-
-
-def _arguments(raw: msgspec.Raw) -> Any:
-    try:
-        return msgspec.json.decode(raw) if raw else None
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return None
 
 
 def _format(attachment: Attachment | Any) -> str:

@@ -21,7 +21,9 @@ from adapter.events import (
     Usage,
 )
 from adapter.opencode import tools
+from adapter.opencode.json import Malformed
 from adapter.opencode.malformed import remarks
+from adapter.opencode.rows import ModelRef, RawRow, milliseconds
 from adapter.opencode.sessions import LastAnswer
 from adapter.opencode.tokens import money, usage_of
 from adapter.opencode.v1.calls import compaction_words
@@ -30,15 +32,11 @@ from adapter.opencode.v1.rows import (
     AssistantMessage,
     CompactionPart,
     FilePart,
-    Malformed,
     Message,
-    ModelRef,
-    RawRow,
     StepFinishPart,
     SubtaskPart,
     TextPart,
     UserMessage,
-    milliseconds,
 )
 from adapter.opencode.vendors import vendor
 from adapter.references import build

@@ -20,18 +20,17 @@ from adapter.events import (
     Usage,
 )
 from adapter.opencode import tools
+from adapter.opencode.json import Malformed, byte_size
 from adapter.opencode.malformed import remarks
+from adapter.opencode.rows import RawRow, milliseconds
 from adapter.opencode.tokens import money, usage_of
-from adapter.opencode.undecoded import byte_size
 from adapter.opencode.v1.calls import compaction_words, read_call
 from adapter.opencode.v1.rows import (
     AgentPart,
     CompactionPart,
     FilePart,
-    Malformed,
     Part,
     PatchPart,
-    RawRow,
     ReasoningPart,
     RetryPart,
     SnapshotPart,
@@ -41,7 +40,6 @@ from adapter.opencode.v1.rows import (
     SubtaskPart,
     TextPart,
     ToolPart,
-    milliseconds,
 )
 from adapter.references import build
 

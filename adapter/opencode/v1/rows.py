@@ -13,86 +13,13 @@ from typing import Any
 
 import msgspec
 
-Number = int | float | None
-
-
-class SessionRow(msgspec.Struct, frozen=True, gc=False):
-    """A row of `session` or `session_v2`, in the order of schema.SESSION_COLUMNS; times in ms, absent columns None."""
-
-    id: str
-    parent_id: str | None
-    project_id: str | None
-    slug: str | None
-    directory: str | None
-    title: str | None
-    version: str | None
-    time_created: Any
-    time_updated: Any
-    time_archived: Any
-    agent: str | None
-    model: str | None
-    cost: Any
-    tokens_input: Any
-    tokens_output: Any
-    tokens_reasoning: Any
-    tokens_cache_read: Any
-    tokens_cache_write: Any
-    revert: str | None
-    summary_additions: Any
-    summary_deletions: Any
-    summary_files: Any
-    fork_session_id: str | None
-    time_idle: Any
-    idle_outcome: str | None
-    shelf: str
-
-
-TEXTS = (
-    "parent_id", "project_id", "slug", "directory", "title", "version", "agent", "model", "revert", "fork_session_id",
-    "idle_outcome",
-)  # fmt: skip
-TEXT_PLACES = [SessionRow.__struct_fields__.index(name) for name in TEXTS]
-TEXT_TYPES = (str, type(None))
-
-
-def _text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-
-
-def session_row(columns: tuple[Any, ...]) -> SessionRow:
-    """A row selected with schema.SESSION_COLUMNS; SQLite lets a text column hold anything, so text is made text."""
-    row = SessionRow(*columns)
-    # Nearly always it is text already, and a catalogue has thousands of rows.
-    if row.shelf and type(row.id) is str and all(type(columns[place]) in TEXT_TYPES for place in TEXT_PLACES):
-        return row
-    texts = {name: _text(getattr(row, name)) for name in TEXTS}
-    return msgspec.structs.replace(row, **texts, id=_text(row.id) or "", shelf=row.shelf or "v1")
-
-
-class RawRow(msgspec.Struct, frozen=True, gc=False):
-    """A message or part row without its JSON; `message_id` is the row's own id for a message. Times in ms."""
-
-    id: str
-    message_id: str
-    session_id: str
-    time_created: int
-    time_updated: int
-
-
-class Cache(msgspec.Struct, frozen=True, gc=False):
-    read: Number = None
-    write: Number = None
-
-
-class Tokens(msgspec.Struct, frozen=True, gc=False):
-    """Token counters as stored, unchecked."""
-
-    input: Number = None
-    output: Number = None
-    reasoning: Number = None
-    cache: Cache | None = None
+from adapter.opencode.json import NOTHING, Shape
+from adapter.opencode.json import Malformed as Malformed
+from adapter.opencode.rows import ModelRef, Number, Tokens
+from adapter.opencode.rows import RawRow as RawRow
+from adapter.opencode.rows import SessionRow as SessionRow
+from adapter.opencode.rows import milliseconds as milliseconds
+from adapter.opencode.rows import session_row as session_row
 
 
 class Span(msgspec.Struct, frozen=True, gc=False):
@@ -117,19 +44,6 @@ class ErrorInfo(msgspec.Struct, frozen=True, gc=False):
         if isinstance(self.data, dict) and isinstance(self.data.get("message"), str):
             return str(self.data["message"])
         return self.data if isinstance(self.data, str) else ""
-
-
-class ModelRef(msgspec.Struct, frozen=True, gc=False):
-    """A model as messages (`modelID`) or session rows (`id`) name it."""
-
-    providerID: str | None = None
-    modelID: str | None = None
-    id: str | None = None
-
-    @property
-    def name(self) -> str:
-        """The model's id under either key, "" when absent."""
-        return self.modelID or self.id or ""
 
 
 class UserMessage(msgspec.Struct, frozen=True, gc=False, tag_field="role", tag="user"):
@@ -220,9 +134,6 @@ class RetryPart(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="re
     error: ErrorInfo | None = None
 
 
-NOTHING = msgspec.Raw(b"")
-
-
 class FileChange(msgspec.Struct, frozen=True, gc=False):
     """One file of an edit or patch; the texts before and after it are skipped."""
 
@@ -294,38 +205,22 @@ Part = (
     | ToolPart
 )
 
-
-class Malformed(msgspec.Struct, frozen=True, gc=False):
-    """A `data` value that is not what its table should hold.
-
-    `kind` groups warnings: `broken JSON`, `empty data`, `unknown part type`, `unknown role`, `unexpected shape`,
-    `too large`; `detail` says which.
-    """
-
-    kind: str
-    detail: str
+MESSAGE: Shape[Message] = Shape(Message, "message", "role")
+PART: Shape[Part] = Shape(Part, "part", "part type")
+METADATA: Shape[Metadata] = Shape(Metadata, "metadata")
 
 
-def milliseconds(value: Any, fallback: int = 0) -> int:
-    """A stored time as integer ms within what a clock can show, `fallback` when it is not a time at all."""
-    if type(value) is int and 0 <= value <= MAX_MS:
-        return value
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return fallback
-    if value != value or value < 0 or value > MAX_MS:
-        return fallback
-    return int(value)
+def decode_message(data: str | bytes | None) -> Message | Malformed:
+    """The JSON of a message row. Never raises."""
+    return MESSAGE.decode(data)
 
 
-MAX_MS = 253_402_300_799_000
-"""The last millisecond of the year 9999, which is as far as datetime goes."""
+def decode_part(data: str | bytes | None) -> Part | Malformed:
+    """The JSON of a part row. Never raises."""
+    return PART.decode(data)
 
 
-def parse_model(text: str | None) -> ModelRef:
-    """The JSON of `session.model` (from 1.14.34); an empty reference when it is absent or broken."""
-    if not text:
-        return ModelRef()
-    try:
-        return msgspec.json.decode(text, type=ModelRef)
-    except (msgspec.MsgspecError, UnicodeError):
-        return ModelRef()
+def decode_metadata(raw: msgspec.Raw) -> Metadata:
+    """The metadata of a tool call; an empty one when it is no JSON object. Never raises."""
+    found = METADATA.decode(raw) if raw else NO_METADATA
+    return NO_METADATA if isinstance(found, Malformed) else found

@@ -15,9 +15,10 @@ import msgspec
 
 from adapter.events import OpStarted, OpStatus, Usage
 from adapter.opencode import tools
-from adapter.opencode.undecoded import text_size
+from adapter.opencode.json import Malformed, decode, is_empty, text_size
+from adapter.opencode.rows import RawRow, milliseconds
 from adapter.opencode.v1.ops import Groups, OpMapper, TurnFacts
-from adapter.opencode.v1.rows import FileChange, Malformed, Metadata, RawRow, Span, milliseconds
+from adapter.opencode.v1.rows import FileChange, Metadata, Span
 from adapter.opencode.v2.rows import (
     Assistant,
     Failure,
@@ -138,7 +139,7 @@ class ContentMapper(OpMapper):
         ran = milliseconds(time.ran if time else None)
         end = milliseconds(time.completed if time else None)
         start = ran or row.time_created
-        arguments = _arguments(state.input)
+        arguments = decode(state.input)
         metadata = decode_tool_metadata(state)
         error = _failure(state.error)
         child = _child(tool, arguments, metadata, error)
@@ -165,7 +166,7 @@ class ContentMapper(OpMapper):
         )
         seq = ops[-1].op_seq
         input_size = len(state.input)
-        if bytes(state.input) not in (b"", b"null", b'""'):
+        if not is_empty(state.input, b'""'):
             self._ref(row, "tool_request", "state.input", seq, start, format="json", size=input_size)
         output_size = self._results(row, state, metadata, seq, end or start)
         self._diffs(row, metadata, "metadata" if state.metadata else "structured", seq, end or start)
@@ -257,13 +258,6 @@ def _step_status(message: Assistant, turn: TurnFacts) -> OpStatus:
     if message.finish == "length":
         return "truncated"
     return "failed" if message.finish in ("error", "content-filter") else "completed"
-
-
-def _arguments(raw: msgspec.Raw) -> Any:
-    try:
-        return msgspec.json.decode(raw) if raw else None
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return None
 
 
 def _failure(error: Failure | str | None) -> Failure | None:

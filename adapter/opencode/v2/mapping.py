@@ -23,13 +23,14 @@ from adapter.events import (
     Usage,
 )
 from adapter.opencode import tools
+from adapter.opencode.json import QUOTE, byte_size, first, text_size
+from adapter.opencode.rows import RawRow, milliseconds
 from adapter.opencode.sessions import LastAnswer
 from adapter.opencode.tokens import money, usage_of
-from adapter.opencode.undecoded import byte_size, text_size
 from adapter.opencode.v1.calls import compaction_words
 from adapter.opencode.v1.mapping import TURN_GROUP, MappedMessage
 from adapter.opencode.v1.ops import Groups, TurnFacts
-from adapter.opencode.v1.rows import NOTHING, CompactionPart, RawRow, milliseconds
+from adapter.opencode.v1.rows import CompactionPart
 from adapter.opencode.v2.content import ContentMapper, ShellCall
 from adapter.opencode.v2.rows import (
     AgentSwitched,
@@ -47,6 +48,7 @@ from adapter.opencode.v2.rows import (
     System,
     User,
     decode_attachment,
+    decode_output,
 )
 from adapter.opencode.vendors import vendor
 from adapter.references import build
@@ -272,8 +274,8 @@ def _shell(begin: Begin, message: Shell) -> MappedMessage:
     if not ended:
         extras |= {"running": True, "time_updated": row.time_updated * 1000}
     # In 1.18 the output is a text, in 2.x an object that holds it.
-    whole = bytes(message.output).startswith(b'"')
-    output = message.output if whole else _output_of(message.output)
+    whole = first(message.output) == QUOTE
+    output = message.output if whole else decode_output(message.output)
     outcomes: dict[str, tuple[OpStatus, str]] = {"killed": ("cancelled", "Aborted"), "timeout": ("failed", "Timeout")}
     outcome, error = outcomes.get(message.status or "", ("completed", ""))
     call = ShellCall(
@@ -292,20 +294,6 @@ def _shell(begin: Begin, message: Shell) -> MappedMessage:
         turn.append(_finalized(begin, facts, "completed", "", "", Usage(), 0.0))
     groups: Groups = {TURN_GROUP: turn, **ContentMapper(facts).shell(row, call)}
     return MappedMessage("assistant", groups, None, answer_of(row, message))
-
-
-class _Output(msgspec.Struct, frozen=True):
-    output: msgspec.Raw = NOTHING
-
-
-OUTPUT_DECODER = msgspec.json.Decoder(_Output)
-
-
-def _output_of(raw: msgspec.Raw) -> msgspec.Raw:
-    try:
-        return OUTPUT_DECODER.decode(raw).output
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return NOTHING
 
 
 def _compaction(begin: Begin, message: Compaction) -> MappedMessage:

@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from adapter.opencode.json import mended_text
-from adapter.opencode.v1.rows import NOTHING, Malformed, Number, Tokens
+from adapter.opencode.json import NOTHING, Malformed, Shape
+from adapter.opencode.rows import Number, Tokens
 
 
 class Times(msgspec.Struct, frozen=True, gc=False):
@@ -78,6 +78,10 @@ class Shell(SessionMessage, frozen=True, gc=False):
     command: str | None = None
     status: str | None = None
     exit: Any = msgspec.UNSET
+    output: msgspec.Raw = NOTHING
+
+
+class ShellOutput(msgspec.Struct, frozen=True, gc=False):
     output: msgspec.Raw = NOTHING
 
 
@@ -216,8 +220,8 @@ class Attachment(msgspec.Struct, frozen=True, gc=False):
 
 NO_METADATA = ToolMetadata()
 NO_ATTACHMENT = Attachment()
-DECODERS: dict[str, msgspec.json.Decoder[SessionMessage]] = {
-    name: msgspec.json.Decoder(kind)
+SHAPES: dict[str, Shape[SessionMessage]] = {
+    name: Shape(kind, name)
     for name, kind in {
         "user": User,
         "synthetic": Synthetic,
@@ -234,81 +238,41 @@ DECODERS: dict[str, msgspec.json.Decoder[SessionMessage]] = {
     }.items()
 }
 """By the column `type`; `context` is what 1.18 calls a system message."""
-ITEM_DECODER: msgspec.json.Decoder[Item] = msgspec.json.Decoder(Item)
-METADATA_DECODER = msgspec.json.Decoder(ToolMetadata)
-ATTACHMENT_DECODER = msgspec.json.Decoder(Attachment)
+ITEM: Shape[Item] = Shape(Item, "content", "content type")
+METADATA: Shape[ToolMetadata] = Shape(ToolMetadata, "metadata")
+ATTACHMENT: Shape[Attachment] = Shape(Attachment, "attachment")
+OUTPUT: Shape[ShellOutput] = Shape(ShellOutput, "output")
 
 
 def decode_session_message(kind: str, data: str | bytes | None) -> SessionMessage | Malformed:
     """The JSON of a row of this type. Never raises."""
-    decoder = DECODERS.get(kind)
-    if decoder is None:
+    shape = SHAPES.get(kind)
+    if shape is None:
         return Malformed("unknown session_message type", repr(kind)[:80])
-    if not data:
-        return Malformed("empty data", "a session_message row without data")
-    decoded: SessionMessage | Malformed = _decode(decoder, data, kind)
-    return decoded
+    return shape.decode(data)
 
 
 def decode_item(raw: msgspec.Raw) -> Item | Malformed:
     """One piece of an answer. Never raises."""
-    head = _head(raw)
-    if isinstance(head, str) and head not in ("text", "reasoning", "tool"):
-        return Malformed("unknown content type", repr(head)[:80])
-    decoded: Item | Malformed = _decode(ITEM_DECODER, bytes(raw), "content")
-    return decoded
+    return ITEM.decode(raw)
 
 
 def decode_tool_metadata(state: ToolState) -> ToolMetadata:
     """What a tool said beside its output, under either name; empty when it is no JSON object. Never raises."""
     for raw in (state.metadata, state.structured):
-        try:
-            return METADATA_DECODER.decode(raw)
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            continue
+        found = METADATA.decode(raw) if raw else None
+        if isinstance(found, ToolMetadata):
+            return found
     return NO_METADATA
 
 
 def decode_attachment(raw: msgspec.Raw) -> Attachment:
     """A file of a prompt; an empty one when it is not of that shape. Never raises."""
-    try:
-        return ATTACHMENT_DECODER.decode(raw)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return NO_ATTACHMENT
+    found = ATTACHMENT.decode(raw)
+    return NO_ATTACHMENT if isinstance(found, Malformed) else found
 
 
-class _Head(msgspec.Struct, frozen=True, gc=False):
-    type: Any = None
-
-
-HEAD_DECODER = msgspec.json.Decoder(_Head)
-
-
-def _head(raw: msgspec.Raw) -> Any:
-    try:
-        return HEAD_DECODER.decode(raw).type
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return None
-
-
-def _decode(decoder: msgspec.json.Decoder[Any], data: str | bytes, what: str) -> Any:
-    try:
-        return decoder.decode(data)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        words = str(error)
-    mended = mended_text(data)
-    if mended is not None:
-        try:
-            return decoder.decode(mended)
-        except (msgspec.MsgspecError, RecursionError) as error:
-            words = str(error)
-    return Malformed(_kind_of(data), f"{what}: {words}")
-
-
-def _kind_of(data: str | bytes) -> str:
-    """Whether it is the JSON that is wrong, or what it says."""
-    try:
-        msgspec.json.decode(data)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return "broken JSON"
-    return "unexpected shape"
+def decode_output(raw: msgspec.Raw) -> msgspec.Raw:
+    """The text that a shell command of 2.x printed, as JSON. Never raises."""
+    found = OUTPUT.decode(raw)
+    return NOTHING if isinstance(found, Malformed) else found.output
