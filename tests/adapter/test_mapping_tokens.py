@@ -14,7 +14,7 @@ from adapter.opencode.tokens import MAX_COUNT
 from adapter.opencode.v1.rows import session_row
 from tests.adapter.rows import SOURCE, events_of, mapped, message_row
 
-BENT = "numbers out of range: shown as the nearest possible"
+CLAMPED = "numbers out of range: shown as the nearest possible"
 
 
 def step(**tokens: Any) -> list[dict[str, Any]]:
@@ -85,7 +85,7 @@ def test_absurd_counters_saturate_with_a_warning(stored: str, shown: int | None)
     assert warnings(events) != []
     if shown is not None:
         assert [end.usage.input for end in ends] == [shown]
-        assert warnings(events) == [BENT]
+        assert warnings(events) == [CLAMPED]
 
 
 @pytest.mark.parametrize("stored", ["0", "7", "7.0", "null"])

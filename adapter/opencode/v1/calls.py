@@ -1,4 +1,4 @@
-"""One part -> what there is to say of it, before it becomes events: a tool call, a compaction."""
+"""One tool part -> what there is to say of it, before it becomes events."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import msgspec
 
 from adapter.events import OpStatus
 from adapter.opencode import tools
+from adapter.opencode.emit import Call
 from adapter.opencode.json import QUOTE, byte_size, decode, first, is_empty, text_size
 from adapter.opencode.rows import RawRow, milliseconds
 from adapter.opencode.v1.rows import (
     Attachment,
-    CompactionPart,
     Metadata,
     ToolPart,
     ToolState,
@@ -22,32 +22,21 @@ from adapter.opencode.v1.rows import (
 NO_STATE = ToolState()
 
 
-class Call(msgspec.Struct, frozen=True, gc=False):
-    """A tool call. Times in ms, `end_ms` 0 when the row has none; sizes in bytes, 0 where there is no such text.
+class CallPart(msgspec.Struct, frozen=True, gc=False):
+    """A tool part taken apart: the call, its status verbatim, and where its texts are. Sizes in bytes, 0 where there is
+    no such text. `response_field` is where the output is: the final one, or what a running process has printed so
+    far."""
 
-    `status` is verbatim, `outcome` None until the call has ended. `child` is the session that a task started.
-    `response_field` is where the output is: the final one, or what a running process has printed so far.
-    """
-
-    tool: str
+    call: Call
     status: str
-    start_ms: int
-    end_ms: int
-    child: str
-    extras: dict[str, Any]
-    input_size: int
     request_size: int
-    output_size: int
     response_size: int
     response_field: str
     diff_size: int
     attachments: list[str]
-    outcome: OpStatus | None
-    error_class: str
-    error_message: str
 
 
-def read_call(row: RawRow, part: ToolPart) -> Call:
+def read_call(row: RawRow, part: ToolPart) -> CallPart:
     """Takes a tool part apart."""
     state = part.state or NO_STATE
     tool = part.tool or "?"
@@ -66,7 +55,7 @@ def read_call(row: RawRow, part: ToolPart) -> Call:
     output_size = response_size = byte_size(output)
     field = "state.output"
     if status == "running" and first(metadata.output) == QUOTE:
-        # bash writes metadata.output when the permission was granted and the process starts (opencode.md d).
+        # bash writes metadata.output when the permission was granted and the process starts (tool/bash.ts).
         extras["running"] = True
         extras["output_bytes"] = text_size(metadata.output)
         if not output_size:
@@ -76,23 +65,27 @@ def read_call(row: RawRow, part: ToolPart) -> Call:
     if child and isinstance(metadata.model, dict):
         extras["child_model"] = str(metadata.model.get("modelID") or "")
     outcome, error, words = _outcome(tool, state, metadata)
-    return Call(
+    call = Call(
         tool,
-        status,
+        tool,
         milliseconds(state.time.start if state.time else None, row.time_created),
         milliseconds(state.time.end if state.time else None),
         child,
         extras,
         len(state.input),
-        0 if is_empty(state.input) else len(state.input),
         output_size,
+        outcome,
+        error,
+        words,
+    )
+    return CallPart(
+        call,
+        status,
+        0 if is_empty(state.input) else len(state.input),
         response_size,
         field,
         text_size(metadata.diff) if metadata.diff else 0,
         [_format(attachment) for attachment in state.attachments or ()],
-        outcome,
-        error,
-        words,
     )
 
 
@@ -117,9 +110,3 @@ def _outcome(tool: str, state: ToolState, metadata: Metadata) -> tuple[OpStatus 
     if tool == "bash" and metadata.exit is None and "User aborted the command" in (state.output or ""):
         return "cancelled", "Aborted", "User aborted the command"
     return "completed", "", ""
-
-
-def compaction_words(part: CompactionPart) -> str:
-    """One line about a compaction."""
-    cause = "the context overflowed" if part.overflow else "the context was nearly full"
-    return f"compaction: {cause}" if part.auto or part.overflow else "compaction asked for by the user"

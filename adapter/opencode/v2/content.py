@@ -13,12 +13,12 @@ from typing import Any
 
 import msgspec
 
-from adapter.events import OpStarted, OpStatus, Usage
+from adapter.events import OpStatus, PayloadKind, Usage
 from adapter.opencode import tools
+from adapter.opencode.emit import Builder, Call, Groups, TurnFacts, step_status
 from adapter.opencode.json import Malformed, decode, is_empty, text_size
 from adapter.opencode.rows import RawRow, milliseconds
-from adapter.opencode.v1.ops import Groups, OpMapper, TurnFacts
-from adapter.opencode.v1.rows import FileChange, Metadata, Span
+from adapter.opencode.v1.rows import FileChange, Metadata
 from adapter.opencode.v2.rows import (
     Assistant,
     Failure,
@@ -44,15 +44,15 @@ CHILD_IN_ERROR = re.compile(r"\(sessionID: (ses_[A-Za-z0-9]+)\)")
 NO_STATE = ToolState()
 
 
-class ContentMapper(OpMapper):
+class ContentMapper:
     """Walks one answer. The references of an item name its row and the path to it."""
 
     def __init__(self, turn: TurnFacts) -> None:
-        super().__init__(turn)
+        self.turn = turn
+        self.build = Builder(turn, self._refer)
         self._path = ""
 
-    def reference(self, row: RawRow, field: str) -> str:
-        """The reference to a field of the item that is being mapped."""
+    def _refer(self, row: RawRow, field: str) -> str:
         return build("session_message_id", self.turn.message_id, f"{self._path}{field}")
 
     def answer(self, row: RawRow, message: Assistant, usage: Usage, cost: float) -> Groups:
@@ -63,8 +63,8 @@ class ContentMapper(OpMapper):
         # Text has no times of its own: it ends where the next item begins, or with the provider's answer.
         answered = milliseconds(time.streamed if time else None) or completed
         step = _item_row(row, "step", began)
-        self.groups[step.id] = []
-        self._step_start(step)
+        self.build.begin(step)
+        self.build.begin_step(step)
         items = [decode_item(raw) for raw in message.content or ()]
         begins = [_begin(item) for item in items]
         clock = began
@@ -79,56 +79,48 @@ class ContentMapper(OpMapper):
         self._changed_files(step, message)
         if message.retry is not None:
             words = message.retry.error.message if message.retry.error else ""
-            self._log(step, "WRN", f"retry {message.retry.attempt or '?'}: {words or ''}".rstrip(": "))
+            self.build.log(step, "WRN", f"retry {message.retry.attempt or '?'}: {words or ''}".rstrip(": "))
         ended = self.turn.ended_ms
         if ended:
-            self._close_llm(_step_status(message, self.turn), ended, usage, usage, cost, message.finish or "")
-        return self.groups
+            self.build.end_step(_step_status(message, self.turn), ended, usage, usage, cost, message.finish or "")
+        return self.build.groups
 
-    def shell(self, row: RawRow, call: ShellCall) -> Groups:
+    def shell(self, row: RawRow, call: Call, output_field: str) -> Groups:
         """Maps a command of the user: a tool call in a turn of its own."""
         item = _item_row(row, "shell", call.start_ms)
-        self.groups[item.id] = []
-        op = self._op(item, "tool", call.start_ms, call.extras, name="shell")
-        self._ref(item, "tool_request", "command", op.op_seq, call.start_ms, size=call.command_size)
+        self.build.begin(item)
+        ops = self.build.call(item, call)
+        seq, end = ops[-1].op_seq, call.end_ms or call.start_ms
+        self.build.ref(item, "tool_request", "command", seq, call.start_ms, size=call.input_size)
         if call.output_size:
-            self._ref(item, "tool_response", call.output_field, op.op_seq, call.end_ms, size=call.output_size)
-        if call.outcome:
-            self._end(
-                op,
-                call.outcome,
-                call.end_ms,
-                error_class=call.error_class,
-                bytes_in=call.command_size,
-                bytes_out=call.output_size,
-            )
-        return self.groups
+            self.build.ref(item, "tool_response", output_field, seq, end, size=call.output_size)
+        self.build.end_call(item, call, ops)
+        return self.build.groups
 
     def summary(self, row: RawRow, at_ms: int, size: int) -> None:
         """The text of a compaction, under the op that `compaction` made."""
-        self._ref(row, "llm_response", "summary", 1, at_ms, format="markdown", size=size)
+        self.build.ref(row, "llm_response", "summary", 1, at_ms, format="markdown", size=size)
 
     # -- one item
 
     def _item(self, row: RawRow, item: Item | Malformed, until: int) -> int:
         """Maps one item; returns when it ended (ms), 0 when it goes on."""
-        self.groups[row.id] = []
+        self.build.begin(row)
         match item:
             case ToolItem():
                 return self._call(row, item)
             case TextItem():
                 # Written empty when it begins and once more, whole, when it is complete.
                 end = until or (row.time_updated if item.text else 0)
-                self._prose(row, "text", "llm_response", item.text, Span(start=row.time_created, end=end or None))
+                self.build.prose(row, "text", "llm_response", item.text or "", row.time_created, end)
                 return end
             case ReasoningItem():
                 own = milliseconds(item.time.completed if item.time else None)
                 end = own or until or (row.time_updated if item.text else 0)
-                span = Span(start=row.time_created, end=end or None)
-                self._prose(row, "reasoning", "llm_reasoning", item.text, span, "raw")
+                self.build.prose(row, "reasoning", "llm_reasoning", item.text or "", row.time_created, end, "raw")
                 return end
             case Malformed():
-                self._log(row, "WRN", f"{item.kind}: {item.detail}")
+                self.build.log(row, "WRN", f"{item.kind}: {item.detail}")
                 return 0
 
     def _call(self, row: RawRow, item: ToolItem) -> int:
@@ -149,93 +141,34 @@ class ContentMapper(OpMapper):
         if status == "running":
             # Nothing is written between the call and its end, so a wait for permission cannot be told from work.
             extras["running"] = True
-        ops: list[OpStarted] = []
-        if child:
-            ops.append(self._op(row, "session", start, extras, name=extras["label"] or tool, child=child))
-        ops.append(
-            self._op(
-                row,
-                "tool",
-                start,
-                extras,
-                parent=ops[0] if ops else None,
-                name=tool,
-                namespace=tools.namespace_of(tool),
-                child=child,
-            )
-        )
-        seq = ops[-1].op_seq
-        input_size = len(state.input)
-        if not is_empty(state.input, b'""'):
-            self._ref(row, "tool_request", "state.input", seq, start, format="json", size=input_size)
-        output_size = self._results(row, state, metadata, seq, end or start)
-        self._diffs(row, metadata, "metadata" if state.metadata else "structured", seq, end or start)
         outcome, name, words = _outcome(status, error)
-        if outcome:
-            for op in ops:
-                self._end(
-                    op,
-                    outcome,
-                    end or row.time_updated,
-                    error_class=name,
-                    error_message=words,
-                    bytes_in=input_size,
-                    bytes_out=output_size,
-                )
-        elif status not in ("streaming", "pending", "running"):
-            self._log(row, "WRN", f"unknown tool status: {status[:40]!r}", seq)
+        pieces = _results(state, metadata)
+        total = sum(piece.size for piece in pieces if piece.kind == "tool_response")
+        call = Call(tool, tool, start, end, child, extras, len(state.input), total, outcome, name, words)
+        ops = self.build.call(row, call)
+        seq = ops[-1].op_seq
+        if not is_empty(state.input, b'""'):
+            self.build.ref(row, "tool_request", "state.input", seq, start, format="json", size=len(state.input))
+        for piece in pieces:
+            self.build.ref(row, piece.kind, piece.field, seq, end or start, format=piece.format, size=piece.size)
+        self._diffs(row, metadata, "metadata" if state.metadata else "structured", seq, end or start)
+        self.build.end_call(row, call, ops)
+        if outcome is None and status not in ("streaming", "pending", "running"):
+            self.build.log(row, "WRN", f"unknown tool status: {status[:40]!r}", seq)
         return end
-
-    def _results(self, row: RawRow, state: ToolState, metadata: ToolMetadata, seq: int, at_ms: int) -> int:
-        """A reference to each piece that the tool gave back; returns the bytes of its texts."""
-        total = 0
-        if not state.content and text_size(metadata.content):
-            total = text_size(metadata.content)
-            where = "metadata" if state.metadata else "structured"
-            self._ref(row, "tool_response", f"state.{where}.content", seq, at_ms, size=total)
-        for index, piece in enumerate(state.content or ()):
-            if not isinstance(piece, Result):
-                continue
-            size = text_size(piece.text)
-            field = f"state.content.{index}"
-            if size:
-                self._ref(row, "tool_response", f"{field}.text", seq, at_ms, size=size)
-                total += size
-            elif piece.uri:
-                mime = piece.mime if isinstance(piece.mime, str) else ""
-                self._ref(row, "attachment", f"{field}.uri", seq, at_ms, format=mime, size=text_size(piece.uri))
-        return total
 
     def _diffs(self, row: RawRow, metadata: ToolMetadata, where: str, seq: int, at_ms: int) -> None:
         for index, change in enumerate(_changes(metadata)):
             size = text_size(change.patch)
             if size:
                 field = f"state.{where}.files.{index}.patch"
-                self._ref(row, "diff", field, seq, at_ms, format="diff", size=size)
+                self.build.ref(row, "diff", field, seq, at_ms, format="diff", size=size)
 
     def _changed_files(self, step: RawRow, message: Assistant) -> None:
         """What `patch` parts say in 1.x: which files the step changed, as the snapshots before and after it differ."""
         snapshot = message.snapshot
-        files = [name for name in (snapshot.files or ()) if isinstance(name, str)] if snapshot else []
-        if snapshot is None or not files:
-            return
-        self._amend_llm(patch_hash=snapshot.end or "", patch_files=len(files))
-        names = tools.short(", ".join(files))
-        seq = self._llm.op_seq if self._llm else 0
-        self._ref(step, "diff", "snapshot.files", seq, step.time_created, format="json", preview=names)
-
-
-class ShellCall(msgspec.Struct, frozen=True):
-    """A command that the user ran; `outcome` is None while it runs, `end_ms` then its start."""
-
-    start_ms: int
-    end_ms: int
-    extras: dict[str, Any]
-    command_size: int
-    output_size: int
-    output_field: str
-    outcome: OpStatus | None
-    error_class: str
+        if snapshot is not None and any(isinstance(name, str) for name in snapshot.files or ()):
+            self.build.changed_files(step, "snapshot.files", snapshot.end or "", snapshot.files or [])
 
 
 def _item_row(row: RawRow, name: str, at_ms: int) -> RawRow:
@@ -255,9 +188,35 @@ def _begin(item: Item | Malformed) -> int:
 def _step_status(message: Assistant, turn: TurnFacts) -> OpStatus:
     if turn.ended_as != "completed":
         return turn.ended_as
-    if message.finish == "length":
-        return "truncated"
-    return "failed" if message.finish in ("error", "content-filter") else "completed"
+    return step_status(message.finish)
+
+
+class Piece(msgspec.Struct, frozen=True, gc=False):
+    """One piece of what a tool gave back: where it is, and its bytes."""
+
+    kind: PayloadKind
+    field: str
+    size: int
+    format: str = "text"
+
+
+def _results(state: ToolState, metadata: ToolMetadata) -> list[Piece]:
+    if not state.content:
+        size = text_size(metadata.content)
+        where = "metadata" if state.metadata else "structured"
+        return [Piece("tool_response", f"state.{where}.content", size)] if size else []
+    pieces = []
+    for index, piece in enumerate(state.content):
+        if not isinstance(piece, Result):
+            continue
+        size = text_size(piece.text)
+        field = f"state.content.{index}"
+        if size:
+            pieces.append(Piece("tool_response", f"{field}.text", size))
+        elif piece.uri:
+            mime = piece.mime if isinstance(piece.mime, str) else ""
+            pieces.append(Piece("attachment", f"{field}.uri", text_size(piece.uri), mime))
+    return pieces
 
 
 def _failure(error: Failure | str | None) -> Failure | None:

@@ -11,27 +11,25 @@ from typing import Any
 
 import msgspec
 
-from adapter.events import (
-    Event,
-    LogEntry,
-    OpStatus,
-    PayloadRef,
-    Severity,
-    TurnFinalized,
-    TurnStarted,
-    TurnStatus,
-    Usage,
-)
+from adapter.events import Event, LogEntry, OpStatus, PayloadRef, Severity, Usage
 from adapter.opencode import tools
+from adapter.opencode.emit import (
+    CLAMPED,
+    TURN_GROUP,
+    Call,
+    Groups,
+    MappedMessage,
+    TurnFacts,
+    compaction_words,
+    ends_as,
+    turn_finalized,
+    turn_started,
+)
 from adapter.opencode.json import QUOTE, byte_size, first, text_size
 from adapter.opencode.rows import RawRow, milliseconds
 from adapter.opencode.sessions import LastAnswer
 from adapter.opencode.tokens import money, usage_of
-from adapter.opencode.v1.calls import compaction_words
-from adapter.opencode.v1.mapping import TURN_GROUP, MappedMessage
-from adapter.opencode.v1.ops import Groups, TurnFacts
-from adapter.opencode.v1.rows import CompactionPart
-from adapter.opencode.v2.content import ContentMapper, ShellCall
+from adapter.opencode.v2.content import ContentMapper
 from adapter.opencode.v2.rows import (
     AgentSwitched,
     Assistant,
@@ -237,12 +235,9 @@ def _assistant(begin: Begin, message: Assistant) -> MappedMessage:
     row = begin.row
     error = message.error
     ended = _ended(row, message)
-    usage, bent_tokens = usage_of(message.tokens)
-    cost, bent_cost = money(message.cost)
-    status: TurnStatus = "completed"
-    op_status: OpStatus = "completed"
-    if error is not None:
-        status, op_status = ("aborted", "cancelled") if error.type == ABORTED else ("failed", "failed")
+    usage, clamped_tokens = usage_of(message.tokens)
+    cost, clamped_cost = money(message.cost)
+    status, op_status = ends_as(_class_of(error), ABORTED)
     facts = _facts(begin, message.model, ended, op_status, _class_of(error))
     extras: dict[str, Any] = {}
     if message.model and message.model.variant:
@@ -254,11 +249,13 @@ def _assistant(begin: Begin, message: Assistant) -> MappedMessage:
         extras["retry_at"] = milliseconds(message.retry.at) * 1000
         if message.retry.error and message.retry.error.message:
             extras["retry_error"] = tools.short(message.retry.error.message)
-    turn = _started(begin, facts, _created(row, message), ended, message.agent or "", extras)
-    if bent_tokens or bent_cost:
-        turn.append(_log(begin, "WRN", "numbers out of range: shown as the nearest possible", row.id))
+    turn = _started(begin, facts, _created(row, message), ended, message.agent or "", extras, begin.prompt_id)
+    if clamped_tokens or clamped_cost:
+        turn.append(_log(begin, "WRN", CLAMPED, row.id))
     if ended:
-        turn.append(_finalized(begin, facts, status, message.finish or "", _message_of(error), usage, cost))
+        turn.append(
+            turn_finalized(facts, ended, status, message.finish or "", _message_of(error), usage, begin.previous, cost)
+        )
     groups: Groups = {TURN_GROUP: turn, **ContentMapper(facts).answer(row, message, usage, cost)}
     return MappedMessage("assistant", groups, usage if ended else None, answer_of(row, message))
 
@@ -278,21 +275,25 @@ def _shell(begin: Begin, message: Shell) -> MappedMessage:
     output = message.output if whole else decode_output(message.output)
     outcomes: dict[str, tuple[OpStatus, str]] = {"killed": ("cancelled", "Aborted"), "timeout": ("failed", "Timeout")}
     outcome, error = outcomes.get(message.status or "", ("completed", ""))
-    call = ShellCall(
+    call = Call(
+        "shell",
+        "bash",
         created,
-        ended or created,
+        ended,
+        "",
         extras,
         byte_size(command),
         text_size(output) if output else 0,
-        "output" if whole else "output.output",
         outcome if ended else None,
         error if ended else "",
+        "",
     )
-    facts = _facts(msgspec.structs.replace(begin, prompt_id=""), None, ended, "completed", "")
-    turn = _started(msgspec.structs.replace(begin, prompt_id=""), facts, created, ended, "", {})
+    facts = _facts(begin, None, ended, "completed", "")
+    turn = _started(begin, facts, created, ended, "", {}, "")
     if ended:
-        turn.append(_finalized(begin, facts, "completed", "", "", Usage(), 0.0))
-    groups: Groups = {TURN_GROUP: turn, **ContentMapper(facts).shell(row, call)}
+        turn.append(turn_finalized(facts, ended, "completed", "", "", Usage(), begin.previous, 0.0))
+    field = "output" if whole else "output.output"
+    groups: Groups = {TURN_GROUP: turn, **ContentMapper(facts).shell(row, call, field)}
     return MappedMessage("assistant", groups, None, answer_of(row, message))
 
 
@@ -302,23 +303,22 @@ def _compaction(begin: Begin, message: Compaction) -> MappedMessage:
     created, ended = _created(row, message), _ended(row, message)
     answer = answer_of(row, message)
     assert answer is not None
-    usage, _ = usage_of(message.tokens)
-    cost, _ = money(message.cost)
-    status: TurnStatus = "completed"
-    op_status: OpStatus = "completed"
-    if answer.error_class:
-        status, op_status = ("aborted", "cancelled") if answer.error_class == ABORTED else ("failed", "failed")
+    usage, clamped_tokens = usage_of(message.tokens)
+    cost, clamped_cost = money(message.cost)
+    status, op_status = ends_as(answer.error_class, ABORTED)
     facts = _facts(begin, message.model, ended, op_status, answer.error_class)
-    turn = _started(begin, facts, created, ended, "compaction", {"summary": True})
-    words = compaction_words(CompactionPart(auto=message.reason == "auto"))
+    turn = _started(begin, facts, created, ended, "compaction", {"summary": True}, begin.prompt_id)
+    words = compaction_words(message.reason == "auto", False)
     turn.append(_log(begin, "INF", words, row.id))
+    if clamped_tokens or clamped_cost:
+        turn.append(_log(begin, "WRN", CLAMPED, row.id))
     if ended:
-        turn.append(_finalized(begin, facts, status, "", answer.error_message, usage, cost))
+        turn.append(turn_finalized(facts, ended, status, "", answer.error_message, usage, begin.previous, cost))
     mapper = ContentMapper(facts)
-    mapper.compaction(row, created)
+    mapper.build.compaction(row, created)
     if message.summary:
         mapper.summary(row, ended or created, byte_size(message.summary))
-    groups: Groups = {TURN_GROUP: turn, **mapper.groups}
+    groups: Groups = {TURN_GROUP: turn, **mapper.build.groups}
     return MappedMessage("assistant", groups, usage if ended and message.tokens else None, answer)
 
 
@@ -339,42 +339,8 @@ def _facts(begin: Begin, model: Model | None, ended_ms: int, ended_as: OpStatus,
 
 
 def _started(
-    begin: Begin, facts: TurnFacts, created: int, ended: int, agent: str, extras: dict[str, Any]
+    begin: Begin, facts: TurnFacts, created: int, ended: int, agent: str, extras: dict[str, Any], prompt_id: str
 ) -> list[Event]:
     if not ended:
         extras = {"time_updated": begin.row.time_updated * 1000, **extras}
-    return [
-        TurnStarted(
-            source=begin.source,
-            ts=created * 1000,
-            session_id=begin.row.session_id,
-            turn_seq=begin.turn_seq,
-            message_id=begin.row.id,
-            prompt_id=begin.prompt_id,
-            agent=agent,
-            model=facts.model,
-            provider=facts.provider,
-            provider_alias=facts.provider_alias,
-            extras=extras,
-        )
-    ]
-
-
-def _finalized(
-    begin: Begin, facts: TurnFacts, status: TurnStatus, finish: str, words: str, usage: Usage, cost: float
-) -> TurnFinalized:
-    return TurnFinalized(
-        source=begin.source,
-        ts=facts.ended_ms * 1000,
-        session_id=begin.row.session_id,
-        turn_seq=begin.turn_seq,
-        message_id=begin.row.id,
-        status=status,
-        finish=finish,
-        error_class=facts.ended_error,
-        error_message=words,
-        end_ts=facts.ended_ms * 1000,
-        usage=usage,
-        delta=usage.growth_since(begin.previous),
-        cost=cost,
-    )
+    return [turn_started(facts, created, prompt_id, agent, extras)]
