@@ -167,7 +167,10 @@ class OpStarted(Event, frozen=True, kw_only=True, gc=False, tag="op_started"):
     """A span inside a turn, with all that is known of it so far; sent again when more is known.
 
     `op_seq` counts from 1 in the order of the message's parts; `parent_op_seq` is -1 at the top of the turn.
-    A `task` call that names its child gives two ops of one part: a `session` op (the parent) and the `tool` op.
+    A call that names the session it started gives two ops of one part: a `session` op (the parent, named by the call's
+    label) and the `tool` op. Both have the call's `tool`: one name for what opencode's versions call otherwise (`bash`
+    for `shell`, `task` for `subagent`, `apply_patch` for `patch`), while `name` is verbatim; a tool that opencode does
+    not bring is called the same in both. Other ops have none.
     `extras` holds short facts for one line of text, never payloads: `label` (the call in a few words, at most
     LABEL_LIMIT characters), `title`, `exit`, `additions`, `deletions`, `todos`, `hits`, `running` (the process has
     really started; in session_message, where a wait for permission leaves no trace, that nothing speaks against it),
@@ -183,6 +186,7 @@ class OpStarted(Event, frozen=True, kw_only=True, gc=False, tag="op_started"):
     op_kind: OpKind
     parent_op_seq: int = -1
     name: str = ""
+    tool: str = ""
     namespace: str = ""
     model: str = ""
     provider: str = ""

@@ -230,6 +230,7 @@ class Builder:
             op_kind=kind,
             parent_op_seq=parent.op_seq if parent else -1,
             name=name,
+            tool=tool,
             namespace=namespace,
             reasoning_kind=reasoning_kind,
             child_session_id=child,
@@ -339,7 +340,7 @@ class Builder:
         ops: list[OpStarted] = []
         if call.child:
             name = call.extras["label"] or call.name
-            ops.append(self.op(row, "session", call.start_ms, call.extras, name=name, child=call.child))
+            ops.append(self.op(row, "session", call.start_ms, call.extras, name=name, tool=call.tool, child=call.child))
         ops.append(
             self.op(
                 row,
@@ -348,6 +349,7 @@ class Builder:
                 call.extras,
                 parent=ops[0] if ops else None,
                 name=call.name,
+                tool=call.tool,
                 namespace=tools.namespace_of(call.name),
                 child=call.child,
             )

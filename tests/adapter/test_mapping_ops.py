@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from adapter.events import Event, LogEntry, OpFinalized, OpStarted, PayloadRef
-from adapter.opencode.tools import BUILT_IN
+from adapter.opencode.tools import BY_NAME
 from tests.adapter.opencode_writer import tool
 from tests.adapter.rows import events_of
 
@@ -207,6 +207,7 @@ def test_an_edit_tells_its_lines_and_its_diff() -> None:
 PATCHED = {"files": [{"filePath": "/p/a.py", "relativePath": "a.py", "additions": 2, "deletions": 1}]}
 ABOUT: list[tuple[str, dict[str, Any], str]] = [
     ("bash", {"input": {"command": "make -j"}}, "make -j"),
+    ("shell", {"input": {"command": "make -j"}}, "make -j"),
     ("read", {"input": {"filePath": "/x/a"}, "title": "a"}, "a"),
     ("edit", {"input": {"filePath": "/x/a", "oldString": "b"}, "title": "a"}, "a"),
     ("multiedit", {"input": {"filePath": "/x/a", "edits": []}}, "/x/a"),
@@ -217,6 +218,7 @@ ABOUT: list[tuple[str, dict[str, Any], str]] = [
     ("grep", {"input": {"pattern": "foo", "path": "/x", "include": "*.c"}}, "foo"),
     ("list", {"input": {"path": "/x"}}, "/x"),
     ("task", {"input": {"description": "Look around", "prompt": "Go."}}, "Look around"),
+    ("subagent", {"input": {"description": "Look around", "prompt": "Go."}}, "Look around"),
     ("todowrite", {"input": {"todos": [{"content": "b", "status": "in_progress"}]}}, "b"),
     ("todoread", {"input": {}, "title": "2 todos"}, "2 todos"),
     ("webfetch", {"input": {"url": "http://127.0.0.1/", "format": "text"}}, "http://127.0.0.1/"),
@@ -249,8 +251,18 @@ def test_a_call_is_named_by_what_it_is_about(name: str, state: dict[str, Any], l
     assert start.namespace == ("server" if name.startswith("server_") else "")
 
 
+@pytest.mark.parametrize(
+    ("name", "tool"),
+    [("bash", "bash"), ("shell", "bash"), ("subagent", "task"), ("patch", "apply_patch"), ("look_at", "look_at")],
+)
+def test_a_call_says_its_own_name_and_one_that_all_versions_share(name: str, tool: str) -> None:
+    part = {"type": "tool", "tool": name, "state": {"status": "running", "input": {"description": "d"}}}
+    (start,) = starts(events_of(OPEN, [part]))
+    assert (start.name, start.tool) == (name, tool)
+
+
 def test_every_tool_that_opencode_brings_is_among_them() -> None:
-    assert {name for name, _, _ in ABOUT} >= BUILT_IN
+    assert {name for name, _, _ in ABOUT} >= BY_NAME.keys()
 
 
 @pytest.mark.parametrize(

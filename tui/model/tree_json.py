@@ -110,6 +110,7 @@ def _op(op: Op) -> dict[str, Any]:
         "part_id": op.part_id,
         "kind": op.kind,
         "name": op.name,
+        "tool": op.tool,
         "status": op.status,
         "usage": _usage(op.usage),
         "delta": _usage(op.delta),

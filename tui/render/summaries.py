@@ -36,7 +36,7 @@ def op_summary(op: Op) -> list[Span]:
 
 def subject_of(op: Op) -> str:
     """What the call is about: its label, else opencode's own title of the result."""
-    if op.name in ("todowrite", "todoread"):
+    if op.tool in ("todowrite", "todoread"):
         # The label is the item that is being worked on; opencode's title only counts what is left.
         return "  ".join(part for part in (todo_progress(op), op.label) if part) or op.title
     return op.label or op.title
@@ -60,7 +60,7 @@ def tail(op: Op) -> list[Span]:
         # A file that was written whole does not say what it replaced.
         spans.append((f" -{removed}", "removed"))
     hits = op.extras.get("hits")
-    if isinstance(hits, int) and op.name in _PATTERN_TOOLS:
+    if isinstance(hits, int) and op.tool in _PATTERN_TOOLS:
         spans.append((f"  {hits} hit" + ("" if hits == 1 else "s"), "dim"))
     code = op.extras.get("exit")
     if isinstance(code, int) and code != 0:

@@ -39,13 +39,14 @@ class CallPart(msgspec.Struct, frozen=True, gc=False):
 def read_call(row: RawRow, part: ToolPart) -> CallPart:
     """Takes a tool part apart."""
     state = part.state or NO_STATE
-    tool = part.tool or "?"
+    name = part.tool or "?"
+    tool = tools.canonical(name)
     status = state.status or ""
     arguments = decode(state.input)
     metadata = decode_metadata(state.metadata)
-    child = metadata.sessionId if tool == "task" and isinstance(metadata.sessionId, str) else ""
-    extras: dict[str, Any] = {"label": tools.label(tool, arguments, metadata, state.title or ""), "phase": status}
-    extras |= tools.facts(tool, arguments, metadata)
+    child = metadata.sessionId if tool == tools.TASK and isinstance(metadata.sessionId, str) else ""
+    extras: dict[str, Any] = {"label": tools.label(name, arguments, metadata, state.title or ""), "phase": status}
+    extras |= tools.facts(name, arguments, metadata)
     if status in ("pending", "running"):
         # The only sign of life of a call that goes on: opencode touches the row with every chunk of output.
         extras["time_updated"] = row.time_updated * 1000
@@ -66,7 +67,7 @@ def read_call(row: RawRow, part: ToolPart) -> CallPart:
         extras["child_model"] = str(metadata.model.get("modelID") or "")
     outcome, error, words = _outcome(tool, state, metadata)
     call = Call(
-        tool,
+        name,
         tool,
         milliseconds(state.time.start if state.time else None, row.time_created),
         milliseconds(state.time.end if state.time else None),
@@ -107,6 +108,6 @@ def _outcome(tool: str, state: ToolState, metadata: Metadata) -> tuple[OpStatus 
         return ("cancelled" if cancelled else "failed"), name, words
     if state.status != "completed":
         return None, "", ""
-    if tool == "bash" and metadata.exit is None and "User aborted the command" in (state.output or ""):
+    if tool == tools.BASH and metadata.exit is None and "User aborted the command" in (state.output or ""):
         return "cancelled", "Aborted", "User aborted the command"
     return "completed", "", ""

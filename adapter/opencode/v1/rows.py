@@ -20,6 +20,7 @@ from adapter.opencode.rows import RawRow as RawRow
 from adapter.opencode.rows import SessionRow as SessionRow
 from adapter.opencode.rows import milliseconds as milliseconds
 from adapter.opencode.rows import session_row as session_row
+from adapter.opencode.tools import CallMetadata, Scalar
 
 
 class Span(msgspec.Struct, frozen=True, gc=False):
@@ -134,35 +135,13 @@ class RetryPart(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="re
     error: ErrorInfo | None = None
 
 
-class FileChange(msgspec.Struct, frozen=True, gc=False):
-    """One file of an edit or patch; the texts before and after it are skipped."""
-
-    filePath: Any = None
-    relativePath: Any = None
-    additions: Any = None
-    deletions: Any = None
-
-
-Scalar = str | int | float | bool | None
-Loose = FileChange | list[Any] | Scalar
-
-
-class Metadata(msgspec.Struct, frozen=True, gc=False):
-    """What the built-in tools say about a call beside its output. MCP servers and plugins may put anything here, so no
-    field is narrower than JSON. `exit` is null when bash was aborted, and unset before it has ended."""
+class Metadata(CallMetadata, frozen=True, gc=False):
+    """As 1.x writes it. `output` is what bash has printed so far, a second time."""
 
     output: msgspec.Raw = NOTHING
     diff: msgspec.Raw = NOTHING
     sessionId: Any = None
     model: Any = None
-    exit: Any = msgspec.UNSET
-    truncated: Any = None
-    background: Any = None
-    interrupted: Any = None
-    filediff: Loose = None
-    files: list[Loose] | dict[str, Any] | Scalar = None
-    count: Any = None
-    matches: Any = None
 
 
 NO_METADATA = Metadata()

@@ -18,7 +18,6 @@ from adapter.opencode import tools
 from adapter.opencode.emit import Builder, Call, Groups, TurnFacts, step_status
 from adapter.opencode.json import Malformed, decode, is_empty, text_size
 from adapter.opencode.rows import RawRow, milliseconds
-from adapter.opencode.v1.rows import FileChange, Metadata
 from adapter.opencode.v2.rows import (
     Assistant,
     Failure,
@@ -35,10 +34,7 @@ from adapter.opencode.v2.rows import (
 )
 from adapter.references import build
 
-NAMES_OF_1X = {"shell": "bash", "subagent": "task", "patch": "apply_patch"}
-"""Renamed tools: what is said of a call in a few words is the same under both names."""
 PHASES = {"streaming": "pending"}
-SUBAGENTS = frozenset({"subagent", "task"})
 CHILD_IN_ERROR = re.compile(r"\(sessionID: (ses_[A-Za-z0-9]+)\)")
 """A failed subagent call has no metadata; its message keeps the session's id (tool/plugin/subagent.ts)."""
 NO_STATE = ToolState()
@@ -125,7 +121,8 @@ class ContentMapper:
 
     def _call(self, row: RawRow, item: ToolItem) -> int:
         state = item.state or NO_STATE
-        tool = item.name or "?"
+        name = item.name or "?"
+        tool = tools.canonical(name)
         status = state.status or ""
         time = item.time
         ran = milliseconds(time.ran if time else None)
@@ -135,16 +132,28 @@ class ContentMapper:
         metadata = decode_tool_metadata(state)
         error = _failure(state.error)
         child = _child(tool, arguments, metadata, error)
-        extras = _extras(tool, status, arguments, metadata)
+        extras = _extras(name, status, arguments, metadata)
         if status in ("streaming", "pending", "running"):
             extras["time_updated"] = row.time_updated * 1000
         if status == "running":
             # Nothing is written between the call and its end, so a wait for permission cannot be told from work.
             extras["running"] = True
-        outcome, name, words = _outcome(status, error)
+        outcome, error_name, words = _outcome(status, error)
         pieces = _results(state, metadata)
         total = sum(piece.size for piece in pieces if piece.kind == "tool_response")
-        call = Call(tool, tool, start, end, child, extras, len(state.input), total, outcome, name, words)
+        call = Call(
+            name,
+            tool,
+            start,
+            end,
+            child,
+            extras,
+            len(state.input),
+            total,
+            outcome,
+            error_name,
+            words,
+        )
         ops = self.build.call(row, call)
         seq = ops[-1].op_seq
         if not is_empty(state.input, b'""'):
@@ -158,8 +167,8 @@ class ContentMapper:
         return end
 
     def _diffs(self, row: RawRow, metadata: ToolMetadata, where: str, seq: int, at_ms: int) -> None:
-        for index, change in enumerate(_changes(metadata)):
-            size = text_size(change.patch)
+        for index, change in enumerate(metadata.changes):
+            size = text_size(change.patch) if isinstance(change, FileDiff) else 0
             if size:
                 field = f"state.{where}.files.{index}.patch"
                 self.build.ref(row, "diff", field, seq, at_ms, format="diff", size=size)
@@ -226,7 +235,7 @@ def _failure(error: Failure | str | None) -> Failure | None:
 def _child(tool: str, arguments: Any, metadata: ToolMetadata, error: Failure | None) -> str:
     """The session that a subagent call started: named by its result, by the wish to go on with an earlier one, or by
     the words of its failure. While a new one runs, nothing in the parent names it."""
-    if tool not in SUBAGENTS:
+    if tool != tools.TASK:
         return ""
     if isinstance(metadata.sessionID, str) and metadata.sessionID:
         return metadata.sessionID
@@ -237,23 +246,12 @@ def _child(tool: str, arguments: Any, metadata: ToolMetadata, error: Failure | N
     return named[1] if named else ""
 
 
-def _changes(metadata: ToolMetadata) -> list[FileDiff]:
-    files = metadata.files if isinstance(metadata.files, list) else []
-    return [change for change in files if isinstance(change, FileDiff)]
-
-
-def _extras(tool: str, status: str, arguments: Any, metadata: ToolMetadata) -> dict[str, Any]:
-    known = Metadata(
-        exit=metadata.exit,
-        truncated=metadata.truncated,
-        background=metadata.status == "running" and status == "completed",
-        files=[FileChange(change.file, None, change.additions, change.deletions) for change in _changes(metadata)],
-        count=metadata.count,
-        matches=metadata.matches,
-    )
-    name = NAMES_OF_1X.get(tool, tool)
-    label = tools.label(name, arguments, known, "")
-    return {"label": label, "phase": PHASES.get(status, status), **tools.facts(name, arguments, known)}
+def _extras(name: str, status: str, arguments: Any, metadata: ToolMetadata) -> dict[str, Any]:
+    label = tools.label(name, arguments, metadata, "")
+    extras = {"label": label, "phase": PHASES.get(status, status), **tools.facts(name, arguments, metadata)}
+    if metadata.status == "running" and status == "completed":
+        extras["background"] = True
+    return extras
 
 
 def _outcome(status: str, error: Failure | None) -> tuple[OpStatus | None, str, str]:

@@ -277,7 +277,7 @@ def _shell(begin: Begin, message: Shell) -> MappedMessage:
     outcome, error = outcomes.get(message.status or "", ("completed", ""))
     call = Call(
         "shell",
-        "bash",
+        tools.BASH,
         created,
         ended,
         "",

@@ -14,6 +14,7 @@ import msgspec
 
 from adapter.opencode.json import NOTHING, Malformed, Shape
 from adapter.opencode.rows import Number, Tokens
+from adapter.opencode.tools import CallMetadata, FileChange, Scalar
 
 
 class Times(msgspec.Struct, frozen=True, gc=False):
@@ -183,30 +184,22 @@ class ToolItem(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="too
 
 
 Item = TextItem | ReasoningItem | ToolItem
-Scalar = str | int | float | bool | None
 
 
-class FileDiff(msgspec.Struct, frozen=True, gc=False):
+class FileDiff(FileChange, frozen=True, gc=False):
     """One changed file; `patch` is a unified diff."""
 
-    file: Any = None
     patch: msgspec.Raw = NOTHING
-    additions: Any = None
-    deletions: Any = None
 
 
-class ToolMetadata(msgspec.Struct, frozen=True, gc=False):
-    """What tools say beside their output; no field is narrower than JSON. `status` is `running` for a shell or subagent
-    that goes on in the background; `content` is what 1.18 read from a file."""
+class ToolMetadata(CallMetadata, frozen=True, gc=False):
+    """As 2.x writes it. `status` is `running` for a shell or subagent that goes on in the background; `content` is what
+    1.18 read from a file."""
 
-    exit: Any = msgspec.UNSET
-    truncated: Any = None
+    files: list[FileDiff | list[Any] | Scalar] | dict[str, Any] | Scalar = None  # type: ignore[assignment]
     status: Any = None
     sessionID: Any = None
     content: msgspec.Raw = NOTHING
-    files: list[FileDiff | list[Any] | Scalar] | dict[str, Any] | Scalar = None
-    count: Any = None
-    matches: Any = None
 
 
 class Attachment(msgspec.Struct, frozen=True, gc=False):
