@@ -122,9 +122,11 @@ def text_size(raw: msgspec.Raw) -> int:
 
     Decoding is twice as fast as counting escapes (0.9 against 2.2 µs for 2 kB).
     """
-    if first(raw) != QUOTE:
-        return 0 if is_empty(raw) else len(raw)
+    if not raw:
+        return 0
     data = bytes(raw)
+    if data[0] != QUOTE:
+        return 0 if data == b"null" else len(data)
     return byte_size(text_of(raw)) if b"\\" in data else len(data) - 2
 
 

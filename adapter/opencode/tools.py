@@ -51,16 +51,17 @@ class CallMetadata(msgspec.Struct, frozen=True, gc=False):
     @property
     def changes(self) -> list[FileChange]:
         """The files that the call changed."""
-        if self.filediff is None and self.files is None:
-            return []
         files = self.files if isinstance(self.files, list) else []
         return [change for change in (self.filediff, *files) if isinstance(change, FileChange)]
 
 
 Label = Callable[[Any, CallMetadata, str], str]
 """(arguments, metadata, title) -> the call in a few words, "" when they say nothing."""
-Facts = Callable[[Any, CallMetadata], dict[str, Any]]
-"""(arguments, metadata) -> numbers worth a column."""
+Facts = Callable[[dict[str, Any], Any, CallMetadata], None]
+"""(extras, arguments, metadata): adds numbers that are worth a column."""
+
+
+GENERIC_KEYS = ("command", "query", "path", "filePath", "url", "name", "title", "description", "pattern", "id")
 
 
 class Tool(NamedTuple):
@@ -69,7 +70,7 @@ class Tool(NamedTuple):
     `titled`: opencode's own title of the result is a shorter name for it."""
 
     name: str
-    keys: tuple[str, ...] = ()
+    keys: tuple[str, ...] = GENERIC_KEYS
     others: tuple[str, ...] = ()
     label: Label | None = None
     facts: Facts | None = None
@@ -109,8 +110,8 @@ def _question_label(arguments: Any, metadata: CallMetadata, title: str) -> str:
     return _text(questions[0], ("question", "header")) if questions else ""
 
 
-def _question_facts(arguments: Any, metadata: CallMetadata) -> dict[str, Any]:
-    return {"questions": len(_list(arguments, "questions"))}
+def _question_facts(out: dict[str, Any], arguments: Any, metadata: CallMetadata) -> None:
+    out["questions"] = len(_list(arguments, "questions"))
 
 
 def _patch_label(arguments: Any, metadata: CallMetadata, title: str) -> str:
@@ -122,26 +123,27 @@ def _todo_label(arguments: Any, metadata: CallMetadata, title: str) -> str:
     return _text(next(active, None), ("content",))
 
 
-def _todo_facts(arguments: Any, metadata: CallMetadata) -> dict[str, Any]:
+def _todo_facts(out: dict[str, Any], arguments: Any, metadata: CallMetadata) -> None:
     todos = _todos(arguments)
     done = sum(1 for todo in todos if todo.get("status") in ("completed", "cancelled"))
-    return {"todos": [done, len(todos)]}
+    out["todos"] = [done, len(todos)]
 
 
-def _exit(arguments: Any, metadata: CallMetadata) -> dict[str, Any]:
-    return {} if metadata.exit is msgspec.UNSET else {"exit": _count(metadata.exit)}
+def _exit(out: dict[str, Any], arguments: Any, metadata: CallMetadata) -> None:
+    if metadata.exit is not msgspec.UNSET:
+        out["exit"] = _count(metadata.exit)
 
 
-def _hits(arguments: Any, metadata: CallMetadata) -> dict[str, Any]:
-    found = [value for value in (metadata.count, metadata.matches) if _count(value) is not None]
-    return {"hits": found[-1]} if found else {}
+def _hits(out: dict[str, Any], arguments: Any, metadata: CallMetadata) -> None:
+    for value in (metadata.count, metadata.matches):
+        if _count(value) is not None:
+            out["hits"] = value
 
 
-def _written(arguments: Any, metadata: CallMetadata) -> dict[str, Any]:
+def _written(out: dict[str, Any], arguments: Any, metadata: CallMetadata) -> None:
     content = arguments.get("content") if isinstance(arguments, dict) else None
-    if not isinstance(content, str):
-        return {}
-    return {"additions": content.count("\n") + (not content.endswith("\n") and bool(content))}
+    if isinstance(content, str):
+        out["additions"] = content.count("\n") + (not content.endswith("\n") and bool(content))
 
 
 BASH, TASK = "bash", "task"
@@ -176,14 +178,11 @@ TABLE = (
 )
 BY_NAME = {name: tool for tool in TABLE for name in (tool.name, *tool.others)}
 """The tools that opencode brings, by every name they have; others are a plugin's or of an MCP server."""
-GENERIC_KEYS = ("command", "query", "path", "filePath", "url", "name", "title", "description", "pattern", "id")
-OTHER = Tool("", GENERIC_KEYS)
 
 
-def canonical(name: str) -> str:
-    """What a tool is called here, whatever its version calls it; a name that is not in the table is its own."""
-    tool = BY_NAME.get(name)
-    return tool.name if tool else name
+def tool_of(name: str) -> Tool:
+    """The tool of this name in any version; one that opencode does not bring is known by its name alone."""
+    return BY_NAME.get(name) or Tool(name)
 
 
 def namespace_of(name: str) -> str:
@@ -196,37 +195,36 @@ def namespace_of(name: str) -> str:
     return name.split("_", 1)[0]
 
 
-def label(name: str, arguments: Any, metadata: CallMetadata, title: str) -> str:
+def label(tool: Tool, arguments: Any, metadata: CallMetadata, title: str) -> str:
     """The call in a few words: the command, the path, the question, ...; "" while nothing is known."""
-    tool = BY_NAME.get(name, OTHER)
     if tool.label is not None:
         return short(tool.label(arguments, metadata, title))
     if title and tool.titled and not title.startswith("Invalid"):
         # opencode's title of these is the path relative to the worktree, shorter than the argument.
         return short(title)
-    found = _text(arguments, tool.keys or GENERIC_KEYS)
+    found = _text(arguments, tool.keys)
     if not found and isinstance(arguments, dict):
         found = next((v for v in arguments.values() if isinstance(v, str) and v), "")
     return short(found or title)
 
 
-def facts(name: str, arguments: Any, metadata: CallMetadata) -> dict[str, Any]:
-    """Numbers worth a column: `exit`, `additions`, `deletions`, `todos` ([done, total]), `hits`, `truncated`,
-    `background`, `interrupted`, `questions`. Only what the row really says."""
-    out: dict[str, Any] = {}
+def about(tool: Tool, arguments: Any, metadata: CallMetadata, title: str, phase: str) -> dict[str, Any]:
+    """The extras of a call: `label`, `phase`, and numbers worth a column: `exit`, `additions`, `deletions`, `todos`
+    ([done, total]), `hits`, `truncated`, `background`, `interrupted`, `questions`. Only what the row really says."""
+    out: dict[str, Any] = {"label": label(tool, arguments, metadata, title), "phase": phase}
     if metadata.truncated is True:
         out["truncated"] = True
     if metadata.background is True:
         out["background"] = True
     if metadata.interrupted is True:
         out["interrupted"] = True
-    counted = [change for change in metadata.changes if _count(change.additions) is not None]
-    if counted:
-        out["additions"] = sum(_count(change.additions) or 0 for change in counted)
-        out["deletions"] = sum(_count(change.deletions) or 0 for change in counted)
-    tool = BY_NAME.get(name, OTHER)
+    if metadata.filediff is not None or metadata.files is not None:
+        counted = [change for change in metadata.changes if _count(change.additions) is not None]
+        if counted:
+            out["additions"] = sum(_count(change.additions) or 0 for change in counted)
+            out["deletions"] = sum(_count(change.deletions) or 0 for change in counted)
     if tool.facts is not None:
-        out |= tool.facts(arguments, metadata)
+        tool.facts(out, arguments, metadata)
     return out
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from adapter.events import OpStatus
 from adapter.opencode import tools
 from adapter.opencode.emit import Call
@@ -22,12 +20,10 @@ from adapter.opencode.v1.rows import (
 NO_STATE = ToolState()
 
 
-class CallPart(msgspec.Struct, frozen=True, gc=False):
-    """A tool part taken apart: the call, its status verbatim, and where its texts are. Sizes in bytes, 0 where there is
-    no such text. `response_field` is where the output is: the final one, or what a running process has printed so
-    far."""
+class CallPart(Call, frozen=True, gc=False):
+    """A call as a part of 1.x tells it: its status verbatim, and where its texts are. Sizes in bytes, 0 of no text.
+    `response_field` is where the output is: the final one, or what a running process has printed so far."""
 
-    call: Call
     status: str
     request_size: int
     response_size: int
@@ -40,13 +36,12 @@ def read_call(row: RawRow, part: ToolPart) -> CallPart:
     """Takes a tool part apart."""
     state = part.state or NO_STATE
     name = part.tool or "?"
-    tool = tools.canonical(name)
+    tool = tools.tool_of(name)
     status = state.status or ""
     arguments = decode(state.input)
     metadata = decode_metadata(state.metadata)
-    child = metadata.sessionId if tool == tools.TASK and isinstance(metadata.sessionId, str) else ""
-    extras: dict[str, Any] = {"label": tools.label(name, arguments, metadata, state.title or ""), "phase": status}
-    extras |= tools.facts(name, arguments, metadata)
+    child = metadata.sessionId if tool.name == tools.TASK and isinstance(metadata.sessionId, str) else ""
+    extras = tools.about(tool, arguments, metadata, state.title or "", status)
     if status in ("pending", "running"):
         # The only sign of life of a call that goes on: opencode touches the row with every chunk of output.
         extras["time_updated"] = row.time_updated * 1000
@@ -65,10 +60,10 @@ def read_call(row: RawRow, part: ToolPart) -> CallPart:
         extras["running"] = True
     if child and isinstance(metadata.model, dict):
         extras["child_model"] = str(metadata.model.get("modelID") or "")
-    outcome, error, words = _outcome(tool, state, metadata)
-    call = Call(
+    outcome, error, words = _outcome(tool.name, state, metadata)
+    return CallPart(
         name,
-        tool,
+        tool.name,
         milliseconds(state.time.start if state.time else None, row.time_created),
         milliseconds(state.time.end if state.time else None),
         child,
@@ -78,9 +73,6 @@ def read_call(row: RawRow, part: ToolPart) -> CallPart:
         outcome,
         error,
         words,
-    )
-    return CallPart(
-        call,
         status,
         0 if is_empty(state.input) else len(state.input),
         response_size,

@@ -106,21 +106,20 @@ class PartsMapper:
 
     def _tool(self, row: RawRow, part: ToolPart) -> None:
         build = self.build
-        found = read_call(row, part)
-        call = found.call
+        call = read_call(row, part)
         ops = build.call(row, call)
         seq, start, end = ops[-1].op_seq, call.start_ms, call.end_ms or call.start_ms
-        if found.request_size:
-            build.ref(row, "tool_request", "state.input", seq, start, format="json", size=found.request_size)
-        if found.response_size:
-            build.ref(row, "tool_response", found.response_field, seq, end, size=found.response_size)
-        if found.diff_size:
-            build.ref(row, "diff", "state.metadata.diff", seq, end, format="diff", size=found.diff_size)
-        for index, mime in enumerate(found.attachments):
+        if call.request_size:
+            build.ref(row, "tool_request", "state.input", seq, start, format="json", size=call.request_size)
+        if call.response_size:
+            build.ref(row, "tool_response", call.response_field, seq, end, size=call.response_size)
+        if call.diff_size:
+            build.ref(row, "diff", "state.metadata.diff", seq, end, format="diff", size=call.diff_size)
+        for index, mime in enumerate(call.attachments):
             build.ref(row, "attachment", f"state.attachments.{index}.url", seq, end, format=mime)
         build.end_call(row, call, ops)
-        if call.outcome is None and found.status not in ("pending", "running"):
-            build.log(row, "WRN", f"unknown tool status: {found.status[:40]!r}", seq)
+        if call.outcome is None and call.status not in ("pending", "running"):
+            build.log(row, "WRN", f"unknown tool status: {call.status[:40]!r}", seq)
 
     def _step_finish(self, row: RawRow, part: StepFinishPart) -> None:
         build = self.build

@@ -122,7 +122,7 @@ class ContentMapper:
     def _call(self, row: RawRow, item: ToolItem) -> int:
         state = item.state or NO_STATE
         name = item.name or "?"
-        tool = tools.canonical(name)
+        tool = tools.tool_of(name)
         status = state.status or ""
         time = item.time
         ran = milliseconds(time.ran if time else None)
@@ -131,8 +131,8 @@ class ContentMapper:
         arguments = decode(state.input)
         metadata = decode_tool_metadata(state)
         error = _failure(state.error)
-        child = _child(tool, arguments, metadata, error)
-        extras = _extras(name, status, arguments, metadata)
+        child = _child(tool.name, arguments, metadata, error)
+        extras = _extras(tool, status, arguments, metadata)
         if status in ("streaming", "pending", "running"):
             extras["time_updated"] = row.time_updated * 1000
         if status == "running":
@@ -143,7 +143,7 @@ class ContentMapper:
         total = sum(piece.size for piece in pieces if piece.kind == "tool_response")
         call = Call(
             name,
-            tool,
+            tool.name,
             start,
             end,
             child,
@@ -246,9 +246,8 @@ def _child(tool: str, arguments: Any, metadata: ToolMetadata, error: Failure | N
     return named[1] if named else ""
 
 
-def _extras(name: str, status: str, arguments: Any, metadata: ToolMetadata) -> dict[str, Any]:
-    label = tools.label(name, arguments, metadata, "")
-    extras = {"label": label, "phase": PHASES.get(status, status), **tools.facts(name, arguments, metadata)}
+def _extras(tool: tools.Tool, status: str, arguments: Any, metadata: ToolMetadata) -> dict[str, Any]:
+    extras = tools.about(tool, arguments, metadata, "", PHASES.get(status, status))
     if metadata.status == "running" and status == "completed":
         extras["background"] = True
     return extras
