@@ -32,11 +32,11 @@ from adapter.opencode import tools
 from adapter.opencode.json import Malformed, byte_size
 from adapter.opencode.rows import RawRow
 from adapter.opencode.sessions import LastAnswer
+from adapter.opencode.tokens import CLAMPED as CLAMPED
 
 TURN_GROUP = ""
 """Key of the group that describes the message itself; every other key is a part id."""
 Groups = dict[str, list[Event]]
-CLAMPED = "numbers out of range: shown as the nearest possible"
 UNREADABLE = ("broken JSON", "empty data", "too large")
 """Kinds of malformed rows of which nothing is known but that they are there."""
 
@@ -111,9 +111,28 @@ def remark(source: str, row: RawRow, severity: Severity, message: str, turn_seq:
     )
 
 
+def oddities(source: str, row: RawRow, lost: tuple[str, ...], turn_seq: int = 0) -> list[LogEntry]:
+    """A WRN for each thing that is wrong with the columns of a row, and one for all fields that its JSON lost."""
+    words = [*row.odd, lost_words(lost)] if lost else row.odd
+    return [remark(source, row, "WRN", each, turn_seq) for each in words]
+
+
+def lost_words(lost: tuple[str, ...]) -> str:
+    """The warning about fields that could not be read."""
+    return tools.short(f"unexpected value: {'; '.join(lost)}")
+
+
+def ownerless(source: str, table: str, row: RawRow) -> list[LogEntry]:
+    """What there is to say of a row that belongs to nothing that is there: `empty owner` or `unknown owner`."""
+    owner = row.session_id if table != "part" else row.message_id
+    noun = "session" if table != "part" else "message"
+    kind = "unknown owner" if owner else "empty owner"
+    return [remark(source, row, "WRN", f"{kind}: a {table} row whose {noun} is {owner!r}")]
+
+
 def map_malformed(source: str, row: RawRow, table: str, message: Malformed) -> MappedMessage:
     """A message of which nothing can be told but remarks; its parts hang on nothing and are left out."""
-    return MappedMessage("other", {TURN_GROUP: remarks(source, row, table, message)})
+    return MappedMessage("other", {TURN_GROUP: [*remarks(source, row, table, message), *oddities(source, row, ())]})
 
 
 def turn_started(turn: TurnFacts, at_ms: int, prompt_id: str, agent: str, extras: dict[str, Any]) -> TurnStarted:
@@ -304,6 +323,10 @@ class Builder:
         """A remark about the part."""
         turn = self.turn
         self.groups[row.id].append(remark(turn.source, row, severity, message, turn.turn_seq, op_seq))
+
+    def odd(self, row: RawRow, lost: tuple[str, ...]) -> None:
+        """What is wrong with a part that can be shown all the same."""
+        self.groups[row.id] += oddities(self.turn.source, row, lost, self.turn.turn_seq)
 
     def malformed(self, row: RawRow, table: str, malformed: Malformed) -> None:
         """A part that is not what its table should hold."""

@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from adapter.opencode.json import MAX_MS, Row
+
 Number = int | float | None
 
 
@@ -76,6 +78,51 @@ class RawRow(msgspec.Struct, frozen=True, gc=False):
     session_id: str
     time_created: int
     time_updated: int
+    odd: tuple[str, ...] = ()
+    """What is wrong with the columns, each in words that begin with its kind."""
+
+
+def raw_message(identifier: Any, session_id: Any, created: Any, updated: Any) -> RawRow:
+    """A row of message or session_message from its columns, whatever they hold."""
+    if type(created) is type(updated) is int and 0 <= created <= MAX_MS and 0 <= updated <= MAX_MS and session_id:
+        name = _name(identifier)
+        return RawRow(name, name, _name(session_id), created, updated)
+    odd = [] if session_id else ["empty owner: a message without a session"]
+    odd += odd_times(("time_created", created), ("time_updated", updated))
+    at = milliseconds(created, milliseconds(updated))
+    name = _name(identifier)
+    return RawRow(name, name, _name(session_id), at, milliseconds(updated, at), tuple(odd))
+
+
+def raw_part(message: RawRow, identifier: Any, session_id: Any, created: Any, updated: Any) -> RawRow:
+    """A row of part from its columns. It belongs to the message that it names, and with it to that one's session,
+    whatever its own `session_id` says."""
+    same = session_id == message.session_id
+    if same and type(created) is type(updated) is int and 0 <= created <= MAX_MS and 0 <= updated <= MAX_MS:
+        return RawRow(_name(identifier), message.id, message.session_id, created, updated)
+    odd = [] if same else [f"owner differs: a part of session {_shown(session_id)} in a message of another"]
+    odd += odd_times(("time_created", created), ("time_updated", updated))
+    at = milliseconds(created, message.time_created)
+    return RawRow(_name(identifier), message.id, message.session_id, at, milliseconds(updated, at), tuple(odd))
+
+
+def odd_times(*columns: tuple[str, Any]) -> list[str]:
+    """What is wrong with times (ms) of these columns; one that has to be there and is not counts as wrong."""
+    odd = []
+    for name, value in columns:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            odd.append(f"no time: {name} is {_shown(value)}")
+        elif not 0 <= value <= MAX_MS:
+            odd.append(f"time out of range: {name} is {_shown(value)}")
+    return odd
+
+
+def _name(value: Any) -> str:
+    return value if isinstance(value, str) else "" if value is None else str(value)
+
+
+def _shown(value: Any) -> str:
+    return repr(value)[:40]
 
 
 class Cache(msgspec.Struct, frozen=True, gc=False):
@@ -92,7 +139,7 @@ class Tokens(msgspec.Struct, frozen=True, gc=False):
     cache: Cache | None = None
 
 
-class ModelRef(msgspec.Struct, frozen=True, gc=False):
+class ModelRef(Row, frozen=True, gc=False):
     """A model as messages (`modelID`) or session rows (`id`) name it."""
 
     providerID: str | None = None
@@ -106,15 +153,9 @@ class ModelRef(msgspec.Struct, frozen=True, gc=False):
 
 
 def milliseconds(value: Any, fallback: int = 0) -> int:
-    """A stored time as integer ms within what a clock can show, `fallback` when it is not a time at all."""
+    """A stored time as integer ms, at most MAX_MS; `fallback` when it is not a time at all."""
     if type(value) is int and 0 <= value <= MAX_MS:
         return value
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
         return fallback
-    if value != value or value < 0 or value > MAX_MS:
-        return fallback
-    return int(value)
-
-
-MAX_MS = 253_402_300_799_000
-"""The last millisecond of the year 9999, which is as far as datetime goes."""
+    return int(value) if value < MAX_MS else MAX_MS

@@ -8,6 +8,7 @@ from typing import Any
 from adapter.events import NO_USAGE, Usage
 from adapter.opencode.rows import Tokens
 
+CLAMPED = "numbers out of range: shown as the nearest possible"
 MAX_COUNT = 2**53
 """Above this a JSON number is no exact integer any more; nothing real comes near."""
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from adapter.events import LABEL_LIMIT
+from adapter.opencode.json import Row
 
 Scalar = str | int | float | bool | None
 
@@ -35,7 +36,14 @@ class FileChange(msgspec.Struct, frozen=True, gc=False):
 Loose = FileChange | list[Any] | Scalar
 
 
-class CallMetadata(msgspec.Struct, frozen=True, gc=False):
+class Named(msgspec.Struct, frozen=True, gc=False):
+    """A session by either of the keys that name one."""
+
+    sessionId: Any = None
+    sessionID: Any = None
+
+
+class CallMetadata(Row, frozen=True, gc=False):
     """What tools say about a call beside its output. MCP servers and plugins may put anything here, so no field is
     narrower than JSON. `exit` is null when bash was aborted, and unset before it has ended."""
 
@@ -47,6 +55,9 @@ class CallMetadata(msgspec.Struct, frozen=True, gc=False):
     files: list[Loose] | dict[str, Any] | Scalar = None
     count: Any = None
     matches: Any = None
+    sessionId: Any = None
+    sessionID: Any = None
+    metadata: Named | list[Any] | Scalar = None
 
     @property
     def changes(self) -> list[FileChange]:
@@ -75,6 +86,24 @@ class Tool(NamedTuple):
     label: Label | None = None
     facts: Facts | None = None
     titled: bool = False
+
+
+SESSION_ID = "ses_"
+"""What the id of a session begins with."""
+
+
+def session_named(metadata: CallMetadata, own: str) -> str:
+    """The session that a call names as the one it started, "" for none. Any tool may: plugins start sub-agents as
+    opencode's own `task` does, or keep the metadata of a call of theirs in their own. Whether it is a child of the
+    session `own` only the session rows know."""
+    nested = metadata.metadata
+    named = [metadata.sessionId, metadata.sessionID]
+    if isinstance(nested, Named):
+        named += [nested.sessionId, nested.sessionID]
+    for value in named:
+        if isinstance(value, str) and value.startswith(SESSION_ID) and value not in (SESSION_ID, own):
+            return value
+    return ""
 
 
 def short(text: str) -> str:

@@ -316,9 +316,32 @@ def test_a_task_without_a_child_yet_is_a_tool_only(metadata: Any) -> None:
     assert [op.op_kind for op in starts(events_of(OPEN, [tool("running", "task", metadata=metadata)]))] == ["tool"]
 
 
-def test_another_tool_with_a_session_id_starts_no_session() -> None:
-    events = events_of(OPEN, [tool("running", "bash", metadata={"sessionId": "ses_2"})])
-    assert [op.op_kind for op in starts(events)] == ["tool"]
+@pytest.mark.parametrize(
+    ("name", "metadata"),
+    [
+        ("call_omo_agent", {"sessionId": "ses_2"}),
+        ("delegate_task", {"sessionID": "ses_2"}),
+        ("background_task", {"sessionId": "pending", "metadata": {"sessionId": "ses_2"}}),
+    ],
+)
+def test_any_tool_that_names_a_session_is_a_session_op_above_the_tool_op(name: str, metadata: dict[str, Any]) -> None:
+    session, call = starts(events_of(OPEN, [tool("running", name, input={"prompt": "Go."}, metadata=metadata)]))
+    assert (session.op_kind, session.name, session.tool, call.op_kind, call.name) == (
+        "session",
+        "Go.",
+        name,
+        "tool",
+        name,
+    )
+    assert session.child_session_id == call.child_session_id == "ses_2"
+
+
+@pytest.mark.parametrize("named", ["pending", "", "ses_", "msg_2", "ses_1", 42, None, ["ses_2"], {"id": "ses_2"}])
+def test_a_name_that_is_no_other_session_starts_none(named: Any) -> None:
+    """`ses_1` is the session that the call is made in: plugins like to note it."""
+    events = events_of(OPEN, [tool("running", "bash", metadata={"sessionId": named, "metadata": named})])
+    assert [(op.op_kind, op.child_session_id) for op in starts(events)] == [("tool", "")]
+    assert not [event for event in events if isinstance(event, LogEntry)]
 
 
 def test_both_ops_of_a_task_end_with_it_also_in_the_background() -> None:

@@ -30,6 +30,8 @@ class CallPart(Call, frozen=True, gc=False):
     response_field: str
     diff_size: int
     attachments: list[str]
+    lost: tuple[str, ...]
+    """Fields of the part and of its metadata that could not be read (json.Row)."""
 
 
 def read_call(row: RawRow, part: ToolPart) -> CallPart:
@@ -40,7 +42,7 @@ def read_call(row: RawRow, part: ToolPart) -> CallPart:
     status = state.status or ""
     arguments = decode(state.input)
     metadata = decode_metadata(state.metadata)
-    child = metadata.sessionId if tool.name == tools.TASK and isinstance(metadata.sessionId, str) else ""
+    child = tools.session_named(metadata, row.session_id)
     extras = tools.about(tool, arguments, metadata, state.title or "", status)
     if status in ("pending", "running"):
         # The only sign of life of a call that goes on: opencode touches the row with every chunk of output.
@@ -79,7 +81,15 @@ def read_call(row: RawRow, part: ToolPart) -> CallPart:
         field,
         text_size(metadata.diff) if metadata.diff else 0,
         [_format(attachment) for attachment in state.attachments or ()],
+        part.lost + metadata.lost + _odd_child(tool, metadata),
     )
+
+
+def _odd_child(tool: tools.Tool, metadata: Metadata) -> tuple[str, ...]:
+    """What a `task` names as its session, if that is no text; what another tool's key of that name means is its own."""
+    if tool.name != tools.TASK or metadata.sessionId is None or isinstance(metadata.sessionId, str):
+        return ()
+    return (f"state.metadata.sessionId: Expected `str`, got `{type(metadata.sessionId).__name__}`",)
 
 
 def _format(attachment: Attachment | Any) -> str:

@@ -12,6 +12,7 @@ from adapter.opencode.emit import (
     TurnFacts,
     compaction_words,
     ends_as,
+    oddities,
     remark,
     turn_finalized,
     turn_started,
@@ -147,12 +148,15 @@ def _user(source: str, row: RawRow, message: UserMessage, parts: list[PartRow]) 
         preview=preview,
         extras=extras,
     )
-    out: Groups = {TURN_GROUP: [prompt], **groups}
+    out: Groups = {TURN_GROUP: [prompt, *oddities(source, row, message.lost)], **groups}
     for item in parts:
         if isinstance(item.part, TextPart):
             out[item.row.id] = _more_text(source, row, item, created) if item.row.id != part_id else []
         elif isinstance(item.part, CompactionPart):
             out[item.row.id] = [remark(source, item.row, "INF", _compaction(item.part))]
+        else:
+            continue
+        out[item.row.id] += oddities(source, item.row, item.part.lost)
     return out
 
 
@@ -229,6 +233,8 @@ def _assistant(
             extras["status_code"] = code
     agent = message.agent or message.mode or ""
     turn: list[Event] = [turn_started(facts, created, message.parentID or "", agent, extras)]
+    if message.lost or row.odd:
+        turn += oddities(source, row, message.lost, turn_seq)
     if clamped_tokens or clamped_cost:
         turn.append(remark(source, row, "WRN", CLAMPED, turn_seq))
     if ended:

@@ -32,10 +32,13 @@ from adapter.references import build
 
 
 class PartRow(msgspec.Struct, frozen=True, gc=False):
-    """A part row with its JSON decoded."""
+    """A part row with its JSON decoded. Of a call whose row has become too large to be read, `known` is what was read
+    before, and `size` its bytes now (0 unknown)."""
 
     row: RawRow
     part: Part | Malformed
+    known: ToolPart | None = None
+    size: int = 0
 
 
 def _refer(row: RawRow, field: str) -> str:
@@ -53,8 +56,13 @@ class PartsMapper:
     def run(self, parts: list[PartRow]) -> Groups:
         """Maps all parts, then closes what an ended turn left open."""
         for item in parts:
-            self.build.begin(item.row)
-            self._part(item.row, item.part)
+            row, part = item.row, item.part
+            self.build.begin(row)
+            if item.known is not None and isinstance(part, Malformed):
+                self._unread(item, item.known)
+            self._part(row, part)
+            if (row.odd or part.lost) and not isinstance(part, ToolPart):
+                self.build.odd(row, part.lost)
         if self.turn.ended_ms:
             # A turn that ended without its step-finish was cut short, whatever else it says (context overflow).
             as_what = "cancelled" if self.turn.ended_as == "completed" else self.turn.ended_as
@@ -104,6 +112,27 @@ class PartsMapper:
         self.build.ref(row, "attachment", "url", 0, row.time_created, format=mime, size=size, preview=words)
         self.build.log(row, "INF", f"attachment {tools.short(part.filename or mime or 'file')}")
 
+    def _unread(self, item: PartRow, known: ToolPart) -> None:
+        """A call whose row has outgrown what is read keeps what was known of it. That it has ended is seen by its turn
+        alone."""
+        row, build = item.row, self.build
+        call = read_call(row, known)
+        ended = bool(self.turn.ended_ms) and call.outcome is None
+        call = msgspec.structs.replace(
+            call,
+            extras={**call.extras, "unread_bytes": item.size},
+            output_size=item.size or -1,
+            outcome="truncated" if ended else call.outcome,
+            error_class="TooLarge" if ended else call.error_class,
+            error_message=unread_words(item.size) if ended else call.error_message,
+        )
+        ops = build.call(row, call)
+        seq, end = ops[-1].op_seq, call.end_ms or row.time_updated
+        if call.request_size:
+            build.ref(row, "tool_request", "state.input", seq, call.start_ms, format="json", size=call.request_size)
+        build.ref(row, "tool_response", "state.output", seq, end, size=item.size or -1)
+        build.end_call(row, call, ops)
+
     def _tool(self, row: RawRow, part: ToolPart) -> None:
         build = self.build
         call = read_call(row, part)
@@ -112,13 +141,16 @@ class PartsMapper:
         if call.request_size:
             build.ref(row, "tool_request", "state.input", seq, start, format="json", size=call.request_size)
         if call.response_size:
-            build.ref(row, "tool_response", call.response_field, seq, end, size=call.response_size)
+            form = "json" if call.lost and _is_lost(call.response_field, call.lost) else "text"
+            build.ref(row, "tool_response", call.response_field, seq, end, format=form, size=call.response_size)
         if call.diff_size:
             build.ref(row, "diff", "state.metadata.diff", seq, end, format="diff", size=call.diff_size)
         for index, mime in enumerate(call.attachments):
             build.ref(row, "attachment", f"state.attachments.{index}.url", seq, end, format=mime)
         build.end_call(row, call, ops)
-        if call.outcome is None and call.status not in ("pending", "running"):
+        if row.odd or call.lost:
+            build.odd(row, call.lost)
+        if call.outcome is None and call.status not in ("pending", "running") and not part.lost:
             build.log(row, "WRN", f"unknown tool status: {call.status[:40]!r}", seq)
 
     def _step_finish(self, row: RawRow, part: StepFinishPart) -> None:
@@ -133,3 +165,12 @@ class PartsMapper:
         delta = usage.growth_since(self._previous)
         self._previous = usage
         build.end_step(step_status(part.reason), row.time_created, usage, delta, cost, part.reason or "")
+
+
+def _is_lost(field: str, lost: tuple[str, ...]) -> bool:
+    return any(words.startswith(f"{field}:") for words in lost)
+
+
+def unread_words(size: int) -> str:
+    """One line about a result that is not read, of `size` bytes (0 unknown)."""
+    return f"result of {size / 1e6:,.0f} MB, not read" if size else "result too large, not read"

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from adapter.opencode.json import NOTHING, Shape
+from adapter.opencode.json import NOTHING, AnyText, Row, Shape, Time
 from adapter.opencode.json import Malformed as Malformed
 from adapter.opencode.rows import ModelRef, Number, Tokens
 from adapter.opencode.rows import RawRow as RawRow
@@ -26,11 +26,10 @@ from adapter.opencode.tools import CallMetadata, Scalar
 class Span(msgspec.Struct, frozen=True, gc=False):
     """`time` of a part or message, ms."""
 
-    start: Number = None
-    end: Number = None
-    created: Number = None
-    completed: Number = None
-    compacted: Number = None
+    start: Time = None
+    end: Time = None
+    created: Time = None
+    completed: Time = None
 
 
 class ErrorInfo(msgspec.Struct, frozen=True, gc=False):
@@ -46,8 +45,13 @@ class ErrorInfo(msgspec.Struct, frozen=True, gc=False):
             return str(self.data["message"])
         return self.data if isinstance(self.data, str) else ""
 
+    @classmethod
+    def of_text(cls, text: str) -> ErrorInfo:
+        """An error that is no object."""
+        return cls(None, text)
 
-class UserMessage(msgspec.Struct, frozen=True, gc=False, tag_field="role", tag="user"):
+
+class UserMessage(Row, frozen=True, gc=False, tag_field="role", tag="user"):
     time: Span | None = None
     agent: str | None = None
     model: ModelRef | None = None
@@ -57,7 +61,7 @@ class PathInfo(msgspec.Struct, frozen=True, gc=False):
     cwd: str | None = None
 
 
-class AssistantMessage(msgspec.Struct, frozen=True, gc=False, tag_field="role", tag="assistant"):
+class AssistantMessage(Row, frozen=True, gc=False, tag_field="role", tag="assistant"):
     time: Span | None = None
     parentID: str | None = None
     modelID: str | None = None
@@ -76,61 +80,59 @@ class AssistantMessage(msgspec.Struct, frozen=True, gc=False, tag_field="role", 
 Message = UserMessage | AssistantMessage
 
 
-class TextPart(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="text"):
-    text: str | None = None
+class TextPart(Row, frozen=True, gc=False, tag_field="type", tag="text"):
+    text: AnyText = None
     synthetic: bool | None = None
-    ignored: bool | None = None
     time: Span | None = None
 
 
-class ReasoningPart(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="reasoning"):
-    text: str | None = None
+class ReasoningPart(Row, frozen=True, gc=False, tag_field="type", tag="reasoning"):
+    text: AnyText = None
     time: Span | None = None
     metadata: Any = None
 
 
-class FilePart(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="file"):
+class FilePart(Row, frozen=True, gc=False, tag_field="type", tag="file"):
     mime: str | None = None
     filename: str | None = None
     url: str | None = None
 
 
-class AgentPart(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="agent"):
-    name: str | None = None
+class AgentPart(Row, frozen=True, gc=False, tag_field="type", tag="agent"):
+    """A mention of an agent; nothing of it is shown."""
 
 
-class SubtaskPart(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="subtask"):
-    prompt: str | None = None
-    description: str | None = None
-    agent: str | None = None
+class SubtaskPart(Row, frozen=True, gc=False, tag_field="type", tag="subtask"):
+    prompt: AnyText = None
+    description: AnyText = None
     command: str | None = None
 
 
-class StepStartPart(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="step-start"):
-    snapshot: str | None = None
+class StepStartPart(Row, frozen=True, gc=False, tag_field="type", tag="step-start"):
+    """The beginning of a request to the model."""
 
 
-class StepFinishPart(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="step-finish"):
+class StepFinishPart(Row, frozen=True, gc=False, tag_field="type", tag="step-finish"):
     reason: str | None = None
     cost: Number = None
     tokens: Tokens | None = None
 
 
-class PatchPart(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="patch"):
+class PatchPart(Row, frozen=True, gc=False, tag_field="type", tag="patch"):
     hash: str | None = None
     files: list[Any] | None = None
 
 
-class SnapshotPart(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="snapshot"):
-    snapshot: str | None = None
+class SnapshotPart(Row, frozen=True, gc=False, tag_field="type", tag="snapshot"):
+    """The state of the files; nothing of it is shown."""
 
 
-class CompactionPart(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="compaction"):
+class CompactionPart(Row, frozen=True, gc=False, tag_field="type", tag="compaction"):
     auto: bool | None = None
     overflow: bool | None = None
 
 
-class RetryPart(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="retry"):
+class RetryPart(Row, frozen=True, gc=False, tag_field="type", tag="retry"):
     attempt: Number = None
     error: ErrorInfo | None = None
 
@@ -140,11 +142,7 @@ class Metadata(CallMetadata, frozen=True, gc=False):
 
     output: msgspec.Raw = NOTHING
     diff: msgspec.Raw = NOTHING
-    sessionId: Any = None
     model: Any = None
-
-
-NO_METADATA = Metadata()
 
 
 class Attachment(msgspec.Struct, frozen=True, gc=False):
@@ -156,15 +154,15 @@ class ToolState(msgspec.Struct, frozen=True, gc=False):
 
     status: str | None = None
     input: msgspec.Raw = NOTHING
-    output: str | None = None
-    title: str | None = None
+    output: AnyText = None
+    title: AnyText = None
     metadata: msgspec.Raw = NOTHING
-    error: str | None = None
+    error: AnyText = None
     time: Span | None = None
     attachments: list[Attachment | list[Any] | Scalar] | None = None
 
 
-class ToolPart(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="tool"):
+class ToolPart(Row, frozen=True, gc=False, tag_field="type", tag="tool"):
     tool: str | None = None
     state: ToolState | None = None
 
@@ -195,5 +193,4 @@ decode_part = PART.decode
 
 def decode_metadata(raw: msgspec.Raw) -> Metadata:
     """The metadata of a tool call; an empty one when it is no JSON object. Never raises."""
-    found = METADATA.decode(raw) if raw else NO_METADATA
-    return NO_METADATA if isinstance(found, Malformed) else found
+    return METADATA.inside(raw, "state.metadata")

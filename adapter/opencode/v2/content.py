@@ -106,11 +106,13 @@ class ContentMapper:
             case ToolItem():
                 return self._call(row, item)
             case TextItem():
+                self.build.odd(row, item.lost)
                 # Written empty when it begins and once more, whole, when it is complete.
                 end = until or (row.time_updated if item.text else 0)
                 self.build.prose(row, "text", "llm_response", item.text or "", row.time_created, end)
                 return end
             case ReasoningItem():
+                self.build.odd(row, item.lost)
                 own = milliseconds(item.time.completed if item.time else None)
                 end = own or until or (row.time_updated if item.text else 0)
                 self.build.prose(row, "reasoning", "llm_reasoning", item.text or "", row.time_created, end, "raw")
@@ -131,7 +133,7 @@ class ContentMapper:
         arguments = decode(state.input)
         metadata = decode_tool_metadata(state)
         error = _failure(state.error)
-        child = _child(tool.name, arguments, metadata, error)
+        child = _child(tool.name, row.session_id, arguments, metadata, error)
         extras = _extras(tool, status, arguments, metadata)
         if status in ("streaming", "pending", "running"):
             extras["time_updated"] = row.time_updated * 1000
@@ -162,7 +164,10 @@ class ContentMapper:
             self.build.ref(row, piece.kind, piece.field, seq, end or start, format=piece.format, size=piece.size)
         self._diffs(row, metadata, "metadata" if state.metadata else "structured", seq, end or start)
         self.build.end_call(row, call, ops)
-        if outcome is None and status not in ("streaming", "pending", "running"):
+        lost = item.lost + metadata.lost
+        if lost:
+            self.build.odd(row, lost)
+        if outcome is None and status not in ("streaming", "pending", "running") and not lost:
             self.build.log(row, "WRN", f"unknown tool status: {status[:40]!r}", seq)
         return end
 
@@ -232,18 +237,17 @@ def _failure(error: Failure | str | None) -> Failure | None:
     return Failure(message=error) if isinstance(error, str) else error
 
 
-def _child(tool: str, arguments: Any, metadata: ToolMetadata, error: Failure | None) -> str:
-    """The session that a subagent call started: named by its result, by the wish to go on with an earlier one, or by
-    the words of its failure. While a new one runs, nothing in the parent names it."""
-    if tool != tools.TASK:
-        return ""
-    if isinstance(metadata.sessionID, str) and metadata.sessionID:
-        return metadata.sessionID
+def _child(tool: str, own: str, arguments: Any, metadata: ToolMetadata, error: Failure | None) -> str:
+    """The session that a call started: named by its result; for a subagent also by the wish to go on with an earlier
+    one, or by the words of its failure. While a new one runs, nothing in the parent names it."""
+    named = tools.session_named(metadata, own)
+    if named or tool != tools.TASK:
+        return named
     asked = arguments.get("sessionID") if isinstance(arguments, dict) else None
-    if isinstance(asked, str) and asked:
+    if isinstance(asked, str) and asked.startswith(tools.SESSION_ID):
         return asked
-    named = CHILD_IN_ERROR.search(error.message or "") if error else None
-    return named[1] if named else ""
+    found = CHILD_IN_ERROR.search(error.message or "") if error else None
+    return found[1] if found else ""
 
 
 def _extras(tool: tools.Tool, status: str, arguments: Any, metadata: ToolMetadata) -> dict[str, Any]:

@@ -22,10 +22,11 @@ from adapter.opencode.emit import (
     TurnFacts,
     compaction_words,
     ends_as,
+    oddities,
     turn_finalized,
     turn_started,
 )
-from adapter.opencode.json import QUOTE, byte_size, first, text_size
+from adapter.opencode.json import NOTHING, QUOTE, byte_size, first, text_size
 from adapter.opencode.rows import RawRow, milliseconds
 from adapter.opencode.sessions import LastAnswer
 from adapter.opencode.tokens import money, usage_of
@@ -59,7 +60,14 @@ def map_session_message(
     source: str, row: RawRow, message: SessionMessage, turn_seq: int, previous: Usage | None, prompt_id: str
 ) -> MappedMessage:
     """Maps one row. `turn_seq`, `previous` as for `map_message`; `prompt_id` is the prompt before it, "" without."""
-    begin = Begin(source, row, turn_seq, previous, prompt_id)
+    mapped = _mapped(Begin(source, row, turn_seq, previous, prompt_id), message)
+    if message.lost or row.odd:
+        seq = turn_seq if mapped.role == "assistant" else 0
+        mapped.groups[TURN_GROUP] += oddities(source, row, message.lost, seq)
+    return mapped
+
+
+def _mapped(begin: Begin, message: SessionMessage) -> MappedMessage:
     match message:
         case Assistant():
             return _assistant(begin, message)
@@ -157,7 +165,7 @@ def _prompt(begin: Begin, text: str | None, preview: str, extras: dict[str, Any]
 
 
 def _user(begin: Begin, message: User) -> Groups:
-    files = [decode_attachment(raw) for raw in message.files or ()]
+    files = [decode_attachment(raw, index) for index, raw in enumerate(message.files or ())]
     extras: dict[str, Any] = {"attachments": len(files)} if files else {}
     groups: Groups = {TURN_GROUP: [_prompt(begin, message.text, (message.text or "").strip(), extras)]}
     for index, file in enumerate(files):
@@ -180,6 +188,7 @@ def _user(begin: Begin, message: User) -> Groups:
                 preview=name,
             ),
             _log(begin, "INF", f"attachment {name}", key),
+            *oddities(begin.source, begin.row, file.lost),
         ]
     return groups
 
@@ -272,7 +281,8 @@ def _shell(begin: Begin, message: Shell) -> MappedMessage:
         extras |= {"running": True, "time_updated": row.time_updated * 1000}
     # In 1.18 the output is a text, in 2.x an object that holds it.
     whole = first(message.output) == QUOTE
-    output = message.output if whole else decode_output(message.output)
+    printed = decode_output(NOTHING if whole else message.output)
+    output = message.output if whole else printed.output
     outcomes: dict[str, tuple[OpStatus, str]] = {"killed": ("cancelled", "Aborted"), "timeout": ("failed", "Timeout")}
     outcome, error = outcomes.get(message.status or "", ("completed", ""))
     call = Call(
@@ -292,6 +302,7 @@ def _shell(begin: Begin, message: Shell) -> MappedMessage:
     turn = _started(begin, facts, created, ended, "", {}, "")
     if ended:
         turn.append(turn_finalized(facts, ended, "completed", "", "", Usage(), begin.previous, 0.0))
+    turn += oddities(begin.source, row, printed.lost)
     field = "output" if whole else "output.output"
     groups: Groups = {TURN_GROUP: turn, **ContentMapper(facts).shell(row, call, field)}
     return MappedMessage("assistant", groups, None, answer_of(row, message))

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from adapter.opencode.json import NOTHING, Malformed, Shape
+from adapter.opencode.json import NOTHING, AnyText, Malformed, Row, Shape, Time, is_empty
 from adapter.opencode.rows import Number, Tokens
 from adapter.opencode.tools import CallMetadata, FileChange, Scalar
 
@@ -21,18 +21,23 @@ class Times(msgspec.Struct, frozen=True, gc=False):
     """`time` of a message or of a piece of it, ms. `streamed` is the end of the provider's answer, `ran` the moment a
     call was handed to its tool (which may then still ask for permission)."""
 
-    created: Number = None
-    streamed: Number = None
-    ran: Number = None
-    completed: Number = None
+    created: Time = None
+    streamed: Time = None
+    ran: Time = None
+    completed: Time = None
 
 
 class Failure(msgspec.Struct, frozen=True, gc=False):
     """A structured error; `status` is an HTTP status."""
 
     type: str | None = None
-    message: str | None = None
+    message: AnyText = None
     status: Number = None
+
+    @classmethod
+    def of_text(cls, text: str) -> Failure:
+        """An error that is no object."""
+        return cls(message=text)
 
 
 class Model(msgspec.Struct, frozen=True, gc=False):
@@ -41,28 +46,28 @@ class Model(msgspec.Struct, frozen=True, gc=False):
     variant: str | None = None
 
 
-class SessionMessage(msgspec.Struct, frozen=True, gc=False):
+class SessionMessage(Row, frozen=True, gc=False):
     """What every type of row has."""
 
     time: Times | None = None
 
 
 class User(SessionMessage, frozen=True, gc=False):
-    text: str | None = None
+    text: AnyText = None
     files: list[msgspec.Raw] | None = None
 
 
 class Synthetic(SessionMessage, frozen=True, gc=False):
     """A prompt that opencode wrote itself, such as the news that a background task has ended."""
 
-    text: str | None = None
+    text: AnyText = None
     description: str | None = None
 
 
 class System(SessionMessage, frozen=True, gc=False):
     """Instructions that changed while the session went on."""
 
-    text: str | None = None
+    text: AnyText = None
     description: str | None = None
 
 
@@ -70,19 +75,19 @@ class Skill(SessionMessage, frozen=True, gc=False):
     """A skill that the user called up; the model answers it like a prompt."""
 
     name: str | None = None
-    text: str | None = None
+    text: AnyText = None
 
 
 class Shell(SessionMessage, frozen=True, gc=False):
     """A command that the user ran. `output` is an object with the text in `output`, in 1.18 the text itself."""
 
-    command: str | None = None
+    command: AnyText = None
     status: str | None = None
     exit: Any = msgspec.UNSET
     output: msgspec.Raw = NOTHING
 
 
-class ShellOutput(msgspec.Struct, frozen=True, gc=False):
+class ShellOutput(Row, frozen=True, gc=False):
     output: msgspec.Raw = NOTHING
 
 
@@ -95,7 +100,7 @@ class Retry(msgspec.Struct, frozen=True, gc=False):
     """A request that failed and is sent again at `at` (ms); it goes when the next attempt begins."""
 
     attempt: Number = None
-    at: Number = None
+    at: Time = None
     error: Failure | None = None
 
 
@@ -118,7 +123,7 @@ class Compaction(SessionMessage, frozen=True, gc=False):
 
     status: str | None = None
     reason: str | None = None
-    summary: str | None = None
+    summary: AnyText = None
     model: Model | None = None
     cost: Number = None
     tokens: Tokens | None = None
@@ -148,19 +153,18 @@ class Idle(SessionMessage, frozen=True, gc=False):
     error: Failure | None = None
 
 
-class TextItem(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="text"):
-    text: str | None = None
+class TextItem(Row, frozen=True, gc=False, tag_field="type", tag="text"):
+    text: AnyText = None
 
 
-class ReasoningItem(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="reasoning"):
-    text: str | None = None
+class ReasoningItem(Row, frozen=True, gc=False, tag_field="type", tag="reasoning"):
+    text: AnyText = None
     time: Times | None = None
 
 
 class Result(msgspec.Struct, frozen=True, gc=False):
     """One piece of what a tool gave back: `text`, or a file by `uri`."""
 
-    type: Any = None
     text: msgspec.Raw = NOTHING
     uri: msgspec.Raw = NOTHING
     mime: Any = None
@@ -177,7 +181,7 @@ class ToolState(msgspec.Struct, frozen=True, gc=False):
     error: Failure | str | None = None
 
 
-class ToolItem(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="tool"):
+class ToolItem(Row, frozen=True, gc=False, tag_field="type", tag="tool"):
     name: str | None = None
     state: ToolState | None = None
     time: Times | None = None
@@ -198,11 +202,10 @@ class ToolMetadata(CallMetadata, frozen=True, gc=False):
 
     files: list[FileDiff | list[Any] | Scalar] | dict[str, Any] | Scalar = None  # type: ignore[assignment]
     status: Any = None
-    sessionID: Any = None
     content: msgspec.Raw = NOTHING
 
 
-class Attachment(msgspec.Struct, frozen=True, gc=False):
+class Attachment(Row, frozen=True, gc=False):
     """A file of a prompt: what it holds is in `data` (base64) or behind `uri`."""
 
     mime: str | None = None
@@ -211,8 +214,6 @@ class Attachment(msgspec.Struct, frozen=True, gc=False):
     data: msgspec.Raw = NOTHING
 
 
-NO_METADATA = ToolMetadata()
-NO_ATTACHMENT = Attachment()
 SHAPES: dict[str, Shape[SessionMessage]] = {
     name: Shape(kind, name)
     for name, kind in {
@@ -252,20 +253,15 @@ def decode_item(raw: msgspec.Raw) -> Item | Malformed:
 
 def decode_tool_metadata(state: ToolState) -> ToolMetadata:
     """What a tool said beside its output, under either name; empty when it is no JSON object. Never raises."""
-    for raw in (state.metadata, state.structured):
-        found = METADATA.decode(raw) if raw else None
-        if isinstance(found, ToolMetadata):
-            return found
-    return NO_METADATA
+    old = is_empty(state.metadata)
+    return METADATA.inside(state.structured if old else state.metadata, f"state.{'structured' if old else 'metadata'}")
 
 
-def decode_attachment(raw: msgspec.Raw) -> Attachment:
+def decode_attachment(raw: msgspec.Raw, index: int) -> Attachment:
     """A file of a prompt; an empty one when it is not of that shape. Never raises."""
-    found = ATTACHMENT.decode(raw)
-    return NO_ATTACHMENT if isinstance(found, Malformed) else found
+    return ATTACHMENT.inside(raw, f"files.{index}")
 
 
-def decode_output(raw: msgspec.Raw) -> msgspec.Raw:
-    """The text that a shell command of 2.x printed, as JSON. Never raises."""
-    found = OUTPUT.decode(raw)
-    return NOTHING if isinstance(found, Malformed) else found.output
+def decode_output(raw: msgspec.Raw) -> ShellOutput:
+    """What a shell command of 2.x printed. Never raises."""
+    return OUTPUT.inside(raw, "output")
