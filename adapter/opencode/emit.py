@@ -65,6 +65,8 @@ class TurnFacts(msgspec.Struct, frozen=True, kw_only=True):
     ended_ms: int = 0
     ended_as: OpStatus = "cancelled"
     ended_error: str = ""
+    servers: frozenset[str] = frozenset()
+    """The MCP servers that are configured where the session runs."""
 
 
 class Call(msgspec.Struct, frozen=True, gc=False):
@@ -373,7 +375,7 @@ class Builder:
                 parent=ops[0] if ops else None,
                 name=call.name,
                 tool=call.tool,
-                namespace=tools.namespace_of(call.name),
+                namespace=tools.namespace_of(call.name, self.turn.servers) if self.turn.servers else "",
                 child=call.child,
             )
         )

@@ -160,7 +160,7 @@ def _decoder_of(form: Any) -> msgspec.json.Decoder[Any]:
 
 
 FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{}:,]', re.DOTALL)
+TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[\]{}:,]', re.DOTALL)
 
 
 def _split(data: bytes) -> dict[str, bytes] | str | None:

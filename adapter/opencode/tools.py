@@ -6,7 +6,9 @@ older names of the same fields: the corpus. Nothing here trusts a shape: argumen
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -214,14 +216,22 @@ def tool_of(name: str) -> Tool:
     return BY_NAME.get(name) or Tool(name)
 
 
-def namespace_of(name: str) -> str:
-    """The MCP server of `<server>_<tool>`; "" for built-in tools and names without an underscore.
+def namespace_of(name: str, servers: frozenset[str]) -> str:
+    """The configured MCP server whose tool this is, as it stands in the name; "" for a tool of opencode or a plugin,
+    and where nothing is configured.
 
-    Server and tool names may hold underscores themselves, so the split at the first one is the best there is.
+    opencode calls a tool `<server>_<tool>`, with `_` for what is not a letter, digit, `_` or `-` (mcp/index.ts). Both
+    may hold underscores, so the longest server that fits is the one.
     """
-    if name in BY_NAME or "_" not in name.strip("_"):
+    if name in BY_NAME:
         return ""
-    return name.split("_", 1)[0]
+    return next((prefix[:-1] for prefix in _prefixes(servers) if name.startswith(prefix) and name != prefix), "")
+
+
+@lru_cache(maxsize=256)
+def _prefixes(servers: frozenset[str]) -> tuple[str, ...]:
+    prefixes = {re.sub(r"[^A-Za-z0-9_-]", "_", server) + "_" for server in servers if server}
+    return tuple(sorted(prefixes, key=lambda prefix: (-len(prefix), prefix)))
 
 
 def label(tool: Tool, arguments: Any, metadata: CallMetadata, title: str) -> str:

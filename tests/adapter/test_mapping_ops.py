@@ -7,9 +7,14 @@ from typing import Any
 import pytest
 
 from adapter.events import Event, LogEntry, OpFinalized, OpStarted, PayloadRef
-from adapter.opencode.tools import BY_NAME
+from adapter.opencode.rows import RawRow
+from adapter.opencode.tools import BY_NAME, namespace_of
+from adapter.opencode.v1.mapping import map_message
+from adapter.opencode.v1.rows import AssistantMessage, decode_message
+from adapter.opencode.v2.mapping import map_session_message
+from adapter.opencode.v2.rows import Assistant, decode_session_message
 from tests.adapter.opencode_writer import tool
-from tests.adapter.rows import events_of
+from tests.adapter.rows import SOURCE, events_of, part_row
 
 DONE = {"role": "assistant", "time": {"completed": 99}}
 OPEN = {"role": "assistant"}
@@ -248,7 +253,7 @@ ABOUT: list[tuple[str, dict[str, Any], str]] = [
 def test_a_call_is_named_by_what_it_is_about(name: str, state: dict[str, Any], label: str) -> None:
     (start,) = starts(events_of(OPEN, [tool("completed", name, **state)]))
     assert (start.extras["label"], start.name) == (label, name)
-    assert start.namespace == ("server" if name.startswith("server_") else "")
+    assert start.namespace == ""
 
 
 @pytest.mark.parametrize(
@@ -265,19 +270,43 @@ def test_every_tool_that_opencode_brings_is_among_them() -> None:
     assert {name for name, _, _ in ABOUT} >= BY_NAME.keys()
 
 
+SERVERS = frozenset({"my_db", "my", "git hub.com", "read", "x-1"})
+
+
 @pytest.mark.parametrize(
     ("name", "namespace"),
     [
+        ("my_db_query", "my_db"),
+        ("my_other", "my"),
+        ("git_hub_com_create_issue", "git_hub_com"),
+        ("x-1_y", "x-1"),
+        ("read_mcp_resource", ""),
+        ("read_file", "read"),
+        ("look_at", ""),
+        ("math_add", ""),
+        ("my_db_", "my"),
         ("bash", ""),
-        ("apply_patch", ""),
-        ("plan_exit", ""),
-        ("github_create_issue", "github"),
         ("plain", ""),
         ("_x", ""),
     ],
 )
-def test_only_tools_of_a_server_have_a_namespace(name: str, namespace: str) -> None:
-    assert starts(events_of(OPEN, [tool("running", name)]))[0].namespace == namespace
+def test_a_server_is_named_only_where_it_is_configured_and_the_longest_wins(name: str, namespace: str) -> None:
+    assert namespace_of(name, SERVERS) == namespace
+    assert namespace_of(name, frozenset()) == ""
+
+
+def test_the_configured_servers_reach_the_calls_of_both_families() -> None:
+    row, servers = RawRow("msg_1", "msg_1", "ses_1", 1, 1), frozenset({"my_db"})
+    message = decode_message('{"role":"assistant"}')
+    assert isinstance(message, AssistantMessage)
+    parts = [part_row("prt_1", tool("running", "my_db_query"))]
+    old = map_message(SOURCE, row, message, parts, 1, None, servers).groups
+    answer = decode_session_message("assistant", '{"content":[{"type":"tool","name":"my_db_query"}]}')
+    assert isinstance(answer, Assistant)
+    new = map_session_message(SOURCE, row, answer, 1, None, "", servers).groups
+    for groups in (old, new):
+        calls = [op for group in groups.values() for op in starts(group) if op.op_kind == "tool"]
+        assert [(op.name, op.namespace) for op in calls] == [("my_db_query", "my_db")]
 
 
 def test_todos_are_counted() -> None:

@@ -62,7 +62,8 @@ def running_tool(store: Store, session: Session, op: Op, now_us: int) -> State:
     if op.tool in ASKING:
         state = State("waiting", f"{name} has waited for an answer for {ran}", op.start_ts, subject=op.label or name)
         return _doubt_waiting(state, ran_us)
-    if op.tool in GATED and not op.extras.get("running") and not op.child_session_id and ran_us >= PERMISSION_AFTER:
+    has_begun = op.extras.get("running") or store.called_by(session, op) is not None
+    if op.tool in GATED and not has_begun and ran_us >= PERMISSION_AFTER:
         reason = f"{name} was called {ran} ago and has not begun: it probably waits for permission"
         state = State("permission", reason, op.start_ts, True, op.label or name)
         return _doubt_waiting(state, ran_us)

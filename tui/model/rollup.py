@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from adapter.events import NO_USAGE, Usage
 from tui.model.nodes import Session
 from tui.model.outline import outline
+from tui.model.window import in_directory
 
 if TYPE_CHECKING:
     from tui.model.store import Store
@@ -163,7 +164,7 @@ def context_window(store: Store, session: Session) -> int:
     """The tokens that the model of the newest step can take, 0 when that is not known."""
     newest = next(reversed(session.turns.values()), None)
     alias, model = (newest.provider_alias, newest.model) if newest is not None else ("", "")
-    return store.limits(alias or session.provider_alias, model or session.model)
+    return in_directory(store.limits, session.cwd)(alias or session.provider_alias, model or session.model)
 
 
 class FileSum(NamedTuple):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from itertools import islice
 
 from tui.model.nodes import Op, Prompt, Session, Turn
+from tui.render import numbers
 from tui.render.glyphs import GLYPHS
 from tui.render.lines import Span
 
@@ -65,6 +66,10 @@ def tail(op: Op) -> list[Span]:
     code = op.extras.get("exit")
     if isinstance(code, int) and code != 0:
         spans.append((f"  exit {code}", "bad"))
+    unread = op.extras.get("unread_bytes")
+    if isinstance(unread, int) and op.status == "running":
+        result = f"result of {numbers.size(unread)}" if unread else "result too large"
+        spans.append((f"  {result}, not read", "dim"))
     if op.error_message or op.error_class:
         spans.append((f"  {error_of(op)}", "bad"))
     return spans

@@ -48,15 +48,17 @@ def map_message(
     parts: list[PartRow],
     turn_seq: int,
     previous: Usage | None,
+    servers: frozenset[str] = frozenset(),
 ) -> MappedMessage:
     """Maps a message row with its parts, which must be in order.
 
     `turn_seq` is the 1-based place among assistant messages (ignored for others); `previous` the usage of the assistant
-    message before it in the session, from which `delta` is counted.
+    message before it in the session, from which `delta` is counted; `servers` the MCP servers that are configured
+    (config.py): without them no tool is said to be of one.
     """
     if isinstance(message, UserMessage):
         return MappedMessage("user", _user(source, row, message, parts))
-    return _assistant(source, row, message, parts, turn_seq, previous)
+    return _assistant(source, row, message, parts, turn_seq, previous, servers)
 
 
 def order_parts(parts: list[PartRow]) -> list[PartRow]:
@@ -193,6 +195,7 @@ def _assistant(
     parts: list[PartRow],
     turn_seq: int,
     previous: Usage | None,
+    servers: frozenset[str],
 ) -> MappedMessage:
     created = milliseconds(message.time.created if message.time else None, row.time_created)
     completed = milliseconds(message.time.completed if message.time else None)
@@ -217,6 +220,7 @@ def _assistant(
         ended_ms=completed or (row.time_updated if error else 0),
         ended_as=op_status,
         ended_error=error,
+        servers=servers,
     )
     extras: dict[str, Any] = {}
     if not ended:

@@ -57,10 +57,17 @@ ABORTED = "aborted"
 
 
 def map_session_message(
-    source: str, row: RawRow, message: SessionMessage, turn_seq: int, previous: Usage | None, prompt_id: str
+    source: str,
+    row: RawRow,
+    message: SessionMessage,
+    turn_seq: int,
+    previous: Usage | None,
+    prompt_id: str,
+    servers: frozenset[str] = frozenset(),
 ) -> MappedMessage:
-    """Maps one row. `turn_seq`, `previous` as for `map_message`; `prompt_id` is the prompt before it, "" without."""
-    mapped = _mapped(Begin(source, row, turn_seq, previous, prompt_id), message)
+    """Maps one row. `turn_seq`, `previous` and `servers` as for `map_message`; `prompt_id` is the prompt before it, ""
+    without."""
+    mapped = _mapped(Begin(source, row, turn_seq, previous, prompt_id, servers), message)
     if message.lost or row.odd:
         seq = turn_seq if mapped.role == "assistant" else 0
         mapped.groups[TURN_GROUP] += oddities(source, row, message.lost, seq)
@@ -117,6 +124,7 @@ class Begin(msgspec.Struct, frozen=True):
     turn_seq: int
     previous: Usage | None
     prompt_id: str
+    servers: frozenset[str]
 
 
 def _created(row: RawRow, message: SessionMessage) -> int:
@@ -346,6 +354,7 @@ def _facts(begin: Begin, model: Model | None, ended_ms: int, ended_as: OpStatus,
         ended_ms=ended_ms,
         ended_as=ended_as,
         ended_error=error,
+        servers=begin.servers,
     )
 
 
