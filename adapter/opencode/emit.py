@@ -6,7 +6,6 @@ groups that `follow` compares: a group always tells one node whole, its first ev
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Literal
 
 import msgspec
@@ -199,16 +198,20 @@ class Builder:
     """Makes the events of one message, in order. Pure: the result depends on the arguments alone.
 
     `groups` maps each part id to the events of that part; the end of a step goes to the group of its beginning, so that
-    one group always tells one thing whole. `refer` names a field of a row (references.py).
+    one group always tells one thing whole. Each family has its own, which walks its rows and says in `refer` how a
+    field of them is named.
     """
 
-    def __init__(self, turn: TurnFacts, refer: Callable[[RawRow, str], str]) -> None:
+    def __init__(self, turn: TurnFacts) -> None:
         self.turn = turn
         self.groups: Groups = {}
-        self._refer = refer
         self._seq = 0
         self._step: OpStarted | None = None
         self._newest_step: OpStarted | None = None
+
+    def refer(self, row: RawRow, field: str) -> str:
+        """The reference to a field of a row (references.py)."""
+        raise NotImplementedError
 
     def begin(self, row: RawRow) -> None:
         """Opens the group of a part; what is built for it from here on is in its group."""
@@ -312,7 +315,7 @@ class Builder:
                 turn_seq=self.turn.turn_seq,
                 op_seq=op_seq,
                 payload_kind=kind,
-                uri=self._refer(row, field),
+                uri=self.refer(row, field),
                 format=format,
                 size=size,
                 message_id=self.turn.message_id,
@@ -362,24 +365,14 @@ class Builder:
     def call(self, row: RawRow, call: Call) -> list[OpStarted]:
         """A tool call: the session that it started, if it names one, and below it the call itself, the last of those
         returned. `end_call` ends them."""
-        ops: list[OpStarted] = []
-        if call.child:
-            name = call.extras["label"] or call.name
-            ops.append(self.op(row, "session", call.start_ms, call.extras, name=name, tool=call.tool, child=call.child))
-        ops.append(
-            self.op(
-                row,
-                "tool",
-                call.start_ms,
-                call.extras,
-                parent=ops[0] if ops else None,
-                name=call.name,
-                tool=call.tool,
-                namespace=tools.namespace_of(call.name, self.turn.servers) if self.turn.servers else "",
-                child=call.child,
-            )
-        )
-        return ops
+        name, tool, start, extras, child = call.name, call.tool, call.start_ms, call.extras, call.child
+        session = None
+        if child:
+            session = self.op(row, "session", start, extras, name=extras["label"] or name, tool=tool, child=child)
+        servers = self.turn.servers
+        space = tools.namespace_of(name, servers) if servers else ""
+        op = self.op(row, "tool", start, extras, parent=session, name=name, tool=tool, namespace=space, child=child)
+        return [op] if session is None else [session, op]
 
     def end_call(self, row: RawRow, call: Call, ops: list[OpStarted]) -> None:
         """Ends the ops of a call that has ended, when its row was last written if it does not say when."""

@@ -99,6 +99,8 @@ def session_named(metadata: CallMetadata, own: str) -> str:
     opencode's own `task` does, or keep the metadata of a call of theirs in their own. Whether it is a child of the
     session `own` only the session rows know."""
     nested = metadata.metadata
+    if metadata.sessionId is metadata.sessionID is nested is None:
+        return ""
     named = [metadata.sessionId, metadata.sessionID]
     if isinstance(nested, Named):
         named += [nested.sessionId, nested.sessionID]
@@ -211,6 +213,7 @@ BY_NAME = {name: tool for tool in TABLE for name in (tool.name, *tool.others)}
 """The tools that opencode brings, by every name they have; others are a plugin's or of an MCP server."""
 
 
+@lru_cache(maxsize=1_000)
 def tool_of(name: str) -> Tool:
     """The tool of this name in any version; one that opencode does not bring is known by its name alone."""
     return BY_NAME.get(name) or Tool(name)

@@ -62,7 +62,11 @@ def read_call(row: RawRow, part: ToolPart) -> CallPart:
         extras["running"] = True
     if child and isinstance(metadata.model, dict):
         extras["child_model"] = str(metadata.model.get("modelID") or "")
+    lost = part.lost + metadata.lost if metadata.lost else part.lost
+    if not child and metadata.sessionId is not None and tool.name == tools.TASK:
+        lost += _odd_child(metadata.sessionId)
     outcome, error, words = _outcome(tool.name, state, metadata)
+    size = len(state.input)
     return CallPart(
         name,
         tool.name,
@@ -70,26 +74,26 @@ def read_call(row: RawRow, part: ToolPart) -> CallPart:
         milliseconds(state.time.end if state.time else None),
         child,
         extras,
-        len(state.input),
+        size,
         output_size,
         outcome,
         error,
         words,
         status,
-        0 if is_empty(state.input) else len(state.input),
+        0 if size == 4 and is_empty(state.input) else size,
         response_size,
         field,
         text_size(metadata.diff) if metadata.diff else 0,
         [_format(attachment) for attachment in state.attachments or ()],
-        part.lost + metadata.lost + _odd_child(tool, metadata),
+        lost,
     )
 
 
-def _odd_child(tool: tools.Tool, metadata: Metadata) -> tuple[str, ...]:
+def _odd_child(named: Any) -> tuple[str, ...]:
     """What a `task` names as its session, if that is no text; what another tool's key of that name means is its own."""
-    if tool.name != tools.TASK or metadata.sessionId is None or isinstance(metadata.sessionId, str):
+    if isinstance(named, str):
         return ()
-    return (f"state.metadata.sessionId: Expected `str`, got `{type(metadata.sessionId).__name__}`",)
+    return (f"state.metadata.sessionId: Expected `str`, got `{type(named).__name__}`",)
 
 
 def _format(attachment: Attachment | Any) -> str:

@@ -244,9 +244,9 @@ def _assistant(
     if ended:
         turn.append(turn_finalized(facts, ended, status, message.finish or "", words, usage, previous, cost))
     mapper = PartsMapper(facts)
-    mapper.build.groups[TURN_GROUP] = turn
+    mapper.groups[TURN_GROUP] = turn
     if message.summary is True:
-        mapper.build.compaction(row, created)
+        mapper.compaction(row, created)
     groups = mapper.run(parts)
     last = LastAnswer(error, words, ended)
     return MappedMessage("assistant", groups, usage if ended else None, last)

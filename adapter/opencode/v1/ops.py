@@ -6,7 +6,7 @@ import msgspec
 
 from adapter.events import OpKind, PayloadKind, Usage
 from adapter.opencode import tools
-from adapter.opencode.emit import CLAMPED, Builder, TurnFacts, compaction_words, step_status
+from adapter.opencode.emit import CLAMPED, Builder, compaction_words, step_status
 from adapter.opencode.emit import Groups as Groups
 from adapter.opencode.json import Malformed
 from adapter.opencode.rows import RawRow, milliseconds
@@ -41,42 +41,38 @@ class PartRow(msgspec.Struct, frozen=True, gc=False):
     size: int = 0
 
 
-def _refer(row: RawRow, field: str) -> str:
-    return build("part_id", row.id, field)
-
-
-class PartsMapper:
+class PartsMapper(Builder):
     """Walks the parts of one message once, in order."""
 
-    def __init__(self, turn: TurnFacts) -> None:
-        self.turn = turn
-        self.build = Builder(turn, _refer)
-        self._previous: Usage | None = None
+    _previous: Usage | None = None
+    """The usage of the step before, from which the next one grows."""
+
+    def refer(self, row: RawRow, field: str) -> str:
+        """The reference to a field of a part."""
+        return build("part_id", row.id, field)
 
     def run(self, parts: list[PartRow]) -> Groups:
         """Maps all parts, then closes what an ended turn left open."""
+        groups = self.groups
         for item in parts:
             row, part = item.row, item.part
-            self.build.begin(row)
-            if item.known is not None and isinstance(part, Malformed):
-                self._unread(item, item.known)
-            self._part(row, part)
-            if (row.odd or part.lost) and not isinstance(part, ToolPart):
-                self.build.odd(row, part.lost)
+            groups[row.id] = []
+            self._part(row, part, item)
+            if (row.odd or part.lost) and type(part) is not ToolPart:
+                self.odd(row, part.lost)
         if self.turn.ended_ms:
             # A turn that ended without its step-finish was cut short, whatever else it says (context overflow).
             as_what = "cancelled" if self.turn.ended_as == "completed" else self.turn.ended_as
-            self.build.cancel_step(as_what, self.turn.ended_ms)
-        return self.build.groups
+            self.cancel_step(as_what, self.turn.ended_ms)
+        return self.groups
 
-    def _part(self, row: RawRow, part: Part | Malformed) -> None:
+    def _part(self, row: RawRow, part: Part | Malformed, item: PartRow) -> None:
         # The most frequent kinds first: each case that does not match costs an isinstance.
-        build = self.build
         match part:
             case ToolPart():
                 self._tool(row, part)
             case StepStartPart():
-                build.begin_step(row)
+                self.begin_step(row)
             case StepFinishPart():
                 self._step_finish(row, part)
             case TextPart():
@@ -85,16 +81,18 @@ class PartsMapper:
                 kind = "summary" if isinstance(part.metadata, dict) and "summary" in part.metadata else "raw"
                 self._prose(row, "reasoning", "llm_reasoning", part.text, part.time, kind)
             case PatchPart():
-                build.changed_files(row, "files", part.hash or "", part.files or [])
+                self.changed_files(row, "files", part.hash or "", part.files or [])
             case CompactionPart():
-                build.log(row, "INF", compaction_words(bool(part.auto), bool(part.overflow)))
+                self.log(row, "INF", compaction_words(bool(part.auto), bool(part.overflow)))
             case RetryPart():
                 words = part.error.message if part.error else ""
-                build.log(row, "WRN", f"retry {part.attempt or '?'}: {words}".rstrip(": "))
+                self.log(row, "WRN", f"retry {part.attempt or '?'}: {words}".rstrip(": "))
             case FilePart():
                 self._file(row, part)
             case Malformed():
-                build.malformed(row, "part", part)
+                if item.known is not None:
+                    self._unread(item, item.known)
+                self.malformed(row, "part", part)
             case AgentPart() | SubtaskPart() | SnapshotPart():
                 pass
 
@@ -103,19 +101,19 @@ class PartsMapper:
     ) -> None:
         start = milliseconds(time.start if time else None, row.time_created)
         end = milliseconds(time.end if time else None)
-        self.build.prose(row, kind, payload, text or "", start, end, how)
+        self.prose(row, kind, payload, text or "", start, end, how)
 
     def _file(self, row: RawRow, part: FilePart) -> None:
         name, mime = part.filename or part.url or "", part.mime or ""
         words = tools.short(mime or "a file" if not name or name.startswith("data:") else name)
         size = len(part.url or "")
-        self.build.ref(row, "attachment", "url", 0, row.time_created, format=mime, size=size, preview=words)
-        self.build.log(row, "INF", f"attachment {tools.short(part.filename or mime or 'file')}")
+        self.ref(row, "attachment", "url", 0, row.time_created, format=mime, size=size, preview=words)
+        self.log(row, "INF", f"attachment {tools.short(part.filename or mime or 'file')}")
 
     def _unread(self, item: PartRow, known: ToolPart) -> None:
         """A call whose row has outgrown what is read keeps what was known of it. That it has ended is seen by its turn
         alone."""
-        row, build = item.row, self.build
+        row = item.row
         call = read_call(row, known)
         ended = bool(self.turn.ended_ms) and call.outcome is None
         call = msgspec.structs.replace(
@@ -126,45 +124,43 @@ class PartsMapper:
             error_class="TooLarge" if ended else call.error_class,
             error_message=unread_words(item.size) if ended else call.error_message,
         )
-        ops = build.call(row, call)
+        ops = self.call(row, call)
         seq, end = ops[-1].op_seq, call.end_ms or row.time_updated
         if call.request_size:
-            build.ref(row, "tool_request", "state.input", seq, call.start_ms, format="json", size=call.request_size)
-        build.ref(row, "tool_response", "state.output", seq, end, size=item.size or -1)
-        build.end_call(row, call, ops)
+            self.ref(row, "tool_request", "state.input", seq, call.start_ms, format="json", size=call.request_size)
+        self.ref(row, "tool_response", "state.output", seq, end, size=item.size or -1)
+        self.end_call(row, call, ops)
 
     def _tool(self, row: RawRow, part: ToolPart) -> None:
-        build = self.build
         call = read_call(row, part)
-        ops = build.call(row, call)
+        ops = self.call(row, call)
         seq, start, end = ops[-1].op_seq, call.start_ms, call.end_ms or call.start_ms
         if call.request_size:
-            build.ref(row, "tool_request", "state.input", seq, start, format="json", size=call.request_size)
+            self.ref(row, "tool_request", "state.input", seq, start, format="json", size=call.request_size)
         if call.response_size:
             form = "json" if call.lost and _is_lost(call.response_field, call.lost) else "text"
-            build.ref(row, "tool_response", call.response_field, seq, end, format=form, size=call.response_size)
+            self.ref(row, "tool_response", call.response_field, seq, end, format=form, size=call.response_size)
         if call.diff_size:
-            build.ref(row, "diff", "state.metadata.diff", seq, end, format="diff", size=call.diff_size)
+            self.ref(row, "diff", "state.metadata.diff", seq, end, format="diff", size=call.diff_size)
         for index, mime in enumerate(call.attachments):
-            build.ref(row, "attachment", f"state.attachments.{index}.url", seq, end, format=mime)
-        build.end_call(row, call, ops)
+            self.ref(row, "attachment", f"state.attachments.{index}.url", seq, end, format=mime)
+        self.end_call(row, call, ops)
         if row.odd or call.lost:
-            build.odd(row, call.lost)
+            self.odd(row, call.lost)
         if call.outcome is None and call.status not in ("pending", "running") and not part.lost:
-            build.log(row, "WRN", f"unknown tool status: {call.status[:40]!r}", seq)
+            self.log(row, "WRN", f"unknown tool status: {call.status[:40]!r}", seq)
 
     def _step_finish(self, row: RawRow, part: StepFinishPart) -> None:
-        build = self.build
-        if not build.step_seq:
+        if self._step is None:
             # A finish without a start: the start was deleted, or the row is from another tool.
-            build.begin_step(row)
+            self.begin_step(row)
         usage, clamped_tokens = usage_of(part.tokens)
         cost, clamped_cost = money(part.cost)
         if clamped_tokens or clamped_cost:
-            build.log(row, "WRN", CLAMPED, build.step_seq)
+            self.log(row, "WRN", CLAMPED, self.step_seq)
         delta = usage.growth_since(self._previous)
         self._previous = usage
-        build.end_step(step_status(part.reason), row.time_created, usage, delta, cost, part.reason or "")
+        self.end_step(step_status(part.reason), row.time_created, usage, delta, cost, part.reason or "")
 
 
 def _is_lost(field: str, lost: tuple[str, ...]) -> bool:

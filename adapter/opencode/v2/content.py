@@ -40,15 +40,14 @@ CHILD_IN_ERROR = re.compile(r"\(sessionID: (ses_[A-Za-z0-9]+)\)")
 NO_STATE = ToolState()
 
 
-class ContentMapper:
+class ContentMapper(Builder):
     """Walks one answer. The references of an item name its row and the path to it."""
 
-    def __init__(self, turn: TurnFacts) -> None:
-        self.turn = turn
-        self.build = Builder(turn, self._refer)
-        self._path = ""
+    _path = ""
+    """Where the item that is being mapped lies in the row, with a dot behind it."""
 
-    def _refer(self, row: RawRow, field: str) -> str:
+    def refer(self, row: RawRow, field: str) -> str:
+        """The reference to a field of the item that is being mapped."""
         return build("session_message_id", self.turn.message_id, f"{self._path}{field}")
 
     def answer(self, row: RawRow, message: Assistant, usage: Usage, cost: float) -> Groups:
@@ -59,8 +58,8 @@ class ContentMapper:
         # Text has no times of its own: it ends where the next item begins, or with the provider's answer.
         answered = milliseconds(time.streamed if time else None) or completed
         step = _item_row(row, "step", began)
-        self.build.begin(step)
-        self.build.begin_step(step)
+        self.begin(step)
+        self.begin_step(step)
         items = [decode_item(raw) for raw in message.content or ()]
         begins = [_begin(item) for item in items]
         clock = began
@@ -75,50 +74,50 @@ class ContentMapper:
         self._changed_files(step, message)
         if message.retry is not None:
             words = message.retry.error.message if message.retry.error else ""
-            self.build.log(step, "WRN", f"retry {message.retry.attempt or '?'}: {words or ''}".rstrip(": "))
+            self.log(step, "WRN", f"retry {message.retry.attempt or '?'}: {words or ''}".rstrip(": "))
         ended = self.turn.ended_ms
         if ended:
-            self.build.end_step(_step_status(message, self.turn), ended, usage, usage, cost, message.finish or "")
-        return self.build.groups
+            self.end_step(_step_status(message, self.turn), ended, usage, usage, cost, message.finish or "")
+        return self.groups
 
     def shell(self, row: RawRow, call: Call, output_field: str) -> Groups:
         """Maps a command of the user: a tool call in a turn of its own."""
         item = _item_row(row, "shell", call.start_ms)
-        self.build.begin(item)
-        ops = self.build.call(item, call)
+        self.begin(item)
+        ops = self.call(item, call)
         seq, end = ops[-1].op_seq, call.end_ms or call.start_ms
-        self.build.ref(item, "tool_request", "command", seq, call.start_ms, size=call.input_size)
+        self.ref(item, "tool_request", "command", seq, call.start_ms, size=call.input_size)
         if call.output_size:
-            self.build.ref(item, "tool_response", output_field, seq, end, size=call.output_size)
-        self.build.end_call(item, call, ops)
-        return self.build.groups
+            self.ref(item, "tool_response", output_field, seq, end, size=call.output_size)
+        self.end_call(item, call, ops)
+        return self.groups
 
     def summary(self, row: RawRow, at_ms: int, size: int) -> None:
         """The text of a compaction, under the op that `compaction` made."""
-        self.build.ref(row, "llm_response", "summary", 1, at_ms, format="markdown", size=size)
+        self.ref(row, "llm_response", "summary", 1, at_ms, format="markdown", size=size)
 
     # -- one item
 
     def _item(self, row: RawRow, item: Item | Malformed, until: int) -> int:
         """Maps one item; returns when it ended (ms), 0 when it goes on."""
-        self.build.begin(row)
+        self.begin(row)
         match item:
             case ToolItem():
                 return self._call(row, item)
             case TextItem():
-                self.build.odd(row, item.lost)
+                self.odd(row, item.lost)
                 # Written empty when it begins and once more, whole, when it is complete.
                 end = until or (row.time_updated if item.text else 0)
-                self.build.prose(row, "text", "llm_response", item.text or "", row.time_created, end)
+                self.prose(row, "text", "llm_response", item.text or "", row.time_created, end)
                 return end
             case ReasoningItem():
-                self.build.odd(row, item.lost)
+                self.odd(row, item.lost)
                 own = milliseconds(item.time.completed if item.time else None)
                 end = own or until or (row.time_updated if item.text else 0)
-                self.build.prose(row, "reasoning", "llm_reasoning", item.text or "", row.time_created, end, "raw")
+                self.prose(row, "reasoning", "llm_reasoning", item.text or "", row.time_created, end, "raw")
                 return end
             case Malformed():
-                self.build.log(row, "WRN", f"{item.kind}: {item.detail}")
+                self.log(row, "WRN", f"{item.kind}: {item.detail}")
                 return 0
 
     def _call(self, row: RawRow, item: ToolItem) -> int:
@@ -156,19 +155,19 @@ class ContentMapper:
             error_name,
             words,
         )
-        ops = self.build.call(row, call)
+        ops = self.call(row, call)
         seq = ops[-1].op_seq
         if not is_empty(state.input, b'""'):
-            self.build.ref(row, "tool_request", "state.input", seq, start, format="json", size=len(state.input))
+            self.ref(row, "tool_request", "state.input", seq, start, format="json", size=len(state.input))
         for piece in pieces:
-            self.build.ref(row, piece.kind, piece.field, seq, end or start, format=piece.format, size=piece.size)
+            self.ref(row, piece.kind, piece.field, seq, end or start, format=piece.format, size=piece.size)
         self._diffs(row, metadata, "metadata" if state.metadata else "structured", seq, end or start)
-        self.build.end_call(row, call, ops)
+        self.end_call(row, call, ops)
         lost = item.lost + metadata.lost
         if lost:
-            self.build.odd(row, lost)
+            self.odd(row, lost)
         if outcome is None and status not in ("streaming", "pending", "running") and not lost:
-            self.build.log(row, "WRN", f"unknown tool status: {status[:40]!r}", seq)
+            self.log(row, "WRN", f"unknown tool status: {status[:40]!r}", seq)
         return end
 
     def _diffs(self, row: RawRow, metadata: ToolMetadata, where: str, seq: int, at_ms: int) -> None:
@@ -176,13 +175,13 @@ class ContentMapper:
             size = text_size(change.patch) if isinstance(change, FileDiff) else 0
             if size:
                 field = f"state.{where}.files.{index}.patch"
-                self.build.ref(row, "diff", field, seq, at_ms, format="diff", size=size)
+                self.ref(row, "diff", field, seq, at_ms, format="diff", size=size)
 
     def _changed_files(self, step: RawRow, message: Assistant) -> None:
         """What `patch` parts say in 1.x: which files the step changed, as the snapshots before and after it differ."""
         snapshot = message.snapshot
         if snapshot is not None and any(isinstance(name, str) for name in snapshot.files or ()):
-            self.build.changed_files(step, "snapshot.files", snapshot.end or "", snapshot.files or [])
+            self.changed_files(step, "snapshot.files", snapshot.end or "", snapshot.files or [])
 
 
 def _item_row(row: RawRow, name: str, at_ms: int) -> RawRow:

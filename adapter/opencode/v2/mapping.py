@@ -334,10 +334,10 @@ def _compaction(begin: Begin, message: Compaction) -> MappedMessage:
     if ended:
         turn.append(turn_finalized(facts, ended, status, "", answer.error_message, usage, begin.previous, cost))
     mapper = ContentMapper(facts)
-    mapper.build.compaction(row, created)
+    mapper.compaction(row, created)
     if message.summary:
         mapper.summary(row, ended or created, byte_size(message.summary))
-    groups: Groups = {TURN_GROUP: turn, **mapper.build.groups}
+    groups: Groups = {TURN_GROUP: turn, **mapper.groups}
     return MappedMessage("assistant", groups, usage if ended and message.tokens else None, answer)
 
 
