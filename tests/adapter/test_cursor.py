@@ -23,6 +23,7 @@ from adapter.sqlite.reader import Pieces
 from tests.adapter import corpus
 from tests.adapter.follower import apply, cold_store, differences, eventually
 from tests.adapter.opencode_writer import OpencodeWriter, answer, tool
+from tests.adapter.writer import Writer
 from tui.model.nodes import Op
 from tui.model.store import Store
 
@@ -251,6 +252,21 @@ async def test_a_run_that_starts_over_says_why(
         cursor = last_cursor(await batches(opencode.path))
         change(opencode, part)
         assert remarks(await batches(opencode.path, cursor)) == [f"starting over: {reason}"]
+
+
+async def test_a_run_behind_a_migration_starts_over_and_tells_what_changed(tmp_path: Path) -> None:
+    path = corpus.build("1.18.33/task", tmp_path / "opencode.db")
+    cursor = last_cursor(await batches(path))
+    with Writer(path) as writer:
+        writer.run("ALTER TABLE session ADD COLUMN n")
+        writer.commit(
+            ("INSERT INTO migration VALUES ('29990101000000_x', 1)", ()), ("UPDATE session SET title = 'NEW'", ())
+        )
+        found = await batches(path, cursor)
+    assert remarks(found) == ["starting over: opencode migrated the database since the cursor was left"]
+    (severity,) = {e.severity for e in content(found) if isinstance(e, LogEntry) and e.ref == "cursor"}
+    assert severity == "WRN"
+    assert {event.title for event in content(found) if isinstance(event, SessionStarted)} == {"NEW"}
 
 
 @pytest.mark.parametrize("kind", Kinds)

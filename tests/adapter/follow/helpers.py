@@ -102,3 +102,21 @@ def noting_statements(monkeypatch: pytest.MonkeyPatch) -> list[Asked]:
 
     monkeypatch.setattr(Snapshot, "stream", noted)
     return seen
+
+
+def noting_transactions(monkeypatch: pytest.MonkeyPatch) -> list[list[Asked]]:
+    """Every transaction of the adapter from now on that asked more than whether something was committed."""
+    statements, found = noting_statements(monkeypatch), list[list[Asked]]()
+    transaction = Snapshot.transaction
+
+    def noted(self: Snapshot, step: Any) -> Any:
+        before = len(statements)
+        try:
+            return transaction(self, step)
+        finally:
+            asked = statements[before:]
+            if {one.sql for one in asked} - {"PRAGMA data_version"}:
+                found.append(asked)
+
+    monkeypatch.setattr(Snapshot, "transaction", noted)
+    return found
