@@ -296,7 +296,7 @@ class OpencodeSource:
 
     def _batch(self, events: list[Event], rows: int, cursor: str, loaded: list[str]) -> Batch:
         progress = SourceProgress(source=self.source, ts=int(self._clock() * 1e6), cursor=cursor, rows=rows)
-        return Batch([*events, progress], self.health(), rows=rows, loaded=loaded)
+        return Batch([*events, progress], self._follower.health(fresh=False), rows=rows, loaded=loaded)
 
     def _starting_over(self, reason: str) -> LogEntry:
         now = int(self._clock() * 1e6)
