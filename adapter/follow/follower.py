@@ -171,6 +171,8 @@ class Follower:
                 sizes.append(file.stat().st_size)
             except (OSError, ValueError):
                 sizes.append(0)
+        # The reader opens by another mode, and asks nobody, when the files have changed.
+        self._health.note(open_mode=reader.mode)
         return self._health.snapshot(
             size=sizes[0],
             wal_size=sizes[1],
@@ -206,7 +208,6 @@ class Follower:
             message="",
             family=schema.family,
             missing_columns=schema.missing,
-            open_mode=database.reader.mode,
             strategy=strategy,
             migration_table=journal.table,
             migration_count=len(journal.names),
@@ -379,7 +380,7 @@ class Follower:
         self._barren = 0
         self._found_at = self._monotonic()
         watch.active()
-        self._health.note(strategy=look.strategy, open_mode=database.reader.mode)
+        self._health.note(strategy=look.strategy)
         if look.changes.stale:
             self.reconciler.hurry()
             self.memory.warn("positions used again", "")
