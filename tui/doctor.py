@@ -68,6 +68,7 @@ def report(health: Health) -> dict[str, Any]:
         },
         "missing_columns": health.missing_columns,
         "warnings": health.warnings,
+        "examples": health.examples,
         "disagreeing": {
             "count": len(health.disagreeing),
             "surplus_tokens": dict(list(health.disagreeing.items())[:NAMED]),
@@ -119,6 +120,7 @@ def lines(health: Health) -> list[str]:
             ("checked", f"{health.checked:,} of {health.counts.get('sessions', 0):,} sessions, row by row"),
             *(("sums", words) for words in _sums(health)),
             ("warnings", ", ".join(f"{kind} {n}" for kind, n in health.warnings.items()) or "none"),
+            *(("for example", example) for example in health.examples.values() if example),
         ]
     facts += [("interrupted", f"{date_and_time(one.at)} {one.words}") for one in health.history]
     return [f"{name:>13}  {sanitize.label(value, limit=2000)}" for name, value in facts]

@@ -129,17 +129,18 @@ def _remark(events: list[Event]) -> None:
 
 
 async def _patiently(source: OpencodeSource, cursor: str | None, *, follow: bool) -> AsyncIterator[Batch]:
-    """The stream of a source; with `follow` a database that is not there yet is waited for."""
+    """The stream of a source; with `follow` a database that is not there yet, or not any more, is waited for."""
     told = ""
     while True:
         try:
             async for batch in source.stream(cursor, follow=follow):
+                told = ""
+                cursor = getattr(batch.events[-1], "cursor", cursor) if batch.events else cursor
                 yield batch
             return
         except AdapterError as error:
             if not follow:
                 raise
-            await source.close()
             if str(error) != told:
                 told = str(error)
                 remark(told)

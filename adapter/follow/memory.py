@@ -6,6 +6,7 @@ cancelled, loses nothing: the next one begins with it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Set
 
 import msgspec
@@ -34,7 +35,7 @@ class Record(msgspec.Struct):
     """All that is remembered of one session. `row` is a hash of its row as it was taken last, `emitted` the digest of
     the events of the row (None: none were), `sum` its part of the cursor's sum, `root` the root that was emitted.
 
-    `end` is how a session that is not tracked ended; `looked_at` says that this is known. `assumed` ones were emitted
+    `end` is how a session that is not tracked ended, where that is known. `assumed` ones were emitted
     without being remembered. `tracked` has its messages while it is followed row by row. `unreadable` says why it
     cannot be; `seen_at` (monotonic seconds) is when a change of it was seen last.
     """
@@ -48,7 +49,6 @@ class Record(msgspec.Struct):
     emitted: int | None = None
     sum: int = 0
     end: LastAnswer | None = None
-    looked_at: bool = False
     assumed: bool = False
     tracked: TrackedSession | None = None
     unreadable: str = ""
@@ -204,10 +204,14 @@ class Memory:
         self._add(record, EmittedSession(row.id, root, row.project_id))
         self.pending += events
 
+    def note_end(self, session_id: str, answer: LastAnswer) -> None:
+        """Notes how a session that is not tracked ended; its row tells it when that is taken next."""
+        record = self._record(session_id)
+        record.end = answer
+
     def ended(self, columns: Row, answer: LastAnswer) -> None:
-        """Notes how a session that is not tracked ended."""
-        record = self._record(str(columns[0]))
-        record.end, record.looked_at = answer, True
+        """Notes how a session that is not tracked ended, and tells it with its row."""
+        self.note_end(str(columns[0]), answer)
         self.session(columns)
 
     # -- whole sessions and messages
@@ -256,7 +260,7 @@ class Memory:
             else:
                 events = [*map(session.turn_removed, sorted(touched)), *events]
             record.assumed = False
-        record.tracked, record.end, record.looked_at = session, None, True
+        record.tracked, record.end = session, None
         self.session(raw.columns)
         self.pending += events
         self.loaded.append(session_id)
@@ -290,7 +294,7 @@ class Memory:
         record = self.records.get(session_id)
         if record is None or record.tracked is None:
             return False
-        record.end, record.looked_at = record.tracked.last_answer(), True
+        record.end = record.tracked.last_answer()
         record.tracked = None
         return True
 
@@ -361,18 +365,24 @@ class Memory:
             self.pending += events
 
     def _remarks_of_lost(self, session_id: str, raw: RawSession) -> list[Event]:
-        # A value of data is told with its row, by what stands there in its place.
-        events = [event for lost in raw.lost if lost.column != "data" for event in self._lost(session_id, lost)]
+        events: list[Event] = []
+        # One remark a table. A value of data is told with its row, by what stands there in its place.
+        counts = Counter((lost.kind, lost.table, lost.why) for lost in raw.lost if lost.column != "data")
+        for (kind, table, why), count in counts.items():
+            events += self._remark(session_id, table, f"{kind}: {count} of {table} in {session_id}: {why}", session_id)
         if raw.unreadable:
-            whole = Lost("session", 0, 0, raw.unreadable, column="the messages", row_id=session_id)
-            events += self._lost(session_id, whole)
+            words = f"damaged: the messages of {session_id} cannot be read: {raw.unreadable}"
+            events += self._remark(session_id, "session", words, session_id)
         return events
 
     def _lost(self, session_id: str, lost: Lost) -> list[Event]:
-        now, words = self._now_us(), f"{lost.kind}: {lost.words}"
         row_id = lost.row_id or f"rowid {lost.first}"
+        return self._remark(session_id, lost.table, f"{lost.kind}: {lost.words}", row_id)
+
+    def _remark(self, session_id: str, table: str, words: str, row_id: str) -> list[Event]:
+        now = self._now_us()
         return [
-            SourceError(source=self._source, ts=now, message=words, table=lost.table, row_id=row_id),
+            SourceError(source=self._source, ts=now, message=words, table=table, row_id=row_id),
             LogEntry(source=self._source, ts=now, session_id=session_id, severity="WRN", message=words, ref=row_id),
         ]
 
@@ -390,7 +400,8 @@ class Memory:
                 key = hash((event.ref, event.message))
                 if key not in self._warned:
                     self._warned.add(key)
-                    self.warn(event.message.split(":", 1)[0], f"{event.ref}: {event.message}" if event.ref else "")
+                    about = " ".join(filter(None, (event.session_id, event.ref)))
+                    self.warn(event.message.split(":", 1)[0], f"{about}: {event.message}" if about else event.message)
 
     # -- records
 

@@ -51,8 +51,10 @@ def look_at_all(snapshot: Snapshot, database: Database) -> Pieces[Looked]:
     journal = read_journal(snapshot, schema)
     if schema.has_whole_feed:
         newest_session = highest_rowid(snapshot, "session")
-        newest_event = highest_rowid(snapshot, "event")
         numbers = yield from read_numbers(snapshot, schema)
+        # Behind the numbers, which take more than one transaction where there are many: what is written meanwhile
+        # must not look like a feed that was cut.
+        newest_event = highest_rowid(snapshot, "event")
     rows = yield from all_sessions(snapshot, schema, lost)
     return Looked(rows, lost, journal, newest_session, newest_event, numbers)
 
@@ -78,6 +80,10 @@ class Reconciler:
     def opened(self, now: float) -> None:
         """The file was opened: all that was emitted is reconciled after a while, as it is every minute of activity."""
         self.reconcile_at = now + RECONCILE_S
+
+    def distrust(self) -> None:
+        """Another file lies there: what was emitted has to be read anew, whatever ids and times say."""
+        self._migrated |= {record.id for record in self._memory.all_tracked()}
 
     def expect(self) -> None:
         """Something was committed. The last commit of all may be the one that no feed tells of, so a reconcile follows

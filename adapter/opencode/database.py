@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
-from adapter.contract import SourceChanged
+from adapter.contract import Damaged, SourceChanged
 from adapter.opencode.journal import Journal, read_journal
 from adapter.opencode.schema import Schema, introspect
 from adapter.sqlite.reader import Reader, Snapshot, Work
@@ -18,12 +18,14 @@ NO_SCHEMA = Schema({}, [], -1)
 
 
 class Known(msgspec.Struct, frozen=True):
-    """What is known of the file that was opened last. `number` counts the times that it was learned."""
+    """What is known of the file that was opened last. `number` counts the times that it was learned,
+    `damaged` names a table that is left out because it cannot be read."""
 
     schema: Schema = NO_SCHEMA
     journal: Journal = Journal()
     file: tuple[int, int] = (0, 0)
     number: int = 0
+    damaged: str = ""
 
 
 class Database:
@@ -60,8 +62,13 @@ class Database:
 
     async def _learn(self) -> None:
         def work(snapshot: Snapshot) -> Known:
-            schema = introspect(snapshot)
-            return Known(schema, read_journal(snapshot, schema), snapshot.file, self.known.number + 1)
+            schema, damaged = introspect(snapshot), ""
+            if "event" in schema.tables:
+                try:
+                    snapshot.rows("SELECT rowid, id FROM event ORDER BY rowid DESC LIMIT 1")
+                except Damaged:
+                    schema, damaged = schema.without("event"), "event"
+            return Known(schema, read_journal(snapshot, schema), snapshot.file, self.known.number + 1, damaged)
 
         self._learned = False
         self.known = await self.reader.call(work)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from adapter.opencode.json import decode_message
 from adapter.opencode.queries import Ends
+from adapter.opencode.rows import RawRow, milliseconds
 from adapter.opencode.sessions import LastAnswer
-from adapter.opencode.v1.rows import AssistantMessage, RawRow, milliseconds
+from adapter.opencode.v1.rows import AssistantMessage, decode_message
 from adapter.opencode.v2.mapping import answer_of
 from adapter.opencode.v2.rows import Assistant, Idle, decode_session_message
 from adapter.sqlite.rows import Missing
@@ -21,14 +21,16 @@ def outcome(ends: Ends) -> LastAnswer | None:
         return _by_order([_decoded(str(ends.session[0]), row) for row in marks])
     if newest is None:
         return LastAnswer()
-    if isinstance(newest[1], Missing):
+    _, updated, data = newest
+    if isinstance(data, Missing):
         return None
-    message = decode_message(newest[1])
+    message = decode_message(data)
     if not isinstance(message, AssistantMessage):
         return None
     end = milliseconds(message.time.completed if message.time else None)
     if message.error is not None:
-        return LastAnswer(message.error.name or "UnknownError", message.error.message, end)
+        # As the mapping of the whole message has it.
+        return LastAnswer(message.error.name or "UnknownError", message.error.message, end or milliseconds(updated))
     return LastAnswer("", "", end) if end and message.finish not in OPEN_ENDS else None
 
 

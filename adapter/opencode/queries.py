@@ -29,8 +29,9 @@ class Counts(msgspec.Struct, frozen=True):
 
 
 class Ends(msgspec.Struct, frozen=True):
-    """The newest rows of a session, which say how it ended: (time_created, data) of `message`, and of
-    `session_message` (id, type, time_created, time_updated, data), newest first. `session` is its own row."""
+    """The newest rows of a session, which say how it ended: (time_created, time_updated, data)
+    of `message`, and of `session_message` (id, type, time_created, time_updated, data), newest first. `session` is its
+    own row."""
 
     session: Row
     message: Row | None
@@ -46,17 +47,39 @@ def all_sessions(snapshot: Snapshot, schema: Schema, lost: list[Lost]) -> Pieces
         except Damaged as error:
             lost.append(Lost(table, 0, 0, str(error)))
             continue
-        tables[table] = {str(row[1]): row[1:] for row in rows if not isinstance(row[1], Missing)}
+        tables[table] = {}
+        nameless: list[int] = []
+        for rowid, key, *rest in rows:
+            if isinstance(key, str | int | float | bytes):
+                name = _name(key)
+                tables[table][name] = (name, *rest)
+            elif key is None:
+                nameless.append(rowid)
+        if nameless:
+            lost.append(Lost(table, min(nameless), max(nameless), f"{len(nameless)} without an id"))
     # Sorted here: SQLite would have to read all rows in one piece. Ascending rowids keep the order of equal times.
-    return sorted(_joined(schema, tables), key=_updated, reverse=True)
+    return sorted(_joined(schema, tables), key=updated_ms, reverse=True)
 
 
 def one_session(snapshot: Snapshot, schema: Schema, session_id: str, lost: list[Lost]) -> Pieces[Row | None]:
     """One session's row, None when it is gone."""
     tables: dict[str, dict[str, Row]] = {}
     for table in schema.session_tables:
-        rows = yield from rows_of(snapshot, table, schema.select(table, COLUMNS), "id = ?", (session_id,), lost)
-        tables[table] = {str(row[1]): row[1:] for row in rows if row[1] == session_id}
+        columns, own = schema.select(table, COLUMNS), list[Lost]()
+        try:
+            rows = yield from rows_of(snapshot, table, columns, "id = ?", (session_id,), own)
+            # The column may compare without case or as numbers; an id is exact.
+            rows = [row for row in rows if row[1] == session_id]
+        except Damaged:
+            rows = []
+        if not rows:
+            # Gone; or the index of the ids is damaged, and says so or not.
+            ids = yield from table_rows(snapshot, table, ('"id"',), [])
+            if any(isinstance(key, str | int | float | bytes) and _name(key) == session_id for _, key in ids):
+                every = yield from table_rows(snapshot, table, columns, own)
+                rows = [row for row in every if not isinstance(row[1], Missing) and _name(row[1] or "") == session_id]
+        lost += own if rows else []
+        tables[table] = {session_id: (session_id, *rows[0][2:])} if rows else {}
     return next(iter(_joined(schema, tables)), None)
 
 
@@ -72,6 +95,9 @@ def newest_roots(snapshot: Snapshot, schema: Schema, count: int) -> Pieces[list[
         except OutOfTime:
             yield
             rowids = snapshot.rows(sql.format("rowid"), (count,))
+        except Unread:
+            # All rows come at once then.
+            return []
         columns = schema.select(table, COLUMNS)
         found[table] = {}
         for (rowid,) in rowids:
@@ -89,10 +115,15 @@ def newest_roots(snapshot: Snapshot, schema: Schema, count: int) -> Pieces[list[
             joined += [one] if one else []
     else:
         joined = _joined(schema, found)
-    return sorted(joined, key=_updated, reverse=True)[:count]
+    return sorted(joined, key=updated_ms, reverse=True)[:count]
 
 
-def _updated(row: Row) -> float:
+def _name(key: str | float | bytes) -> str:
+    return key.decode("utf-8", "replace") if isinstance(key, bytes) else str(key)
+
+
+def updated_ms(row: Row) -> float:
+    """When a session row was written last (ms), 0 when it does not say."""
     value = row[UPDATED]
     return value if isinstance(value, int | float) else 0
 
@@ -111,11 +142,11 @@ def _joined(schema: Schema, tables: dict[str, dict[str, Row]]) -> list[Row]:
         other = new.get(session_id)
         if other is None:
             rows.append(_with(row, alone))
-        elif _updated(row) > _updated(other):
+        elif updated_ms(row) > updated_ms(other):
             rows.append(_with(row, "v1"))
     for session_id, row in new.items():
         other = old.get(session_id)
-        if other is None or not _updated(other) > _updated(row):
+        if other is None or not updated_ms(other) > updated_ms(row):
             rows.append(_with(row, "v2"))
     return rows
 
@@ -126,15 +157,12 @@ def _with(row: Row, storage: str) -> Row:
     return (*row, storage)
 
 
-def ends(snapshot: Snapshot, schema: Schema, session_ids: Sequence[str]) -> Pieces[list[Ends]]:
-    """How sessions stand, by their newest messages alone; those that are gone are left out."""
+def ends(snapshot: Snapshot, schema: Schema, sessions: Sequence[Row]) -> Pieces[list[Ends]]:
+    """How the sessions with these rows stand, by their newest messages alone."""
     found: list[Ends] = []
-    for session_id in session_ids:
+    for row in sessions:
+        session_id, storage = row[0], row[-1]
         try:
-            row = yield from one_session(snapshot, schema, session_id, [])
-            if row is None:
-                continue
-            storage = row[-1]
             message = in_order = None
             if storage != "v2" and "message" in schema.tables:
                 message = yield from v1.newest(snapshot, session_id)

@@ -96,6 +96,7 @@ def rows_of(
     when it cannot be known which rows they are."""
     names = ", ".join(columns)
     found: dict[int, Row] = {}
+    is_damaged = False
     try:
         for row in snapshot.stream(f'SELECT rowid, {names} FROM "{table}" WHERE {where}', parameters):
             found[row[0]] = row
@@ -103,8 +104,10 @@ def rows_of(
                 break
         else:
             return list(found.values())
-    except (OutOfTime, Unread):
+    except (OutOfTime, RowTooLarge):
         pass
+    except Damaged:
+        is_damaged = True
     yield
     # The rest one by one: an index alone tells which there are.
     sql = f'SELECT rowid, {names} FROM "{table}" WHERE rowid = ?'
@@ -112,6 +115,9 @@ def rows_of(
         while rowid not in found:
             try:
                 found[rowid] = next(iter(snapshot.rows(sql, (rowid,))), ())
+                if is_damaged and not found[rowid]:
+                    # An index names a row that its table does not have.
+                    lost.append(Lost(table, rowid, rowid, DAMAGED.why))
             except OutOfTime:
                 snapshot.be_patient()
                 yield
@@ -149,6 +155,9 @@ def _by_columns(snapshot: Snapshot, table: str, columns: Sequence[str], rowid: i
                 values.append(gap)
                 losses.append(Lost(table, rowid, rowid, gap.why, _plain(column)))
             break
+    if len(losses) == len(columns):
+        lost.append(Lost(table, rowid, rowid, losses[0].why))
+        return tuple(values)
     row_id = values[1] if isinstance(values[1], str) else ""
     lost.extend(msgspec.structs.replace(loss, row_id=row_id) for loss in losses)
     return tuple(values)

@@ -34,11 +34,12 @@ class Follower:
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         watch: bool = True,
+        limit_s: float | None = None,
         deadline_s: float = DEADLINE_S,
     ) -> None:
         self.path = path
         self.deadline_s = deadline_s
-        self.source = OpencodeSource(path, clock=clock, monotonic=monotonic, watch=watch)
+        self.source = OpencodeSource(path, clock=clock, monotonic=monotonic, watch=watch, limit_s=limit_s)
         self.store = Store()
         self.batches: list[Batch] = []
         self._arrived = asyncio.Condition()

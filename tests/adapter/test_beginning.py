@@ -10,8 +10,9 @@ import pytest
 
 from adapter.contract import Batch
 from adapter.events import Event, SessionFinalized, SessionStarted, SourceProgress
-from adapter.follow import memory as ledger
+from adapter.follow import memory
 from adapter.local import OpencodeSource
+from adapter.opencode.storage import RawSession, read_whole
 from tests.adapter.opencode_writer import OpencodeWriter, tool
 from tui.model.store import Store
 
@@ -20,8 +21,8 @@ STEPS = 12
 
 @pytest.fixture(autouse=True)
 def ten_rows_are_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger, "LONG", 10)
-    monkeypatch.setattr(ledger, "BEGINNING", 8)
+    monkeypatch.setattr(memory, "LONG", 10)
+    monkeypatch.setattr(memory, "BEGINNING", 8)
 
 
 @pytest.fixture
@@ -58,6 +59,12 @@ async def up_to_whole(source: OpencodeSource, session_id: str) -> list[Batch]:
     raise AssertionError("the end was never told")
 
 
+async def read(source: OpencodeSource, session_id: str) -> RawSession:
+    """The rows of a session."""
+    await source.open()
+    return await source._database.read(lambda snapshot: read_whole(snapshot, source._database.schema, session_id))
+
+
 def of_turns(events: list[Event]) -> list[Event]:
     """Without what is told of the session itself, and how far it goes."""
     return [event for event in events if not isinstance(event, SessionStarted | SessionFinalized | SourceProgress)]
@@ -91,14 +98,13 @@ async def test_who_stops_at_the_beginning_is_told_all_the_next_time(
     opencode: OpencodeWriter, source: OpencodeSource
 ) -> None:
     made = session(opencode)
-    await source.open()
-    raw = await source._database.read_whole(made)
-    book = source._tailer.ledger
+    raw = await read(source, made)
+    book = source._follower.memory
     async with aclosing(book.begin_whole(made, raw)) as pieces:  # type: ignore[type-var]
         async for _ in pieces:
             break
     beginning = of_turns(book.take()[0])
-    assert made not in book.tracked
+    assert book.tracked(made) is None
     await book.whole(made, raw)
     again, loaded = book.take()
     assert of_turns(again)[: len(beginning)] == beginning
@@ -110,9 +116,8 @@ async def test_what_is_known_already_is_not_told_from_its_beginning(
     opencode: OpencodeWriter, source: OpencodeSource
 ) -> None:
     made = session(opencode)
-    await source.open()
-    raw = await source._database.read_whole(made)
-    book = source._tailer.ledger
+    raw = await read(source, made)
+    book = source._follower.memory
     await book.whole(made, raw)
     book.take()
     assert [None async for _ in book.begin_whole(made, raw)] == []

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -12,32 +14,24 @@ from typing import Any
 
 import pytest
 
+import adapter.follow.follower
 from adapter.events import Event
 from adapter.follow import tracked
 from adapter.local import SCAN_PAGE, OpencodeSource
-from adapter.opencode import reading
+from adapter.opencode import storage
 from adapter.opencode.queries import EVENT_SAMPLES
 from adapter.sqlite.reader import Reader, Snapshot
+from adapter.sqlite.rows import FIRST_ROWID
 from tests.adapter import corpus
+from tests.adapter.follow.helpers import Asked, noting_statements, noting_transactions, quiet
 from tests.adapter.follower import Follower, eventually
 from tests.adapter.opencode_writer import OpencodeWriter, tool
 
-Statements = list[tuple[str, tuple[Any, ...], int]]
-
 
 @pytest.fixture
-def statements(monkeypatch: pytest.MonkeyPatch) -> Statements:
-    """Every SELECT of the adapter from now on: text, parameters, rows. `PRAGMA data_version` is not among them."""
-    seen: Statements = []
-    rows = Snapshot.rows
-
-    async def noted(self: Snapshot, sql: str, parameters: Any = ()) -> list[Any]:
-        found = await rows(self, sql, parameters)
-        seen.append((sql, tuple(parameters), len(found)))
-        return found
-
-    monkeypatch.setattr(Snapshot, "rows", noted)
-    return seen
+def statements(monkeypatch: pytest.MonkeyPatch) -> list[Asked]:
+    """Every statement of the adapter from now on."""
+    return noting_statements(monkeypatch)
 
 
 @pytest.fixture(params=["1.18.33", "1.2.1"])
@@ -61,79 +55,105 @@ def long_session(opencode: OpencodeWriter, messages: int) -> str:
 
 
 @asynccontextmanager
-async def quiet(opencode: OpencodeWriter) -> AsyncIterator[Follower]:
-    """A follower that has seen everything and has nothing left to do by itself."""
-    async with Follower(opencode.path) as follower:
-        await follower.loaded(*opencode.sessions)
-        await follower.equals_cold_load()
-        tailer = follower.source._tailer
-        await eventually(lambda: not tailer.comparison.expected and tailer._count_due == float("inf"))
+async def following(opencode: OpencodeWriter, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Follower]:
+    """A follower at rest that keeps its connection, and compares nothing by itself."""
+    monkeypatch.setattr(adapter.follow.follower, "REST_S", 3600.0)
+    async with quiet(Follower(opencode.path), *opencode.sessions) as follower:
+        reconciler = follower.source._follower.reconciler
+        reconciler.due = reconciler.reconcile_at = float("inf")
         yield follower
 
 
-async def test_while_nothing_is_committed_only_the_gate_is_asked(
-    opencode: OpencodeWriter, statements: Statements
+async def test_while_nothing_is_committed_no_statement_is_run(
+    opencode: OpencodeWriter, statements: list[Asked], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     long_session(opencode, 3)
-    async with quiet(opencode) as follower:
+    looks = Counter[str]()
+    monkeypatch.setattr(Reader, "look", noted(looks, Reader.look))
+    async with quiet(Follower(opencode.path), *opencode.sessions) as follower:
+        reader = follower.source._reader
+        # The files may still look as if they were written just now.
+        await eventually(lambda: follower.source._follower._settled)
         statements.clear()
-        trace: list[str] = []
-        reader = follower.source._database.reader
-        await reader._connection.set_trace_callback(trace.append)
-        await eventually(lambda: len(trace) >= 3)
+        transactions = reader.transactions
+        for _ in range(20):
+            before = looks["look"]
+            follower.nudge()
+            await eventually(lambda before=before: looks["look"] > before)  # type: ignore[misc]
         assert statements == []
-        assert set(trace) == {"PRAGMA data_version"}
-        assert reader._raw.in_transaction is False
+        assert reader.transactions == transactions
+        # And what is not asked for long is closed.
+        await eventually(lambda: not reader.is_open)
+        hops = reader.hops
+        before = looks["look"]
+        await eventually(lambda: looks["look"] > before)
+        assert (reader.hops, statements) == (hops, [])
 
 
 @pytest.mark.parametrize("messages", [5, 60])
 async def test_one_changed_part_reads_its_message_whatever_the_length_of_the_session(
-    opencode: OpencodeWriter, statements: Statements, messages: int
+    opencode: OpencodeWriter, statements: list[Asked], monkeypatch: pytest.MonkeyPatch, messages: int
 ) -> None:
     part = long_session(opencode, messages)
-    async with quiet(opencode) as follower:
+    async with following(opencode, monkeypatch) as follower:
         statements.clear()
         opencode.part(opencode.parts[part], tool("completed", output="done"), part)
         await follower.until(
             lambda: any(getattr(e, "part_id", "") == part and e.ts for e in follower.batches[-1].events),
             lambda: str(follower.batches[-1].events),
         )
-        data = [(sql, rows) for sql, _, rows in statements if '"data"' in sql]
+        rows = sum(one.rows for one in statements if '"data"' in one.sql and '"part"' in one.sql)
         # An old file gives no hint which message it was, so the newest two and what is open are looked at.
-        assert sum(rows for sql, rows in data if '"part"' in sql) == (10 if opencode.version == "1.18.33" else 20)
+        assert rows == (10 if opencode.version == "1.18.33" else 20)
         events = [e for e in follower.batches[-1].events if getattr(e, "part_id", "")]
         assert {e.part_id for e in events} == {part}  # type: ignore[attr-defined]
 
 
-async def test_what_one_changed_part_costs(
-    opencode: OpencodeWriter, statements: Statements, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_one_changed_part_costs(opencode: OpencodeWriter, monkeypatch: pytest.MonkeyPatch) -> None:
     part = long_session(opencode, 30)
-    async with quiet(opencode) as follower:
+    async with following(opencode, monkeypatch) as follower:
         decoded = Counter[str]()
         for name in ("decode_message", "decode_part"):
-            monkeypatch.setattr(reading, name, noted(decoded, getattr(reading, name)))
+            monkeypatch.setattr(storage, name, noted(decoded, getattr(storage, name)))
         mapped = Counter[str]()
         monkeypatch.setattr(tracked, "map_message", noted(mapped, tracked.map_message))
-        # The comparison of all session rows that follows is another matter.
-        follower.source._tailer.comparison.due = float("inf")
-        statements.clear()
+        transactions = noting_transactions(monkeypatch)
         told = len(follower.batches)
         opencode.part(opencode.parts[part], tool("completed", output="done"), part)
         await follower.until(lambda: any(getattr(e, "part_id", "") == part for e in tail_of(follower, told)))
-        kinds = Counter(re.findall(r'FROM "?(\w+)|PRAGMA (\w+)', sql)[0] for sql, _, _ in statements)
+        # All of it in one transaction, by one hop to SQLite's thread.
+        (statements,) = transactions
+        kinds = Counter(re.findall(r'FROM "?(\w+)|PRAGMA (\w+)', one.sql)[0] for one in statements)
         asked = {table or pragma: count for (table, pragma), count in kinds.items()}
     if opencode.version == "1.18.33":
         assert asked == {
-            "schema_version": 1, "event": 1, "message": 2, "part": 1, "session_message": 1, "session": 1,
+            "data_version": 1, "schema_version": 1, "event": 1, "message": 2, "part": 2, "session_message": 2,
+            "session": 2,
         }  # fmt: skip
         assert decoded == {"decode_message": 1, "decode_part": 10}
         assert mapped == {"map_message": 1}
     else:
         # Nothing tells which message it was: the newest two of each live session are read, and what is open.
-        assert asked == {"schema_version": 1, "message": 3, "part": 2, "session": 1}
+        assert asked == {"data_version": 1, "schema_version": 1, "message": 3, "part": 3, "session": 1}
         assert decoded == {"decode_message": 2, "decode_part": 20}
         assert mapped == {"map_message": 2}
+
+
+async def test_commits_about_nothing_we_show_are_looked_at_less_and_less(
+    opencode: OpencodeWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = long_session(opencode, 3)
+    async with following(opencode, monkeypatch) as follower:
+        transactions = noting_transactions(monkeypatch)
+        began = time.monotonic()
+        sql = "UPDATE project SET time_updated = time_updated + 1"
+        commits = len(await asyncio.to_thread(opencode.hammer, 3000, sql))
+        took = time.monotonic() - began
+        looks = len(transactions)
+        # 2 at once, then after 16, 32, 64, 128, 256 and every 500 ms.
+        assert 2 <= looks <= 8 + 2 * took < commits / 50
+        opencode.part(opencode.parts[part], tool("completed", output="done"), part)
+        await follower.equals_cold_load()
 
 
 def noted(counter: Counter[str], function: Callable[..., Any]) -> Callable[..., Any]:
@@ -153,30 +173,28 @@ def tail_of(follower: Follower, told: int) -> list[Event]:
 
 @pytest.mark.parametrize("sessions", [1, 20])
 async def test_a_scan_reads_each_session_once_and_remembers_none(
-    opencode: OpencodeWriter, statements: Statements, monkeypatch: pytest.MonkeyPatch, sessions: int
+    opencode: OpencodeWriter, statements: list[Asked], monkeypatch: pytest.MonkeyPatch, sessions: int
 ) -> None:
     for _ in range(sessions):
         message = opencode.assistant(opencode.session(), completed=1)
         opencode.part(message, tool("completed", output="done"))
-    begun = Counter[str]()
-    monkeypatch.setattr(Reader, "snapshot", noted(begun, Reader.snapshot))
     monkeypatch.setattr(tracked, "digest", None)
     async with OpencodeSource(opencode.path) as source:
         await source.open()
-        before = begun["snapshot"]
+        before = source._reader.transactions
         statements.clear()
         batches = [batch async for batch in source.stream()]
+        transactions = source._reader.transactions - before
     assert [len(batch.loaded) for batch in batches if batch.loaded] == [1] * sessions
-    data = [asked for sql, asked, _ in statements if '"data"' in sql and '"part"' in sql]
+    data = [one.parameters for one in statements if '"data"' in one.sql and '"part"' in one.sql]
     assert sorted(session for asked in data for session in asked) == sorted(opencode.sessions)
-    assert len(data) == -(-sessions // SCAN_PAGE)
     # Marks, parents, the list of sessions; then a transaction for each page.
-    assert begun["snapshot"] - before == 3 + -(-sessions // SCAN_PAGE)
+    assert transactions == 3 + -(-sessions // SCAN_PAGE)
 
 
-async def test_statements_of_a_change_scan_no_large_table(opencode: OpencodeWriter, statements: Statements) -> None:
+async def test_statements_of_a_change_scan_no_large_table(opencode: OpencodeWriter, statements: list[Asked]) -> None:
     part = long_session(opencode, 3)
-    async with quiet(opencode) as follower:
+    async with quiet(Follower(opencode.path), *opencode.sessions) as follower:
         statements.clear()
         opencode.part(opencode.parts[part], tool("completed", output="done"), part)
         await follower.equals_cold_load()
@@ -185,38 +203,28 @@ async def test_statements_of_a_change_scan_no_large_table(opencode: OpencodeWrit
         opencode.change_session(opencode.sessions[0], title="renamed")
         await follower.equals_cold_load()
     # The cold loads are among them: reading a session whole must not scan either.
-    assert len({sql for sql, _, _ in statements}) > 8
-    plans = {sql: plan(opencode, sql, parameters) for sql, parameters, _ in statements}
-    # The one scan there is begins at the end and stops at the first row.
-    allowed = {sql for sql in plans if sql.endswith("ORDER BY rowid DESC LIMIT 1")}
-    assert {sql: lines for sql, lines in plans.items() if any(map(is_large_scan, lines)) and sql not in allowed} == {}
-
-
-def plan(opencode: OpencodeWriter, sql: str, parameters: tuple[Any, ...]) -> list[str]:
-    """SQLite's own plan for a statement on this file."""
-    if sql.startswith("PRAGMA"):
-        return []
-    for value in parameters:
-        sql = sql.replace("?", repr(value) if isinstance(value, str) else str(value), 1)
-    return [str(row[-1]) for row in opencode.run(f"EXPLAIN QUERY PLAN {sql}")]
-
-
-def is_large_scan(line: str) -> bool:
-    """Whether a line of a plan reads the whole of a table that grows without bound."""
-    return re.match(r"SCAN (message|part|event)\b", line) is not None
+    assert len({one.sql for one in statements}) > 8
+    assert [one.sql for one in statements if one.reads_a_large_table_whole(opencode)] == []
 
 
 @pytest.mark.parametrize("version", corpus.VERSIONS)
 def test_a_scan_would_be_seen_in_the_plan(version: str, tmp_path: Path) -> None:
     with OpencodeWriter(tmp_path / "opencode.db", version) as opencode:
         for table in ("message", "part"):
-            lines = plan(opencode, f"SELECT data FROM {table} WHERE time_updated > ?", (1,))
-            assert [line for line in lines if is_large_scan(line)]
-            assert not any(map(is_large_scan, plan(opencode, f"SELECT data FROM {table} WHERE id = ?", ("x",))))
+            for scan in (
+                Asked(f"SELECT data FROM {table} WHERE time_updated > ?", (1,)),
+                Asked(f"SELECT data FROM {table} WHERE rowid > ? ORDER BY rowid", (FIRST_ROWID,)),
+            ):
+                assert scan.reads_a_large_table_whole(opencode)
+            for search in (
+                Asked(f"SELECT data FROM {table} WHERE id = ?", ("x",)),
+                Asked(f"SELECT data FROM {table} WHERE rowid > ? ORDER BY rowid", (5,)),
+            ):
+                assert not search.reads_a_large_table_whole(opencode)
 
 
 @pytest.mark.parametrize("opencode", ["1.18.33"], indirect=True)
-async def test_the_share_of_the_events_is_told_from_a_sample(opencode: OpencodeWriter, statements: Statements) -> None:
+async def test_the_share_of_the_events_is_told_from_a_sample(opencode: OpencodeWriter, statements: list[Asked]) -> None:
     long_session(opencode, 300)
     async with OpencodeSource(opencode.path) as source:
         health = await source.probe()
@@ -226,8 +234,8 @@ async def test_the_share_of_the_events_is_told_from_a_sample(opencode: OpencodeW
     assert health.counts["events"] > 2 * EVENT_SAMPLES
     assert health.event_bytes == pytest.approx(size, rel=0.1)
     assert health.event_share == health.event_bytes / (health.size + health.wal_size)
-    (asked,) = [asked for sql, asked, _ in statements if "avg(" in sql]
-    assert len(asked) == EVENT_SAMPLES
+    (asked,) = [one for one in statements if "avg(" in one.sql]
+    assert len(asked.parameters) == EVENT_SAMPLES
 
 
 @pytest.mark.parametrize("opencode", ["1.18.33"], indirect=True)
@@ -237,11 +245,11 @@ async def test_events_that_go_while_they_are_counted_take_no_share(
     opencode.user(opencode.session())
     rows = Snapshot.rows
 
-    async def emptied(self: Snapshot, sql: str, parameters: Any = ()) -> list[Any]:
-        if "max(rowid) FROM event" in sql and counted:
+    def emptied(self: Snapshot, sql: str, parameters: Any = ()) -> list[Any]:
+        if 'max(rowid) FROM "event"' in sql and counted:
             opencode.commit(("DELETE FROM event", ()))
-        found = await rows(self, sql, parameters)
-        counted.extend(found if "count(*) FROM event" in sql else [])
+        found = rows(self, sql, parameters)
+        counted.extend(found if 'count(*) FROM "event"' in sql else [])
         return found
 
     counted: list[Any] = []

@@ -8,19 +8,22 @@ import time
 from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
 import pytest
-from adapter.opencode.reading import RawSession
 
-from adapter.contract import Batch, DeadlineExceeded
+import adapter.follow.follower
+from adapter.contract import Batch, SourceBusy
 from adapter.events import Event, LogEntry, SessionStarted, SourceProgress
 from adapter.follow import position as cursors
-from adapter.follow.position import Cursor, Marks
+from adapter.follow.position import Cursor, Watermarks
 from adapter.local import SCAN_PAGE, OpencodeSource
-from adapter.opencode.database import Database
+from adapter.opencode.storage import RawSession
+from adapter.sqlite.reader import Pieces
 from tests.adapter import corpus
 from tests.adapter.follower import apply, cold_store, differences, eventually
 from tests.adapter.opencode_writer import OpencodeWriter, answer, tool
+from tests.adapter.writer import Writer
 from tui.model.nodes import Op
 from tui.model.store import Store
 
@@ -88,12 +91,16 @@ async def test_every_batch_ends_with_a_cursor_that_covers_it(database: Path) -> 
     [
         (lambda cursor: "", ""),
         (lambda cursor: "garbage", "the cursor is not one of this program"),
-        (lambda cursor: "{}", "the cursor is not one of this program"),
+        (lambda cursor: "{}", "the cursor is of version unknown, this program"),
+        (lambda cursor: cursor.replace(f',"version":{cursors.VERSION}', ""), "the cursor is of version unknown, this"),
         (lambda cursor: "\ud800", "the cursor is not one of this program"),
-        (lambda cursor: cursor.replace('"version":2', '"version":7'), "the cursor is of version 7, this program"),
+        (
+            lambda cursor: cursor.replace(f'"version":{cursors.VERSION}', '"version":7'),
+            "the cursor is of version 7, this program",
+        ),
         (lambda cursor: cursor.replace('"target":"', '"target":"x'), "the cursor belongs to another database file"),
     ],
-    ids=["none", "garbage", "empty object", "surrogate", "version", "target"],
+    ids=["none", "garbage", "empty object", "no version", "surrogate", "version", "target"],
 )
 async def test_a_cursor_that_does_not_fit_means_everything_and_a_warning(
     database: Path, change: Callable[[str], str], reason: str
@@ -115,7 +122,8 @@ async def test_a_cursor_of_a_replaced_file_means_everything(database: Path, tmp_
 
 
 def test_a_cursor_survives_the_way_through_text(database: Path) -> None:
-    cursor = Cursor(cursors.target_of(database), "hash", "scan", Marks(5, "evt_1", 6, 7, 8, 9, 10), 2**64 - 1)
+    marks = Watermarks(5, "evt_1", 6, 7, 8, 9, 10)
+    cursor = Cursor(cursors.target_of(database, (1, 2)), "hash", "scan", marks, 2**64 - 1, cursors.VERSION)
     assert cursors.decode(cursors.encode(cursor), cursor.target) == (cursor, "")
     assert "\n" not in cursors.encode(cursor)
 
@@ -246,6 +254,21 @@ async def test_a_run_that_starts_over_says_why(
         assert remarks(await batches(opencode.path, cursor)) == [f"starting over: {reason}"]
 
 
+async def test_a_run_behind_a_migration_starts_over_and_tells_what_changed(tmp_path: Path) -> None:
+    path = corpus.build("1.18.33/task", tmp_path / "opencode.db")
+    cursor = last_cursor(await batches(path))
+    with Writer(path) as writer:
+        writer.run("ALTER TABLE session ADD COLUMN n")
+        writer.commit(
+            ("INSERT INTO migration VALUES ('29990101000000_x', 1)", ()), ("UPDATE session SET title = 'NEW'", ())
+        )
+        found = await batches(path, cursor)
+    assert remarks(found) == ["starting over: opencode migrated the database since the cursor was left"]
+    (severity,) = {e.severity for e in content(found) if isinstance(e, LogEntry) and e.ref == "cursor"}
+    assert severity == "WRN"
+    assert {event.title for event in content(found) if isinstance(event, SessionStarted)} == {"NEW"}
+
+
 @pytest.mark.parametrize("kind", Kinds)
 @pytest.mark.parametrize("removed", [None, 0, 3], ids=["no session gone", "one told gone", "one not told gone"])
 async def test_what_happened_during_a_scan_that_was_killed_is_told_by_its_end(
@@ -275,7 +298,7 @@ async def test_a_session_that_goes_after_a_scan_told_it_is_taken_back(tmp_path: 
         ):
             async for batch in stream:
                 apply(store, source.source, batch)
-                if batch.loaded == [doomed]:
+                if batch.loaded == [doomed] and doomed in opencode.sessions:
                     opencode.remove_session(doomed)
                 if (source.source, doomed) not in store.sessions:
                     break
@@ -300,7 +323,7 @@ async def test_a_session_whose_parent_goes_before_a_scan_tells_it_is_a_root(tmp_
         ):
             async for batch in stream:
                 told.append(batch)
-                if batch.loaded == [child]:
+                if batch.loaded == [child] and parent in opencode.sessions:
                     opencode.remove_session(parent)
                     if killed:
                         break
@@ -349,12 +372,13 @@ async def test_what_waits_behind_a_read_that_failed_is_told_and_no_cursor_covers
         parts = [opencode.part(message, text) for message in answers]
         for _ in range(4):
             opencode.session("Newer")
-        read, calls, store, newest = Database.read_whole, itertools.count(), Store(), 0
+        read, calls, store, newest = adapter.follow.follower.read_whole, itertools.count(), Store(), 0
 
-        async def failing_once(self: Database, session_id: str) -> RawSession:
-            if next(calls) == 1:
-                raise DeadlineExceeded("too long")
-            return await read(self, session_id)
+        def failing_once(*arguments: Any) -> Pieces[RawSession]:
+            # The reader asks a second time by itself.
+            if next(calls) in (1, 2):
+                raise SourceBusy("locked")
+            return (yield from read(*arguments))
 
         def told() -> bool:
             return [op.label for op in ops(store)] == ["new", "new"]
@@ -369,7 +393,7 @@ async def test_what_waits_behind_a_read_that_failed_is_told_and_no_cursor_covers
                 apply(store, source.source, batch)
                 last = batch.events[-1] if batch.events else None
                 if isinstance(last, SourceProgress) and '"phase":"tail"' in last.cursor and not newest:
-                    monkeypatch.setattr(Database, "read_whole", failing_once)
+                    monkeypatch.setattr(adapter.follow.follower, "read_whole", failing_once)
                     text["text"] = "new"
                     pieces = zip(answers, parts, strict=True)
                     opencode.commit(*[one for m, p in pieces for one in opencode.part_statements(m, text, p)])
@@ -377,7 +401,7 @@ async def test_what_waits_behind_a_read_that_failed_is_told_and_no_cursor_covers
                 elif isinstance(last, SourceProgress) and f'"event_rowid":{newest},' in last.cursor:
                     assert told()
                     break
-        assert next(calls) > 2
+        assert next(calls) > 3
 
 
 async def test_a_cursor_stays_small_however_many_sessions_there_are(tmp_path: Path) -> None:
@@ -484,7 +508,7 @@ async def test_a_feed_that_tells_all_is_not_suspected_behind_a_scan(tmp_path: Pa
             opencode.user(session)
 
             async def rename_when_compared() -> None:
-                await eventually(lambda: source._tailer.comparison.due > 0)
+                await eventually(lambda: source._follower.reconciler.due > 0)
                 opencode.change_session(session, title="Behind the comparison")
 
             async with (

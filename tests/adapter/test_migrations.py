@@ -123,9 +123,7 @@ async def test_a_migration_that_only_moves_data_is_told(database: Path) -> None:
                 ("UPDATE part SET data = json_set(data, '$.text', 'moved') WHERE data LIKE '%Please.%'", ()),
                 migrated("20990101000000_moves_data"),
             )
-            await follower.until(
-                lambda: any("20990101000000_moves_data" in entry.message for entry in follower.of(LogEntry))
-            )
+            await migration_told(follower, "20990101000000_moves_data")
             health = follower.source.health()
             assert health.migration_latest == "20990101000000_moves_data"
             assert health.warnings == {"migrated while watched": 1}

@@ -9,18 +9,9 @@ from pathlib import Path
 import pytest
 
 from adapter.follow.reconcile import LIVE_S
+from tests.adapter.follow.helpers import Clocks
 from tests.adapter.follower import Follower
 from tests.adapter.opencode_writer import OpencodeWriter, tool
-
-
-class Later:
-    """The wall clock, moved on at will."""
-
-    def __init__(self) -> None:
-        self.ahead = 0.0
-
-    def __call__(self) -> float:
-        return time.time() + self.ahead
 
 
 @pytest.fixture(params=["1.18.33", "1.2.1"])
@@ -36,9 +27,9 @@ def ended(opencode: OpencodeWriter, **fields: object) -> tuple[str, str]:
     return session, opencode.part(message, tool("completed", output="done"))
 
 
-async def let_go(follower: Follower, clock: Later, session: str) -> None:
+async def let_go(follower: Follower, clocks: Clocks, session: str) -> None:
     """Releases a session that nothing has happened to for long."""
-    clock.ahead += 2 * LIVE_S
+    clocks.pass_by(2 * LIVE_S)
     follower.source.release(session)
     await follower.until(lambda: follower.batches[-1].released == [session])
     follower.store.unload(follower.source.source, session)
@@ -46,11 +37,11 @@ async def let_go(follower: Follower, clock: Later, session: str) -> None:
 
 async def test_a_change_in_a_released_session_brings_it_back_whole(opencode: OpencodeWriter) -> None:
     session, part = ended(opencode)
-    clock = Later()
-    async with Follower(opencode.path, clock=clock) as follower:
+    clocks = Clocks()
+    async with Follower(opencode.path, clock=clocks.wall, monotonic=clocks.monotonic) as follower:
         await follower.loaded(session)
-        await let_go(follower, clock, session)
-        assert session not in follower.source._tailer.ledger.tracked
+        await let_go(follower, clocks, session)
+        assert follower.source._follower.memory.tracked(session) is None
         opencode.user(session, "And another thing.")
         await follower.until(lambda: session in follower.batches[-1].loaded)
         found = follower.session(session)
@@ -62,10 +53,10 @@ async def test_a_change_in_a_released_session_brings_it_back_whole(opencode: Ope
 
 async def test_the_row_of_a_released_session_is_kept_up_to_date(opencode: OpencodeWriter) -> None:
     session, _ = ended(opencode)
-    clock = Later()
-    async with Follower(opencode.path, clock=clock) as follower:
+    clocks = Clocks()
+    async with Follower(opencode.path, clock=clocks.wall, monotonic=clocks.monotonic) as follower:
         await follower.loaded(session)
-        await let_go(follower, clock, session)
+        await let_go(follower, clocks, session)
         opencode.change_session(session, title="Renamed", time_updated=int(time.time() * 1000))
         await follower.until(lambda: getattr(follower.session(session), "title", "") == "Renamed")
         opencode.remove_session(session)
@@ -74,10 +65,10 @@ async def test_the_row_of_a_released_session_is_kept_up_to_date(opencode: Openco
 
 async def test_a_released_session_stays_failed(opencode: OpencodeWriter) -> None:
     session, _ = ended(opencode, error={"name": "APIError", "data": {"message": "no"}})
-    clock = Later()
-    async with Follower(opencode.path, clock=clock) as follower:
+    clocks = Clocks()
+    async with Follower(opencode.path, clock=clocks.wall, monotonic=clocks.monotonic) as follower:
         await follower.loaded(session)
-        await let_go(follower, clock, session)
+        await let_go(follower, clocks, session)
         opencode.change_session(session, title="Renamed", time_updated=int(time.time() * 1000))
         await follower.until(lambda: getattr(follower.session(session), "title", "") == "Renamed")
         found = follower.session(session)
@@ -87,19 +78,19 @@ async def test_a_released_session_stays_failed(opencode: OpencodeWriter) -> None
 
 async def test_what_has_just_changed_or_is_wanted_again_is_not_let_go(opencode: OpencodeWriter) -> None:
     session, _ = ended(opencode)
-    clock = Later()
-    async with Follower(opencode.path, clock=clock) as follower:
+    clocks = Clocks()
+    async with Follower(opencode.path, clock=clocks.wall, monotonic=clocks.monotonic) as follower:
         await follower.loaded(session)
-        tailer = follower.source._tailer
+        inner = follower.source._follower
         told = len(follower.batches)
         follower.source.release(session)
-        await follower.until(lambda: len(follower.batches) > told and not tailer._unwanted)
-        assert session in tailer.ledger.tracked
-        clock.ahead += 2 * LIVE_S
+        await follower.until(lambda: len(follower.batches) > told and not inner._unwanted)
+        assert inner.memory.tracked(session)
+        clocks.pass_by(2 * LIVE_S)
         told = len(follower.batches)
         follower.source.release(session)
         follower.source.request(session)
         await follower.until(lambda: any(session in batch.loaded for batch in follower.batches[told:]))
-        assert session in tailer.ledger.tracked
+        assert inner.memory.tracked(session)
         assert not any(batch.released for batch in follower.batches)
         await follower.equals_cold_load()

@@ -12,7 +12,9 @@ import pytest
 from adapter.contract import NotOpencode, PayloadGone
 from adapter.events import Event, OpStarted, SessionFinalized, SessionStarted, TurnStarted
 from adapter.local import OpencodeSource
+from adapter.opencode.queries import one_session
 from tests.adapter import corpus
+from tests.adapter.follow.helpers import noting_statements
 from tests.adapter.follower import Follower, eventually
 from tests.adapter.writer_2x import Writer2x, call, step
 
@@ -145,10 +147,10 @@ async def test_rows_of_one_family_are_never_put_behind_those_of_the_other(upgrad
         upgraded.commit((f"UPDATE {table} SET time_updated = time_updated - 60000 WHERE {key} != {last}", ()))
     async with Follower(upgraded.path) as follower:
         await follower.loaded(session_id)
-        tailer = follower.source._tailer
-        await eventually(lambda: not tailer.comparison.expected)
+        reconciler = follower.source._follower.reconciler
+        await eventually(lambda: not reconciler.expected)
         # Nothing but the rows themselves is looked at.
-        tailer.comparison.due = tailer.comparison.reconcile_at = float("inf")
+        reconciler.due = reconciler.reconcile_at = float("inf")
         imported(upgraded, updated)
         await follower.equals_cold_load()
 
@@ -215,10 +217,17 @@ async def test_leftovers_of_1x_without_their_messages_are_not_read(alone: Writer
     assert (await family(alone.path))[0] == "v2"
 
 
-async def test_a_session_is_found_by_its_key_in_both_families(upgraded: Writer2x) -> None:
+async def test_a_session_is_found_by_its_key_in_both_families(
+    upgraded: Writer2x, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with OpencodeSource(upgraded.path, watch=False) as source:
         await source.open()
-        sql = f"{source._database.schema.sessions} WHERE id = 'ses_1'"
-    plan = [str(row[-1]) for row in upgraded.run(f"EXPLAIN QUERY PLAN {sql}")]
-    assert plan
+        schema, statements = source._database.schema, noting_statements(monkeypatch)
+        await source._database.read(lambda snapshot: one_session(snapshot, schema, "ses_1", []))
+    plan = [
+        str(row[-1])
+        for asked in statements
+        for row in upgraded.run(f"EXPLAIN QUERY PLAN {asked.sql}".replace("?", "'ses_1'"))
+    ]
+    assert {word for line in plan for word in line.split()} >= {"session", "session_v2"}
     assert not [line for line in plan if line.startswith("SCAN session")]

@@ -29,9 +29,10 @@ class Text(msgspec.Struct):
 
 
 class Batch(msgspec.Struct):
-    """What `tail` gives."""
+    """What `tail` gives; the health that goes with it is that of the source unless another one is named."""
 
     events: list[Event]
+    health: Health | None = None
     loaded: list[str] = []
     committed_at: float = 0.0
     released: list[str] = []
@@ -91,9 +92,12 @@ class FakeSource:
         self._loop = asyncio.get_running_loop()
         self.following = True
         for batch in self.first:
-            yield batch
+            yield self._with_health(batch)
         while True:
-            yield await self._batches.get()
+            yield self._with_health(await self._batches.get())
+
+    def _with_health(self, batch: Batch) -> Batch:
+        return msgspec.structs.replace(batch, health=batch.health or self.state)
 
     def send(self, batch: Batch) -> None:
         """Lets `tail` give a batch, from the test's thread."""

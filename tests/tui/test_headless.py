@@ -147,6 +147,48 @@ def test_follow_prints_what_comes_and_ends_quietly_on_ctrl_c(tmp_path: Path) -> 
     assert process.returncode == 130
 
 
+@pytest.mark.parametrize("place", ["there", "elsewhere"], ids=["beside nothing", "in a directory to be made"])
+def test_follow_waits_for_a_database_that_is_not_there_yet(tmp_path: Path, place: str) -> None:
+    directory = tmp_path if place == "there" else tmp_path / "data"
+    path = directory / "opencode.db"
+    process = subprocess.Popen(
+        command("events", "--db", path, "--follow"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    # What never comes ends the reading of lines, not the suite.
+    alarm = threading.Timer(TIMEOUT_S, process.kill)
+    alarm.start()
+    try:
+        assert f"no database at {path}".encode() in process.stderr.readline()
+        directory.mkdir(exist_ok=True)
+        with OpencodeWriter(path) as opencode:
+            first = opencode.session("First")
+            told = {"session_id": ""}
+            while told.get("session_id") != first:
+                line = process.stdout.readline()
+                assert line, "the stream ended"
+                told = json.loads(line)
+            second = opencode.session("Second")
+            while told.get("session_id") != second:
+                line = process.stdout.readline()
+                assert line, "the stream ended"
+                told = json.loads(line)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=TIMEOUT_S)
+    finally:
+        alarm.cancel()
+        process.kill()
+        process.communicate()
+    # Between the file and its tables it may be told that they are not there.
+    assert b"closed" not in errors
+    assert b"Traceback" not in errors
+    assert process.returncode == 130
+
+
 def test_a_broken_pipe_ends_quietly(database: Path) -> None:
     process = subprocess.Popen(command("events", "--db", database), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None

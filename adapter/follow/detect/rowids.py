@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from adapter.contract import OutOfTime
+from adapter.contract import Damaged, OutOfTime
 from adapter.follow.detect.changes import Changes, grouped
 from adapter.follow.position import Watermarks
 from adapter.opencode.schema import Schema
@@ -39,6 +39,9 @@ def read_inserts(snapshot: Snapshot, schema: Schema, marks: Watermarks) -> Piece
                     break
             except OutOfTime:
                 snapshot.be_patient()
+            except Damaged:
+                # Which sessions they belong to is found by comparing.
+                stale, mark = True, highest
             yield
         moved[name] = max(mark, highest)
     if schema.has_whole_feed:
@@ -48,5 +51,8 @@ def read_inserts(snapshot: Snapshot, schema: Schema, marks: Watermarks) -> Piece
 
 
 def highest_rowid(snapshot: Snapshot, table: str) -> int:
-    """The highest rowid of a table, 0 when it is empty."""
-    return int(snapshot.rows(f'SELECT max(rowid) FROM "{table}"')[0][0] or 0)
+    """The highest rowid of a table, 0 when it is empty or its end is damaged."""
+    try:
+        return int(snapshot.rows(f'SELECT max(rowid) FROM "{table}"')[0][0] or 0)
+    except Damaged:
+        return 0

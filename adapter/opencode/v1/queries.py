@@ -67,8 +67,8 @@ def lists(snapshot: Snapshot, session_id: str) -> Pieces[dict[str, list[tuple[st
 
 
 def newest(snapshot: Snapshot, session_id: str) -> Pieces[Row | None]:
-    """(time_created, data) of the newest message, None where there is none (15 µs by the index of 1.2.27 and later).
-    `data` is Missing when it cannot be read."""
+    """(time_created, time_updated, data) of the newest message, None where there is none (15 µs by the index of 1.2.27
+    and later). `data` is Missing when it cannot be read."""
     # The rowid first: sorting would copy the JSON of all messages where no index has the order.
     key = "SELECT rowid FROM message WHERE session_id = ? ORDER BY time_created DESC, id DESC LIMIT 1"
     while True:
@@ -77,10 +77,12 @@ def newest(snapshot: Snapshot, session_id: str) -> Pieces[Row | None]:
             if not rows:
                 return None
             try:
-                found = snapshot.rows('SELECT "time_created", "data" FROM message WHERE rowid = ?', rows[0])
+                found = snapshot.rows(
+                    'SELECT "time_created", "time_updated", "data" FROM message WHERE rowid = ?', rows[0]
+                )
                 return found[0] if found else None
             except Unread as error:
-                return (0, missing(error))
+                return (0, 0, missing(error))
         except OutOfTime:
             snapshot.be_patient()
         yield

@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import sys
-import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from adapter.contract import DeadlineExceeded, SourceBusy, SourceChanged
+import adapter.follow.follower
+from adapter.contract import Damaged, OutOfTime, SourceBusy, SourceChanged
 from adapter.events import OpRemoved, SessionRemoved, SourceError, SourceProgress, TurnRemoved
-from adapter.follow.detect.feed import compare_lists
-from adapter.sqlite.reader import Reader
+from adapter.follow.detect.lists import differing
+from adapter.sqlite.reader import Pieces, Snapshot
+from tests.adapter.follow.helpers import Clocks, at_rest
 from tests.adapter.follower import Follower, eventually
 from tests.adapter.opencode_writer import OpencodeWriter, answer, tool
 
@@ -242,16 +242,19 @@ async def test_a_commit_that_becomes_visible_after_its_notification_is_not_left_
     opencode: OpencodeWriter, follower: Follower, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await follower.equals_cold_load()
+    await at_rest(follower)
     monkeypatch.setattr("adapter.sqlite.watch.TICK_S", 3600.0)
-    gate, looks = Reader.gate, 0
+    monkeypatch.setattr("adapter.follow.follower.REST_S", 3600.0)
+    state, before, looks = Snapshot.state, follower.source._follower._state, 0
+    assert isinstance(state, property)
 
-    async def late(self: Reader) -> object:
+    def late(self: Snapshot) -> object:
         """The writer's own order: the WAL is written, and with it we are woken; what it holds is visible later."""
         nonlocal looks
         looks += 1
-        return follower.source._database.gate if looks <= 3 else await gate(self)
+        return before if looks <= 3 else state.__get__(self)
 
-    monkeypatch.setattr(Reader, "gate", late)
+    monkeypatch.setattr(Snapshot, "state", property(late))
     opencode.part(newest(opencode), tool("running", input={"command": "make"}))
     await follower.equals_cold_load()
     assert looks > 3
@@ -272,13 +275,17 @@ async def test_a_feed_that_was_emptied_and_filled_again_proves_nothing(
     assert follower.source.health().warnings == {"positions used again": 1}
 
 
+@pytest.mark.parametrize(("failing", "call"), [("read_some", 1), ("read_inserts", 0)])
 @pytest.mark.parametrize(
-    ("failing", "call"), [("follow.reconcile.read_messages", 1), ("follow.detect.feed._inserts", 0)]
-)
-@pytest.mark.parametrize(
-    "error",
-    [DeadlineExceeded("too long"), SourceBusy("locked"), SourceChanged("replaced")],
-    ids=["deadline", "busy", "changed"],
+    ("error", "times"),
+    [
+        (OutOfTime("too long"), 1),
+        (SourceBusy("locked"), 1),
+        (SourceBusy("locked"), 2),
+        (SourceChanged("replaced"), 1),
+        (Damaged("restored in place"), 2),
+    ],
+    ids=["out of time", "busy", "busy for longer", "changed", "damaged"],
 )
 async def test_a_read_that_fails_half_way_loses_nothing_and_no_cursor_runs_ahead(
     opencode: OpencodeWriter,
@@ -287,28 +294,29 @@ async def test_a_read_that_fails_half_way_loses_nothing_and_no_cursor_runs_ahead
     failing: str,
     call: int,
     error: Exception,
+    times: int,
 ) -> None:
     """Two sessions change in one commit; the look at them fails after the first."""
     sessions = [opencode.sessions[0], opencode.session("Another")]
     messages = [newest(opencode), opencode.assistant(sessions[1])]
     await follower.loaded(*sessions)
     await follower.equals_cold_load()
-    module, _, name = failing.rpartition(".")
-    real, calls, told = getattr(sys.modules[f"adapter.{module}"], name), itertools.count(), len(follower.batches)
+    real, calls, told = getattr(adapter.follow.follower, failing), itertools.count(), len(follower.batches)
+    failures = itertools.count()
 
-    async def failing_once(*arguments: Any) -> Any:
-        if next(calls) == call:
+    def failing_at_first(*arguments: Any) -> Pieces[Any]:
+        if next(calls) >= call and next(failures) < times:
             raise error
-        return await real(*arguments)
+        return (yield from real(*arguments))
 
-    monkeypatch.setattr(f"adapter.{failing}", failing_once)
+    monkeypatch.setattr(adapter.follow.follower, failing, failing_at_first)
     parts = [opencode._id("prt") for _ in messages]
     data = tool("running", input={"command": "make"})
     pieces = zip(messages, parts, strict=True)
     opencode.commit(*[one for message, part in pieces for one in opencode.part_statements(message, data, part)])
     newest_part = opencode.run("SELECT max(rowid) FROM part")[0][0]
     await follower.equals_cold_load()
-    assert next(calls) > call
+    assert next(failures) > times
     seen: set[str] = set()
     for event in [event for batch in follower.batches[told:] for event in batch.events]:
         seen.add(getattr(event, "part_id", ""))
@@ -390,12 +398,12 @@ async def test_a_rewrite_cut_out_of_the_feed_is_seen_by_the_number_of_its_sessio
     doomed = opencode.session("Doomed")
     await follower.loaded(doomed)
     await follower.equals_cold_load()
-    tailer = follower.source._tailer
-    await eventually(lambda: not tailer.comparison.expected)
-    tailer.comparison.due = float("inf")
+    reconciler = follower.source._follower.reconciler
+    await eventually(lambda: not reconciler.expected)
+    reconciler.due = float("inf")
     opencode.change_session(session, title="Told")
     await follower.until(lambda: follower.session(session).title == "Told")  # type: ignore[union-attr]
-    tailer.comparison.expected = False
+    reconciler.expected = False
     mark = opencode.run("SELECT max(rowid) FROM event")[0][0]
     cut = opencode.part_statements(opencode.parts[old], {"type": "text", "text": "Lost."}, old)
     cut.append(("DELETE FROM event WHERE rowid > ?", (mark,)))
@@ -406,8 +414,8 @@ async def test_a_rewrite_cut_out_of_the_feed_is_seen_by_the_number_of_its_sessio
     if then == "another session goes":
         opencode.remove_session(doomed)
     else:
-        await eventually(lambda: tailer.comparison.expected)
-    tailer.comparison.due = 0.0
+        await eventually(lambda: reconciler.expected)
+    reconciler.due = 0.0
     await follower.equals_cold_load()
 
 
@@ -423,8 +431,8 @@ async def test_a_feed_that_tells_all_is_not_suspected(opencode: OpencodeWriter, 
     opencode.remove_session(doomed)
     await follower.equals_cold_load()
     opencode.commit(("UPDATE project SET worktree = '/elsewhere'", ()))
-    tailer = follower.source._tailer
-    await eventually(lambda: not tailer.comparison.expected)
+    reconciler = follower.source._follower.reconciler
+    await eventually(lambda: not reconciler.expected)
     assert follower.source.health().warnings == {}
     assert follower.source.health().strategy == "event feed"
 
@@ -438,24 +446,23 @@ async def test_what_is_written_while_everything_is_compared_is_compared_a_minute
     old = opencode.part(opencode.assistant(session, completed=1, finish="stop"), {"type": "text", "text": "old"})
     for _ in range(4):
         opencode.assistant(session, completed=1, finish="stop")
-    skew, compared = 0.0, asyncio.Event()
+    clocks, compared = Clocks(), asyncio.Event()
 
-    async def slow(*arguments: Any) -> set[str]:
-        nonlocal skew
-        found = await compare_lists(*arguments)
+    def slow(*arguments: Any) -> frozenset[str]:
+        found = differing(*arguments)
         if not compared.is_set():
             opencode.events = False
             opencode.part(opencode.parts[old], {"type": "text", "text": "edited by another tool"}, old)
-            skew += 61.0
+            clocks.pass_by(61.0)
             compared.set()
         return found
 
-    async with Follower(opencode.path, clock=lambda: time.time() + skew) as follower:
+    async with Follower(opencode.path, clock=clocks.wall, monotonic=clocks.monotonic) as follower:
         await follower.loaded(session)
-        tailer = follower.source._tailer
-        await eventually(lambda: not tailer.comparison.expected)
-        monkeypatch.setattr("adapter.follow.reconcile.compare_lists", slow)
-        skew += 61.0
+        reconciler = follower.source._follower.reconciler
+        await eventually(lambda: not reconciler.expected)
+        monkeypatch.setattr("adapter.follow.reconcile.differing", slow)
+        clocks.pass_by(61.0)
         opencode.change_session(session, title="Activity")
         await compared.wait()
         follower.nudge()
@@ -487,12 +494,12 @@ async def test_a_rewrite_that_no_feed_tells_is_found_after_a_minute_of_activity(
     old = opencode.part(opencode.assistant(session, completed=1, finish="stop"), {"type": "text", "text": "old"})
     for _ in range(4):
         opencode.assistant(session, completed=1, finish="stop")
-    skew = 0.0
-    async with Follower(opencode.path, clock=lambda: time.time() + skew) as follower:
+    clocks = Clocks()
+    async with Follower(opencode.path, clock=clocks.wall, monotonic=clocks.monotonic) as follower:
         await follower.loaded(session)
         opencode.events = False
         opencode.part(opencode.parts[old], {"type": "text", "text": "edited by another tool"}, old)
-        skew = 61.0
+        clocks.pass_by(61.0)
         opencode.change_session(session, title="Activity")
         await follower.equals_cold_load()
 
@@ -503,17 +510,17 @@ async def test_a_rewrite_that_no_feed_tells_is_found_though_nothing_follows_it(o
     old = opencode.part(opencode.assistant(session, completed=1, finish="stop"), {"type": "text", "text": "old"})
     for _ in range(4):
         opencode.assistant(session, completed=1, finish="stop")
-    skew = 0.0
-    async with Follower(opencode.path, clock=lambda: time.time() + skew) as follower:
+    clocks = Clocks()
+    async with Follower(opencode.path, clock=clocks.wall, monotonic=clocks.monotonic) as follower:
         await follower.loaded(session)
-        tailer = follower.source._tailer
-        await eventually(lambda: not tailer.comparison.expected)
-        compared = tailer.comparison.due
+        reconciler = follower.source._follower.reconciler
+        await eventually(lambda: not reconciler.expected)
+        compared = reconciler.due
         opencode.events = False
         opencode.part(opencode.parts[old], {"type": "text", "text": "edited by another tool"}, old)
         # The commit has been looked at, and there is nothing more to wake up for.
-        await eventually(lambda: tailer.comparison.due > compared and not tailer.comparison.expected)
-        skew = 61.0
+        await eventually(lambda: reconciler.due > compared and not reconciler.expected)
+        clocks.pass_by(61.0)
         follower.nudge()
         await follower.equals_cold_load()
 
@@ -522,8 +529,9 @@ async def test_a_rewrite_that_no_feed_tells_is_found_though_nothing_follows_it(o
 async def test_health_counts_down_the_sessions_still_to_be_looked_at(opencode: OpencodeWriter) -> None:
     for _ in range(8):
         opencode.session()
-    later = 86_400.0
-    async with Follower(opencode.path, clock=lambda: time.time() + later) as follower:
+    clocks = Clocks()
+    clocks.pass_by(86_400.0)
+    async with Follower(opencode.path, clock=clocks.wall) as follower:
         await follower.until(lambda: bool(follower.batches))
         # A day later only the three newest are read at once.
         assert follower.source.health().unread == 5

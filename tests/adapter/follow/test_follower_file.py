@@ -6,8 +6,8 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import sqlite3
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,6 @@ from adapter.sqlite.reader import Reader
 from tests.adapter import corpus
 from tests.adapter.follower import Follower
 from tests.adapter.opencode_writer import OpencodeWriter
-from tests.adapter.test_connection import left_by_a_reader
 from tests.adapter.writer import Writer
 
 
@@ -194,6 +193,18 @@ async def test_a_truncated_file_is_told_and_recovers(database: Path, tmp_path: P
         assert sessions(follower) == sessions_of("1.18.33/task")
 
 
+def left_by_a_reader(database: Path) -> None:
+    """Leaves what every other read-only reader of a closed database leaves: an empty -wal and a -shm."""
+    connection = sqlite3.connect(database)
+    connection.execute("PRAGMA journal_mode=WAL").fetchall()
+    connection.close()
+    reader = sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)
+    reader.execute("SELECT count(*) FROM session").fetchall()
+    reader.close()
+    assert database.with_name("opencode.db-wal").stat().st_size == 0
+    assert database.with_name("opencode.db-shm").exists()
+
+
 async def test_following_what_another_reader_left_comes_to_rest(database: Path) -> None:
     database.parent.mkdir()
     corpus.build("1.18.33/task", database)
@@ -212,9 +223,9 @@ async def test_waiting_for_a_database_is_not_hurried_by_what_is_written_to_its_w
     attempts = []
     reader_open = Reader.open
 
-    async def counted(path: Path, busy: Callable[[], None]) -> Reader:
-        attempts.append(path)
-        return await reader_open(path, busy)
+    async def counted(self: Reader) -> None:
+        attempts.append(self.path)
+        await reader_open(self)
 
     monkeypatch.setattr(Reader, "open", counted)
     async with Follower(database) as follower:
