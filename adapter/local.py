@@ -64,6 +64,7 @@ class OpencodeSource:
 
     async def __aenter__(self) -> Self:
         self._closed = False
+        self._reader.reopen()
         return self
 
     async def __aexit__(
