@@ -170,12 +170,17 @@ class OpStarted(Event, frozen=True, kw_only=True, gc=False, tag="op_started"):
     """A span inside a turn, with all that is known of it so far; sent again when more is known.
 
     `op_seq` counts from 1 in the order of the message's parts; `parent_op_seq` is -1 at the top of the turn.
-    A `task` call that names its child gives two ops of one part: a `session` op (the parent) and the `tool` op.
+    A call that names the session it started gives two ops of one part: a `session` op (the parent, named by the call's
+    label) and the `tool` op. Both have the call's `tool`: one name for what opencode's versions call otherwise (`bash`
+    for `shell`, `task` for `subagent`, `apply_patch` for `patch`), while `name` is verbatim; a tool that opencode does
+    not bring is called the same in both. Other ops have none.
     `extras` holds short facts for one line of text, never payloads: `label` (the call in a few words, at most
     LABEL_LIMIT characters), `title`, `exit`, `additions`, `deletions`, `todos`, `hits`, `running` (the process has
     really started; in session_message, where a wait for permission leaves no trace, that nothing speaks against it),
-    `output_bytes`, `phase` (pending, running, completed, error), and `time_updated` (µs, when the row was last written)
-    while the call goes on. `part_id` is the part's, or for a piece of a message of 2.x `<message id>:<piece>`.
+    `output_bytes`, `unread_bytes` (of a row that has become too large to be read, 0 where the size is not known: what
+    is told of it was known before), `phase` (pending, running, completed, error), `child_model`, and `time_updated`
+    (µs, when the row was last written) while the call goes on. `part_id` is the part's, or for a piece of a message of
+    2.x `<message id>:<piece>`.
     """
 
     session_id: str
@@ -186,6 +191,7 @@ class OpStarted(Event, frozen=True, kw_only=True, gc=False, tag="op_started"):
     op_kind: OpKind
     parent_op_seq: int = -1
     name: str = ""
+    tool: str = ""
     namespace: str = ""
     model: str = ""
     provider: str = ""
@@ -232,7 +238,7 @@ class OpRemoved(Event, frozen=True, kw_only=True, gc=False, tag="op_removed"):
 class PayloadRef(Event, frozen=True, kw_only=True, gc=False, tag="payload_ref"):
     """Where a text can be had: `uri` is resolved on demand, the text itself never travels in an event.
 
-    Beside the planned fields it names the rows (`message_id`, `part_id`) and has a `preview`: the first words, at
+    It names the rows (`message_id`, `part_id`) and has a `preview`: the first words, at
     most LABEL_LIMIT characters, so that a prompt can be shown as one line. A user message is known to a consumer by
     its `user_prompt` reference (turn_seq 0 and op_seq 0: it belongs to no turn); `extras` then says `agent`, `model`,
     `synthetic`, `subtask`, `compaction`.
@@ -252,7 +258,13 @@ class PayloadRef(Event, frozen=True, kw_only=True, gc=False, tag="payload_ref"):
 
 
 class LogEntry(Event, frozen=True, kw_only=True, gc=False, tag="log_entry"):
-    """A remark about the data. `ref` is the id of the row it is about; (ref, message) makes it idempotent."""
+    """A remark about the data. `ref` is the id of the row it is about; (ref, message) makes it idempotent.
+
+    Of a WRN the words before the first colon are its kind: `broken JSON`, `empty data`, `too large`, `unknown ...`,
+    `unexpected shape` (of a row that is left out), `unexpected value` (fields that are, named behind it), `no time`,
+    `no number`, `time out of range`, `numbers out of range` (the nearest possible is shown), `owner differs`,
+    `empty owner`, `unknown owner`, `retry ...`.
+    """
 
     session_id: str = ""
     turn_seq: int = 0

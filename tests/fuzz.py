@@ -20,14 +20,13 @@ with atheris.instrument_imports(include=["adapter", "tui"]):
     from adapter.contract import BadReference
     from adapter.events import AnyEvent, Event
     from adapter.follow.tracked import START, map_row
-    from adapter.opencode.json import decode_message, decode_part
     from adapter.opencode.schema import SESSION_COLUMNS
     from adapter.opencode.sessions import map_session
     from adapter.opencode.storage import MessageRow
     from adapter.opencode.v1.mapping import order_parts
     from adapter.opencode.v1.ops import PartRow
-    from adapter.opencode.v1.rows import RawRow, session_row
-    from adapter.opencode.v2.rows import DECODERS, decode_session_message
+    from adapter.opencode.v1.rows import RawRow, decode_message, decode_part, session_row
+    from adapter.opencode.v2.rows import SHAPES, decode_session_message
     from adapter.references import parse, places
     from tui import sanitize
 
@@ -62,7 +61,7 @@ def one(data: bytes) -> None:
         for group in map_row("s", item, START).groups.values():
             travels(group)
     elif target == 1:
-        kinds = sorted(DECODERS)
+        kinds = sorted(SHAPES)
         kind = kinds[rest[0] % len(kinds)] if rest else ""
         item = MessageRow(row(), decode_session_message(kind, rest[1:]), [], 1)
         for group in map_row("s", item, START).groups.values():
@@ -87,7 +86,7 @@ def write_seeds(directory: Path) -> None:
     found = {text.replace("''", "'") for dump in CORPUS.rglob("*.sql") for text in ROW.findall(dump.read_text())}
     for number, text in enumerate(sorted(found, key=len)[:4000]):
         part = b'\0{"role":"assistant"}\0' + text.encode()
-        kind = b"\x01" + bytes([number % len(DECODERS)]) + text.encode()
+        kind = b"\x01" + bytes([number % len(SHAPES)]) + text.encode()
         for name, data in (("message", b"\0" + text.encode()), ("part", part), ("v2", kind)):
             (directory / f"{name}{number}").write_bytes(data)
 

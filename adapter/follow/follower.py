@@ -40,11 +40,12 @@ from adapter.follow.resume import current_marks
 from adapter.health import Health, HealthWriter
 from adapter.opencode.database import Database
 from adapter.opencode.ending import outcome
-from adapter.opencode.queries import all_sessions, count_rows, ends, newest_roots, one_session
+from adapter.opencode.queries import all_sessions, count_rows, ends, newest_roots, one_session, updated_ms
 from adapter.opencode.schema import schema_version
+from adapter.opencode.sessions import LastAnswer
 from adapter.opencode.storage import RawSession, content_of, read_lists, read_some, read_whole
-from adapter.sqlite.files import Signature, side_file, what_lies_at
-from adapter.sqlite.reader import Pieces, Snapshot
+from adapter.sqlite.files import Signature, size_of, what_lies_at
+from adapter.sqlite.reader import Pieces, Row, Snapshot
 from adapter.sqlite.rows import Lost
 from adapter.sqlite.watch import Watch
 
@@ -65,13 +66,13 @@ WORK_S = 0.05
 """What has changed is read for so long before it leaves, though more is waiting."""
 COUNT_SHARE = 100
 RETRY_S = 1.0
+CHANGES_ONCE = 20
+"""Who looks once gives up after so many replacements or migrations in a row."""
 CHANGED_S = 0.05
 """A replacement gets so long to be complete before it is opened."""
 SETTLED_NS = 100_000_000
 """A file that was written this shortly before a look may be written again within the same tick of the file system's
 clock (4 ms on Linux), which leaves its time as it is."""
-NET_S = 10.0
-"""The gate of an open connection is asked so often though the files look as they did."""
 REST_S = 2.0
 """Nothing was committed for so long: the connection is closed. An open one keeps others from removing the WAL or
 changing the journal mode; opening costs 1 ms."""
@@ -80,6 +81,8 @@ BARREN = 2
 BARREN_S, BARREN_MOST_S = 0.016, 0.5
 """How long it waits where the files were written, twice as long each time; and the most, which it is at once where they
 were not: then the gate moves by itself."""
+SIZES_S = 0.25
+"""How old the sizes of the files in a batch's health may be: asking for them takes longer than the rest of it."""
 NEVER = float("inf")
 
 
@@ -132,7 +135,7 @@ class Follower:
         self._to_compare: deque[str] = deque()
         self._by_content = False
         self._compare_took = 0.0
-        self._unchecked: deque[str] = deque()
+        self._unchecked: deque[Row] = deque()
         self._count_due = 0.0
         self._counting_s = 0.0
         # The gate.
@@ -147,6 +150,8 @@ class Follower:
         self._barren = 0
         self._barren_until = float("-inf")
         self._newest_ms = 0
+        self._sizes = (0, 0)
+        self._sized_at = float("-inf")
 
     def request(self, session_id: str) -> None:
         """Asks for a whole session; it comes as a batch of `follow`, before everything that is loaded by itself."""
@@ -168,15 +173,12 @@ class Follower:
         """What is known without asking the database."""
         reader = self.database.reader
         self._health.note(open_mode=reader.mode)
-        sizes = []
-        for file in (self.database.path, side_file(self.database.path, "-wal")):
-            try:
-                sizes.append(file.stat().st_size)
-            except (OSError, ValueError):
-                sizes.append(0)
+        now = self._monotonic()
+        if now - self._sized_at > SIZES_S:
+            self._sizes, self._sized_at = (size_of(self.database.path, ""), size_of(self.database.path, "-wal")), now
         return self._health.snapshot(
-            size=sizes[0],
-            wal_size=sizes[1],
+            size=self._sizes[0],
+            wal_size=self._sizes[1],
             statements=reader.statements,
             hops=reader.hops,
             retries=reader.retries,
@@ -193,6 +195,7 @@ class Follower:
         schema = database.schema
         target = target_of(database.path, database.known.file)
         if target != self._target:
+            self.reconciler.distrust()
             self.marks, numbers = await database.read(lambda snapshot: current_marks(snapshot, schema))
             self.counters = Counters(numbers)
             self._target = target
@@ -246,7 +249,7 @@ class Follower:
                     else:
                         if not self.memory.order and (batch := await self._first_page()):
                             yield batch
-                        yield await self._catalogue()
+                        yield await self._catalogue(once)
                     # What the feed and the counters tell of the time since the file was open last is read, too: a
                     # row rewritten in the same millisecond leaves no trace in what the catalogue compares.
                     self._state = None
@@ -260,6 +263,8 @@ class Follower:
                         self._health.interrupted(str(error))
                     self._health.note(message=str(error))
                     changed += 1
+                    if once and changed > CHANGES_ONCE:
+                        raise SourceBusy(f"{database.path} changes faster than it can be read: {error}") from None
                     # The same again and again is no replacement but something that we do not understand.
                     await asyncio.sleep(CHANGED_S if changed < 3 else RETRY_S)
                 except (SourceUnavailable, Unread, OSError) as error:
@@ -351,7 +356,7 @@ class Follower:
         if self._more:
             return True
         self._is_written = not (untouched and self._settled)
-        if not self._is_written and not (self.database.reader.is_open and now - self._looked_at >= NET_S):
+        if not self._is_written:
             return False
         if self._barren >= BARREN:
             pause = BARREN_MOST_S if untouched else BARREN_S * 2 ** min(self._barren - BARREN, 10)
@@ -597,48 +602,67 @@ class Follower:
             self.memory.session(columns)
         return self._batch(len(rows), cursor=False)
 
-    async def _catalogue(self) -> Batch:
-        batch = await self._compare(every=True)
-        newest = self.memory.order
-        records = self.memory.records
-        asked = set(self._asked)
-        live = [
-            key
-            for number, key in enumerate(newest)
-            if (record := records.get(key)) is not None
-            and record.tracked is None
-            and key not in asked
-            and (number < NEWEST_LOADED or self._is_live(record))
-        ]
-        self._live = deque(live)
-        loading = {*live, *asked}
-        self._unchecked = deque(
-            key for key in newest if key in records and records[key].tracked is None and key not in loading
-        )
+    async def _catalogue(self, once: bool) -> Batch:
+        """Emits all session rows. How each one ended follows; who looks `once` gets both together."""
+        self._live.clear()
+        batch = await self._compare(every=True, ends_first=once)
         unread = len(self._unchecked)
-        self._health.note(checked=len(newest) - unread, unread=unread)
+        self._health.note(checked=len(self.memory.order) - unread, unread=unread)
         return batch or self._batch()
 
-    async def _check(self) -> Batch | None:
-        """Looks at how the next sessions ended: that is told, and an open end makes the session be loaded."""
+    def _sort_out(self, rows: list[Row]) -> None:
+        """Which sessions are loaded by themselves, and of which only the end is looked at."""
+        asked, oldest = set(self._asked), (self._clock() - LIVE_S) * 1000
+        self._unchecked.clear()
+        for number, columns in enumerate(rows):
+            session_id = str(columns[0])
+            if self.memory.tracked(session_id) is not None or session_id in asked:
+                continue
+            if number < NEWEST_LOADED or updated_ms(columns) >= oldest:
+                self._live.append(session_id)
+            else:
+                self._unchecked.append(columns)
+
+    async def _read_ends(self) -> list[tuple[Row, LastAnswer]]:
+        """How the next sessions ended; an open end makes the session be loaded."""
         schema, memory = self.database.schema, self.memory
         page = [self._unchecked[number] for number in range(min(CHECK_PAGE, len(self._unchecked)))]
         found = await self.database.read(lambda snapshot: ends(snapshot, schema, page))
         for _ in page:
             self._unchecked.popleft()
+        known: list[tuple[Row, LastAnswer]] = []
         for each in found:
             session_id = str(each.session[0])
             record = memory.records.get(session_id)
-            if record is None or record.tracked is not None or record.assumed:
+            if record is not None and (record.tracked is not None or record.assumed):
                 continue
             end = outcome(each)
-            if end is None:
-                if session_id not in self._live:
-                    self._live.append(session_id)
-            else:
-                memory.ended(each.session, end)
-        self._health.note(checked=self._health.now.checked + len(page), unread=len(self._unchecked))
-        return self._batch(len(page)) if memory.pending or not self._unchecked else None
+            if end is not None:
+                known.append((each.session, end))
+            elif session_id not in self._live:
+                self._live.append(session_id)
+        return known
+
+    async def _check(self) -> Batch | None:
+        """Looks at how the next sessions ended, and tells it."""
+        schema, memory = self.database.schema, self.memory
+        page = min(CHECK_PAGE, len(self._unchecked))
+        for columns, end in await self._read_ends():
+            session_id = str(columns[0])
+            record = memory.records.get(session_id)
+            if record is None:
+                continue
+            if record.row != hash(columns):
+                # It has changed since all were read.
+                fresh = await self.database.read(
+                    lambda snapshot, key=session_id: one_session(snapshot, schema, key, [])  # type: ignore[misc]
+                )
+                if fresh is None:
+                    continue
+                columns = fresh
+            memory.ended(columns, end)
+        self._health.note(checked=self._health.now.checked + page, unread=len(self._unchecked))
+        return self._batch(page) if memory.pending or not self._unchecked else None
 
     async def _load(self, session_id: str) -> AsyncIterator[Batch]:
         schema = self.database.schema
@@ -677,8 +701,9 @@ class Follower:
             return self._batch()
         return None
 
-    async def _compare(self, every: bool = False) -> Batch | None:
-        """Compares all session rows with what was emitted; the lists of sessions follow one by one."""
+    async def _compare(self, every: bool = False, *, ends_first: bool = False) -> Batch | None:
+        """Compares all session rows with what was emitted; the lists of sessions follow one by one. With `every` they
+        follow of all sessions, and what is not tracked is sorted out anew."""
         database, began = self.database, self._monotonic()
         # From its beginning: what is written while it lasts may lie behind it.
         reconcile = self.reconciler.began(began) or every
@@ -688,6 +713,11 @@ class Follower:
         except BaseException:
             self.reconciler.expect()
             raise
+        if every:
+            self._sort_out(looked.rows)
+        while ends_first and self._unchecked:
+            for columns, end in await self._read_ends():
+                self.memory.note_end(str(columns[0]), end)
         changes, self.marks = await self.reconciler.rows(looked, self.marks, self.counters)
         self._note_journal()
         if changes.stale:

@@ -35,7 +35,7 @@ class Record(msgspec.Struct):
     """All that is remembered of one session. `row` is a hash of its row as it was taken last, `emitted` the digest of
     the events of the row (None: none were), `sum` its part of the cursor's sum, `root` the root that was emitted.
 
-    `end` is how a session that is not tracked ended; `looked_at` says that this is known. `assumed` ones were emitted
+    `end` is how a session that is not tracked ended, where that is known. `assumed` ones were emitted
     without being remembered. `tracked` has its messages while it is followed row by row. `unreadable` says why it
     cannot be; `seen_at` (monotonic seconds) is when a change of it was seen last.
     """
@@ -49,7 +49,6 @@ class Record(msgspec.Struct):
     emitted: int | None = None
     sum: int = 0
     end: LastAnswer | None = None
-    looked_at: bool = False
     assumed: bool = False
     tracked: TrackedSession | None = None
     unreadable: str = ""
@@ -205,10 +204,14 @@ class Memory:
         self._add(record, EmittedSession(row.id, root, row.project_id))
         self.pending += events
 
+    def note_end(self, session_id: str, answer: LastAnswer) -> None:
+        """Notes how a session that is not tracked ended; its row tells it when that is taken next."""
+        record = self._record(session_id)
+        record.end = answer
+
     def ended(self, columns: Row, answer: LastAnswer) -> None:
-        """Notes how a session that is not tracked ended."""
-        record = self._record(str(columns[0]))
-        record.end, record.looked_at = answer, True
+        """Notes how a session that is not tracked ended, and tells it with its row."""
+        self.note_end(str(columns[0]), answer)
         self.session(columns)
 
     # -- whole sessions and messages
@@ -257,7 +260,7 @@ class Memory:
             else:
                 events = [*map(session.turn_removed, sorted(touched)), *events]
             record.assumed = False
-        record.tracked, record.end, record.looked_at = session, None, True
+        record.tracked, record.end = session, None
         self.session(raw.columns)
         self.pending += events
         self.loaded.append(session_id)
@@ -291,7 +294,7 @@ class Memory:
         record = self.records.get(session_id)
         if record is None or record.tracked is None:
             return False
-        record.end, record.looked_at = record.tracked.last_answer(), True
+        record.end = record.tracked.last_answer()
         record.tracked = None
         return True
 

@@ -81,6 +81,10 @@ class Reconciler:
         """The file was opened: all that was emitted is reconciled after a while, as it is every minute of activity."""
         self.reconcile_at = now + RECONCILE_S
 
+    def distrust(self) -> None:
+        """Another file lies there: what was emitted has to be read anew, whatever ids and times say."""
+        self._migrated |= {record.id for record in self._memory.all_tracked()}
+
     def expect(self) -> None:
         """Something was committed. The last commit of all may be the one that no feed tells of, so a reconcile follows
         without another one."""

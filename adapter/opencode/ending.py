@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from adapter.opencode.json import decode_message
 from adapter.opencode.queries import Ends
+from adapter.opencode.rows import RawRow, milliseconds
 from adapter.opencode.sessions import LastAnswer
-from adapter.opencode.v1.rows import AssistantMessage, RawRow, milliseconds
+from adapter.opencode.v1.rows import AssistantMessage, decode_message
 from adapter.opencode.v2.mapping import answer_of
 from adapter.opencode.v2.rows import Assistant, Idle, decode_session_message
 from adapter.sqlite.rows import Missing

@@ -7,8 +7,7 @@ from typing import Any
 import msgspec
 
 from adapter.contract import BadReference, PayloadGone, PayloadText, PayloadUnreadable, Unread
-from adapter.opencode.json import mended_text
-from adapter.opencode.undecoded import byte_size
+from adapter.opencode.json import byte_size, mended_text
 from adapter.references import Reference, parse, places
 from adapter.sqlite.reader import Reader, Snapshot
 from adapter.sqlite.rows import missing

@@ -58,7 +58,7 @@ def all_sessions(snapshot: Snapshot, schema: Schema, lost: list[Lost]) -> Pieces
         if nameless:
             lost.append(Lost(table, min(nameless), max(nameless), f"{len(nameless)} without an id"))
     # Sorted here: SQLite would have to read all rows in one piece. Ascending rowids keep the order of equal times.
-    return sorted(_joined(schema, tables), key=_updated, reverse=True)
+    return sorted(_joined(schema, tables), key=updated_ms, reverse=True)
 
 
 def one_session(snapshot: Snapshot, schema: Schema, session_id: str, lost: list[Lost]) -> Pieces[Row | None]:
@@ -115,14 +115,15 @@ def newest_roots(snapshot: Snapshot, schema: Schema, count: int) -> Pieces[list[
             joined += [one] if one else []
     else:
         joined = _joined(schema, found)
-    return sorted(joined, key=_updated, reverse=True)[:count]
+    return sorted(joined, key=updated_ms, reverse=True)[:count]
 
 
 def _name(key: str | float | bytes) -> str:
     return key.decode("utf-8", "replace") if isinstance(key, bytes) else str(key)
 
 
-def _updated(row: Row) -> float:
+def updated_ms(row: Row) -> float:
+    """When a session row was written last (ms), 0 when it does not say."""
     value = row[UPDATED]
     return value if isinstance(value, int | float) else 0
 
@@ -141,11 +142,11 @@ def _joined(schema: Schema, tables: dict[str, dict[str, Row]]) -> list[Row]:
         other = new.get(session_id)
         if other is None:
             rows.append(_with(row, alone))
-        elif _updated(row) > _updated(other):
+        elif updated_ms(row) > updated_ms(other):
             rows.append(_with(row, "v1"))
     for session_id, row in new.items():
         other = old.get(session_id)
-        if other is None or not _updated(other) > _updated(row):
+        if other is None or not updated_ms(other) > updated_ms(row):
             rows.append(_with(row, "v2"))
     return rows
 
@@ -156,15 +157,12 @@ def _with(row: Row, storage: str) -> Row:
     return (*row, storage)
 
 
-def ends(snapshot: Snapshot, schema: Schema, session_ids: Sequence[str]) -> Pieces[list[Ends]]:
-    """How sessions stand, by their newest messages alone; those that are gone are left out."""
+def ends(snapshot: Snapshot, schema: Schema, sessions: Sequence[Row]) -> Pieces[list[Ends]]:
+    """How the sessions with these rows stand, by their newest messages alone."""
     found: list[Ends] = []
-    for session_id in session_ids:
+    for row in sessions:
+        session_id, storage = row[0], row[-1]
         try:
-            row = yield from one_session(snapshot, schema, session_id, [])
-            if row is None:
-                continue
-            storage = row[-1]
             message = in_order = None
             if storage != "v2" and "message" in schema.tables:
                 message = yield from v1.newest(snapshot, session_id)

@@ -8,14 +8,32 @@ from typing import Any
 
 import msgspec
 
-from adapter.events import Event, SessionFinalized, SessionKind, SessionStarted, Usage
-from adapter.opencode.tokens import count, money
-from adapter.opencode.v1.rows import SessionRow, milliseconds, parse_model
+from adapter.events import Event, LogEntry, SessionFinalized, SessionKind, SessionStarted, Usage
+from adapter.opencode.json import Row, Shape
+from adapter.opencode.rows import ModelRef, SessionRow, milliseconds, odd_times
+from adapter.opencode.tokens import CLAMPED, MAX_COUNT, count, money
+from adapter.opencode.tools import short
 from adapter.opencode.vendors import vendor
 
 MAX_DEPTH = 64
 """Chain of parents we follow; opencode's own default depth of sub-agents is 1."""
 FORK_TITLE = re.compile(r"\(fork #\d+\)$")
+
+
+class Revert(Row, frozen=True, gc=False):
+    """`session.revert`: the message from which on the session is taken back."""
+
+    messageID: str | None = None
+
+
+MODEL: Shape[ModelRef] = Shape(ModelRef, "model")
+REVERT: Shape[Revert] = Shape(Revert, "revert")
+COUNTERS = (
+    "cost", "tokens_input", "tokens_output", "tokens_reasoning", "tokens_cache_read", "tokens_cache_write",
+    "summary_additions", "summary_deletions", "summary_files",
+)  # fmt: skip
+ALWAYS = ("time_created", "time_updated")
+TIMES = (*ALWAYS, "time_archived", "time_idle")
 
 
 class LastAnswer(msgspec.Struct, frozen=True):
@@ -40,15 +58,14 @@ def root_of(session_id: str, parents: Mapping[str, str | None]) -> str:
 
 
 def session_kind(row: SessionRow) -> SessionKind:
-    """`sub_agent` for a task's child; `fork` only where the row is sure (in 2.x it names its original; in 1.x it copies
-    agent and model as NULL and gets ` (fork #n)` behind the title, 1.18.33 session.ts), else `root`."""
+    """`sub_agent` for a task's child; `fork` where the row says so: in 2.x it names its original, in 1.x it has no
+    parent and ` (fork #n)` behind its title (1.18.33 session.ts); else `root`. Agent and model say nothing: a fork of
+    1.x has none at first, and its first prompt sets them."""
     if row.parent_id:
         return "sub_agent"
     if row.fork_session_id:
         return "fork"
-    if row.title and FORK_TITLE.search(row.title) and row.agent is None:
-        return "fork"
-    return "root"
+    return "fork" if row.title and FORK_TITLE.search(row.title) else "root"
 
 
 def recorded_usage(row: SessionRow) -> tuple[Usage, float] | None:
@@ -92,10 +109,11 @@ def map_session(source: str, row: SessionRow, root_id: str, last: LastAnswer | N
 
     A `session_started` without a final behind it takes back an earlier final: a later clean turn clears a failure.
     `last` is None when the session's messages are not known; then only the archive can finalize it, and when the newest
-    answer ended is not told.
+    answer ended is not told. Behind them a WRN for each kind of thing that could not be read, whose `ref` is the
+    session's id.
     """
-    model = parse_model(row.model)
-    created = milliseconds(row.time_created)
+    model, revert = MODEL.inside(row.model, "model"), REVERT.inside(row.revert, "revert")
+    created = milliseconds(row.time_created, milliseconds(row.time_updated))
     updated = milliseconds(row.time_updated, created)
     archived = milliseconds(row.time_archived)
     extras: dict[str, Any] = {"time_updated": updated * 1000}
@@ -114,9 +132,8 @@ def map_session(source: str, row: SessionRow, root_id: str, last: LastAnswer | N
     if row.idle_outcome:
         extras["idle_outcome"] = row.idle_outcome
         extras["idle_ts"] = milliseconds(row.time_idle) * 1000
-    reverted = revert_target(row.revert)
-    if reverted:
-        extras["revert_message_id"] = reverted
+    if revert.messageID:
+        extras["revert_message_id"] = revert.messageID
     for key, value in (
         ("additions", row.summary_additions),
         ("deletions", row.summary_deletions),
@@ -125,6 +142,7 @@ def map_session(source: str, row: SessionRow, root_id: str, last: LastAnswer | N
         if value and count(value)[0]:
             extras[key] = count(value)[0]
     alias = model.providerID or ""
+    lost = model.lost + revert.lost
     events: list[Event] = [
         SessionStarted(
             source=source,
@@ -168,7 +186,7 @@ def map_session(source: str, row: SessionRow, root_id: str, last: LastAnswer | N
                 end_ts=end,
             )
         )
-    return events
+    return events + _warnings(source, row, created * 1000, lost)
 
 
 SUBAGENT_TITLE = re.compile(r"\(@([^()]+) subagent\)$")
@@ -180,13 +198,23 @@ def agent_in_title(row: SessionRow) -> str:
     return match[1] if match else ""
 
 
-def revert_target(text: str | None) -> str:
-    """The message from which on the session is reverted (session.revert), "" when it is not."""
-    if not text:
-        return ""
-    try:
-        value = msgspec.json.decode(text)
-    except (msgspec.MsgspecError, UnicodeError):
-        return ""
-    target = value.get("messageID") if isinstance(value, dict) else None
-    return target if isinstance(target, str) else ""
+def _warnings(source: str, row: SessionRow, ts: int, lost: tuple[str, ...]) -> list[Event]:
+    """One WRN for each kind of thing that is wrong with the row."""
+    numbers, clamped = [], []
+    for name in COUNTERS:
+        value = getattr(row, name)
+        # Nearly always a number or nothing, and a catalogue has thousands of rows.
+        if value is None or (type(value) is int and 0 <= value <= MAX_COUNT):
+            continue
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            numbers.append(f"{name} is {value!r:.40}")
+        elif (money(value) if name == "cost" else count(value))[1]:
+            clamped.append(name)
+    times = [(name, value) for name in TIMES if (value := getattr(row, name)) is not None or name in ALWAYS]
+    words = odd_times(*times)
+    words += [f"no number: {'; '.join(numbers)}"] if numbers else []
+    words += [f"{CLAMPED}: {', '.join(clamped)}"] if clamped else []
+    words += [short(f"unexpected value: {'; '.join(lost)}")] if lost else []
+    return [
+        LogEntry(source=source, ts=ts, session_id=row.id, severity="WRN", message=each, ref=row.id) for each in words
+    ]

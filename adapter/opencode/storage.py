@@ -13,13 +13,14 @@ from typing import Any
 import msgspec
 
 from adapter.contract import Damaged
-from adapter.opencode.json import decode_message, decode_part
+from adapter.opencode.json import Malformed
 from adapter.opencode.queries import one_session
+from adapter.opencode.rows import RawRow, SessionRow, raw_message, raw_part, session_row
 from adapter.opencode.schema import Schema
 from adapter.opencode.v1 import queries as v1
 from adapter.opencode.v1.mapping import order_parts
 from adapter.opencode.v1.ops import PartRow
-from adapter.opencode.v1.rows import Malformed, Message, RawRow, SessionRow, milliseconds, session_row
+from adapter.opencode.v1.rows import Message, decode_message, decode_part
 from adapter.opencode.v2 import queries as v2
 from adapter.opencode.v2.rows import SessionMessage, decode_session_message
 from adapter.sqlite.reader import Pieces, Row, Snapshot
@@ -170,18 +171,17 @@ def _decode_messages(raw: RawSession) -> Iterator[MessageRow]:
             parts[_name(columns[1])].append(columns)
     rows = []
     for identifier, session_id, created, updated, data in raw.messages:
-        name = _name(identifier)
-        rows.append((milliseconds(created), name, _name(session_id), milliseconds(updated), data))
+        row = raw_message(identifier, session_id, created, updated)
+        rows.append((row.time_created, row.id, row, data))
     rows.sort(key=itemgetter(0, 1))
-    for at, name, session_id, updated, data in rows:
-        row = RawRow(name, name, session_id, at, updated)
+    for _, name, row, data in rows:
         own = order_parts([_part_row(row, columns) for columns in parts.pop(name, ())])
         yield MessageRow(row, decoded("message", data, decode_message), own)
 
 
 def _part_row(message: RawRow, columns: Row) -> PartRow:
-    part_id, _, _, created, updated, data = columns
-    row = RawRow(_name(part_id), message.id, message.session_id, milliseconds(created), milliseconds(updated))
+    part_id, _, session_id, created, updated, data = columns
+    row = raw_part(message, part_id, session_id, created, updated)
     return PartRow(row, decoded("part", data, decode_part))
 
 
@@ -190,10 +190,9 @@ def _decode_session_messages(rows: list[Row]) -> list[MessageRow]:
     at = 0
     for columns in sorted(rows, key=lambda columns: (_seq(columns[3]), _name(columns[0]))):
         identifier, session_id, kind, seq, created, updated, data = columns
-        name, created = _name(identifier), milliseconds(created)
-        row = RawRow(name, name, _name(session_id), created, milliseconds(updated))
+        row = raw_message(identifier, session_id, created, updated)
         message = decoded("session_message", data, lambda raw, kind=kind: decode_session_message(_name(kind), raw))
-        at = max(at, created)
+        at = max(at, row.time_created)
         out.append(MessageRow(row, message, [], _seq(seq), at))
     return out
 

@@ -1,68 +1,113 @@
-"""What a tool call is about, in one line and a few numbers.
+"""THE table of tools: what each is called in which version, and what a call of it is about: a line, a few numbers.
 
-Inputs and metadata by tool: packages/opencode/src/tool/*.ts as bundled in 1.18.33; older names of the same fields: the
-corpus. Nothing here trusts a shape: arguments come from a language model.
+Inputs and metadata by tool: packages/opencode/src/tool/*.ts as bundled in 1.18.33, and packages/core/src/tool of 2.x;
+older names of the same fields: the corpus. Nothing here trusts a shape: arguments come from a language model.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import msgspec
 
 from adapter.events import LABEL_LIMIT
-from adapter.opencode.v1.rows import FileChange, Metadata
+from adapter.opencode.json import Row
 
-BUILT_IN = frozenset(
-    {
-        "bash", "read", "edit", "write", "apply_patch", "glob", "grep", "task", "todowrite", "todoread", "webfetch",
-        "websearch", "skill", "question", "plan_exit", "plan_enter", "lsp", "execute", "invalid", "StructuredOutput",
-        "list_mcp_resources", "list_mcp_resource_templates", "read_mcp_resource", "list", "codesearch", "batch",
-        "multiedit", "patch",
-    }
-)  # fmt: skip
-
-LABEL_KEYS = {
-    "bash": ("command",),
-    "read": ("filePath", "path"),
-    "edit": ("filePath", "path"),
-    "multiedit": ("filePath",),
-    "write": ("filePath", "path"),
-    "glob": ("pattern",),
-    "grep": ("pattern",),
-    "list": ("path",),
-    "task": ("description", "prompt"),
-    "webfetch": ("url",),
-    "websearch": ("query",),
-    "codesearch": ("query",),
-    "skill": ("name", "id"),
-    "lsp": ("operation",),
-    "execute": ("code",),
-    "invalid": ("tool",),
-    "read_mcp_resource": ("uri",),
-}
-GENERIC_KEYS = (
-    "command",
-    "query",
-    "path",
-    "filePath",
-    "url",
-    "name",
-    "title",
-    "description",
-    "pattern",
-    "id",
-)
+Scalar = str | int | float | bool | None
 
 
-def namespace_of(tool: str) -> str:
-    """The MCP server of `<server>_<tool>`; "" for built-in tools and names without an underscore.
+class FileChange(msgspec.Struct, frozen=True, gc=False):
+    """One file of an edit or patch, named by one of three keys; the texts before and after it are skipped."""
 
-    Server and tool names may hold underscores themselves, so the split at the first one is the best there is.
-    """
-    if tool in BUILT_IN or "_" not in tool.strip("_"):
+    filePath: Any = None
+    relativePath: Any = None
+    file: Any = None
+    additions: Any = None
+    deletions: Any = None
+
+    @property
+    def name(self) -> str:
+        """The shortest name it has, "" without one."""
+        names = (self.relativePath, self.filePath, self.file)
+        return next((name for name in names if isinstance(name, str) and name), "")
+
+
+Loose = FileChange | list[Any] | Scalar
+
+
+class Named(msgspec.Struct, frozen=True, gc=False):
+    """A session by either of the keys that name one."""
+
+    sessionId: Any = None
+    sessionID: Any = None
+
+
+class CallMetadata(Row, frozen=True, gc=False):
+    """What tools say about a call beside its output. MCP servers and plugins may put anything here, so no field is
+    narrower than JSON. `exit` is null when bash was aborted, and unset before it has ended."""
+
+    exit: Any = msgspec.UNSET
+    truncated: Any = None
+    background: Any = None
+    interrupted: Any = None
+    filediff: Loose = None
+    files: list[Loose] | dict[str, Any] | Scalar = None
+    count: Any = None
+    matches: Any = None
+    sessionId: Any = None
+    sessionID: Any = None
+    metadata: Named | list[Any] | Scalar = None
+
+    @property
+    def changes(self) -> list[FileChange]:
+        """The files that the call changed."""
+        files = self.files if isinstance(self.files, list) else []
+        return [change for change in (self.filediff, *files) if isinstance(change, FileChange)]
+
+
+Label = Callable[[Any, CallMetadata, str], str]
+"""(arguments, metadata, title) -> the call in a few words, "" when they say nothing."""
+Facts = Callable[[dict[str, Any], Any, CallMetadata], None]
+"""(extras, arguments, metadata): adds numbers that are worth a column."""
+
+
+GENERIC_KEYS = ("command", "query", "path", "filePath", "url", "name", "title", "description", "pattern", "id")
+
+
+class Tool(NamedTuple):
+    """A tool that opencode brings: its canonical name, which is that of 1.18; what other versions call it; the
+    arguments that say what a call is about, the most telling first; or functions for what is less simple.
+    `titled`: opencode's own title of the result is a shorter name for it."""
+
+    name: str
+    keys: tuple[str, ...] = GENERIC_KEYS
+    others: tuple[str, ...] = ()
+    label: Label | None = None
+    facts: Facts | None = None
+    titled: bool = False
+
+
+SESSION_ID = "ses_"
+"""What the id of a session begins with."""
+
+
+def session_named(metadata: CallMetadata, own: str) -> str:
+    """The session that a call names as the one it started, "" for none. Any tool may: plugins start sub-agents as
+    opencode's own `task` does, or keep the metadata of a call of theirs in their own. Whether it is a child of the
+    session `own` only the session rows know."""
+    nested = metadata.metadata
+    if metadata.sessionId is metadata.sessionID is nested is None:
         return ""
-    return tool.split("_", 1)[0]
+    named = [metadata.sessionId, metadata.sessionID]
+    if isinstance(nested, Named):
+        named += [nested.sessionId, nested.sessionID]
+    for value in named:
+        if isinstance(value, str) and value.startswith(SESSION_ID) and value not in (SESSION_ID, own):
+            return value
+    return ""
 
 
 def short(text: str) -> str:
@@ -70,7 +115,7 @@ def short(text: str) -> str:
     return text[:LABEL_LIMIT]
 
 
-def _text(mapping: Any, *keys: str) -> str:
+def _text(mapping: Any, keys: tuple[str, ...]) -> str:
     if not isinstance(mapping, dict):
         return ""
     for key in keys:
@@ -89,41 +134,126 @@ def _count(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _changes(metadata: Metadata) -> list[FileChange]:
-    files = metadata.files if isinstance(metadata.files, list) else []
-    return [change for change in (metadata.filediff, *files) if isinstance(change, FileChange)]
+def _todos(arguments: Any) -> list[dict[str, Any]]:
+    return [todo for todo in _list(arguments, "todos") if isinstance(todo, dict)]
 
 
-def _name(change: FileChange) -> str:
-    return next((name for name in (change.relativePath, change.filePath) if isinstance(name, str) and name), "")
+def _question_label(arguments: Any, metadata: CallMetadata, title: str) -> str:
+    questions = _list(arguments, "questions")
+    return _text(questions[0], ("question", "header")) if questions else ""
 
 
-def label(tool: str, arguments: Any, metadata: Metadata, title: str) -> str:
+def _question_facts(out: dict[str, Any], arguments: Any, metadata: CallMetadata) -> None:
+    out["questions"] = len(_list(arguments, "questions"))
+
+
+def _patch_label(arguments: Any, metadata: CallMetadata, title: str) -> str:
+    return ", ".join(filter(None, (change.name for change in metadata.changes))) or title
+
+
+def _todo_label(arguments: Any, metadata: CallMetadata, title: str) -> str:
+    active = (todo for todo in _todos(arguments) if todo.get("status") == "in_progress")
+    return _text(next(active, None), ("content",))
+
+
+def _todo_facts(out: dict[str, Any], arguments: Any, metadata: CallMetadata) -> None:
+    todos = _todos(arguments)
+    done = sum(1 for todo in todos if todo.get("status") in ("completed", "cancelled"))
+    out["todos"] = [done, len(todos)]
+
+
+def _exit(out: dict[str, Any], arguments: Any, metadata: CallMetadata) -> None:
+    if metadata.exit is not msgspec.UNSET:
+        out["exit"] = _count(metadata.exit)
+
+
+def _hits(out: dict[str, Any], arguments: Any, metadata: CallMetadata) -> None:
+    for value in (metadata.count, metadata.matches):
+        if _count(value) is not None:
+            out["hits"] = value
+
+
+def _written(out: dict[str, Any], arguments: Any, metadata: CallMetadata) -> None:
+    content = arguments.get("content") if isinstance(arguments, dict) else None
+    if isinstance(content, str):
+        out["additions"] = content.count("\n") + (not content.endswith("\n") and bool(content))
+
+
+BASH, TASK = "bash", "task"
+TABLE = (
+    Tool(BASH, ("command",), ("shell",), facts=_exit),
+    Tool("read", ("filePath", "path"), titled=True),
+    Tool("edit", ("filePath", "path"), titled=True),
+    Tool("multiedit", ("filePath",)),
+    Tool("write", ("filePath", "path"), facts=_written, titled=True),
+    Tool("apply_patch", others=("patch",), label=_patch_label),
+    Tool("glob", ("pattern",), facts=_hits),
+    Tool("grep", ("pattern",), facts=_hits),
+    Tool("list", ("path",)),
+    Tool(TASK, ("description", "prompt"), ("subagent",)),
+    Tool("todowrite", label=_todo_label, facts=_todo_facts),
+    Tool("todoread"),
+    Tool("webfetch", ("url",)),
+    Tool("websearch", ("query",)),
+    Tool("codesearch", ("query",)),
+    Tool("skill", ("name", "id")),
+    Tool("question", label=_question_label, facts=_question_facts),
+    Tool("plan_exit"),
+    Tool("plan_enter"),
+    Tool("lsp", ("operation",)),
+    Tool("execute", ("code",)),
+    Tool("batch"),
+    Tool("invalid", ("tool",)),
+    Tool("StructuredOutput"),
+    Tool("list_mcp_resources", facts=_hits),
+    Tool("list_mcp_resource_templates"),
+    Tool("read_mcp_resource", ("uri",)),
+)
+BY_NAME = {name: tool for tool in TABLE for name in (tool.name, *tool.others)}
+"""The tools that opencode brings, by every name they have; others are a plugin's or of an MCP server."""
+
+
+@lru_cache(maxsize=1_000)
+def tool_of(name: str) -> Tool:
+    """The tool of this name in any version; one that opencode does not bring is known by its name alone."""
+    return BY_NAME.get(name) or Tool(name)
+
+
+def namespace_of(name: str, servers: frozenset[str]) -> str:
+    """The configured MCP server whose tool this is, as it stands in the name; "" for a tool of opencode or a plugin,
+    and where nothing is configured.
+
+    opencode calls a tool `<server>_<tool>`, with `_` for what is not a letter, digit, `_` or `-` (mcp/index.ts). Both
+    may hold underscores, so the longest server that fits is the one.
+    """
+    if name in BY_NAME:
+        return ""
+    return next((prefix[:-1] for prefix in _prefixes(servers) if name.startswith(prefix) and name != prefix), "")
+
+
+@lru_cache(maxsize=256)
+def _prefixes(servers: frozenset[str]) -> tuple[str, ...]:
+    prefixes = {re.sub(r"[^A-Za-z0-9_-]", "_", server) + "_" for server in servers if server}
+    return tuple(sorted(prefixes, key=lambda prefix: (-len(prefix), prefix)))
+
+
+def label(tool: Tool, arguments: Any, metadata: CallMetadata, title: str) -> str:
     """The call in a few words: the command, the path, the question, ...; "" while nothing is known."""
-    if tool == "question":
-        questions = _list(arguments, "questions")
-        return short(_text(questions[0], "question", "header")) if questions else ""
-    if tool in ("apply_patch", "patch"):
-        names = map(_name, _changes(metadata))
-        return short(", ".join(filter(None, names))) or short(title)
-    if tool == "todowrite":
-        active = [t for t in _list(arguments, "todos") if isinstance(t, dict) and t.get("status") == "in_progress"]
-        return short(_text(active[0], "content")) if active else ""
-    found = _text(arguments, *LABEL_KEYS.get(tool, GENERIC_KEYS))
+    if tool.label is not None:
+        return short(tool.label(arguments, metadata, title))
+    if title and tool.titled and not title.startswith("Invalid"):
+        # opencode's title of these is the path relative to the worktree, shorter than the argument.
+        return short(title)
+    found = _text(arguments, tool.keys)
     if not found and isinstance(arguments, dict):
         found = next((v for v in arguments.values() if isinstance(v, str) and v), "")
-    if title and tool in ("read", "edit", "write") and not title.startswith("Invalid"):
-        # opencode's title of these is the path relative to the worktree, shorter than the argument.
-        found = title
     return short(found or title)
 
 
-def facts(tool: str, arguments: Any, metadata: Metadata) -> dict[str, Any]:
-    """Numbers worth a column: `exit`, `additions`, `deletions`, `todos` ([done, total]), `hits`, `truncated`,
-    `background`, `interrupted`, `questions`. Only what the row really says."""
-    out: dict[str, Any] = {}
-    if tool == "bash" and metadata.exit is not msgspec.UNSET:
-        out["exit"] = _count(metadata.exit)
+def about(tool: Tool, arguments: Any, metadata: CallMetadata, title: str, phase: str) -> dict[str, Any]:
+    """The extras of a call: `label`, `phase`, and numbers worth a column: `exit`, `additions`, `deletions`, `todos`
+    ([done, total]), `hits`, `truncated`, `background`, `interrupted`, `questions`. Only what the row really says."""
+    out: dict[str, Any] = {"label": label(tool, arguments, metadata, title), "phase": phase}
     if metadata.truncated is True:
         out["truncated"] = True
     if metadata.background is True:
@@ -131,23 +261,12 @@ def facts(tool: str, arguments: Any, metadata: Metadata) -> dict[str, Any]:
     if metadata.interrupted is True:
         out["interrupted"] = True
     if metadata.filediff is not None or metadata.files is not None:
-        counted = [change for change in _changes(metadata) if _count(change.additions) is not None]
+        counted = [change for change in metadata.changes if _count(change.additions) is not None]
         if counted:
             out["additions"] = sum(_count(change.additions) or 0 for change in counted)
             out["deletions"] = sum(_count(change.deletions) or 0 for change in counted)
-    if tool in ("glob", "grep", "list_mcp_resources"):
-        for value in (metadata.count, metadata.matches):
-            if _count(value) is not None:
-                out["hits"] = value
-    elif tool == "todowrite":
-        todos = [t for t in _list(arguments, "todos") if isinstance(t, dict)]
-        done = sum(1 for t in todos if t.get("status") in ("completed", "cancelled"))
-        out["todos"] = [done, len(todos)]
-    elif tool == "question":
-        out["questions"] = len(_list(arguments, "questions"))
-    elif tool == "write" and isinstance(arguments, dict) and isinstance(arguments.get("content"), str):
-        content = arguments["content"]
-        out["additions"] = content.count("\n") + (not content.endswith("\n") and bool(content))
+    if tool.facts is not None:
+        tool.facts(out, arguments, metadata)
     return out
 
 

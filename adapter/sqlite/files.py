@@ -63,6 +63,14 @@ def side_file(path: Path, suffix: str) -> Path:
     return file.with_name(file.name + suffix)
 
 
+def size_of(path: Path, suffix: str) -> int:
+    """Bytes of a database or, by suffix, of a file beside it; 0 when it is not there."""
+    try:
+        return os.stat(f"{real_file(path)}{suffix}").st_size
+    except (OSError, ValueError):
+        return 0
+
+
 def signature(path: Path) -> Signature:
     """What lies at `path` now.
 

@@ -78,6 +78,7 @@ class SafeConnection(sqlite3.Connection):
     """A connection that refuses everything but reading; `deadline` (monotonic seconds) stops a running statement."""
 
     deadline: float
+    is_closed = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -96,6 +97,11 @@ class SafeConnection(sqlite3.Connection):
         self.set_progress_handler(self._overdue, PROGRESS_OPCODES)
         # Last, because it also refuses the pragmas above.
         self.set_authorizer(_authorize)
+
+    def close(self) -> None:
+        """Closes it."""
+        self.is_closed = True
+        super().close()
 
     def _overdue(self) -> int:
         return int(time.monotonic() > self.deadline)
@@ -198,6 +204,9 @@ class Snapshot:
         """Runs a step in one transaction, which is closed however it ends. Raises SourceChanged, SourceUnavailable or
         _Stale when the files are not those that were opened."""
         lane, reader = self._lane, self._reader
+        if self._raw.is_closed:
+            # It was waiting for its turn behind the closing, which aiosqlite does not see.
+            raise ValueError("connection closed")
         lane.check(signature(self.path))
         started = self._began = time.monotonic()
         self._raw.deadline = started + reader.limit_s * self._patience
@@ -227,7 +236,7 @@ class Snapshot:
 
 
 class _Lane:
-    """One open connection. `number` tells it from those before it."""
+    """One open connection. `number` tells it from those before it; `readers` are in the middle of a read by it."""
 
     numbers = itertools.count(1)
 
@@ -237,6 +246,7 @@ class _Lane:
         self.mode = mode
         self.opened = opened
         self.number = next(self.numbers)
+        self.readers = 0
 
     def check(self, now: Signature) -> None:
         """Raises _Stale when a new connection would see something else."""
@@ -339,9 +349,12 @@ class Reader:
             await self._lane("main")
 
     async def rest(self) -> None:
-        """Closes the connections until the next read: an open one keeps others from removing the WAL or changing the
-        journal mode."""
-        await self._close_lanes()
+        """Closes the connections that nobody reads by until the next read: an open one keeps others from removing the
+        WAL or changing the journal mode."""
+        for name, lane in list(self._lanes.items()):
+            if not lane.readers and self._lanes.get(name) is lane:
+                del self._lanes[name]
+                await _end(lane.thread)
 
     async def close(self) -> None:
         """Closes for good; a read raises SourceUnavailable until the next `open`. Never fails."""
@@ -362,6 +375,7 @@ class Reader:
             except StopIteration as end:
                 outcome.append(end.value)
 
+        lane.readers += 1
         try:
             while not outcome:
                 async with self._locks[name]:
@@ -373,6 +387,7 @@ class Reader:
                         lane.raw.deadline = 0.0
                         raise
         finally:
+            lane.readers -= 1
             if not outcome:
                 _forget(pieces)
         return outcome[0]

@@ -7,11 +7,10 @@ from typing import Any
 
 from adapter.events import Event
 from adapter.follow.tracked import Place, map_row
-from adapter.opencode.json import decode_message, decode_part
 from adapter.opencode.storage import MessageRow
 from adapter.opencode.v1.mapping import MappedMessage
 from adapter.opencode.v1.ops import PartRow
-from adapter.opencode.v1.rows import RawRow
+from adapter.opencode.v1.rows import RawRow, decode_message, decode_part
 
 SOURCE = "opencode:/x.db"
 

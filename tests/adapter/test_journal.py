@@ -23,10 +23,9 @@ LATEST = {
 
 
 async def journal_of(path: Path) -> Journal:
-    reader = await Reader.open(path)
+    reader = Reader(path)
     try:
-        async with reader.snapshot() as snapshot:
-            return await read_journal(snapshot, await introspect(snapshot))
+        return await reader.call(lambda snapshot: read_journal(snapshot, introspect(snapshot)))
     finally:
         await reader.close()
 

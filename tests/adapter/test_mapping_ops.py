@@ -7,9 +7,14 @@ from typing import Any
 import pytest
 
 from adapter.events import Event, LogEntry, OpFinalized, OpStarted, PayloadRef
-from adapter.opencode.tools import BUILT_IN
+from adapter.opencode.rows import RawRow
+from adapter.opencode.tools import BY_NAME, namespace_of
+from adapter.opencode.v1.mapping import map_message
+from adapter.opencode.v1.rows import AssistantMessage, decode_message
+from adapter.opencode.v2.mapping import map_session_message
+from adapter.opencode.v2.rows import Assistant, decode_session_message
 from tests.adapter.opencode_writer import tool
-from tests.adapter.rows import events_of
+from tests.adapter.rows import SOURCE, events_of, part_row
 
 DONE = {"role": "assistant", "time": {"completed": 99}}
 OPEN = {"role": "assistant"}
@@ -207,6 +212,7 @@ def test_an_edit_tells_its_lines_and_its_diff() -> None:
 PATCHED = {"files": [{"filePath": "/p/a.py", "relativePath": "a.py", "additions": 2, "deletions": 1}]}
 ABOUT: list[tuple[str, dict[str, Any], str]] = [
     ("bash", {"input": {"command": "make -j"}}, "make -j"),
+    ("shell", {"input": {"command": "make -j"}}, "make -j"),
     ("read", {"input": {"filePath": "/x/a"}, "title": "a"}, "a"),
     ("edit", {"input": {"filePath": "/x/a", "oldString": "b"}, "title": "a"}, "a"),
     ("multiedit", {"input": {"filePath": "/x/a", "edits": []}}, "/x/a"),
@@ -217,6 +223,7 @@ ABOUT: list[tuple[str, dict[str, Any], str]] = [
     ("grep", {"input": {"pattern": "foo", "path": "/x", "include": "*.c"}}, "foo"),
     ("list", {"input": {"path": "/x"}}, "/x"),
     ("task", {"input": {"description": "Look around", "prompt": "Go."}}, "Look around"),
+    ("subagent", {"input": {"description": "Look around", "prompt": "Go."}}, "Look around"),
     ("todowrite", {"input": {"todos": [{"content": "b", "status": "in_progress"}]}}, "b"),
     ("todoread", {"input": {}, "title": "2 todos"}, "2 todos"),
     ("webfetch", {"input": {"url": "http://127.0.0.1/", "format": "text"}}, "http://127.0.0.1/"),
@@ -246,26 +253,60 @@ ABOUT: list[tuple[str, dict[str, Any], str]] = [
 def test_a_call_is_named_by_what_it_is_about(name: str, state: dict[str, Any], label: str) -> None:
     (start,) = starts(events_of(OPEN, [tool("completed", name, **state)]))
     assert (start.extras["label"], start.name) == (label, name)
-    assert start.namespace == ("server" if name.startswith("server_") else "")
+    assert start.namespace == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "tool"),
+    [("bash", "bash"), ("shell", "bash"), ("subagent", "task"), ("patch", "apply_patch"), ("look_at", "look_at")],
+)
+def test_a_call_says_its_own_name_and_one_that_all_versions_share(name: str, tool: str) -> None:
+    part = {"type": "tool", "tool": name, "state": {"status": "running", "input": {"description": "d"}}}
+    (start,) = starts(events_of(OPEN, [part]))
+    assert (start.name, start.tool) == (name, tool)
 
 
 def test_every_tool_that_opencode_brings_is_among_them() -> None:
-    assert {name for name, _, _ in ABOUT} >= BUILT_IN
+    assert {name for name, _, _ in ABOUT} >= BY_NAME.keys()
+
+
+SERVERS = frozenset({"my_db", "my", "git hub.com", "read", "x-1"})
 
 
 @pytest.mark.parametrize(
     ("name", "namespace"),
     [
+        ("my_db_query", "my_db"),
+        ("my_other", "my"),
+        ("git_hub_com_create_issue", "git_hub_com"),
+        ("x-1_y", "x-1"),
+        ("read_mcp_resource", ""),
+        ("read_file", "read"),
+        ("look_at", ""),
+        ("math_add", ""),
+        ("my_db_", "my"),
         ("bash", ""),
-        ("apply_patch", ""),
-        ("plan_exit", ""),
-        ("github_create_issue", "github"),
         ("plain", ""),
         ("_x", ""),
     ],
 )
-def test_only_tools_of_a_server_have_a_namespace(name: str, namespace: str) -> None:
-    assert starts(events_of(OPEN, [tool("running", name)]))[0].namespace == namespace
+def test_a_server_is_named_only_where_it_is_configured_and_the_longest_wins(name: str, namespace: str) -> None:
+    assert namespace_of(name, SERVERS) == namespace
+    assert namespace_of(name, frozenset()) == ""
+
+
+def test_the_configured_servers_reach_the_calls_of_both_families() -> None:
+    row, servers = RawRow("msg_1", "msg_1", "ses_1", 1, 1), frozenset({"my_db"})
+    message = decode_message('{"role":"assistant"}')
+    assert isinstance(message, AssistantMessage)
+    parts = [part_row("prt_1", tool("running", "my_db_query"))]
+    old = map_message(SOURCE, row, message, parts, 1, None, servers).groups
+    answer = decode_session_message("assistant", '{"content":[{"type":"tool","name":"my_db_query"}]}')
+    assert isinstance(answer, Assistant)
+    new = map_session_message(SOURCE, row, answer, 1, None, "", servers).groups
+    for groups in (old, new):
+        calls = [op for group in groups.values() for op in starts(group) if op.op_kind == "tool"]
+        assert [(op.name, op.namespace) for op in calls] == [("my_db_query", "my_db")]
 
 
 def test_todos_are_counted() -> None:
@@ -304,9 +345,32 @@ def test_a_task_without_a_child_yet_is_a_tool_only(metadata: Any) -> None:
     assert [op.op_kind for op in starts(events_of(OPEN, [tool("running", "task", metadata=metadata)]))] == ["tool"]
 
 
-def test_another_tool_with_a_session_id_starts_no_session() -> None:
-    events = events_of(OPEN, [tool("running", "bash", metadata={"sessionId": "ses_2"})])
-    assert [op.op_kind for op in starts(events)] == ["tool"]
+@pytest.mark.parametrize(
+    ("name", "metadata"),
+    [
+        ("call_omo_agent", {"sessionId": "ses_2"}),
+        ("delegate_task", {"sessionID": "ses_2"}),
+        ("background_task", {"sessionId": "pending", "metadata": {"sessionId": "ses_2"}}),
+    ],
+)
+def test_any_tool_that_names_a_session_is_a_session_op_above_the_tool_op(name: str, metadata: dict[str, Any]) -> None:
+    session, call = starts(events_of(OPEN, [tool("running", name, input={"prompt": "Go."}, metadata=metadata)]))
+    assert (session.op_kind, session.name, session.tool, call.op_kind, call.name) == (
+        "session",
+        "Go.",
+        name,
+        "tool",
+        name,
+    )
+    assert session.child_session_id == call.child_session_id == "ses_2"
+
+
+@pytest.mark.parametrize("named", ["pending", "", "ses_", "msg_2", "ses_1", 42, None, ["ses_2"], {"id": "ses_2"}])
+def test_a_name_that_is_no_other_session_starts_none(named: Any) -> None:
+    """`ses_1` is the session that the call is made in: plugins like to note it."""
+    events = events_of(OPEN, [tool("running", "bash", metadata={"sessionId": named, "metadata": named})])
+    assert [(op.op_kind, op.child_session_id) for op in starts(events)] == [("tool", "")]
+    assert not [event for event in events if isinstance(event, LogEntry)]
 
 
 def test_both_ops_of_a_task_end_with_it_also_in_the_background() -> None:

@@ -31,7 +31,7 @@ def started(**columns: Any) -> SessionStarted:
         ({"parent_id": "ses_0"}, "sub_agent"),
         ({"parent_id": ""}, "root"),
         ({"title": "Fix it (fork #2)"}, "fork"),
-        ({"title": "Fix it (fork #2)", "agent": "build"}, "root"),
+        ({"title": "Fix it (fork #2)", "agent": "build", "model": '{"id":"m"}'}, "fork"),
         ({"title": "(fork #2) of it"}, "root"),
         ({"title": "Fix (fork #1)", "parent_id": "ses_0"}, "sub_agent"),
     ],

@@ -14,7 +14,7 @@ from adapter.opencode.tokens import MAX_COUNT
 from adapter.opencode.v1.rows import session_row
 from tests.adapter.rows import SOURCE, events_of, mapped, message_row
 
-BENT = "numbers out of range: shown as the nearest possible"
+CLAMPED = "numbers out of range: shown as the nearest possible"
 
 
 def step(**tokens: Any) -> list[dict[str, Any]]:
@@ -85,7 +85,7 @@ def test_absurd_counters_saturate_with_a_warning(stored: str, shown: int | None)
     assert warnings(events) != []
     if shown is not None:
         assert [end.usage.input for end in ends] == [shown]
-        assert warnings(events) == [BENT]
+        assert warnings(events) == [CLAMPED]
 
 
 @pytest.mark.parametrize("stored", ["0", "7", "7.0", "null"])
@@ -104,7 +104,15 @@ def test_money_is_never_negative_nor_endless(cost: float) -> None:
     assert warnings(events) != []
 
 
-@pytest.mark.parametrize("moment", [-1, 1e300, 10**18, True, "soon", None])
+@pytest.mark.parametrize("moment", [1e300, 10**18, 9223372036854776])
+def test_a_time_that_no_clock_can_show_is_the_last_one_and_told(moment: Any) -> None:
+    data = {"role": "assistant", "time": {"created": moment, "completed": 7}}
+    turn = mapped(message_row("msg_1", data, [], created=5)).groups[""]
+    assert turn[0].ts == 253_402_300_799_000_000
+    assert [words.partition(":")[0] for words in warnings(turn)] == ["unexpected value"]
+
+
+@pytest.mark.parametrize("moment", [-1, True, "soon", None])
 def test_absurd_times_fall_back_to_the_times_of_the_row(moment: Any) -> None:
     data = {"role": "assistant", "time": {"created": moment, "completed": 7}}
     item = mapped(message_row("msg_1", data, [], created=5))

@@ -85,7 +85,18 @@ def test_a_turn_names_its_prompt_agent_and_model() -> None:
 
 @pytest.mark.parametrize(
     ("alias", "model", "vendor"),
-    [("anthropic", "x", "anthropic"), ("mock", "x", ""), ("openrouter", "openai/gpt", "openai"), ("my", "own/x", "")],
+    [
+        ("anthropic", "x", "anthropic"),
+        ("mock", "x", ""),
+        ("openrouter", "openai/gpt", "openai"),
+        ("my", "own/x", ""),
+        ("azure", "gpt-5", "openai"),
+        ("azure", "claude-opus-4-1", ""),
+        ("azure", "my-deployment", ""),
+        ("google-vertex", "gemini-2.5-pro", "google"),
+        ("google-vertex", "claude-opus-4-1", ""),
+        ("google-vertex-anthropic", "claude-opus-4-1", "anthropic"),
+    ],
 )
 def test_a_vendor_is_named_only_where_it_is_certain(alias: str, model: str, vendor: str) -> None:
     data = {"role": "assistant", "modelID": model, "providerID": alias}

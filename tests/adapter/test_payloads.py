@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapter.contract import BadReference, PayloadGone, PayloadTooLarge
+from adapter.contract import BadReference, PayloadGone, PayloadUnreadable
 from adapter.events import PayloadRef
 from adapter.local import OpencodeSource
 from adapter.references import build, parse
@@ -109,7 +109,7 @@ async def test_a_huge_row_is_not_read(
     opencode: OpencodeWriter, source: OpencodeSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("adapter.sqlite.reader.ROW_LIMIT_BYTES", 50_000)
-    with pytest.raises(PayloadTooLarge, match="is not read"):
+    with pytest.raises(PayloadUnreadable, match="over 64 MB, not read"):
         await source.payload(output_of(opencode, "x" * 60_000))
 
 

@@ -22,10 +22,9 @@ LATE = ("cost", "tokens_input", "agent", "model")
 
 
 async def schema_of(path: Path) -> Schema:
-    reader = await Reader.open(path)
+    reader = Reader(path)
     try:
-        async with reader.snapshot() as snapshot:
-            return await introspect(snapshot)
+        return await reader.call(introspect)
     finally:
         await reader.close()
 
@@ -37,9 +36,9 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 async def test_a_select_names_all_wanted_columns_and_only_existing_ones(database: Path) -> None:
     schema = await schema_of(database)
-    reader = await Reader.open(database)
-    async with reader.snapshot() as snapshot:
-        rows = await snapshot.rows(schema.select("session", ("title", *LATE)))
+    columns = schema.select("session", ("title", *LATE))
+    reader = Reader(database)
+    rows = await reader.call(lambda snapshot: snapshot.rows(f"SELECT {', '.join(columns)} FROM session"))
     await reader.close()
     assert [row[0] for row in rows] == ["Lab plain"]
     for value, name in zip(rows[0][1:], LATE, strict=True):

@@ -194,12 +194,16 @@ def test_changed_files_are_a_diff_of_the_step() -> None:
     assert one(events, OpStarted).extras == {"patch_hash": "b", "patch_files": 2, "finish": "stop"}
 
 
-def test_numbers_out_of_range_are_bent_and_told() -> None:
+def test_numbers_out_of_range_are_clamped_and_told() -> None:
     tokens = {"input": -5, "output": 1e300, "reasoning": "x", "cache": None}
     data = step(completed=2000, tokens=0) | {"tokens": {**counters(0), "input": -5}}
     assert one(events_of(("assistant", data)), TurnFinalized).usage.input == 0
     assert "numbers out of range" in one(events_of(("assistant", data)), LogEntry).message
-    assert one(events_of(("assistant", step() | {"tokens": tokens})), LogEntry).message.startswith("unexpected shape")
+    told = [event.message for event in of(events_of(("assistant", step() | {"tokens": tokens})), LogEntry)]
+    assert told == [
+        "numbers out of range: shown as the nearest possible",
+        "unexpected value: tokens.reasoning: Expected `int | float | null`, got `str`",
+    ]
 
 
 # -- calls
@@ -463,15 +467,16 @@ def test_each_thing_that_is_not_understood_is_told_once_and_hides_nothing_else()
     events = events_of(*rows)
     assert [e.message.partition(":")[0] for e in of(events, LogEntry)] == [
         "unknown content type",
-        "unexpected shape",
+        "unexpected value",
         "unknown session_message type",
         "broken JSON",
         "empty data",
-        "unexpected shape",
+        "unexpected value",
     ]
     assert {e.severity for e in of(events, LogEntry)} == {"WRN"}
-    assert [op.op_kind for op in of(events, OpStarted)] == ["llm", "text"]
-    assert [e.preview for e in of(events, PayloadRef) if e.payload_kind == "user_prompt"] == ["fine"]
+    assert [op.op_kind for op in of(events, OpStarted)] == ["llm", "text", "text"]
+    previews = [e.preview for e in of(events, PayloadRef) if e.payload_kind == "user_prompt"]
+    assert previews == ['["not a text"]', "fine"]
 
 
 def test_a_text_that_was_cut_inside_an_emoji_is_read() -> None:

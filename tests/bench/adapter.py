@@ -24,7 +24,7 @@ import msgspec
 from adapter.contract import Batch
 from adapter.local import OpencodeSource
 from adapter.opencode.schema import MESSAGE_COLUMNS, PART_COLUMNS, SESSION_COLUMNS
-from adapter.sqlite.reader import side_file
+from adapter.sqlite.files import side_file
 from tests.bench.stores import BIG, LONG, MANY, SHORT, Shape, cached
 from tests.bench.table import Line
 from tests.bench.terminal import spread
@@ -206,7 +206,7 @@ async def updates(path: Path, session_id: str, count: int) -> AsyncIterator[floa
                 (f"evt_bench{number:08d}", session_id, number, json.dumps(told, separators=(",", ":"))),
             )
             connection.execute("COMMIT")
-            watch = source._tailer._watch
+            watch = source._follower._watch
             assert watch is not None
             watch.nudge()
             began = time.perf_counter()
@@ -257,10 +257,11 @@ async def live(arguments: argparse.Namespace) -> None:
                 async with asyncio.timeout(arguments.seconds):
                     async for batch in source.tail():
                         if batch.committed_at:
-                            lags.append((batch.read_at - batch.committed_at) * 1000)
+                            now = time.time()
+                            lags.append((now - batch.committed_at) * 1000)
                             written = wal.stat().st_mtime
-                            if written <= batch.read_at:
-                                since_write.append((batch.read_at - written) * 1000)
+                            if written <= now:
+                                since_write.append((now - written) * 1000)
             except TimeoutError:
                 pass
         share = (time.process_time() - cpu) / arguments.seconds * 100

@@ -264,14 +264,14 @@ def statements(arguments: argparse.Namespace) -> Iterator[Line]:
 
 async def _statements(database: Path, seconds: float) -> tuple[int, int]:
     asked = 0
-    rows = Snapshot.rows
+    stream = Snapshot.stream
 
-    async def counted(self: Snapshot, *arguments: Any) -> list[Any]:
+    def counted(self: Snapshot, sql: str, *arguments: Any) -> Iterator[Any]:
         nonlocal asked
-        asked += 1
-        return await rows(self, *arguments)
+        asked += sql != "PRAGMA data_version"
+        return stream(self, sql, *arguments)
 
-    Snapshot.rows = counted  # type: ignore[method-assign]
+    Snapshot.stream = counted  # type: ignore[method-assign]
     try:
         async with app_on_terminal(OpencodeSource(database), clock=time.time):
             # A start ends with counting rows, and with a comparison of lists a while after it.
@@ -282,4 +282,4 @@ async def _statements(database: Path, seconds: float) -> tuple[int, int]:
             await asyncio.sleep(seconds)
             return asked - before[0], Terminal.written - before[1]
     finally:
-        Snapshot.rows = rows  # type: ignore[method-assign]
+        Snapshot.stream = stream  # type: ignore[method-assign]

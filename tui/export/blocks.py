@@ -14,7 +14,6 @@ from adapter.events import Usage
 from tui import sanitize
 from tui.export.texts import Texts
 from tui.model import rollup, state
-from tui.model.at_work import SHELLS, TASKS
 from tui.model.layout import called
 from tui.model.nodes import Op, Payload, Prompt, Session, Turn, op_id
 from tui.model.outline import outline
@@ -220,10 +219,10 @@ class _Writer:
             case "llm_reasoning":
                 yield Passage("reasoning", "thought", payload)
             case "tool_request":
-                todo = op is not None and op.name == "todowrite"
+                todo = op is not None and op.tool == "todowrite"
                 yield Passage("todo" if todo else "input", "todo" if todo else "input", payload)
             case "tool_response":
-                plain = op is not None and (op.name in SHELLS or op.name in TASKS)
+                plain = op is not None and op.tool in ("bash", "task")
                 yield Passage("output", "output" if plain or payload.format != "diff" else "diff", payload)
             case "diff":
                 named = payload.format == "diff"

@@ -20,11 +20,9 @@ from tui.model.thresholds import (
 if TYPE_CHECKING:
     from tui.model.store import Store
 
-SHELLS = frozenset({"bash", "shell"})
 ASKING = frozenset({"question", "plan_exit"})
 """Tools that run only while a person is being asked."""
-TASKS = frozenset({"task", "subagent"})
-GATED = SHELLS | TASKS | {"edit", "write", "multiedit", "patch", "apply_patch"}
+GATED = frozenset({"bash", "task", "edit", "write", "multiedit", "apply_patch"})
 """Tools that write metadata, or end, at once when they are allowed to start; others are slow for honest reasons."""
 
 
@@ -61,14 +59,15 @@ def running_tool(store: Store, session: Session, op: Op, now_us: int) -> State:
             "writing", f"the model has been writing the arguments of {name} for {ran}", op.start_ts, subject=name
         )
         return watch(store, session, state, f"{name} is marked pending", now_us)
-    if op.name in ASKING:
+    if op.tool in ASKING:
         state = State("waiting", f"{name} has waited for an answer for {ran}", op.start_ts, subject=op.label or name)
         return _doubt_waiting(state, ran_us)
-    if op.name in GATED and not op.extras.get("running") and not op.child_session_id and ran_us >= PERMISSION_AFTER:
+    has_begun = op.extras.get("running") or store.called_by(session, op) is not None
+    if op.tool in GATED and not has_begun and ran_us >= PERMISSION_AFTER:
         reason = f"{name} was called {ran} ago and has not begun: it probably waits for permission"
         state = State("permission", reason, op.start_ts, True, op.label or name)
         return _doubt_waiting(state, ran_us)
-    if op.name in SHELLS:
+    if op.tool == "bash":
         quiet = "" if op.extras.get("output_bytes") else " with no output"
         state = State("tool", f"{name} has run for {ran}{quiet}", op.start_ts, subject=name)
         limits = (SHELL_STALLED_AFTER, SHELL_ORPHANED_AFTER)

@@ -117,6 +117,8 @@ def op_facts(event: OpStarted) -> dict[str, Any]:
         "seq": event.op_seq,
         "parent_seq": event.parent_op_seq,
         "name": _name(event.name),
+        # A source of an older version says the name alone.
+        "tool": _name(event.tool or (event.name if event.op_kind in ("tool", "session") else "")),
         "namespace": _name(event.namespace),
         "start_ts": event.ts,
         "child_session_id": event.child_session_id,

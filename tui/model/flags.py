@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from tui.model import rollup
-from tui.model.at_work import ASKING, TASKS, span
+from tui.model.at_work import ASKING, span
 from tui.model.nodes import Op, Session, find_payload
 from tui.model.thresholds import CONTEXT_NEARLY_FULL, LONG_CALL, LONG_STEP, LONG_TASK
 
@@ -20,7 +20,7 @@ LOOPING_FROM = 4
 """Equal calls in a row. opencode's own guard asks at three within one message and does not look over messages."""
 FAILING_FROM = 3
 """Failed calls in a row; two are an everyday retry."""
-REPEATABLE = frozenset({"task", "subagent", "todowrite", "todoread", "question", "plan_exit"})
+REPEATABLE = frozenset({"task", "todowrite", "todoread", "question", "plan_exit"})
 """Tools that are rightly called in the same words again."""
 
 
@@ -42,7 +42,7 @@ def _looping(session: Session) -> Flag | None:
     first: Op | None = None
     count = 0
     for op in _calls_back(session):
-        if op.name in REPEATABLE or not op.label:
+        if op.tool in REPEATABLE or not op.label:
             break
         if first is None:
             first = op
@@ -79,7 +79,7 @@ def _long(session: Session, now_us: int) -> Flag | None:
     late = [
         (now_us - op.start_ts, op.name)
         for op in calls
-        if op.name not in ASKING and now_us - op.start_ts >= (LONG_TASK if op.name in TASKS else LONG_CALL)
+        if op.tool not in ASKING and now_us - op.start_ts >= (LONG_TASK if op.tool == "task" else LONG_CALL)
     ]
     if late:
         took, name = max(late)

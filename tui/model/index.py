@@ -124,7 +124,8 @@ def card_of(store: Store, session: Session, now_us: int) -> Card:
         words.add("waiting")
     words |= {flag.name for flag in flags(store, session, now_us, state in ACTIVE)}
     tree = rollup.subtree(store, session)
-    tools = {op.name.lower() for turn in session.turns.values() for op in turn.ops.values() if op.kind == "tool"}
+    calls = [op for turn in session.turns.values() for op in turn.ops.values() if op.kind == "tool"]
+    tools = {name.lower() for op in calls for name in (op.name, op.tool)}
     return Card(
         key=(session.source, session.id),
         title=session.name.lower(),

@@ -81,7 +81,8 @@ def find_payload(node: Prompt | Turn | Op, kind: str) -> Payload | None:
 
 
 class Op(msgspec.Struct):
-    """One span: an llm call, a tool call, a sub-agent session, a reasoning or text part, a compaction."""
+    """One span: an llm call, a tool call, a sub-agent session, a reasoning or text part, a compaction. `name` is what
+    opencode calls a tool in that version, `tool` what it is called here."""
 
     part_id: str
     kind: str
@@ -89,6 +90,7 @@ class Op(msgspec.Struct):
     seq: int
     parent_seq: int = -1
     name: str = ""
+    tool: str = ""
     namespace: str = ""
     start_ts: int = 0
     child_session_id: str = ""

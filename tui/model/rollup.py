@@ -12,6 +12,7 @@ from adapter.events import NO_USAGE, Usage
 from tui.model.nodes import Session
 from tui.model.outline import outline
 from tui.model.thresholds import CONTEXT_IMPLAUSIBLE
+from tui.model.window import in_directory
 
 if TYPE_CHECKING:
     from tui.model.store import Store
@@ -213,7 +214,8 @@ def context(store: Store, session: Session) -> Context:
         if turn.compacts and turn.status == "completed":
             return Context(compacted=True)
         if turn.usage.output and not turn.compacts:
-            window = store.limits(turn.provider_alias or session.provider_alias, turn.model or session.model)
+            limits = in_directory(store.limits, session.cwd)
+            window = limits(turn.provider_alias or session.provider_alias, turn.model or session.model)
             return Context(turn.usage.total, window)
     return Context()
 

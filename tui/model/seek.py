@@ -116,7 +116,7 @@ def questions(store: Store, session: Session, now_us: int) -> list[Key]:
     asking = [
         op_key(session, op)
         for op in (open_ops(turn) if turn is not None else ())
-        if not op.child_session_id and op_state(store, session, op, now_us).name in WAITING
+        if store.called_by(session, op) is None and op_state(store, session, op, now_us).name in WAITING
     ]
     return asking or [focus(session)]
 

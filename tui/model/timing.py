@@ -42,7 +42,7 @@ def timing(session: Session, now_us: int, active: bool) -> Timing:
         for op in turn.ops.values():
             if op.kind == "tool" and op.start_ts:
                 stop = op.end_ts or (now_us if active else max(op.start_ts, updated_at(op.extras)))
-                (asked if op.name in ASKING else tools).append((op.start_ts, stop))
+                (asked if op.tool in ASKING else tools).append((op.start_ts, stop))
     in_tools = covered(tools)
     in_calls = covered([*tools, *asked])
     busy = covered([*steps, *tools, *asked])

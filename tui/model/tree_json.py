@@ -110,6 +110,7 @@ def _op(op: Op) -> dict[str, Any]:
         "part_id": op.part_id,
         "kind": op.kind,
         "name": op.name,
+        "tool": op.tool,
         "status": op.status,
         "usage": _usage(op.usage),
         "delta": _usage(op.delta),
@@ -159,7 +160,8 @@ def _line(store: Store, node: Session | Prompt | Turn | Op, session: Session, no
     if child is None:
         return state, f"{name}  {node.label or node.title}".rstrip()
     if node.kind == "session":
-        name = "task"
+        # A `session` op has the description of its call for a name.
+        name = node.tool or "task"
     return state, _join(f"{name}  {node.label or child.title}", *_session_columns(store, child))
 
 

@@ -8,6 +8,12 @@ Limits = Callable[[str, str], int]
 """Provider and model -> the size of its context window in tokens, 0 where that is not known."""
 
 
+def in_directory(limits: Limits, directory: str) -> Limits:
+    """The limits for a session in this directory, where they depend on it: a project may have its own configuration."""
+    inside: Callable[[str], Limits] | None = getattr(limits, "inside", None)
+    return inside(directory) if inside is not None else limits
+
+
 def no_limits(_provider: str, _model: str) -> int:
     """Knows no limit of any model."""
     return 0

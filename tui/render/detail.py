@@ -92,7 +92,8 @@ def _op(store: Store, session: Session, op: Op, now_us: int) -> list[Line]:
     child = called(store, session, op)
     if child is not None:
         lines += _child_lines(store, child, now_us)
-    elif op.child_session_id:
+    elif op.tool == "task" and op.child_session_id and (session.source, op.child_session_id) not in store.sessions:
+        # Other tools may name any session; only of a task is it certain that it started one.
         lines.append(row("sub-agent", (f"{sanitize.label(op.child_session_id)} is not in the database", "dim")))
     lines += [row("money", numbers.money(op.cost))] if op.cost else []
     lines += usage_lines(op.usage)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from itertools import islice
 
 from tui.model.nodes import Op, Prompt, Session, Turn
+from tui.render import numbers
 from tui.render.glyphs import GLYPHS
 from tui.render.lines import Span
 
@@ -36,7 +37,7 @@ def op_summary(op: Op) -> list[Span]:
 
 def subject_of(op: Op) -> str:
     """What the call is about: its label, else opencode's own title of the result."""
-    if op.name in ("todowrite", "todoread"):
+    if op.tool in ("todowrite", "todoread"):
         # The label is the item that is being worked on; opencode's title only counts what is left.
         return "  ".join(part for part in (todo_progress(op), op.label) if part) or op.title
     return op.label or op.title
@@ -60,11 +61,15 @@ def tail(op: Op) -> list[Span]:
         # A file that was written whole does not say what it replaced.
         spans.append((f" -{removed}", "removed"))
     hits = op.extras.get("hits")
-    if isinstance(hits, int) and op.name in _PATTERN_TOOLS:
+    if isinstance(hits, int) and op.tool in _PATTERN_TOOLS:
         spans.append((f"  {hits} hit" + ("" if hits == 1 else "s"), "dim"))
     code = op.extras.get("exit")
     if isinstance(code, int) and code != 0:
         spans.append((f"  exit {code}", "bad"))
+    unread = op.extras.get("unread_bytes")
+    if isinstance(unread, int) and op.status == "running":
+        result = f"result of {numbers.size(unread)}" if unread else "result too large"
+        spans.append((f"  {result}, not read", "dim"))
     if op.error_message or op.error_class:
         spans.append((f"  {error_of(op)}", "bad"))
     return spans

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import msgspec
 
 from adapter.references import build
-from tui.model.at_work import SHELLS, TASKS
 from tui.model.layout import called
 from tui.model.nodes import Key, Op, Payload, Session, Turn, find_payload
 from tui.model.outline import outline
@@ -130,7 +129,7 @@ def record(store: Store, key: Key) -> str:
 def _input(store: Store, session: Session, key: Key) -> list[Text]:
     if key.kind == "op":
         op = store.op(key)
-        look = "question" if op is not None and op.name == "question" else "fields"
+        look = "question" if op is not None and op.tool == "question" else "fields"
         return [_text(p, look) for p in op.payloads.values() if p.kind == "tool_request"] if op else []
     if key.kind == "prompt":
         prompt = store.prompt(key)
@@ -166,11 +165,11 @@ def _output_of_op(store: Store, session: Session, op: Op) -> list[Text]:
 
 
 def _look_of(op: Op) -> str:
-    if op.name in TASKS:
+    if op.tool == "task":
         return "task"
-    if op.name in MARKDOWN_TOOLS:
+    if op.tool in MARKDOWN_TOOLS:
         return "markdown"
-    return "terminal" if op.name in SHELLS or op.name == "read" else ""
+    return "terminal" if op.tool in ("bash", "read") else ""
 
 
 def _said(turn: Turn) -> list[Text]:
@@ -228,9 +227,9 @@ def _diffs(store: Store, session: Session, key: Key) -> list[Text]:
 def _todo(store: Store, session: Session, key: Key) -> list[Text]:
     """The list that a call wrote, or the newest one below a node."""
     own = store.op(key)
-    calls = [own] if own is not None and own.name == "todowrite" else _newest_calls(_turns(store, session, key))
+    calls = [own] if own is not None and own.tool == "todowrite" else _newest_calls(_turns(store, session, key))
     for op in calls:
-        if op.name == "todowrite" and (payload := find_payload(op, "tool_request")) is not None:
+        if op.tool == "todowrite" and (payload := find_payload(op, "tool_request")) is not None:
             return [_text(payload, "todo")]
     return []
 

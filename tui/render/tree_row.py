@@ -376,7 +376,8 @@ def _sub_agent(store: Store, session: Session, op: Op, child: Session, row: Row,
     now = state.op_state(store, session, op, now_us)
     look = mark(now.name)
     running = now.name in ACTIVE
-    words: list[Span] = [("task", "accent"), ("  ", "text"), (summaries.subject_of(op) or child.title, "text")]
+    name = op.tool or "task"
+    words: list[Span] = [(name, "accent"), ("  ", "text"), (summaries.subject_of(op) or child.title, "text")]
     note: list[Span] = []
     if running:
         owner, inner = _shown_state(store, child, row, now_us)

@@ -1,63 +1,49 @@
-"""One part -> what there is to say of it, before it becomes events: a tool call, a compaction."""
+"""One tool part -> what there is to say of it, before it becomes events."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from adapter.events import OpStatus
 from adapter.opencode import tools
-from adapter.opencode.json import decode_metadata
-from adapter.opencode.undecoded import byte_size, text_size
+from adapter.opencode.emit import Call
+from adapter.opencode.json import QUOTE, byte_size, decode, first, is_empty, text_size
+from adapter.opencode.rows import RawRow, milliseconds
 from adapter.opencode.v1.rows import (
     Attachment,
-    CompactionPart,
     Metadata,
-    RawRow,
     ToolPart,
     ToolState,
-    milliseconds,
+    decode_metadata,
 )
 
 NO_STATE = ToolState()
 
 
-class Call(msgspec.Struct, frozen=True, gc=False):
-    """A tool call. Times in ms, `end_ms` 0 when the row has none; sizes in bytes, 0 where there is no such text.
+class CallPart(Call, frozen=True, gc=False):
+    """A call as a part of 1.x tells it: its status verbatim, and where its texts are. Sizes in bytes, 0 of no text.
+    `response_field` is where the output is: the final one, or what a running process has printed so far."""
 
-    `status` is verbatim, `outcome` None until the call has ended. `child` is the session that a task started.
-    `response_field` is where the output is: the final one, or what a running process has printed so far.
-    """
-
-    tool: str
     status: str
-    start_ms: int
-    end_ms: int
-    child: str
-    extras: dict[str, Any]
-    input_size: int
     request_size: int
-    output_size: int
     response_size: int
     response_field: str
     diff_size: int
     attachments: list[str]
-    outcome: OpStatus | None
-    error_class: str
-    error_message: str
+    lost: tuple[str, ...]
+    """Fields of the part and of its metadata that could not be read (json.Row)."""
 
 
-def read_call(row: RawRow, part: ToolPart) -> Call:
+def read_call(row: RawRow, part: ToolPart) -> CallPart:
     """Takes a tool part apart."""
     state = part.state or NO_STATE
-    tool = part.tool or "?"
+    name = part.tool or "?"
+    tool = tools.tool_of(name)
     status = state.status or ""
-    arguments = _arguments(state.input)
+    arguments = decode(state.input)
     metadata = decode_metadata(state.metadata)
-    child = metadata.sessionId if tool == "task" and isinstance(metadata.sessionId, str) else ""
-    extras: dict[str, Any] = {"label": tools.label(tool, arguments, metadata, state.title or ""), "phase": status}
-    extras |= tools.facts(tool, arguments, metadata)
+    child = tools.session_named(metadata, row.session_id)
+    extras = tools.about(tool, arguments, metadata, state.title or "", status)
     if status in ("pending", "running"):
         # The only sign of life of a call that goes on: opencode touches the row with every chunk of output.
         extras["time_updated"] = row.time_updated * 1000
@@ -66,42 +52,48 @@ def read_call(row: RawRow, part: ToolPart) -> Call:
     output = state.output or ""
     output_size = response_size = byte_size(output)
     field = "state.output"
-    if status == "running" and bytes(metadata.output).startswith(b'"'):
-        # bash writes metadata.output when the permission was granted and the process starts (opencode.md d).
+    if status == "running" and first(metadata.output) == QUOTE:
+        # bash writes metadata.output when the permission was granted and the process starts (tool/bash.ts).
         extras["running"] = True
         extras["output_bytes"] = text_size(metadata.output)
         if not output_size:
             response_size, field = extras["output_bytes"], "state.metadata.output"
-    elif status == "running" and bytes(state.metadata) not in (b"", b"{}", b"null"):
+    elif status == "running" and not is_empty(state.metadata, b"{}"):
         extras["running"] = True
     if child and isinstance(metadata.model, dict):
         extras["child_model"] = str(metadata.model.get("modelID") or "")
-    outcome, error, words = _outcome(tool, state, metadata)
-    return Call(
-        tool,
-        status,
+    lost = part.lost + metadata.lost if metadata.lost else part.lost
+    if not child and metadata.sessionId is not None and tool.name == tools.TASK:
+        lost += _odd_child(metadata.sessionId)
+    outcome, error, words = _outcome(tool.name, state, metadata)
+    size = len(state.input)
+    return CallPart(
+        name,
+        tool.name,
         milliseconds(state.time.start if state.time else None, row.time_created),
         milliseconds(state.time.end if state.time else None),
         child,
         extras,
-        len(state.input),
-        0 if arguments is None and bytes(state.input) == b"null" else len(state.input),
+        size,
         output_size,
+        outcome,
+        error,
+        words,
+        status,
+        0 if size == 4 and is_empty(state.input) else size,
         response_size,
         field,
         text_size(metadata.diff) if metadata.diff else 0,
         [_format(attachment) for attachment in state.attachments or ()],
-        outcome,
-        error,
-        words,
+        lost,
     )
 
 
-def _arguments(raw: msgspec.Raw) -> Any:
-    try:
-        return msgspec.json.decode(raw) if raw else None
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return None
+def _odd_child(named: Any) -> tuple[str, ...]:
+    """What a `task` names as its session, if that is no text; what another tool's key of that name means is its own."""
+    if isinstance(named, str):
+        return ()
+    return (f"state.metadata.sessionId: Expected `str`, got `{type(named).__name__}`",)
 
 
 def _format(attachment: Attachment | Any) -> str:
@@ -122,12 +114,6 @@ def _outcome(tool: str, state: ToolState, metadata: Metadata) -> tuple[OpStatus 
         return ("cancelled" if cancelled else "failed"), name, words
     if state.status != "completed":
         return None, "", ""
-    if tool == "bash" and metadata.exit is None and "User aborted the command" in (state.output or ""):
+    if tool == tools.BASH and metadata.exit is None and "User aborted the command" in (state.output or ""):
         return "cancelled", "Aborted", "User aborted the command"
     return "completed", "", ""
-
-
-def compaction_words(part: CompactionPart) -> str:
-    """One line about a compaction."""
-    cause = "the context overflowed" if part.overflow else "the context was nearly full"
-    return f"compaction: {cause}" if part.auto or part.overflow else "compaction asked for by the user"

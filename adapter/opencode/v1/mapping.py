@@ -1,60 +1,44 @@
-"""One message with its parts -> events, grouped by the node that they describe.
-
-The tailer compares groups with what it emitted before, so a group always tells its node whole: the first event of a
-group resets the node, the others fill it.
-"""
+"""One message with its parts -> events, grouped by the node that they describe (emit.py)."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
-import msgspec
-
-from adapter.events import (
-    Event,
-    LogEntry,
-    OpStatus,
-    PayloadRef,
-    TurnFinalized,
-    TurnStarted,
-    TurnStatus,
-    Usage,
-)
+from adapter.events import Event, PayloadRef, Usage
 from adapter.opencode import tools
-from adapter.opencode.malformed import remarks
+from adapter.opencode.emit import (
+    CLAMPED,
+    Groups,
+    TurnFacts,
+    compaction_words,
+    ends_as,
+    oddities,
+    remark,
+    turn_finalized,
+    turn_started,
+)
+from adapter.opencode.emit import TURN_GROUP as TURN_GROUP
+from adapter.opencode.emit import MappedMessage as MappedMessage
+from adapter.opencode.emit import map_malformed as map_malformed
+from adapter.opencode.rows import ModelRef, RawRow, milliseconds
 from adapter.opencode.sessions import LastAnswer
 from adapter.opencode.tokens import money, usage_of
-from adapter.opencode.v1.calls import compaction_words
-from adapter.opencode.v1.ops import Groups, OpMapper, PartRow, TurnFacts
+from adapter.opencode.v1.ops import PartRow, PartsMapper
 from adapter.opencode.v1.rows import (
     AssistantMessage,
     CompactionPart,
     FilePart,
-    Malformed,
     Message,
-    ModelRef,
-    RawRow,
     StepFinishPart,
     SubtaskPart,
     TextPart,
     UserMessage,
-    milliseconds,
 )
 from adapter.opencode.vendors import vendor
 from adapter.references import build
 
-TURN_GROUP = ""
-"""Key of the group that describes the message itself; every other key is a part id."""
-
-
-class MappedMessage(msgspec.Struct, frozen=True):
-    """The events of one message. `usage` is None unless it is an assistant's; `last` says how the session stands if
-    this is its last assistant message."""
-
-    role: Literal["user", "assistant", "other"]
-    groups: Groups
-    usage: Usage | None = None
-    last: LastAnswer | None = None
+ABORTED = "MessageAbortedError"
+"""`error.name` of what the user stopped."""
 
 
 def map_message(
@@ -64,20 +48,17 @@ def map_message(
     parts: list[PartRow],
     turn_seq: int,
     previous: Usage | None,
+    servers: frozenset[str] = frozenset(),
 ) -> MappedMessage:
     """Maps a message row with its parts, which must be in order.
 
     `turn_seq` is the 1-based place among assistant messages (ignored for others); `previous` the usage of the assistant
-    message before it in the session, from which `delta` is counted.
+    message before it in the session, from which `delta` is counted; `servers` the MCP servers that are configured
+    (config.py): without them no tool is said to be of one.
     """
     if isinstance(message, UserMessage):
         return MappedMessage("user", _user(source, row, message, parts))
-    return _assistant(source, row, message, parts, turn_seq, previous)
-
-
-def map_malformed(source: str, row: RawRow, table: str, message: Malformed) -> MappedMessage:
-    """A message of which nothing can be told but remarks; its parts hang on nothing and are left out."""
-    return MappedMessage("other", {TURN_GROUP: remarks(source, row, table, message)})
+    return _assistant(source, row, message, parts, turn_seq, previous, servers)
 
 
 def order_parts(parts: list[PartRow]) -> list[PartRow]:
@@ -124,7 +105,7 @@ def id_prefix(identifier: str) -> int | None:
 def _user(source: str, row: RawRow, message: UserMessage, parts: list[PartRow]) -> Groups:
     created = milliseconds(message.time.created if message.time else None, row.time_created)
     turn = TurnFacts(source=source, session_id=row.session_id, message_id=row.id, turn_seq=0)
-    mapper = OpMapper(turn)
+    mapper = PartsMapper(turn)
     # Text of a user is the prompt, not an answer: it gets references here and no ops.
     groups = mapper.run([item for item in parts if not isinstance(item.part, TextPart | CompactionPart)])
     texts = [(item.row, item.part) for item in parts if isinstance(item.part, TextPart) and item.part.text]
@@ -151,7 +132,7 @@ def _user(source: str, row: RawRow, message: UserMessage, parts: list[PartRow]) 
         size = len((sub.prompt or "").encode("utf-8", "replace"))
     if compactions:
         extras["compaction"] = True
-        preview = preview or compaction_words(compactions[0])
+        preview = preview or _compaction(compactions[0])
     files = sum(isinstance(item.part, FilePart) for item in parts)
     if files:
         extras["attachments"] = files
@@ -169,22 +150,20 @@ def _user(source: str, row: RawRow, message: UserMessage, parts: list[PartRow]) 
         preview=preview,
         extras=extras,
     )
-    out: Groups = {TURN_GROUP: [prompt], **groups}
+    out: Groups = {TURN_GROUP: [prompt, *oddities(source, row, message.lost)], **groups}
     for item in parts:
         if isinstance(item.part, TextPart):
             out[item.row.id] = _more_text(source, row, item, created) if item.row.id != part_id else []
         elif isinstance(item.part, CompactionPart):
-            out[item.row.id] = [
-                LogEntry(
-                    source=source,
-                    ts=item.row.time_created * 1000,
-                    session_id=row.session_id,
-                    severity="INF",
-                    message=compaction_words(item.part),
-                    ref=item.row.id,
-                )
-            ]
+            out[item.row.id] = [remark(source, item.row, "INF", _compaction(item.part))]
+        else:
+            continue
+        out[item.row.id] += oddities(source, item.row, item.part.lost)
     return out
+
+
+def _compaction(part: CompactionPart) -> str:
+    return compaction_words(bool(part.auto), bool(part.overflow))
 
 
 def _more_text(source: str, row: RawRow, item: PartRow, created: int) -> list[Event]:
@@ -216,22 +195,18 @@ def _assistant(
     parts: list[PartRow],
     turn_seq: int,
     previous: Usage | None,
+    servers: frozenset[str],
 ) -> MappedMessage:
     created = milliseconds(message.time.created if message.time else None, row.time_created)
     completed = milliseconds(message.time.completed if message.time else None)
-    usage, bent_tokens = usage_of(message.tokens)
-    cost, bent_cost = money(message.cost)
+    usage, clamped_tokens = usage_of(message.tokens)
+    cost, clamped_cost = money(message.cost)
     error = (message.error.name or "UnknownError") if message.error else ""
     words = message.error.message if message.error else ""
     ended = completed
     if not ended and (error or any(isinstance(item.part, StepFinishPart) for item in parts)):
         ended = row.time_updated
-    status: TurnStatus = "completed"
-    op_status: OpStatus = "completed"
-    if error == "MessageAbortedError":
-        status, op_status = "aborted", "cancelled"
-    elif error:
-        status, op_status = "failed", "failed"
+    status, op_status = ends_as(error, ABORTED)
     model, alias = message.modelID or "", message.providerID or ""
     facts = TurnFacts(
         source=source,
@@ -241,10 +216,11 @@ def _assistant(
         model=model,
         provider=vendor(alias, model),
         provider_alias=alias,
-        # A step-finish before time.completed ends the step, but its siblings may still be written (opencode.md d).
+        # A step-finish before time.completed ends the step, but its siblings may still be written.
         ended_ms=completed or (row.time_updated if error else 0),
         ended_as=op_status,
         ended_error=error,
+        servers=servers,
     )
     extras: dict[str, Any] = {}
     if not ended:
@@ -259,52 +235,15 @@ def _assistant(
         code = message.error.data.get("statusCode")
         if isinstance(code, int):
             extras["status_code"] = code
-    turn: list[Event] = [
-        TurnStarted(
-            source=source,
-            ts=created * 1000,
-            session_id=row.session_id,
-            turn_seq=turn_seq,
-            message_id=row.id,
-            prompt_id=message.parentID or "",
-            agent=message.agent or message.mode or "",
-            model=model,
-            provider=facts.provider,
-            provider_alias=alias,
-            extras=extras,
-        )
-    ]
-    if bent_tokens or bent_cost:
-        turn.append(
-            LogEntry(
-                source=source,
-                ts=created * 1000,
-                session_id=row.session_id,
-                turn_seq=turn_seq,
-                severity="WRN",
-                message="numbers out of range: shown as the nearest possible",
-                ref=row.id,
-            )
-        )
+    agent = message.agent or message.mode or ""
+    turn: list[Event] = [turn_started(facts, created, message.parentID or "", agent, extras)]
+    if message.lost or row.odd:
+        turn += oddities(source, row, message.lost, turn_seq)
+    if clamped_tokens or clamped_cost:
+        turn.append(remark(source, row, "WRN", CLAMPED, turn_seq))
     if ended:
-        turn.append(
-            TurnFinalized(
-                source=source,
-                ts=ended * 1000,
-                session_id=row.session_id,
-                turn_seq=turn_seq,
-                message_id=row.id,
-                status=status,
-                finish=message.finish or "",
-                error_class=error,
-                error_message=words,
-                end_ts=ended * 1000,
-                usage=usage,
-                delta=usage.growth_since(previous),
-                cost=cost,
-            )
-        )
-    mapper = OpMapper(facts)
+        turn.append(turn_finalized(facts, ended, status, message.finish or "", words, usage, previous, cost))
+    mapper = PartsMapper(facts)
     mapper.groups[TURN_GROUP] = turn
     if message.summary is True:
         mapper.compaction(row, created)

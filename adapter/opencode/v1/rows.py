@@ -13,96 +13,23 @@ from typing import Any
 
 import msgspec
 
-Number = int | float | None
-
-
-class SessionRow(msgspec.Struct, frozen=True, gc=False):
-    """A row of `session` or `session_v2`, in the order of schema.SESSION_COLUMNS; times in ms, absent columns None."""
-
-    id: str
-    parent_id: str | None
-    project_id: str | None
-    slug: str | None
-    directory: str | None
-    title: str | None
-    version: str | None
-    time_created: Any
-    time_updated: Any
-    time_archived: Any
-    agent: str | None
-    model: str | None
-    cost: Any
-    tokens_input: Any
-    tokens_output: Any
-    tokens_reasoning: Any
-    tokens_cache_read: Any
-    tokens_cache_write: Any
-    revert: str | None
-    summary_additions: Any
-    summary_deletions: Any
-    summary_files: Any
-    fork_session_id: str | None
-    time_idle: Any
-    idle_outcome: str | None
-    storage: str
-
-
-TEXTS = (
-    "parent_id", "project_id", "slug", "directory", "title", "version", "agent", "model", "revert", "fork_session_id",
-    "idle_outcome",
-)  # fmt: skip
-TEXT_PLACES = [SessionRow.__struct_fields__.index(name) for name in TEXTS]
-TEXT_TYPES = (str, type(None))
-
-
-def _text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-
-
-def session_row(columns: tuple[Any, ...]) -> SessionRow:
-    """A row selected with schema.SESSION_COLUMNS; SQLite lets a text column hold anything, so text is made text."""
-    row = SessionRow(*columns)
-    # Nearly always it is text already, and a catalogue has thousands of rows.
-    if row.storage and type(row.id) is str and all(type(columns[place]) in TEXT_TYPES for place in TEXT_PLACES):
-        return row
-    texts = {name: _text(getattr(row, name)) for name in TEXTS}
-    return msgspec.structs.replace(row, **texts, id=_text(row.id) or "", storage=row.storage or "v1")
-
-
-class RawRow(msgspec.Struct, frozen=True, gc=False):
-    """A message or part row without its JSON; `message_id` is the row's own id for a message. Times in ms."""
-
-    id: str
-    message_id: str
-    session_id: str
-    time_created: int
-    time_updated: int
-
-
-class Cache(msgspec.Struct, frozen=True, gc=False):
-    read: Number = None
-    write: Number = None
-
-
-class Tokens(msgspec.Struct, frozen=True, gc=False):
-    """Token counters as stored, unchecked."""
-
-    input: Number = None
-    output: Number = None
-    reasoning: Number = None
-    cache: Cache | None = None
+from adapter.opencode.json import NOTHING, AnyText, Row, Shape, Time
+from adapter.opencode.json import Malformed as Malformed
+from adapter.opencode.rows import ModelRef, Number, Tokens
+from adapter.opencode.rows import RawRow as RawRow
+from adapter.opencode.rows import SessionRow as SessionRow
+from adapter.opencode.rows import milliseconds as milliseconds
+from adapter.opencode.rows import session_row as session_row
+from adapter.opencode.tools import CallMetadata, Scalar
 
 
 class Span(msgspec.Struct, frozen=True, gc=False):
     """`time` of a part or message, ms."""
 
-    start: Number = None
-    end: Number = None
-    created: Number = None
-    completed: Number = None
-    compacted: Number = None
+    start: Time = None
+    end: Time = None
+    created: Time = None
+    completed: Time = None
 
 
 class ErrorInfo(msgspec.Struct, frozen=True, gc=False):
@@ -118,21 +45,13 @@ class ErrorInfo(msgspec.Struct, frozen=True, gc=False):
             return str(self.data["message"])
         return self.data if isinstance(self.data, str) else ""
 
-
-class ModelRef(msgspec.Struct, frozen=True, gc=False):
-    """A model as messages (`modelID`) or session rows (`id`) name it."""
-
-    providerID: str | None = None
-    modelID: str | None = None
-    id: str | None = None
-
-    @property
-    def name(self) -> str:
-        """The model's id under either key, "" when absent."""
-        return self.modelID or self.id or ""
+    @classmethod
+    def of_text(cls, text: str) -> ErrorInfo:
+        """An error that is no object."""
+        return cls(None, text)
 
 
-class UserMessage(msgspec.Struct, frozen=True, gc=False, tag_field="role", tag="user"):
+class UserMessage(Row, frozen=True, gc=False, tag_field="role", tag="user"):
     time: Span | None = None
     agent: str | None = None
     model: ModelRef | None = None
@@ -142,7 +61,7 @@ class PathInfo(msgspec.Struct, frozen=True, gc=False):
     cwd: str | None = None
 
 
-class AssistantMessage(msgspec.Struct, frozen=True, gc=False, tag_field="role", tag="assistant"):
+class AssistantMessage(Row, frozen=True, gc=False, tag_field="role", tag="assistant"):
     time: Span | None = None
     parentID: str | None = None
     modelID: str | None = None
@@ -161,100 +80,69 @@ class AssistantMessage(msgspec.Struct, frozen=True, gc=False, tag_field="role", 
 Message = UserMessage | AssistantMessage
 
 
-class TextPart(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="text"):
-    text: str | None = None
+class TextPart(Row, frozen=True, gc=False, tag_field="type", tag="text"):
+    text: AnyText = None
     synthetic: bool | None = None
-    ignored: bool | None = None
     time: Span | None = None
 
 
-class ReasoningPart(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="reasoning"):
-    text: str | None = None
+class ReasoningPart(Row, frozen=True, gc=False, tag_field="type", tag="reasoning"):
+    text: AnyText = None
     time: Span | None = None
     metadata: Any = None
 
 
-class FilePart(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="file"):
+class FilePart(Row, frozen=True, gc=False, tag_field="type", tag="file"):
     mime: str | None = None
     filename: str | None = None
     url: str | None = None
 
 
-class AgentPart(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="agent"):
-    name: str | None = None
+class AgentPart(Row, frozen=True, gc=False, tag_field="type", tag="agent"):
+    """A mention of an agent; nothing of it is shown."""
 
 
-class SubtaskPart(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="subtask"):
-    prompt: str | None = None
-    description: str | None = None
-    agent: str | None = None
+class SubtaskPart(Row, frozen=True, gc=False, tag_field="type", tag="subtask"):
+    prompt: AnyText = None
+    description: AnyText = None
     command: str | None = None
 
 
-class StepStartPart(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="step-start"):
-    snapshot: str | None = None
+class StepStartPart(Row, frozen=True, gc=False, tag_field="type", tag="step-start"):
+    """The beginning of a request to the model."""
 
 
-class StepFinishPart(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="step-finish"):
+class StepFinishPart(Row, frozen=True, gc=False, tag_field="type", tag="step-finish"):
     reason: str | None = None
     cost: Number = None
     tokens: Tokens | None = None
 
 
-class PatchPart(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="patch"):
+class PatchPart(Row, frozen=True, gc=False, tag_field="type", tag="patch"):
     hash: str | None = None
     files: list[Any] | None = None
 
 
-class SnapshotPart(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="snapshot"):
-    snapshot: str | None = None
+class SnapshotPart(Row, frozen=True, gc=False, tag_field="type", tag="snapshot"):
+    """The state of the files; nothing of it is shown."""
 
 
-class CompactionPart(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="compaction"):
+class CompactionPart(Row, frozen=True, gc=False, tag_field="type", tag="compaction"):
     auto: bool | None = None
     overflow: bool | None = None
 
 
-class RetryPart(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="retry"):
+class RetryPart(Row, frozen=True, gc=False, tag_field="type", tag="retry"):
     attempt: Number = None
     error: ErrorInfo | None = None
 
 
-NOTHING = msgspec.Raw(b"")
-
-
-class FileChange(msgspec.Struct, frozen=True, gc=False):
-    """One file of an edit or patch; the texts before and after it are skipped."""
-
-    filePath: Any = None
-    relativePath: Any = None
-    additions: Any = None
-    deletions: Any = None
-
-
-Scalar = str | int | float | bool | None
-Loose = FileChange | list[Any] | Scalar
-
-
-class Metadata(msgspec.Struct, frozen=True, gc=False):
-    """What the built-in tools say about a call beside its output. MCP servers and plugins may put anything here, so no
-    field is narrower than JSON. `exit` is null when bash was aborted, and unset before it has ended."""
+class Metadata(CallMetadata, frozen=True, gc=False):
+    """As 1.x writes it. `output` is what bash has printed so far, a second time."""
 
     output: msgspec.Raw = NOTHING
     diff: msgspec.Raw = NOTHING
-    sessionId: Any = None
     model: Any = None
-    exit: Any = msgspec.UNSET
-    truncated: Any = None
-    background: Any = None
-    interrupted: Any = None
-    filediff: Loose = None
-    files: list[Loose] | dict[str, Any] | Scalar = None
-    count: Any = None
-    matches: Any = None
-
-
-NO_METADATA = Metadata()
 
 
 class Attachment(msgspec.Struct, frozen=True, gc=False):
@@ -266,15 +154,15 @@ class ToolState(msgspec.Struct, frozen=True, gc=False):
 
     status: str | None = None
     input: msgspec.Raw = NOTHING
-    output: str | None = None
-    title: str | None = None
+    output: AnyText = None
+    title: AnyText = None
     metadata: msgspec.Raw = NOTHING
-    error: str | None = None
+    error: AnyText = None
     time: Span | None = None
     attachments: list[Attachment | list[Any] | Scalar] | None = None
 
 
-class ToolPart(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="tool"):
+class ToolPart(Row, frozen=True, gc=False, tag_field="type", tag="tool"):
     tool: str | None = None
     state: ToolState | None = None
 
@@ -294,38 +182,15 @@ Part = (
     | ToolPart
 )
 
-
-class Malformed(msgspec.Struct, frozen=True, gc=False):
-    """A `data` value that is not what its table should hold.
-
-    `kind` groups warnings: `broken JSON`, `empty data`, `unknown part type`, `unknown role`, `unexpected shape`,
-    `too large`; `detail` says which.
-    """
-
-    kind: str
-    detail: str
+MESSAGE: Shape[Message] = Shape(Message, "message", "role")
+PART: Shape[Part] = Shape(Part, "part", "part type")
+METADATA: Shape[Metadata] = Shape(Metadata, "metadata")
 
 
-def milliseconds(value: Any, fallback: int = 0) -> int:
-    """A stored time as integer ms within what a clock can show, `fallback` when it is not a time at all."""
-    if type(value) is int and 0 <= value <= MAX_MS:
-        return value
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return fallback
-    if value != value or value < 0 or value > MAX_MS:
-        return fallback
-    return int(value)
+decode_message = MESSAGE.decode
+decode_part = PART.decode
 
 
-MAX_MS = 253_402_300_799_000
-"""The last millisecond of the year 9999, which is as far as datetime goes."""
-
-
-def parse_model(text: str | None) -> ModelRef:
-    """The JSON of `session.model` (from 1.14.34); an empty reference when it is absent or broken."""
-    if not text:
-        return ModelRef()
-    try:
-        return msgspec.json.decode(text, type=ModelRef)
-    except (msgspec.MsgspecError, UnicodeError):
-        return ModelRef()
+def decode_metadata(raw: msgspec.Raw) -> Metadata:
+    """The metadata of a tool call; an empty one when it is no JSON object. Never raises."""
+    return METADATA.inside(raw, "state.metadata")

@@ -13,11 +13,11 @@ from typing import Any
 
 import msgspec
 
-from adapter.events import OpStarted, OpStatus, Usage
+from adapter.events import OpStatus, PayloadKind, Usage
 from adapter.opencode import tools
-from adapter.opencode.undecoded import text_size
-from adapter.opencode.v1.ops import Groups, OpMapper, TurnFacts
-from adapter.opencode.v1.rows import FileChange, Malformed, Metadata, RawRow, Span, milliseconds
+from adapter.opencode.emit import Builder, Call, Groups, TurnFacts, step_status
+from adapter.opencode.json import Malformed, decode, is_empty, text_size
+from adapter.opencode.rows import RawRow, milliseconds
 from adapter.opencode.v2.rows import (
     Assistant,
     Failure,
@@ -34,23 +34,19 @@ from adapter.opencode.v2.rows import (
 )
 from adapter.references import build
 
-NAMES_OF_1X = {"shell": "bash", "subagent": "task", "patch": "apply_patch"}
-"""Renamed tools: what is said of a call in a few words is the same under both names."""
 PHASES = {"streaming": "pending"}
-SUBAGENTS = frozenset({"subagent", "task"})
 CHILD_IN_ERROR = re.compile(r"\(sessionID: (ses_[A-Za-z0-9]+)\)")
 """A failed subagent call has no metadata; its message keeps the session's id (tool/plugin/subagent.ts)."""
 NO_STATE = ToolState()
 
 
-class ContentMapper(OpMapper):
+class ContentMapper(Builder):
     """Walks one answer. The references of an item name its row and the path to it."""
 
-    def __init__(self, turn: TurnFacts) -> None:
-        super().__init__(turn)
-        self._path = ""
+    _path = ""
+    """Where the item that is being mapped lies in the row, with a dot behind it."""
 
-    def reference(self, row: RawRow, field: str) -> str:
+    def refer(self, row: RawRow, field: str) -> str:
         """The reference to a field of the item that is being mapped."""
         return build("session_message_id", self.turn.message_id, f"{self._path}{field}")
 
@@ -62,8 +58,8 @@ class ContentMapper(OpMapper):
         # Text has no times of its own: it ends where the next item begins, or with the provider's answer.
         answered = milliseconds(time.streamed if time else None) or completed
         step = _item_row(row, "step", began)
-        self.groups[step.id] = []
-        self._step_start(step)
+        self.begin(step)
+        self.begin_step(step)
         items = [decode_item(raw) for raw in message.content or ()]
         begins = [_begin(item) for item in items]
         clock = began
@@ -78,163 +74,114 @@ class ContentMapper(OpMapper):
         self._changed_files(step, message)
         if message.retry is not None:
             words = message.retry.error.message if message.retry.error else ""
-            self._log(step, "WRN", f"retry {message.retry.attempt or '?'}: {words or ''}".rstrip(": "))
+            self.log(step, "WRN", f"retry {message.retry.attempt or '?'}: {words or ''}".rstrip(": "))
         ended = self.turn.ended_ms
         if ended:
-            self._close_llm(_step_status(message, self.turn), ended, usage, usage, cost, message.finish or "")
+            self.end_step(_step_status(message, self.turn), ended, usage, usage, cost, message.finish or "")
         return self.groups
 
-    def shell(self, row: RawRow, call: ShellCall) -> Groups:
+    def shell(self, row: RawRow, call: Call, output_field: str) -> Groups:
         """Maps a command of the user: a tool call in a turn of its own."""
         item = _item_row(row, "shell", call.start_ms)
-        self.groups[item.id] = []
-        op = self._op(item, "tool", call.start_ms, call.extras, name="shell")
-        self._ref(item, "tool_request", "command", op.op_seq, call.start_ms, size=call.command_size)
+        self.begin(item)
+        ops = self.call(item, call)
+        seq, end = ops[-1].op_seq, call.end_ms or call.start_ms
+        self.ref(item, "tool_request", "command", seq, call.start_ms, size=call.input_size)
         if call.output_size:
-            self._ref(item, "tool_response", call.output_field, op.op_seq, call.end_ms, size=call.output_size)
-        if call.outcome:
-            self._end(
-                op,
-                call.outcome,
-                call.end_ms,
-                error_class=call.error_class,
-                bytes_in=call.command_size,
-                bytes_out=call.output_size,
-            )
+            self.ref(item, "tool_response", output_field, seq, end, size=call.output_size)
+        self.end_call(item, call, ops)
         return self.groups
 
     def summary(self, row: RawRow, at_ms: int, size: int) -> None:
         """The text of a compaction, under the op that `compaction` made."""
-        self._ref(row, "llm_response", "summary", 1, at_ms, format="markdown", size=size)
+        self.ref(row, "llm_response", "summary", 1, at_ms, format="markdown", size=size)
 
     # -- one item
 
     def _item(self, row: RawRow, item: Item | Malformed, until: int) -> int:
         """Maps one item; returns when it ended (ms), 0 when it goes on."""
-        self.groups[row.id] = []
+        self.begin(row)
         match item:
             case ToolItem():
                 return self._call(row, item)
             case TextItem():
+                self.odd(row, item.lost)
                 # Written empty when it begins and once more, whole, when it is complete.
                 end = until or (row.time_updated if item.text else 0)
-                self._prose(row, "text", "llm_response", item.text, Span(start=row.time_created, end=end or None))
+                self.prose(row, "text", "llm_response", item.text or "", row.time_created, end)
                 return end
             case ReasoningItem():
+                self.odd(row, item.lost)
                 own = milliseconds(item.time.completed if item.time else None)
                 end = own or until or (row.time_updated if item.text else 0)
-                span = Span(start=row.time_created, end=end or None)
-                self._prose(row, "reasoning", "llm_reasoning", item.text, span, "raw")
+                self.prose(row, "reasoning", "llm_reasoning", item.text or "", row.time_created, end, "raw")
                 return end
             case Malformed():
-                self._log(row, "WRN", f"{item.kind}: {item.detail}")
+                self.log(row, "WRN", f"{item.kind}: {item.detail}")
                 return 0
 
     def _call(self, row: RawRow, item: ToolItem) -> int:
         state = item.state or NO_STATE
-        tool = item.name or "?"
+        name = item.name or "?"
+        tool = tools.tool_of(name)
         status = state.status or ""
         time = item.time
         ran = milliseconds(time.ran if time else None)
         end = milliseconds(time.completed if time else None)
         start = ran or row.time_created
-        arguments = _arguments(state.input)
+        arguments = decode(state.input)
         metadata = decode_tool_metadata(state)
         error = _failure(state.error)
-        child = _child(tool, arguments, metadata, error)
+        child = _child(tool.name, row.session_id, arguments, metadata, error)
         extras = _extras(tool, status, arguments, metadata)
         if status in ("streaming", "pending", "running"):
             extras["time_updated"] = row.time_updated * 1000
         if status == "running":
             # Nothing is written between the call and its end, so a wait for permission cannot be told from work.
             extras["running"] = True
-        ops: list[OpStarted] = []
-        if child:
-            ops.append(self._op(row, "session", start, extras, name=extras["label"] or tool, child=child))
-        ops.append(
-            self._op(
-                row,
-                "tool",
-                start,
-                extras,
-                parent=ops[0] if ops else None,
-                name=tool,
-                namespace=tools.namespace_of(tool),
-                child=child,
-            )
+        outcome, error_name, words = _outcome(status, error)
+        pieces = _results(state, metadata)
+        total = sum(piece.size for piece in pieces if piece.kind == "tool_response")
+        call = Call(
+            name,
+            tool.name,
+            start,
+            end,
+            child,
+            extras,
+            len(state.input),
+            total,
+            outcome,
+            error_name,
+            words,
         )
+        ops = self.call(row, call)
         seq = ops[-1].op_seq
-        input_size = len(state.input)
-        if bytes(state.input) not in (b"", b"null", b'""'):
-            self._ref(row, "tool_request", "state.input", seq, start, format="json", size=input_size)
-        output_size = self._results(row, state, metadata, seq, end or start)
+        if not is_empty(state.input, b'""'):
+            self.ref(row, "tool_request", "state.input", seq, start, format="json", size=len(state.input))
+        for piece in pieces:
+            self.ref(row, piece.kind, piece.field, seq, end or start, format=piece.format, size=piece.size)
         self._diffs(row, metadata, "metadata" if state.metadata else "structured", seq, end or start)
-        outcome, name, words = _outcome(status, error)
-        if outcome:
-            for op in ops:
-                self._end(
-                    op,
-                    outcome,
-                    end or row.time_updated,
-                    error_class=name,
-                    error_message=words,
-                    bytes_in=input_size,
-                    bytes_out=output_size,
-                )
-        elif status not in ("streaming", "pending", "running"):
-            self._log(row, "WRN", f"unknown tool status: {status[:40]!r}", seq)
+        self.end_call(row, call, ops)
+        lost = item.lost + metadata.lost
+        if lost:
+            self.odd(row, lost)
+        if outcome is None and status not in ("streaming", "pending", "running") and not lost:
+            self.log(row, "WRN", f"unknown tool status: {status[:40]!r}", seq)
         return end
 
-    def _results(self, row: RawRow, state: ToolState, metadata: ToolMetadata, seq: int, at_ms: int) -> int:
-        """A reference to each piece that the tool gave back; returns the bytes of its texts."""
-        total = 0
-        if not state.content and text_size(metadata.content):
-            total = text_size(metadata.content)
-            where = "metadata" if state.metadata else "structured"
-            self._ref(row, "tool_response", f"state.{where}.content", seq, at_ms, size=total)
-        for index, piece in enumerate(state.content or ()):
-            if not isinstance(piece, Result):
-                continue
-            size = text_size(piece.text)
-            field = f"state.content.{index}"
-            if size:
-                self._ref(row, "tool_response", f"{field}.text", seq, at_ms, size=size)
-                total += size
-            elif piece.uri:
-                mime = piece.mime if isinstance(piece.mime, str) else ""
-                self._ref(row, "attachment", f"{field}.uri", seq, at_ms, format=mime, size=text_size(piece.uri))
-        return total
-
     def _diffs(self, row: RawRow, metadata: ToolMetadata, where: str, seq: int, at_ms: int) -> None:
-        for index, change in enumerate(_changes(metadata)):
-            size = text_size(change.patch)
+        for index, change in enumerate(metadata.changes):
+            size = text_size(change.patch) if isinstance(change, FileDiff) else 0
             if size:
                 field = f"state.{where}.files.{index}.patch"
-                self._ref(row, "diff", field, seq, at_ms, format="diff", size=size)
+                self.ref(row, "diff", field, seq, at_ms, format="diff", size=size)
 
     def _changed_files(self, step: RawRow, message: Assistant) -> None:
         """What `patch` parts say in 1.x: which files the step changed, as the snapshots before and after it differ."""
         snapshot = message.snapshot
-        files = [name for name in (snapshot.files or ()) if isinstance(name, str)] if snapshot else []
-        if snapshot is None or not files:
-            return
-        self._amend_llm(patch_hash=snapshot.end or "", patch_files=len(files))
-        names = tools.short(", ".join(files))
-        seq = self._llm.op_seq if self._llm else 0
-        self._ref(step, "diff", "snapshot.files", seq, step.time_created, format="json", preview=names)
-
-
-class ShellCall(msgspec.Struct, frozen=True):
-    """A command that the user ran; `outcome` is None while it runs, `end_ms` then its start."""
-
-    start_ms: int
-    end_ms: int
-    extras: dict[str, Any]
-    command_size: int
-    output_size: int
-    output_field: str
-    outcome: OpStatus | None
-    error_class: str
+        if snapshot is not None and any(isinstance(name, str) for name in snapshot.files or ()):
+            self.changed_files(step, "snapshot.files", snapshot.end or "", snapshot.files or [])
 
 
 def _item_row(row: RawRow, name: str, at_ms: int) -> RawRow:
@@ -254,53 +201,59 @@ def _begin(item: Item | Malformed) -> int:
 def _step_status(message: Assistant, turn: TurnFacts) -> OpStatus:
     if turn.ended_as != "completed":
         return turn.ended_as
-    if message.finish == "length":
-        return "truncated"
-    return "failed" if message.finish in ("error", "content-filter") else "completed"
+    return step_status(message.finish)
 
 
-def _arguments(raw: msgspec.Raw) -> Any:
-    try:
-        return msgspec.json.decode(raw) if raw else None
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return None
+class Piece(msgspec.Struct, frozen=True, gc=False):
+    """One piece of what a tool gave back: where it is, and its bytes."""
+
+    kind: PayloadKind
+    field: str
+    size: int
+    format: str = "text"
+
+
+def _results(state: ToolState, metadata: ToolMetadata) -> list[Piece]:
+    if not state.content:
+        size = text_size(metadata.content)
+        where = "metadata" if state.metadata else "structured"
+        return [Piece("tool_response", f"state.{where}.content", size)] if size else []
+    pieces = []
+    for index, piece in enumerate(state.content):
+        if not isinstance(piece, Result):
+            continue
+        size = text_size(piece.text)
+        field = f"state.content.{index}"
+        if size:
+            pieces.append(Piece("tool_response", f"{field}.text", size))
+        elif piece.uri:
+            mime = piece.mime if isinstance(piece.mime, str) else ""
+            pieces.append(Piece("attachment", f"{field}.uri", text_size(piece.uri), mime))
+    return pieces
 
 
 def _failure(error: Failure | str | None) -> Failure | None:
     return Failure(message=error) if isinstance(error, str) else error
 
 
-def _child(tool: str, arguments: Any, metadata: ToolMetadata, error: Failure | None) -> str:
-    """The session that a subagent call started: named by its result, by the wish to go on with an earlier one, or by
-    the words of its failure. While a new one runs, nothing in the parent names it."""
-    if tool not in SUBAGENTS:
-        return ""
-    if isinstance(metadata.sessionID, str) and metadata.sessionID:
-        return metadata.sessionID
+def _child(tool: str, own: str, arguments: Any, metadata: ToolMetadata, error: Failure | None) -> str:
+    """The session that a call started: named by its result; for a subagent also by the wish to go on with an earlier
+    one, or by the words of its failure. While a new one runs, nothing in the parent names it."""
+    named = tools.session_named(metadata, own)
+    if named or tool != tools.TASK:
+        return named
     asked = arguments.get("sessionID") if isinstance(arguments, dict) else None
-    if isinstance(asked, str) and asked:
+    if isinstance(asked, str) and asked.startswith(tools.SESSION_ID):
         return asked
-    named = CHILD_IN_ERROR.search(error.message or "") if error else None
-    return named[1] if named else ""
+    found = CHILD_IN_ERROR.search(error.message or "") if error else None
+    return found[1] if found else ""
 
 
-def _changes(metadata: ToolMetadata) -> list[FileDiff]:
-    files = metadata.files if isinstance(metadata.files, list) else []
-    return [change for change in files if isinstance(change, FileDiff)]
-
-
-def _extras(tool: str, status: str, arguments: Any, metadata: ToolMetadata) -> dict[str, Any]:
-    known = Metadata(
-        exit=metadata.exit,
-        truncated=metadata.truncated,
-        background=metadata.status == "running" and status == "completed",
-        files=[FileChange(change.file, None, change.additions, change.deletions) for change in _changes(metadata)],
-        count=metadata.count,
-        matches=metadata.matches,
-    )
-    name = NAMES_OF_1X.get(tool, tool)
-    label = tools.label(name, arguments, known, "")
-    return {"label": label, "phase": PHASES.get(status, status), **tools.facts(name, arguments, known)}
+def _extras(tool: tools.Tool, status: str, arguments: Any, metadata: ToolMetadata) -> dict[str, Any]:
+    extras = tools.about(tool, arguments, metadata, "", PHASES.get(status, status))
+    if metadata.status == "running" and status == "completed":
+        extras["background"] = True
+    return extras
 
 
 def _outcome(status: str, error: Failure | None) -> tuple[OpStatus | None, str, str]:

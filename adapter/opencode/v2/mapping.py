@@ -11,26 +11,26 @@ from typing import Any
 
 import msgspec
 
-from adapter.events import (
-    Event,
-    LogEntry,
-    OpStatus,
-    PayloadRef,
-    Severity,
-    TurnFinalized,
-    TurnStarted,
-    TurnStatus,
-    Usage,
-)
+from adapter.events import Event, LogEntry, OpStatus, PayloadRef, Severity, Usage
 from adapter.opencode import tools
+from adapter.opencode.emit import (
+    CLAMPED,
+    TURN_GROUP,
+    Call,
+    Groups,
+    MappedMessage,
+    TurnFacts,
+    compaction_words,
+    ends_as,
+    oddities,
+    turn_finalized,
+    turn_started,
+)
+from adapter.opencode.json import NOTHING, QUOTE, byte_size, first, text_size
+from adapter.opencode.rows import RawRow, milliseconds
 from adapter.opencode.sessions import LastAnswer
 from adapter.opencode.tokens import money, usage_of
-from adapter.opencode.undecoded import byte_size, text_size
-from adapter.opencode.v1.calls import compaction_words
-from adapter.opencode.v1.mapping import TURN_GROUP, MappedMessage
-from adapter.opencode.v1.ops import Groups, TurnFacts
-from adapter.opencode.v1.rows import NOTHING, CompactionPart, RawRow, milliseconds
-from adapter.opencode.v2.content import ContentMapper, ShellCall
+from adapter.opencode.v2.content import ContentMapper
 from adapter.opencode.v2.rows import (
     AgentSwitched,
     Assistant,
@@ -47,6 +47,7 @@ from adapter.opencode.v2.rows import (
     System,
     User,
     decode_attachment,
+    decode_output,
 )
 from adapter.opencode.vendors import vendor
 from adapter.references import build
@@ -56,10 +57,24 @@ ABORTED = "aborted"
 
 
 def map_session_message(
-    source: str, row: RawRow, message: SessionMessage, turn_seq: int, previous: Usage | None, prompt_id: str
+    source: str,
+    row: RawRow,
+    message: SessionMessage,
+    turn_seq: int,
+    previous: Usage | None,
+    prompt_id: str,
+    servers: frozenset[str] = frozenset(),
 ) -> MappedMessage:
-    """Maps one row. `turn_seq`, `previous` as for `map_message`; `prompt_id` is the prompt before it, "" without."""
-    begin = Begin(source, row, turn_seq, previous, prompt_id)
+    """Maps one row. `turn_seq`, `previous` and `servers` as for `map_message`; `prompt_id` is the prompt before it, ""
+    without."""
+    mapped = _mapped(Begin(source, row, turn_seq, previous, prompt_id, servers), message)
+    if message.lost or row.odd:
+        seq = turn_seq if mapped.role == "assistant" else 0
+        mapped.groups[TURN_GROUP] += oddities(source, row, message.lost, seq)
+    return mapped
+
+
+def _mapped(begin: Begin, message: SessionMessage) -> MappedMessage:
     match message:
         case Assistant():
             return _assistant(begin, message)
@@ -109,6 +124,7 @@ class Begin(msgspec.Struct, frozen=True):
     turn_seq: int
     previous: Usage | None
     prompt_id: str
+    servers: frozenset[str]
 
 
 def _created(row: RawRow, message: SessionMessage) -> int:
@@ -157,7 +173,7 @@ def _prompt(begin: Begin, text: str | None, preview: str, extras: dict[str, Any]
 
 
 def _user(begin: Begin, message: User) -> Groups:
-    files = [decode_attachment(raw) for raw in message.files or ()]
+    files = [decode_attachment(raw, index) for index, raw in enumerate(message.files or ())]
     extras: dict[str, Any] = {"attachments": len(files)} if files else {}
     groups: Groups = {TURN_GROUP: [_prompt(begin, message.text, (message.text or "").strip(), extras)]}
     for index, file in enumerate(files):
@@ -180,6 +196,7 @@ def _user(begin: Begin, message: User) -> Groups:
                 preview=name,
             ),
             _log(begin, "INF", f"attachment {name}", key),
+            *oddities(begin.source, begin.row, file.lost),
         ]
     return groups
 
@@ -235,12 +252,9 @@ def _assistant(begin: Begin, message: Assistant) -> MappedMessage:
     row = begin.row
     error = message.error
     ended = _ended(row, message)
-    usage, bent_tokens = usage_of(message.tokens)
-    cost, bent_cost = money(message.cost)
-    status: TurnStatus = "completed"
-    op_status: OpStatus = "completed"
-    if error is not None:
-        status, op_status = ("aborted", "cancelled") if error.type == ABORTED else ("failed", "failed")
+    usage, clamped_tokens = usage_of(message.tokens)
+    cost, clamped_cost = money(message.cost)
+    status, op_status = ends_as(_class_of(error), ABORTED)
     facts = _facts(begin, message.model, ended, op_status, _class_of(error))
     extras: dict[str, Any] = {}
     if message.model and message.model.variant:
@@ -252,11 +266,13 @@ def _assistant(begin: Begin, message: Assistant) -> MappedMessage:
         extras["retry_at"] = milliseconds(message.retry.at) * 1000
         if message.retry.error and message.retry.error.message:
             extras["retry_error"] = tools.short(message.retry.error.message)
-    turn = _started(begin, facts, _created(row, message), ended, message.agent or "", extras)
-    if bent_tokens or bent_cost:
-        turn.append(_log(begin, "WRN", "numbers out of range: shown as the nearest possible", row.id))
+    turn = _started(begin, facts, _created(row, message), ended, message.agent or "", extras, begin.prompt_id)
+    if clamped_tokens or clamped_cost:
+        turn.append(_log(begin, "WRN", CLAMPED, row.id))
     if ended:
-        turn.append(_finalized(begin, facts, status, message.finish or "", _message_of(error), usage, cost))
+        turn.append(
+            turn_finalized(facts, ended, status, message.finish or "", _message_of(error), usage, begin.previous, cost)
+        )
     groups: Groups = {TURN_GROUP: turn, **ContentMapper(facts).answer(row, message, usage, cost)}
     return MappedMessage("assistant", groups, usage if ended else None, answer_of(row, message))
 
@@ -272,40 +288,32 @@ def _shell(begin: Begin, message: Shell) -> MappedMessage:
     if not ended:
         extras |= {"running": True, "time_updated": row.time_updated * 1000}
     # In 1.18 the output is a text, in 2.x an object that holds it.
-    whole = bytes(message.output).startswith(b'"')
-    output = message.output if whole else _output_of(message.output)
+    whole = first(message.output) == QUOTE
+    printed = decode_output(NOTHING if whole else message.output)
+    output = message.output if whole else printed.output
     outcomes: dict[str, tuple[OpStatus, str]] = {"killed": ("cancelled", "Aborted"), "timeout": ("failed", "Timeout")}
     outcome, error = outcomes.get(message.status or "", ("completed", ""))
-    call = ShellCall(
+    call = Call(
+        "shell",
+        tools.BASH,
         created,
-        ended or created,
+        ended,
+        "",
         extras,
         byte_size(command),
         text_size(output) if output else 0,
-        "output" if whole else "output.output",
         outcome if ended else None,
         error if ended else "",
+        "",
     )
-    facts = _facts(msgspec.structs.replace(begin, prompt_id=""), None, ended, "completed", "")
-    turn = _started(msgspec.structs.replace(begin, prompt_id=""), facts, created, ended, "", {})
+    facts = _facts(begin, None, ended, "completed", "")
+    turn = _started(begin, facts, created, ended, "", {}, "")
     if ended:
-        turn.append(_finalized(begin, facts, "completed", "", "", Usage(), 0.0))
-    groups: Groups = {TURN_GROUP: turn, **ContentMapper(facts).shell(row, call)}
+        turn.append(turn_finalized(facts, ended, "completed", "", "", Usage(), begin.previous, 0.0))
+    turn += oddities(begin.source, row, printed.lost)
+    field = "output" if whole else "output.output"
+    groups: Groups = {TURN_GROUP: turn, **ContentMapper(facts).shell(row, call, field)}
     return MappedMessage("assistant", groups, None, answer_of(row, message))
-
-
-class _Output(msgspec.Struct, frozen=True):
-    output: msgspec.Raw = NOTHING
-
-
-OUTPUT_DECODER = msgspec.json.Decoder(_Output)
-
-
-def _output_of(raw: msgspec.Raw) -> msgspec.Raw:
-    try:
-        return OUTPUT_DECODER.decode(raw).output
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return NOTHING
 
 
 def _compaction(begin: Begin, message: Compaction) -> MappedMessage:
@@ -314,18 +322,17 @@ def _compaction(begin: Begin, message: Compaction) -> MappedMessage:
     created, ended = _created(row, message), _ended(row, message)
     answer = answer_of(row, message)
     assert answer is not None
-    usage, _ = usage_of(message.tokens)
-    cost, _ = money(message.cost)
-    status: TurnStatus = "completed"
-    op_status: OpStatus = "completed"
-    if answer.error_class:
-        status, op_status = ("aborted", "cancelled") if answer.error_class == ABORTED else ("failed", "failed")
+    usage, clamped_tokens = usage_of(message.tokens)
+    cost, clamped_cost = money(message.cost)
+    status, op_status = ends_as(answer.error_class, ABORTED)
     facts = _facts(begin, message.model, ended, op_status, answer.error_class)
-    turn = _started(begin, facts, created, ended, "compaction", {"summary": True})
-    words = compaction_words(CompactionPart(auto=message.reason == "auto"))
+    turn = _started(begin, facts, created, ended, "compaction", {"summary": True}, begin.prompt_id)
+    words = compaction_words(message.reason == "auto", False)
     turn.append(_log(begin, "INF", words, row.id))
+    if clamped_tokens or clamped_cost:
+        turn.append(_log(begin, "WRN", CLAMPED, row.id))
     if ended:
-        turn.append(_finalized(begin, facts, status, "", answer.error_message, usage, cost))
+        turn.append(turn_finalized(facts, ended, status, "", answer.error_message, usage, begin.previous, cost))
     mapper = ContentMapper(facts)
     mapper.compaction(row, created)
     if message.summary:
@@ -347,46 +354,13 @@ def _facts(begin: Begin, model: Model | None, ended_ms: int, ended_as: OpStatus,
         ended_ms=ended_ms,
         ended_as=ended_as,
         ended_error=error,
+        servers=begin.servers,
     )
 
 
 def _started(
-    begin: Begin, facts: TurnFacts, created: int, ended: int, agent: str, extras: dict[str, Any]
+    begin: Begin, facts: TurnFacts, created: int, ended: int, agent: str, extras: dict[str, Any], prompt_id: str
 ) -> list[Event]:
     if not ended:
         extras = {"time_updated": begin.row.time_updated * 1000, **extras}
-    return [
-        TurnStarted(
-            source=begin.source,
-            ts=created * 1000,
-            session_id=begin.row.session_id,
-            turn_seq=begin.turn_seq,
-            message_id=begin.row.id,
-            prompt_id=begin.prompt_id,
-            agent=agent,
-            model=facts.model,
-            provider=facts.provider,
-            provider_alias=facts.provider_alias,
-            extras=extras,
-        )
-    ]
-
-
-def _finalized(
-    begin: Begin, facts: TurnFacts, status: TurnStatus, finish: str, words: str, usage: Usage, cost: float
-) -> TurnFinalized:
-    return TurnFinalized(
-        source=begin.source,
-        ts=facts.ended_ms * 1000,
-        session_id=begin.row.session_id,
-        turn_seq=begin.turn_seq,
-        message_id=begin.row.id,
-        status=status,
-        finish=finish,
-        error_class=facts.ended_error,
-        error_message=words,
-        end_ts=facts.ended_ms * 1000,
-        usage=usage,
-        delta=usage.growth_since(begin.previous),
-        cost=cost,
-    )
+    return [turn_started(facts, created, prompt_id, agent, extras)]

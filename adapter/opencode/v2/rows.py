@@ -12,26 +12,32 @@ from typing import Any
 
 import msgspec
 
-from adapter.opencode.json import mended_text
-from adapter.opencode.v1.rows import NOTHING, Malformed, Number, Tokens
+from adapter.opencode.json import NOTHING, AnyText, Malformed, Row, Shape, Time, is_empty
+from adapter.opencode.rows import Number, Tokens
+from adapter.opencode.tools import CallMetadata, FileChange, Scalar
 
 
 class Times(msgspec.Struct, frozen=True, gc=False):
     """`time` of a message or of a piece of it, ms. `streamed` is the end of the provider's answer, `ran` the moment a
     call was handed to its tool (which may then still ask for permission)."""
 
-    created: Number = None
-    streamed: Number = None
-    ran: Number = None
-    completed: Number = None
+    created: Time = None
+    streamed: Time = None
+    ran: Time = None
+    completed: Time = None
 
 
 class Failure(msgspec.Struct, frozen=True, gc=False):
     """A structured error; `status` is an HTTP status."""
 
     type: str | None = None
-    message: str | None = None
+    message: AnyText = None
     status: Number = None
+
+    @classmethod
+    def of_text(cls, text: str) -> Failure:
+        """An error that is no object."""
+        return cls(message=text)
 
 
 class Model(msgspec.Struct, frozen=True, gc=False):
@@ -40,28 +46,28 @@ class Model(msgspec.Struct, frozen=True, gc=False):
     variant: str | None = None
 
 
-class SessionMessage(msgspec.Struct, frozen=True, gc=False):
+class SessionMessage(Row, frozen=True, gc=False):
     """What every type of row has."""
 
     time: Times | None = None
 
 
 class User(SessionMessage, frozen=True, gc=False):
-    text: str | None = None
+    text: AnyText = None
     files: list[msgspec.Raw] | None = None
 
 
 class Synthetic(SessionMessage, frozen=True, gc=False):
     """A prompt that opencode wrote itself, such as the news that a background task has ended."""
 
-    text: str | None = None
+    text: AnyText = None
     description: str | None = None
 
 
 class System(SessionMessage, frozen=True, gc=False):
     """Instructions that changed while the session went on."""
 
-    text: str | None = None
+    text: AnyText = None
     description: str | None = None
 
 
@@ -69,15 +75,19 @@ class Skill(SessionMessage, frozen=True, gc=False):
     """A skill that the user called up; the model answers it like a prompt."""
 
     name: str | None = None
-    text: str | None = None
+    text: AnyText = None
 
 
 class Shell(SessionMessage, frozen=True, gc=False):
     """A command that the user ran. `output` is an object with the text in `output`, in 1.18 the text itself."""
 
-    command: str | None = None
+    command: AnyText = None
     status: str | None = None
     exit: Any = msgspec.UNSET
+    output: msgspec.Raw = NOTHING
+
+
+class ShellOutput(Row, frozen=True, gc=False):
     output: msgspec.Raw = NOTHING
 
 
@@ -90,7 +100,7 @@ class Retry(msgspec.Struct, frozen=True, gc=False):
     """A request that failed and is sent again at `at` (ms); it goes when the next attempt begins."""
 
     attempt: Number = None
-    at: Number = None
+    at: Time = None
     error: Failure | None = None
 
 
@@ -113,7 +123,7 @@ class Compaction(SessionMessage, frozen=True, gc=False):
 
     status: str | None = None
     reason: str | None = None
-    summary: str | None = None
+    summary: AnyText = None
     model: Model | None = None
     cost: Number = None
     tokens: Tokens | None = None
@@ -143,19 +153,18 @@ class Idle(SessionMessage, frozen=True, gc=False):
     error: Failure | None = None
 
 
-class TextItem(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="text"):
-    text: str | None = None
+class TextItem(Row, frozen=True, gc=False, tag_field="type", tag="text"):
+    text: AnyText = None
 
 
-class ReasoningItem(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="reasoning"):
-    text: str | None = None
+class ReasoningItem(Row, frozen=True, gc=False, tag_field="type", tag="reasoning"):
+    text: AnyText = None
     time: Times | None = None
 
 
 class Result(msgspec.Struct, frozen=True, gc=False):
     """One piece of what a tool gave back: `text`, or a file by `uri`."""
 
-    type: Any = None
     text: msgspec.Raw = NOTHING
     uri: msgspec.Raw = NOTHING
     mime: Any = None
@@ -172,40 +181,31 @@ class ToolState(msgspec.Struct, frozen=True, gc=False):
     error: Failure | str | None = None
 
 
-class ToolItem(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="tool"):
+class ToolItem(Row, frozen=True, gc=False, tag_field="type", tag="tool"):
     name: str | None = None
     state: ToolState | None = None
     time: Times | None = None
 
 
 Item = TextItem | ReasoningItem | ToolItem
-Scalar = str | int | float | bool | None
 
 
-class FileDiff(msgspec.Struct, frozen=True, gc=False):
+class FileDiff(FileChange, frozen=True, gc=False):
     """One changed file; `patch` is a unified diff."""
 
-    file: Any = None
     patch: msgspec.Raw = NOTHING
-    additions: Any = None
-    deletions: Any = None
 
 
-class ToolMetadata(msgspec.Struct, frozen=True, gc=False):
-    """What tools say beside their output; no field is narrower than JSON. `status` is `running` for a shell or subagent
-    that goes on in the background; `content` is what 1.18 read from a file."""
+class ToolMetadata(CallMetadata, frozen=True, gc=False):
+    """As 2.x writes it. `status` is `running` for a shell or subagent that goes on in the background; `content` is what
+    1.18 read from a file."""
 
-    exit: Any = msgspec.UNSET
-    truncated: Any = None
+    files: list[FileDiff | list[Any] | Scalar] | dict[str, Any] | Scalar = None  # type: ignore[assignment]
     status: Any = None
-    sessionID: Any = None
     content: msgspec.Raw = NOTHING
-    files: list[FileDiff | list[Any] | Scalar] | dict[str, Any] | Scalar = None
-    count: Any = None
-    matches: Any = None
 
 
-class Attachment(msgspec.Struct, frozen=True, gc=False):
+class Attachment(Row, frozen=True, gc=False):
     """A file of a prompt: what it holds is in `data` (base64) or behind `uri`."""
 
     mime: str | None = None
@@ -214,10 +214,8 @@ class Attachment(msgspec.Struct, frozen=True, gc=False):
     data: msgspec.Raw = NOTHING
 
 
-NO_METADATA = ToolMetadata()
-NO_ATTACHMENT = Attachment()
-DECODERS: dict[str, msgspec.json.Decoder[SessionMessage]] = {
-    name: msgspec.json.Decoder(kind)
+SHAPES: dict[str, Shape[SessionMessage]] = {
+    name: Shape(kind, name)
     for name, kind in {
         "user": User,
         "synthetic": Synthetic,
@@ -234,81 +232,36 @@ DECODERS: dict[str, msgspec.json.Decoder[SessionMessage]] = {
     }.items()
 }
 """By the column `type`; `context` is what 1.18 calls a system message."""
-ITEM_DECODER: msgspec.json.Decoder[Item] = msgspec.json.Decoder(Item)
-METADATA_DECODER = msgspec.json.Decoder(ToolMetadata)
-ATTACHMENT_DECODER = msgspec.json.Decoder(Attachment)
+ITEM: Shape[Item] = Shape(Item, "content", "content type")
+METADATA: Shape[ToolMetadata] = Shape(ToolMetadata, "metadata")
+ATTACHMENT: Shape[Attachment] = Shape(Attachment, "attachment")
+OUTPUT: Shape[ShellOutput] = Shape(ShellOutput, "output")
 
 
 def decode_session_message(kind: str, data: str | bytes | None) -> SessionMessage | Malformed:
     """The JSON of a row of this type. Never raises."""
-    decoder = DECODERS.get(kind)
-    if decoder is None:
+    shape = SHAPES.get(kind)
+    if shape is None:
         return Malformed("unknown session_message type", repr(kind)[:80])
-    if not data:
-        return Malformed("empty data", "a session_message row without data")
-    decoded: SessionMessage | Malformed = _decode(decoder, data, kind)
-    return decoded
+    return shape.decode(data)
 
 
 def decode_item(raw: msgspec.Raw) -> Item | Malformed:
     """One piece of an answer. Never raises."""
-    head = _head(raw)
-    if isinstance(head, str) and head not in ("text", "reasoning", "tool"):
-        return Malformed("unknown content type", repr(head)[:80])
-    decoded: Item | Malformed = _decode(ITEM_DECODER, bytes(raw), "content")
-    return decoded
+    return ITEM.decode(raw)
 
 
 def decode_tool_metadata(state: ToolState) -> ToolMetadata:
     """What a tool said beside its output, under either name; empty when it is no JSON object. Never raises."""
-    for raw in (state.metadata, state.structured):
-        try:
-            return METADATA_DECODER.decode(raw)
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            continue
-    return NO_METADATA
+    old = is_empty(state.metadata)
+    return METADATA.inside(state.structured if old else state.metadata, f"state.{'structured' if old else 'metadata'}")
 
 
-def decode_attachment(raw: msgspec.Raw) -> Attachment:
+def decode_attachment(raw: msgspec.Raw, index: int) -> Attachment:
     """A file of a prompt; an empty one when it is not of that shape. Never raises."""
-    try:
-        return ATTACHMENT_DECODER.decode(raw)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return NO_ATTACHMENT
+    return ATTACHMENT.inside(raw, f"files.{index}")
 
 
-class _Head(msgspec.Struct, frozen=True, gc=False):
-    type: Any = None
-
-
-HEAD_DECODER = msgspec.json.Decoder(_Head)
-
-
-def _head(raw: msgspec.Raw) -> Any:
-    try:
-        return HEAD_DECODER.decode(raw).type
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return None
-
-
-def _decode(decoder: msgspec.json.Decoder[Any], data: str | bytes, what: str) -> Any:
-    try:
-        return decoder.decode(data)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        words = str(error)
-    mended = mended_text(data)
-    if mended is not None:
-        try:
-            return decoder.decode(mended)
-        except (msgspec.MsgspecError, RecursionError) as error:
-            words = str(error)
-    return Malformed(_kind_of(data), f"{what}: {words}")
-
-
-def _kind_of(data: str | bytes) -> str:
-    """Whether it is the JSON that is wrong, or what it says."""
-    try:
-        msgspec.json.decode(data)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return "broken JSON"
-    return "unexpected shape"
+def decode_output(raw: msgspec.Raw) -> ShellOutput:
+    """What a shell command of 2.x printed. Never raises."""
+    return OUTPUT.inside(raw, "output")

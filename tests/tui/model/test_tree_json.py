@@ -59,7 +59,7 @@ def test_the_object_has_the_planned_shape_parents_first() -> None:
         (4, "tool", "kid"),
     ]
     assert set(step["ops"][0]) == set(
-        ["seq", "parent_seq", "part_id", "kind", "name", "status", "usage", "delta", "cost", "child_session_id"]
+        ["seq", "parent_seq", "part_id", "kind", "name", "tool", "status", "usage", "delta", "cost", "child_session_id"]
     )
 
 

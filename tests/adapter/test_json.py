@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapter.opencode.undecoded import byte_size, text_of, text_size
+from adapter.opencode.json import byte_size, text_of, text_size
 
 
 def raw(text: str) -> msgspec.Raw:
