@@ -14,6 +14,8 @@ LAG_WINDOW = 500
 HISTORY = 10
 """Interruptions that are remembered; all are counted."""
 MINUTE_S = 60.0
+UNREAD = frozenset({"damaged", "too large", "internal error"})
+"""Kinds of warnings about what could not be read."""
 
 
 class Interruption(msgspec.Struct, frozen=True):
@@ -72,6 +74,11 @@ class Health(msgspec.Struct, frozen=True):
     reconciled: float = 0.0
     checked: int = 0
     unread: int = 0
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether something of the file could not be read, so that what is shown is not all."""
+        return not UNREAD.isdisjoint(self.warnings)
 
     @property
     def degraded(self) -> bool:

@@ -20,7 +20,7 @@ from adapter.follow.resume import current_marks, emitted_before
 from adapter.health import Health, HealthWriter
 from adapter.opencode.database import Database
 from adapter.opencode.payloads import resolve
-from adapter.opencode.queries import all_sessions, count_rows
+from adapter.opencode.queries import all_sessions, count_rows, ownerless
 from adapter.opencode.sessions import map_session, root_of
 from adapter.opencode.storage import RawSession, read_page, read_whole
 from adapter.opencode.v1.rows import SessionRow, milliseconds, session_row
@@ -39,7 +39,8 @@ class OpencodeSource:
     """Reads one database file, strictly read-only. Use as an async context manager, on one event loop.
 
     `clock` gives unix seconds, `monotonic` seconds that never go back; `watch=False` polls instead of asking the system
-    for notifications; `limit_s` is the hard stop of one read transaction (reader.LIMIT_S unless given).
+    for notifications; `limit_s` is the hard stop of one read transaction (reader.LIMIT_S unless given); `servers` gives
+    the names of the MCP servers that are configured for a directory.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class OpencodeSource:
         monotonic: Callable[[], float] = time.monotonic,
         watch: bool = True,
         limit_s: float | None = None,
+        servers: Callable[[str], frozenset[str]] = lambda _directory: frozenset(),
     ) -> None:
         self.path = Path(path).absolute()
         self.source = f"opencode:{encodable(self.path)}"
@@ -58,7 +60,7 @@ class OpencodeSource:
         self._reader = Reader(self.path, limit_s=limit_s)
         self._database = Database(self.path, self._reader)
         self._follower = Follower(
-            self._database, self._health, self.source, clock=clock, monotonic=monotonic, notify=watch
+            self._database, self._health, self.source, clock=clock, monotonic=monotonic, notify=watch, servers=servers
         )
         self._closed = False
 
@@ -236,7 +238,9 @@ class OpencodeSource:
         follower, memory = self._follower, self._follower.memory
         parents = await self._parents()
         sessions, lost = await self._database.read(lambda snapshot: self._to_scan(snapshot, marks.session_rowid))
+        schema = self._database.schema
         memory.remark(lost)
+        memory.ownerless(await self._database.read(lambda snapshot: ownerless(snapshot, schema)))
         pending, _ = memory.take()
         if pending:
             yield Batch(pending, follower.health())

@@ -185,6 +185,7 @@ def build_parser() -> argparse.ArgumentParser:
         "2 no usable database.",
     )
     doctor.add_argument("--json", action="store_true", help="one JSON object")
+    doctor.add_argument("--full", action="store_true", help="read every session row by row, however long it takes")
     return parser
 
 

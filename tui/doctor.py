@@ -4,30 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from adapter.health import Health
 from adapter.local import OpencodeSource
-from adapter.sqlite.reader import side_file
+from adapter.sqlite.files import side_file
 from tui import sanitize
 from tui.render.numbers import date_and_time
 
-LIMIT_S = 10.0
-"""`doctor` reads sessions for this long and says how many it got through."""
+LIMIT_S = 1.5
+"""`doctor` reads sessions for this long, unless it is to read all, and says how many it got through."""
+SAID_S = 1.0
+"""How often it says how far it is, when it takes longer."""
 FOLLOW_S = 1.0
 WRITTEN_S = 5.0
 NAMED = 20
 """Sessions that the JSON names; all are counted."""
 
 
-async def examine(source: OpencodeSource) -> Health:
-    """Reads every session, so that rows that cannot be read are counted, for as long as is bearable; then follows for
-    a moment, if somebody writes, to see how late we are. Raises the adapter's errors."""
-    until = time.monotonic() + LIMIT_S
+async def examine(source: OpencodeSource, *, full: bool, said: Callable[[str], None]) -> Health:
+    """Reads sessions row by row, so that what cannot be read is counted: all with `full`, else for LIMIT_S; then
+    follows for a moment, if somebody writes, to see how late we are. `said` gets a line each second. Raises the
+    adapter's errors."""
+    began = due = time.monotonic()
     async for _ in source.stream():
-        if time.monotonic() > until:
+        now = time.monotonic()
+        if not full and now - began > LIMIT_S:
             break
+        if now - due > SAID_S:
+            due = now
+            said(f"{source.path}: {source.health().checked:,} sessions read")
     if is_written(source.path):
         try:
             async with asyncio.timeout(FOLLOW_S):
@@ -117,13 +125,19 @@ def lines(health: Health) -> list[str]:
             ("statements", f"{health.statements:,}, {health.statements_per_minute:,.0f} in the last minute"),
             ("retries", f"{health.retries:,}"),
             ("missing", ", ".join(health.missing_columns) or "no column"),
-            ("checked", f"{health.checked:,} of {health.counts.get('sessions', 0):,} sessions, row by row"),
+            ("checked", _checked(health)),
             *(("sums", words) for words in _sums(health)),
             ("warnings", ", ".join(f"{kind} {n}" for kind, n in health.warnings.items()) or "none"),
             *(("for example", example) for example in health.examples.values() if example),
         ]
     facts += [("interrupted", f"{date_and_time(one.at)} {one.words}") for one in health.history]
     return [f"{name:>13}  {sanitize.label(value, limit=2000)}" for name, value in facts]
+
+
+def _checked(health: Health) -> str:
+    sessions = health.counts.get("sessions", 0)
+    rest = "; --full reads all" if health.checked < sessions else ""
+    return f"{health.checked:,} of {sessions:,} sessions, row by row{rest}"
 
 
 def _sums(health: Health) -> list[str]:

@@ -21,7 +21,8 @@ import msgspec
 from adapter.contract import AdapterError, Batch, PayloadError, SourceUnavailable
 from adapter.events import Event, LogEntry, SessionStarted, SourceError
 from adapter.local import OpencodeSource
-from adapter.opencode.discover import data_directory, locate
+from adapter.opencode.config import OpencodeConfig
+from adapter.opencode.discover import data_directory, distinct, locate
 from adapter.opencode.limits import ModelLimits
 from adapter.sqlite.permissions import obstacle
 from tui import sanitize
@@ -49,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
             return complain(f"no opencode database: {located.note}")
         paths = paths or located.paths
     try:
-        return asyncio.run(COMMANDS[arguments.command](arguments, paths))
+        return asyncio.run(COMMANDS[arguments.command](arguments, distinct(paths)))
     except AdapterError as error:
         return complain(str(error))
 
@@ -69,9 +70,9 @@ async def events(arguments: argparse.Namespace, paths: list[Path]) -> int:
             _write(found)
             if any(read) and not found:
                 return complain(f"no session {sanitize.label(arguments.session)}")
-            return _status(read)
+            return _status(read, sources)
         streams = [_stream(source, arguments, kept, cursors) for source in sources]
-        return _status(await asyncio.gather(*(_alone(stream) for stream in streams)))
+        return _status(await asyncio.gather(*(_alone(stream) for stream in streams)), sources)
 
 
 async def _alone(reading: Coroutine[None, None, None]) -> bool:
@@ -90,11 +91,11 @@ async def _alone(reading: Coroutine[None, None, None]) -> bool:
     return True
 
 
-def _status(read: Sequence[bool]) -> int:
-    """The exit status after reading several sources, of which some could be read."""
+def _status(read: Sequence[bool], sources: Sequence[OpencodeSource]) -> int:
+    """The exit status after reading several sources, of which some could be read, and some perhaps not whole."""
     if not any(read):
         return UNUSABLE
-    return OK if all(read) else DEGRADED
+    return OK if all(read) and not any(source.health().incomplete for source in sources) else DEGRADED
 
 
 async def _load(source: OpencodeSource, session_id: str, into: list[Event]) -> None:
@@ -183,7 +184,7 @@ async def tree(arguments: argparse.Namespace, paths: list[Path]) -> int:
     else:
         for line in tree_text(store, now_us):
             print(line)
-    return _status(read)
+    return _status(read, sources)
 
 
 async def _fill(store: Store, source: OpencodeSource, session_id: str | None) -> None:
@@ -246,7 +247,7 @@ async def ls(arguments: argparse.Namespace, paths: list[Path]) -> int:
             print(line)
     if found.blame:
         remark(found.blame)
-    return _status(read)
+    return _status(read, sources)
 
 
 async def _glance(store: Store, source: OpencodeSource) -> None:
@@ -299,25 +300,30 @@ async def export(arguments: argparse.Namespace, paths: list[Path]) -> int:
 async def doctor(arguments: argparse.Namespace, paths: list[Path]) -> int:
     """Health of every source; one that fails does not hide the others."""
     healths = []
+    problems = ModelLimits(os.environ, _home()).problems
     for path in paths:
         async with _source(path, arguments) as source:
             try:
-                healths.append(await examine(source))
+                healths.append(await examine(source, full=arguments.full, said=remark))
             except (AdapterError, OSError) as error:
                 words = problem(error) if isinstance(error, OSError) else str(error)
                 healths.append(msgspec.structs.replace(source.health(), state="error", message=words))
     if arguments.json:
-        sys.stdout.buffer.write(json_line({"sources": [report(health) for health in healths]}))
+        sys.stdout.buffer.write(
+            json_line({"sources": [report(health) for health in healths], "config_problems": problems})
+        )
     else:
         for health in healths:
             print("\n".join(lines(health)))
+        for words in problems:
+            print(f"{'config':>13}  {sanitize.label(words, limit=2000)}")
     if not any(health.state == "ok" for health in healths):
         return complain(healths[0].message) if arguments.json else UNUSABLE
     return DEGRADED if any(health.degraded for health in healths) else OK
 
 
 def _source(path: Path, arguments: argparse.Namespace) -> OpencodeSource:
-    return OpencodeSource(path, watch=not arguments.no_watch)
+    return OpencodeSource(path, watch=not arguments.no_watch, servers=OpencodeConfig(os.environ, _home()).mcp_servers)
 
 
 def complain(words: str) -> int:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from adapter.local import OpencodeSource
-from adapter.opencode.discover import locate
+from adapter.opencode.config import OpencodeConfig
+from adapter.opencode.discover import distinct, locate
 from adapter.opencode.limits import ModelLimits
 from tui import keymap
 from tui.app import ViewerApp
@@ -41,16 +42,19 @@ def run(
     if demo:
         return run_demo(demo_speed, watch, notify=notify, **home)
     home["limits"] = ModelLimits(os.environ, Path.home())
+    # Read in the thread of the sources; the limits are asked on the screen's.
+    servers = OpencodeConfig(os.environ, Path.home()).mcp_servers
     if paths:
-        return status_of(ViewerApp([OpencodeSource(path, watch=watch) for path in paths], notify=notify, **home))
+        named = [OpencodeSource(path, watch=watch, servers=servers) for path in distinct(paths)]
+        return status_of(ViewerApp(named, notify=notify, **home))
     located = locate(os.environ, Path.home())
 
     def discover() -> list[OpencodeSource]:
         # A release channel's database that appears later is one more source.
         found = locate(os.environ, Path.home()).paths
-        return [OpencodeSource(path, watch=watch) for path in found if path.exists()]
+        return [OpencodeSource(path, watch=watch, servers=servers) for path in found if path.exists()]
 
-    sources = [OpencodeSource(path, watch=watch) for path in located.paths]
+    sources = [OpencodeSource(path, watch=watch, servers=servers) for path in located.paths]
     waiting = not any(path.exists() for path in located.paths)
     problem = f"no opencode database yet: {located.note}; waiting for one" if waiting else ""
     return status_of(ViewerApp(sources, problem=problem, discover=discover, notify=notify, **home))

@@ -112,9 +112,10 @@ class Follower:
         clock: Callable[[], float],
         monotonic: Callable[[], float] = time.monotonic,
         notify: bool = True,
+        servers: Callable[[str], frozenset[str]] = lambda _directory: frozenset(),
     ) -> None:
         self.database = database
-        self.memory = Memory(source, clock, health)
+        self.memory = Memory(source, clock, health, servers)
         self.reconciler = Reconciler(database, self.memory, source, clock)
         self.marks = Watermarks()
         self.counters = Counters()

@@ -16,6 +16,8 @@ from adapter.events import Event, LogEntry, SessionRemoved, SourceError, Usage
 from adapter.follow.position import SUMS, EmittedSession
 from adapter.follow.tracked import TrackedSession, digest, last_answer, map_rows
 from adapter.health import HealthWriter
+from adapter.opencode.emit import ownerless
+from adapter.opencode.rows import RawRow
 from adapter.opencode.sessions import LastAnswer, map_session, root_of, surplus
 from adapter.opencode.storage import RawSession, content_of, decode_rows
 from adapter.opencode.v1.rows import SessionRow, milliseconds, session_row
@@ -59,7 +61,13 @@ class Record(msgspec.Struct):
 class Memory:
     """Remembers every session in one record, and some down to each part. `clock` gives unix seconds."""
 
-    def __init__(self, source: str, clock: Callable[[], float], health: HealthWriter) -> None:
+    def __init__(
+        self,
+        source: str,
+        clock: Callable[[], float],
+        health: HealthWriter,
+        servers: Callable[[str], frozenset[str]] = lambda _directory: frozenset(),
+    ) -> None:
         self.pending: list[Event] = []
         self.loaded: list[str] = []
         """Sessions of which all turns are in `pending`, or were before."""
@@ -73,6 +81,7 @@ class Memory:
         self._source = source
         self._clock = clock
         self._health = health
+        self._servers = servers
         self._resumed = False
         """Whether an earlier run may have emitted more than its cursor says: it may have ended between the two."""
         self._warned: set[int] = set()
@@ -243,6 +252,7 @@ class Memory:
         is_assumed = record.assumed or (self._resumed and record.tracked is None)
         known = record.tracked
         session = known or TrackedSession(self._source, session_id)
+        session.servers = self._servers(raw.session.directory or "" if raw.session else "")
         messages = dict(session.messages)
         if raw.unreadable and session.messages:
             # What was emitted of it still stands there.
@@ -332,7 +342,7 @@ class Memory:
         usages: list[Usage | None] = []
 
         def pieces() -> Iterator[list[Event]]:
-            for _, _, mapped in map_rows(self._source, decode_rows(raw)):
+            for _, _, mapped in map_rows(self._source, decode_rows(raw), self._servers(row.directory or "")):
                 answers.append((mapped.role, mapped.last))
                 usages.append(mapped.usage)
                 yield [event for group in mapped.groups.values() for event in group]
@@ -356,6 +366,16 @@ class Memory:
                 self._health.compared(row.id, surplus(row, usages))
 
     # -- remarks
+
+    def ownerless(self, rows: Iterable[tuple[str, RawRow]]) -> None:
+        """Notes rows of a table that belong to nothing: pending remarks, each once."""
+        for table, row in rows:
+            key = hash((table, row.id))
+            if key not in self._warned:
+                self._warned.add(key)
+                events = ownerless(self._source, table, row)
+                self.count_warnings([*events])
+                self.pending += events
 
     def warn(self, kind: str, example: str) -> None:
         """Counts one warning in health."""

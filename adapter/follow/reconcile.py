@@ -18,7 +18,8 @@ from adapter.follow.memory import Memory, Record
 from adapter.follow.position import Watermarks
 from adapter.opencode.database import NO_SCHEMA, Database
 from adapter.opencode.journal import Journal, read_journal
-from adapter.opencode.queries import all_sessions
+from adapter.opencode.queries import all_sessions, ownerless
+from adapter.opencode.rows import RawRow
 from adapter.opencode.storage import content_of, read_lists, read_whole
 from adapter.sqlite.reader import Pieces, Row, Snapshot
 from adapter.sqlite.rows import Lost
@@ -41,6 +42,7 @@ class Looked(msgspec.Struct, frozen=True):
     newest_session: int
     newest_event: int
     numbers: dict[str, int]
+    ownerless: list[tuple[str, RawRow]] = []
 
 
 def look_at_all(snapshot: Snapshot, database: Database) -> Pieces[Looked]:
@@ -56,7 +58,8 @@ def look_at_all(snapshot: Snapshot, database: Database) -> Pieces[Looked]:
         # must not look like a feed that was cut.
         newest_event = highest_rowid(snapshot, "event")
     rows = yield from all_sessions(snapshot, schema, lost)
-    return Looked(rows, lost, journal, newest_session, newest_event, numbers)
+    nobodys = yield from ownerless(snapshot, schema)
+    return Looked(rows, lost, journal, newest_session, newest_event, numbers, nobodys)
 
 
 class Reconciler:
@@ -112,6 +115,7 @@ class Reconciler:
         database.note_journal(looked.journal)
         memory.pending += self.news_of_schema()
         memory.remark(looked.lost)
+        memory.ownerless(looked.ownerless)
         # Rows that could not be read are there all the same.
         whole = await memory.rows(looked.rows, complete=not looked.lost)
         stale = False

@@ -90,6 +90,8 @@ class TrackedSession:
         """Newest `time_updated` seen in it."""
         self.storage = ""
         """Which tables its messages were read from (schema.SESSION_COLUMNS)."""
+        self.servers: frozenset[str] = frozenset()
+        """The MCP servers that are configured where it runs."""
         self.contents: dict[str, int] = {}
         """Where no feed tells of every write: a number for what the rows of each message held (storage.content_of)."""
 
@@ -100,7 +102,7 @@ class TrackedSession:
         try:
             yield self._gone([key for key in self.messages if key not in ids])
             self.messages = {}
-            for item, place, mapped in map_rows(self.source, rows):
+            for item, place, mapped in map_rows(self.source, rows, self.servers):
                 yield self._emit(item, place, mapped, before.get(item.row.id))
             before = self.messages
         finally:
@@ -139,7 +141,7 @@ class TrackedSession:
             known = self.messages.get(item.row.id)
             place = known.before if known is not None else self._end()
             item = self._placed(item, known)
-            mapped = map_row(self.source, item, place)
+            mapped = map_row(self.source, item, place, self.servers)
             later = self._later(item.row.id) if known is not None else []
             if known is not None and (known.role != mapped.role or known.usage != mapped.usage):
                 if any(self.messages[key].role == "assistant" for key in later):
@@ -233,21 +235,25 @@ class TrackedSession:
         return events
 
 
-def map_row(source: str, item: MessageRow, place: Place) -> MappedMessage:
-    """The events of one message at its place."""
+def map_row(source: str, item: MessageRow, place: Place, servers: frozenset[str] = frozenset()) -> MappedMessage:
+    """The events of one message at its place. `servers` are the MCP servers that are configured where it was made."""
     if isinstance(item.message, SessionMessage):
-        return map_session_message(source, item.row, item.message, place.turn_seq, place.previous, place.prompt_id)
+        return map_session_message(
+            source, item.row, item.message, place.turn_seq, place.previous, place.prompt_id, servers
+        )
     if isinstance(item.message, Malformed):
         table = "message" if item.seq < 0 else "session_message"
         return map_malformed(source, item.row, table, item.message)
-    return map_message(source, item.row, item.message, item.parts, place.turn_seq, place.previous)
+    return map_message(source, item.row, item.message, item.parts, place.turn_seq, place.previous, servers)
 
 
-def map_rows(source: str, rows: Iterable[MessageRow]) -> Iterator[tuple[MessageRow, Place, MappedMessage]]:
+def map_rows(
+    source: str, rows: Iterable[MessageRow], servers: frozenset[str] = frozenset()
+) -> Iterator[tuple[MessageRow, Place, MappedMessage]]:
     """Maps the messages of a whole session, which must be in order."""
     place = START
     for item in rows:
-        mapped = map_row(source, item, place)
+        mapped = map_row(source, item, place, servers)
         yield item, place, mapped
         place = place.next(item.row.id, mapped.role, mapped.usage)
 

@@ -9,7 +9,7 @@ release channels unless `OPENCODE_DISABLE_CHANNEL_DB` is `1` or `true`. Several 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -51,8 +51,25 @@ def locate(env: Mapping[str, str], home: Path) -> Located:
         return Located([default], f"cannot list {data}: {error.strerror}")
     if not found:
         return Located([default], f"looked for opencode.db and opencode-<channel>.db in {data}")
-    found.sort(key=last_activity, reverse=True)
+    found = distinct(sorted(found, key=last_activity, reverse=True))
     return Located(found, f"found {len(found)} in {data}")
+
+
+def distinct(paths: Iterable[Path]) -> list[Path]:
+    """The paths without those that lead to a file that an earlier one leads to: read twice, its sessions and what they
+    cost would be there twice."""
+    seen: set[object] = set()
+    found: list[Path] = []
+    for path in paths:
+        try:
+            stat = path.stat()
+            file: object = (stat.st_dev, stat.st_ino)
+        except OSError:
+            file = path.absolute()
+        if file not in seen:
+            seen.add(file)
+            found.append(path)
+    return found
 
 
 def last_activity(path: Path) -> float:

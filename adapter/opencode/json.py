@@ -163,6 +163,27 @@ FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[\]{}:,]', re.DOTALL)
 
 
+def closing(begun: bytes) -> bytes:
+    """The brackets that close what JSON has opened, when it is cut outside of a string."""
+    closers: list[int] = []
+    in_string = escaped = False
+    for byte in begun:
+        if in_string:
+            if escaped:
+                escaped = False
+            elif byte == 0x5C:
+                escaped = True
+            elif byte == 0x22:
+                in_string = False
+        elif byte == 0x22:
+            in_string = True
+        elif byte in b"{[":
+            closers.append(0x7D if byte == 0x7B else 0x5D)
+        elif byte in b"}]" and closers:
+            closers.pop()
+    return bytes(reversed(closers))
+
+
 def _split(data: bytes) -> dict[str, bytes] | str | None:
     """The fields of an object, undecoded; None for JSON that is no object; in words why it is no JSON at all."""
     try:

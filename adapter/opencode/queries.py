@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from adapter.contract import Damaged, OutOfTime, Unread
+from adapter.opencode.rows import RawRow, milliseconds
 from adapter.opencode.schema import SESSION_COLUMNS, Schema
 from adapter.opencode.v1 import queries as v1
 from adapter.opencode.v2 import queries as v2
@@ -15,6 +16,8 @@ from adapter.sqlite.reader import Pieces, Row, Snapshot
 from adapter.sqlite.rows import Lost, Missing, rows_of, table_rows
 
 EVENT_SAMPLES = 200
+OWNERLESS = 100
+"""Rows without an owner that are named of one table."""
 COLUMNS = SESSION_COLUMNS[:-1]
 UPDATED = COLUMNS.index("time_updated")
 
@@ -172,6 +175,30 @@ def ends(snapshot: Snapshot, schema: Schema, sessions: Sequence[Row]) -> Pieces[
         except Damaged:
             # Found out again, and named, when it is opened.
             continue
+        if snapshot.overdue:
+            yield
+    return found
+
+
+OWNERS = {"message": "session_id", "part": "message_id", "session_message": "session_id"}
+
+
+def ownerless(snapshot: Snapshot, schema: Schema) -> Pieces[list[tuple[str, RawRow]]]:
+    """Rows whose owner is empty, which no session ever reads, found by the index of the owners; at most OWNERLESS of
+    each table."""
+    found: list[tuple[str, RawRow]] = []
+    for table, owner in OWNERS.items():
+        if table not in schema.tables:
+            continue
+        columns = schema.select(table, ("id", "session_id", "time_created", "time_updated"))
+        try:
+            sql = f"SELECT {', '.join(columns)} FROM \"{table}\" WHERE {owner} = '' LIMIT {OWNERLESS}"
+            rows = snapshot.rows(sql)
+        except (OutOfTime, Unread):
+            continue
+        for identifier, session_id, created, updated in rows:
+            row = RawRow(str(identifier), "", str(session_id or ""), milliseconds(created), milliseconds(updated))
+            found.append((table, row))
         if snapshot.overdue:
             yield
     return found

@@ -20,7 +20,7 @@ from adapter.opencode.schema import Schema
 from adapter.opencode.v1 import queries as v1
 from adapter.opencode.v1.mapping import order_parts
 from adapter.opencode.v1.ops import PartRow
-from adapter.opencode.v1.rows import Message, decode_message, decode_part
+from adapter.opencode.v1.rows import Message, decode_cut_call, decode_message, decode_part
 from adapter.opencode.v2 import queries as v2
 from adapter.opencode.v2.rows import SessionMessage, decode_session_message
 from adapter.sqlite.reader import Pieces, Row, Snapshot
@@ -149,7 +149,7 @@ def decoded(kind: str, data: Any, decode: Any) -> Any:
 
 def kind_of_gap(gap: Missing) -> str:
     """The kind of warning for a value that could not be read."""
-    return "damaged" if gap is DAMAGED else "too large"
+    return "damaged" if gap.why == DAMAGED.why else "too large"
 
 
 def decode_rows(raw: RawSession) -> Iterator[MessageRow]:
@@ -182,6 +182,8 @@ def _decode_messages(raw: RawSession) -> Iterator[MessageRow]:
 def _part_row(message: RawRow, columns: Row) -> PartRow:
     part_id, _, session_id, created, updated, data = columns
     row = raw_part(message, part_id, session_id, created, updated)
+    if isinstance(data, Missing) and data.head:
+        return PartRow(row, decoded("part", data, decode_part), decode_cut_call(data.head, data.tail), data.size)
     return PartRow(row, decoded("part", data, decode_part))
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -41,6 +42,8 @@ PIECE_SHARE = 0.2
 PROGRESS_OPCODES = 10_000
 ROW_LIMIT_BYTES = 64 * 1024 * 1024
 """Largest single value we read; real message rows of 460 MB exist (opencode issue 46833)."""
+HEAD_BYTES, TAIL_BYTES = 65_536, 4_096
+"""How much is read of the two ends of a larger value."""
 RETRIES = 5
 RETRY_S = 0.02
 REOPENINGS = 20
@@ -184,6 +187,17 @@ class Snapshot:
             finally:
                 if cursor is not None:
                     cursor.close()
+
+    def ends_of(self, table: str, column: str, rowid: int) -> tuple[int, bytes, bytes]:
+        """The size of a value in bytes, and what it begins and ends with; for one that is too large to be selected.
+        Gives (0, b"", b"") where there is none."""
+        try:
+            with self._raw.blobopen(table, column, rowid, readonly=True) as blob:
+                head = blob.read(HEAD_BYTES)
+                blob.seek(-min(TAIL_BYTES, len(blob)), os.SEEK_END)
+                return len(blob), head, blob.read(TAIL_BYTES)
+        except sqlite3.Error:
+            return 0, b"", b""
 
     @property
     def file(self) -> tuple[int, int]:

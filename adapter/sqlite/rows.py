@@ -19,9 +19,13 @@ FIRST_ROWID, LAST_ROWID = -(2**63), 2**63 - 1
 
 
 class Missing(msgspec.Struct, frozen=True):
-    """Stands in a row for a value that could not be read, with the reason in words."""
+    """Stands in a row for a value that could not be read, with the reason in words. Of one that is too large `size` is
+    its bytes, and `head` and `tail` are what it begins and ends with."""
 
     why: str
+    size: int = 0
+    head: bytes = b""
+    tail: bytes = b""
 
 
 class Lost(msgspec.Struct, frozen=True):
@@ -159,6 +163,9 @@ def _by_columns(snapshot: Snapshot, table: str, columns: Sequence[str], rowid: i
                 continue
             except Unread as error:
                 gap = missing(error)
+                if isinstance(error, RowTooLarge):
+                    size, head, tail = snapshot.ends_of(table, _plain(column), rowid)
+                    gap = msgspec.structs.replace(gap, size=size, head=head, tail=tail)
                 values.append(gap)
                 losses.append(Lost(table, rowid, rowid, gap.why, _plain(column)))
             break

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.adapter.opencode_writer import OpencodeWriter, answer
+from adapter.events import OpFinalized, OpStarted
+from tests.adapter.follower import Follower
+from tests.adapter.opencode_writer import OpencodeWriter, answer, tool
 
 MEGABYTE = 1_000_000
 SIZE = 100 * MEGABYTE
@@ -45,9 +47,10 @@ linux = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memor
 RUN = """
 import sys
 from tui.cli import main
-main(sys.argv[1:])
+status = main(sys.argv[1:])
 sys.stdout.flush()
 sys.stderr.write(open("/proc/self/status").read())
+sys.exit(status)
 """
 
 
@@ -55,9 +58,37 @@ def measured(*arguments: str | Path) -> tuple[bytes, int]:
     """What a command prints, and the most memory that it had, in bytes. As the kernel counts since the exec: what wait4
     tells includes what this process, forked, had before it."""
     command = [sys.executable, "-c", RUN, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, timeout=300, check=True)
+    done = subprocess.run(command, capture_output=True, timeout=300, check=False)
+    # 1: not everything could be read.
+    assert done.returncode == 1, done.stderr.decode()
     (peak,) = [line for line in done.stderr.decode().splitlines() if line.startswith("VmHWM")]
     return done.stdout, int(peak.split()[1]) * 1024
+
+
+GROWN = 70 * MEGABYTE
+
+
+async def test_a_call_that_outgrows_what_is_read_stays_with_all_but_its_output(tmp_path: Path) -> None:
+    with OpencodeWriter(tmp_path / "opencode.db") as opencode:
+        session = opencode.session("Long build")
+        message = opencode.assistant(session)
+        part = opencode.part(message, tool("running", input={"command": "make all"}, time={"start": 1000}))
+        async with Follower(opencode.path) as follower:
+            await follower.loaded(session)
+            await follower.equals_cold_load()
+            output = f"printf('%.*c', {GROWN}, 'x')"
+            begin = (
+                '{"type":"tool","tool":"bash","state":{"status":"completed","input":{"command":"make all"},"output":"'
+            )
+            end = '","time":{"start":1000,"end":5000}}}'
+            opencode.commit((f"UPDATE part SET data = ? || {output} || ? WHERE id = ?", [begin, end, part]))
+            opencode.message(session, answer(1000, completed=6000), message)
+            await follower.until(lambda: bool(follower.session(session).turns[message].status))
+            await follower.equals_cold_load()
+            (call,) = [op for op in follower.of(OpStarted) if op.part_id == part][-1:]
+            (ended,) = [op for op in follower.of(OpFinalized) if op.part_id == part][-1:]
+        assert (call.name, call.extras["label"], call.extras["unread_bytes"] > GROWN) == ("bash", "make all", True)
+        assert (ended.status, ended.end_ts) == ("completed", 5000 * 1000)
 
 
 @linux

@@ -9,11 +9,12 @@ versions leave out is in the corpus (1.2.1 on).
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
 
-from adapter.opencode.json import NOTHING, AnyText, Row, Shape, Time
+from adapter.opencode.json import NOTHING, AnyText, Row, Shape, Time, closing
 from adapter.opencode.json import Malformed as Malformed
 from adapter.opencode.rows import ModelRef, Number, Tokens
 from adapter.opencode.rows import RawRow as RawRow
@@ -185,6 +186,7 @@ Part = (
 MESSAGE: Shape[Message] = Shape(Message, "message", "role")
 PART: Shape[Part] = Shape(Part, "part", "part type")
 METADATA: Shape[Metadata] = Shape(Metadata, "metadata")
+SPAN: Shape[Span] = Shape(Span, "time")
 
 
 def decode_message(data: str | bytes | None) -> Message | Malformed:
@@ -195,6 +197,28 @@ def decode_message(data: str | bytes | None) -> Message | Malformed:
 def decode_part(data: str | bytes | None) -> Part | Malformed:
     """The JSON of a part row. Never raises."""
     return PART.decode(data)
+
+
+OUTPUT = re.compile(rb',?\s*"output"\s*:\s*"')
+TIME = re.compile(rb'"time"\s*:\s*(\{[^{}]*\})')
+
+
+def decode_cut_call(head: bytes, tail: bytes) -> ToolPart | None:
+    """A tool part of which only the two ends were read: all but its output. None when it is none, or its output does
+    not begin in the head. opencode writes the output behind the status and the input
+    (packages/schema/src/v1/session.ts)."""
+    found = OUTPUT.search(head)
+    if found is None:
+        return None
+    begun = head[: found.start()]
+    part = decode_part(begun + closing(begun))
+    if not isinstance(part, ToolPart) or part.state is None:
+        return None
+    times = TIME.findall(tail)
+    if times:
+        span = SPAN.inside(msgspec.Raw(times[-1]), "state.time")
+        part = msgspec.structs.replace(part, state=msgspec.structs.replace(part.state, time=span))
+    return part
 
 
 def decode_metadata(raw: msgspec.Raw) -> Metadata:
