@@ -11,7 +11,7 @@ from typing import Self
 import msgspec
 
 from adapter.contract import Batch, PayloadText, SourceChanged, SourceUnavailable, encodable
-from adapter.events import Event, LogEntry, SourceError, SourceProgress
+from adapter.events import Event, LogEntry, SourceProgress
 from adapter.follow import position as cursors
 from adapter.follow.detect.counters import Counters
 from adapter.follow.follower import Follower
@@ -270,12 +270,7 @@ class OpencodeSource:
             events = await memory.once(session_id, raw, parents)
         except Exception as error:
             # Costs the session that it is about, and is told.
-            now, words = int(self._clock() * 1e6), f"internal error: {error!r}: this session is left out"
-            events = [
-                SourceError(source=self.source, ts=now, message=words, table="session", row_id=session_id),
-                LogEntry(source=self.source, ts=now, severity="WRN", message=words, ref=session_id),
-            ]
-            memory.count_warnings(events)
+            events = memory.own_fault(session_id, error)
         if row is not None and raw.columns is not None:
             root = root_of(session_id, parents)
             memory.assume([EmittedSession(session_id, root, row.project_id)], raw.columns)
@@ -297,7 +292,7 @@ class OpencodeSource:
 
     def _batch(self, events: list[Event], rows: int, cursor: str, loaded: list[str]) -> Batch:
         progress = SourceProgress(source=self.source, ts=int(self._clock() * 1e6), cursor=cursor, rows=rows)
-        return Batch([*events, progress], self.health(), rows=rows, loaded=loaded)
+        return Batch([*events, progress], self._follower.health(fresh=False), rows=rows, loaded=loaded)
 
     def _starting_over(self, reason: str) -> LogEntry:
         now = int(self._clock() * 1e6)

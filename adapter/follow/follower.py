@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-import traceback
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
 
@@ -26,7 +25,7 @@ from adapter.contract import (
     SourceUnavailable,
     Unread,
 )
-from adapter.events import LogEntry, SourceError, SourceProgress
+from adapter.events import SourceError, SourceProgress
 from adapter.follow.detect.changes import WHOLE, Changes, Messages, merged
 from adapter.follow.detect.counters import Counters, read_numbers
 from adapter.follow.detect.feed import PAGE, read_feed
@@ -169,12 +168,12 @@ class Follower:
         if self._watch is not None:
             self._watch.nudge()
 
-    def health(self) -> Health:
-        """What is known without asking the database."""
+    def health(self, *, fresh: bool = True) -> Health:
+        """What is known without asking the database. What is not `fresh` may have sizes of a moment ago."""
         reader = self.database.reader
         self._health.note(open_mode=reader.mode)
         now = self._monotonic()
-        if now - self._sized_at > SIZES_S:
+        if fresh or now - self._sized_at > SIZES_S:
             self._sizes, self._sized_at = (size_of(self.database.path, ""), size_of(self.database.path, "-wal")), now
         return self._health.snapshot(
             size=self._sizes[0],
@@ -577,14 +576,7 @@ class Follower:
 
     def _own_fault(self, session_id: str, error: Exception) -> None:
         """An error of our own costs the session that it is about, and is told."""
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        words = f"internal error: {error!r} in {where.name}, line {where.lineno}: this session is not complete"
-        now = int(self._clock() * 1e6)
-        self.memory.pending += [
-            SourceError(source=self._source, ts=now, message=words, table="session", row_id=session_id),
-            LogEntry(source=self._source, ts=now, session_id=session_id, severity="WRN", message=words, ref=session_id),
-        ]
-        self.memory.count_warnings(self.memory.pending[-1:])
+        self.memory.pending += self.memory.own_fault(session_id, error)
         self.memory.loaded.append(session_id)
 
     # -- the beginning
@@ -603,7 +595,10 @@ class Follower:
         if len(rows) < FIRST_PAGE:
             return None
         for columns in rows:
-            self.memory.session(columns)
+            try:
+                self.memory.session(columns)
+            except Exception as error:
+                self.memory.pending += self.memory.own_fault(str(columns[0]), error)
         return self._batch(len(rows), cursor=False)
 
     async def _catalogue(self, once: bool) -> Batch:
@@ -640,7 +635,11 @@ class Follower:
             record = memory.records.get(session_id)
             if record is not None and (record.tracked is not None or record.assumed):
                 continue
-            end = outcome(each)
+            try:
+                end = outcome(each)
+            except Exception as error:
+                memory.pending += memory.own_fault(session_id, error)
+                continue
             if end is not None:
                 known.append((each.session, end))
             elif session_id not in self._live:
@@ -664,7 +663,10 @@ class Follower:
                 if fresh is None:
                     continue
                 columns = fresh
-            memory.ended(columns, end)
+            try:
+                memory.ended(columns, end)
+            except Exception as error:
+                memory.pending += memory.own_fault(session_id, error)
         self._health.note(checked=self._health.now.checked + page, unread=len(self._unchecked))
         return self._batch(page) if memory.pending or not self._unchecked else None
 
@@ -750,7 +752,12 @@ class Follower:
         started = time.perf_counter()
         record = self.memory.records.get(self._to_compare[0])
         if record is not None:
-            self._enqueue(await self.reconciler.session(record, by_content=self._by_content))
+            try:
+                self._enqueue(await self.reconciler.session(record, by_content=self._by_content))
+            except (AdapterError, OSError):
+                raise
+            except Exception as error:
+                self._own_fault(record.id, error)
         self._to_compare.popleft()
         self._compare_took += time.perf_counter() - started
         if not self._to_compare:
@@ -808,7 +815,7 @@ class Follower:
             self._health.note(watching=self._watch.problem)
         return Batch(
             events,
-            self.health(),
+            self.health(fresh=False),
             rows=rows,
             loaded=loaded,
             committed_at=newest_ms / 1000,

@@ -6,6 +6,7 @@ cancelled, loses nothing: the next one begins with it.
 
 from __future__ import annotations
 
+import traceback
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Set
 
@@ -176,7 +177,11 @@ class Memory:
 
     def _sessions(self, rows: list[tuple[SessionRow, int]], parents: Mapping[str, str | None]) -> Iterator[list[None]]:
         for row, now in rows:
-            self._session(row, now, parents)
+            try:
+                self._session(row, now, parents)
+            except Exception as error:
+                self._record(row.id).row = now
+                self.pending += self.own_fault(row.id, error)
             yield []
 
     def session(self, columns: Row) -> None:
@@ -236,7 +241,9 @@ class Memory:
         record = self._record(session_id)
         record.unreadable = raw.unreadable
         is_assumed = record.assumed or (self._resumed and record.tracked is None)
-        session = record.tracked or TrackedSession(self._source, session_id)
+        known = record.tracked
+        session = known or TrackedSession(self._source, session_id)
+        messages = dict(session.messages)
         if raw.unreadable and session.messages:
             # What was emitted of it still stands there.
             self.session(raw.columns)
@@ -261,7 +268,12 @@ class Memory:
                 events = [*map(session.turn_removed, sorted(touched)), *events]
             record.assumed = False
         record.tracked, record.end = session, None
-        self.session(raw.columns)
+        try:
+            self.session(raw.columns)
+        except Exception:
+            # What is new of it does not leave, so it is not remembered.
+            session.messages, record.tracked = messages, known
+            raise
         self.pending += events
         self.loaded.append(session_id)
 
@@ -284,8 +296,10 @@ class Memory:
                 session.contents.pop(message_id, None)
             session.contents |= content_of(raw)
         self.count_warnings(events)
-        self.session(raw.columns)
-        self.pending += events
+        try:
+            self.session(raw.columns)
+        finally:
+            self.pending += events
         return True
 
     def release(self, session_id: str) -> bool:
@@ -377,6 +391,16 @@ class Memory:
         if raw.unreadable:
             words = f"damaged: the messages of {session_id} cannot be read: {raw.unreadable}"
             events += self._remark(session_id, "session", words, session_id)
+        return events
+
+    def own_fault(self, session_id: str, error: Exception) -> list[Event]:
+        """What is told of an error of our own that costs a session; nothing when that has been told."""
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        words = f"internal error: {error!r} in {where.name}, line {where.lineno}: this session is not complete"
+        if hash((session_id, words)) in self._warned:
+            return []
+        events = self._remark(session_id, "session", words, session_id)
+        self.count_warnings(events)
         return events
 
     def _lost(self, session_id: str, lost: Lost) -> list[Event]:

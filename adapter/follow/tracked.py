@@ -110,12 +110,15 @@ class TrackedSession:
         """Takes some messages anew; None when the whole session must be read instead, because the order of its
         messages changed or numbers of later ones depend on it."""
         before = {key: self.messages[key] for key in wanted if key in self.messages}
-        events = self._update(rows, wanted)
-        if events is None:
-            # What was noted on the way has not left, so the whole session must tell it again.
-            for key in wanted - before.keys():
-                self.messages.pop(key, None)
-            self.messages.update(before)
+        events = None
+        try:
+            events = self._update(rows, wanted)
+        finally:
+            if events is None:
+                # What was noted on the way has not left, so the whole session must tell it again.
+                for key in wanted - before.keys():
+                    self.messages.pop(key, None)
+                self.messages.update(before)
         return events
 
     def _update(self, rows: list[MessageRow], wanted: set[str]) -> list[Event] | None:

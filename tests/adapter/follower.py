@@ -156,7 +156,10 @@ def differences(followed: Store, cold: Store) -> list[str]:
         for name in Session.__struct_fields__:
             if name in NOT_COMPARED or (name in NOT_LOADED and not here.loaded):
                 continue
-            mine, right = (msgspec.to_builtins(getattr(session, name), str_keys=True) for session in (here, there))
+            pair = [getattr(session, name) for session in (here, there)]
+            if len(set(map(msgspec.msgpack.encode, pair))) == 1:
+                continue
+            mine, right = (msgspec.to_builtins(value, str_keys=True) for value in pair)
             out += unlike(mine, right, f"{key[1]}.{name}")
     return out
 

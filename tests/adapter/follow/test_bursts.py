@@ -5,12 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import pytest
-
-from adapter.events import LogEntry, SourceError, TurnStarted
-from tests.adapter.follow.helpers import Clocks, at_rest, quiet
+from adapter.events import SourceError
+from tests.adapter.follow.helpers import Clocks, quiet
 from tests.adapter.follower import Follower
 from tests.adapter.opencode_writer import OpencodeWriter, answer, insert, tool
 from tests.adapter.writer import Statement
@@ -28,11 +25,6 @@ def answers(session: str, count: int, ms: int) -> Iterator[Statement]:
         yield insert("message", {"id": message, "session_id": session, **times, "data": data})
         part = {"id": f"prt_{number:012x}aaaaaaaaaaaaaa", "message_id": message, "session_id": session}
         yield insert("part", {**part, **times, "data": text})
-
-
-def titles(follower: Follower, session: str) -> str:
-    found = follower.session(session)
-    return found.title if found else ""
 
 
 async def test_an_update_of_all_messages_of_a_long_session_arrives_where_no_feed_tells(tmp_path: Path) -> None:
@@ -91,42 +83,3 @@ async def test_what_is_asked_for_comes_before_what_is_loaded_by_itself(tmp_path:
             order = [session for batch in follower.batches for session in batch.loaded]
             assert order.index(oldest) < 4
             await follower.until(lambda: {key for b in follower.batches for key in b.loaded} == set(sessions))
-
-
-async def test_an_error_of_our_own_costs_the_session_that_it_is_about(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from adapter.follow import tracked
-
-    real = tracked.map_message
-
-    def failing(source: str, row: Any, *arguments: Any) -> Any:
-        if row.session_id == broken:
-            raise ZeroDivisionError("a mistake")
-        return real(source, row, *arguments)
-
-    with OpencodeWriter(tmp_path / "opencode.db") as opencode:
-        first, broken, last = (opencode.session(title) for title in ("First", "Broken", "Last"))
-        for session in (first, broken, last):
-            opencode.user(session)
-        monkeypatch.setattr(tracked, "map_message", failing)
-        async with Follower(opencode.path) as follower:
-            await follower.until(lambda: {k for b in follower.batches for k in b.loaded} == {first, broken, last})
-            (error,) = follower.of(SourceError)
-            assert error.row_id == broken
-            assert "ZeroDivisionError" in error.message
-            (warning,) = [event for event in follower.of(LogEntry) if event.severity == "WRN"]
-            assert warning.session_id == broken
-            assert follower.source.health().warnings
-            # While it is followed, too: the others go on, and so does what can be told of it.
-            opencode.user(broken, "More.")
-            opencode.assistant(last)
-            await follower.until(lambda: any(e.session_id == last for e in follower.of(TurnStarted)))
-            opencode.change_session(broken, title="Renamed")
-            await follower.until(lambda: titles(follower, broken) == "Renamed")
-            assert follower.source.health().state == "ok"
-            # And when the mistake is gone it is whole again.
-            monkeypatch.setattr(tracked, "map_message", real)
-            opencode.user(broken, "And more.")
-            await follower.equals_cold_load()
-            await at_rest(follower)
