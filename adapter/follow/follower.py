@@ -344,6 +344,10 @@ class Follower:
             if (batch := await self._quiet_work()) is not None:
                 yield batch
                 continue
+            if watch.problem != self._health.now.watching:
+                # It may be long until there is anything else to tell.
+                yield self._batch()
+                continue
             await watch.wait(self._patience(watch))
 
     # -- the gate

@@ -333,7 +333,8 @@ class Memory:
 
     async def once(self, session_id: str, raw: RawSession, parents: Mapping[str, str | None]) -> list[Event]:
         """The events of a whole session, without remembering it; nothing when it is gone."""
-        remarks = self._remarks_of_lost(session_id, raw)
+        remarks = [event for lost in _of_own_row(raw) for event in self._lost("", lost)]
+        remarks += self._remarks_of_lost(session_id, raw)
         self.count_warnings(remarks)
         row = raw.session
         if row is None:
@@ -391,6 +392,7 @@ class Memory:
                 self.pending += events
 
     def _tell_lost(self, session_id: str, raw: RawSession) -> None:
+        self.remark(_of_own_row(raw))
         events = self._remarks_of_lost(session_id, raw)
         key = hash(tuple(event.message for event in events if isinstance(event, LogEntry)))
         if events and key not in self._warned:
@@ -401,7 +403,9 @@ class Memory:
     def _remarks_of_lost(self, session_id: str, raw: RawSession) -> list[Event]:
         events: list[Event] = []
         # One remark a table. A value of data is told with its row, by what stands there in its place.
-        counts = Counter((lost.kind, lost.table, lost.why) for lost in raw.lost if lost.column != "data")
+        own = _of_own_row(raw)
+        others = [lost for lost in raw.lost if lost.column != "data" and lost not in own]
+        counts = Counter((lost.kind, lost.table, lost.why) for lost in others)
         for (kind, table, why), count in counts.items():
             events += self._remark(session_id, table, f"{kind}: {count} of {table} in {session_id}: {why}", session_id)
         if raw.unreadable:
@@ -488,3 +492,8 @@ def _first(pieces: Iterator[list[Event]], least: int) -> Iterator[list[Event]]:
     while count < least and (piece := next(pieces, None)) is not None:
         count += len(piece)
         yield piece
+
+
+def _of_own_row(raw: RawSession) -> list[Lost]:
+    """What was lost of the session's own row: it is told in the same words as by the catalogue, and so once."""
+    return [lost for lost in raw.lost if lost.column and lost.table in ("session", "session_v2")]

@@ -1,4 +1,5 @@
-"""Rows of 100 MB, which do exist (a message of 460 MB in opencode's issue 33356), next to small ones."""
+"""Rows of 100 MB, which do exist (a message of 460 MB in opencode's issue 33356), next to small ones; and rows over a
+limit that is made small, so that there can be many."""
 
 from __future__ import annotations
 
@@ -10,9 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from adapter.events import OpFinalized, OpStarted
+from adapter.events import LogEntry, OpFinalized, OpStarted, SessionStarted, TurnStarted
+from adapter.local import OpencodeSource
+from adapter.sqlite import reader
 from tests.adapter.follower import Follower
 from tests.adapter.opencode_writer import OpencodeWriter, answer, tool
+from tui.cli import main
 
 MEGABYTE = 1_000_000
 SIZE = 100 * MEGABYTE
@@ -105,3 +109,93 @@ def test_what_is_beside_them_is_told(database: Path) -> None:
     assert [e["extras"]["label"] for e in events if e["kind"] == "op_started"] == ["small", "small"]
     assert [e["message"][:9] for e in events if e.get("severity") == "WRN"] == ["too large"] * 2
     assert peak < PEAK_LIMIT
+
+
+# -- over a small limit
+
+LIMIT = 100_000
+TOO_LARGE = f"printf('%.*c', {2 * LIMIT}, 'x')"
+
+
+@pytest.fixture
+def opencode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpencodeWriter]:
+    """Three sessions of one answer each, and a limit that a value of them may be over."""
+    monkeypatch.setattr(reader, "ROW_LIMIT_BYTES", LIMIT)
+    with OpencodeWriter(tmp_path / "opencode.db") as writer:
+        for number in range(3):
+            message = writer.assistant(writer.session(f"Session {number}"), completed=2, finish="stop")
+            writer.part(message, {"type": "text", "text": f"text {number}", "time": {"start": 1, "end": 2}})
+        yield writer
+
+
+@pytest.mark.parametrize("column", ["title", "directory", "revert", "slug", "agent", "version"])
+async def test_a_session_of_which_one_column_is_too_large_is_there_with_all_the_others(
+    opencode: OpencodeWriter, column: str
+) -> None:
+    large = opencode.sessions[1]
+    opencode.run(f"UPDATE session SET {column} = {TOO_LARGE} WHERE id = '{large}'")
+    words = f"too large: {column} of session {large}: over 64 MB, not read"
+    async with OpencodeSource(opencode.path) as source:
+        told = {e.session_id: e for e in await source.catalogue() if isinstance(e, SessionStarted)}
+        assert told.keys() == set(opencode.sessions)
+        titles = {told[session].title for session in opencode.sessions}
+        assert titles == {"Session 0", "Session 2", "" if column == "title" else "Session 1"}
+        health = await source.probe()
+        assert (health.state, health.warnings, health.counts["sessions"]) == ("ok", {"too large": 1}, 3)
+    async with Follower(opencode.path) as follower:
+        await follower.loaded(*opencode.sessions)
+        await follower.equals_cold_load()
+        remarks = [e.message for e in follower.of(LogEntry) if e.severity == "WRN"]
+        assert remarks == [words]
+        assert {turn.session_id for turn in follower.of(TurnStarted)} == set(opencode.sessions)
+        # It is followed all the same, and what was named is not named again.
+        opencode.part(opencode.assistant(large), {"type": "text", "text": "later"})
+        opencode.change_session(opencode.sessions[0], title="Renamed")
+        await follower.equals_cold_load()
+        assert [e.message for e in follower.of(LogEntry) if e.severity == "WRN"] == [words]
+        assert follower.source.health().state == "ok"
+
+
+@pytest.mark.parametrize("table", ["message", "part"])
+def test_commands_show_what_is_beside_a_row_that_is_too_large(
+    opencode: OpencodeWriter, table: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opencode.run(f"UPDATE session SET title = {TOO_LARGE} WHERE id = '{opencode.sessions[0]}'")
+    opencode.run(f"UPDATE {table} SET data = {TOO_LARGE} WHERE session_id = '{opencode.sessions[1]}'")
+    database = ["--db", str(opencode.path)]
+    for command in (["ls"], ["tree"]):
+        assert main([*command, *database]) == 0
+        shown = capsys.readouterr().out
+        assert ("Session 1" in shown, "Session 2" in shown, len(shown) < LIMIT) == (True, True, True)
+    assert main(["events", *database]) == 0
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {e["session_id"] for e in events if e["kind"] == "session_started"} == set(opencode.sessions)
+    assert {e["extras"]["label"] for e in events if e["kind"] == "op_started"} >= {"text 0", "text 2"}
+    assert main(["doctor", "--json", *database]) == 1
+    assert json.loads(capsys.readouterr().out)["sources"][0]["warnings"]["too large"] == 2
+
+
+async def test_sessions_with_much_beside_what_is_shown_are_all_there_whatever_time_there_is(tmp_path: Path) -> None:
+    path = tmp_path / "opencode.db"
+    with OpencodeWriter(path) as opencode:
+        for number in range(40):
+            opencode.user(opencode.session(f"Session {number}"))
+        opencode.run(f"UPDATE session SET summary_diffs = printf('%.*c', {MEGABYTE}, 'x')")
+        async with OpencodeSource(path, limit_s=0.0005) as source:
+            assert len(await source.catalogue()) == 40
+            health = await source.probe()
+            assert (health.state, health.warnings, health.counts["sessions"]) == ("ok", {}, 40)
+        async with Follower(path) as follower:
+            await follower.equals_cold_load()
+            assert len(follower.store.sessions) == 40
+
+
+async def test_a_value_that_nobody_asks_for_may_be_of_any_size(opencode: OpencodeWriter) -> None:
+    opencode.run(f"UPDATE session SET summary_diffs = {TOO_LARGE}")
+    async with OpencodeSource(opencode.path) as source:
+        assert {e.title for e in await source.catalogue() if isinstance(e, SessionStarted)} == {
+            "Session 0",
+            "Session 1",
+            "Session 2",
+        }
+        assert (await source.probe()).warnings == {}

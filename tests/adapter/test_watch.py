@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from adapter.sqlite.watch import EARLY_S, FAST_FOR_S, LATE_S, POLL_S, QUIET_TICK_S, TICK_S, Watch
+from adapter.sqlite import watch as module
+from adapter.sqlite.watch import EARLY_S, FAST_FOR_S, LATE_S, POLL_S, QUIET_POLL_S, QUIET_TICK_S, TICK_S, Watch
+from tests.adapter.follower import Follower
+from tests.adapter.opencode_writer import OpencodeWriter
 
 Waits = Callable[[int], Awaitable[list[float]]]
 
@@ -131,3 +134,95 @@ async def test_the_system_is_not_asked_before_somebody_waits(tmp_path: Path, mon
         assert not begun.is_set()
         await watch.wait(0)
         await begun.wait()
+
+
+# -- when the system does not notify
+
+
+class Refusing:
+    """A system whose notifications are used up until `spare` is set."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+        self.spare = False
+        self.asked = asyncio.Event()
+        self.tell = asyncio.Event()
+
+    async def awatch(self, *_places: Path, **_options: object) -> AsyncIterator[set[object]]:
+        self.asked.set()
+        if not self.spare:
+            raise self.error
+        yield set()
+        await self.tell.wait()
+        yield {"a change"}
+        await asyncio.Event().wait()
+
+
+@pytest.fixture(params=[RuntimeError, OSError])
+def system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Refusing:
+    found = Refusing(request.param("too many open files in system"))
+    monkeypatch.setattr("watchfiles.awatch", found.awatch)
+    monkeypatch.setattr(module, "RETRY_S", 0.001)
+    return found
+
+
+async def test_a_system_that_does_not_notify_is_named_and_the_file_is_looked_at_often(
+    tmp_path: Path, system: Refusing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "RETRY_S", 600.0)
+    moment = [100.0]
+    async with asyncio.timeout(5), Watch(tmp_path / "opencode.db", clock=lambda: moment[0]) as watch:
+        assert watch.problem == ""
+        # Whoever waits is woken at once: what was written while the watch was set up is seen by looking.
+        assert await watch.wait(600) is True
+        assert watch.problem == "polling: the system does not notify (too many open files in system)"
+        assert watch._task is not None
+        assert not watch._task.done()
+        # Nobody notifies, and no wait lasts as long as it was asked for: else this would take ten minutes.
+        assert await watch.wait(600) is False
+        asked: list[float] = []
+        real = asyncio.timeout
+        monkeypatch.setattr(asyncio, "timeout", lambda delay: (asked.append(delay), real(0))[1])
+        await watch.wait(10)
+        moment[0] += FAST_FOR_S
+        await watch.wait(10)
+        assert asked == [POLL_S, QUIET_POLL_S]
+        monkeypatch.undo()
+
+
+async def test_notifications_come_back_when_the_system_has_some_again(
+    tmp_path: Path, system: Refusing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with asyncio.timeout(5), Watch(tmp_path / "opencode.db") as watch:
+        assert await watch.wait(600) is True
+        assert watch.problem
+        for _ in range(3):
+            # It is asked again and again.
+            system.asked.clear()
+            await system.asked.wait()
+        system.spare = True
+        while watch.problem:
+            await watch.wait(600)
+        noticed = asyncio.Event()
+        monkeypatch.setattr(watch, "notice", noticed.set)
+        system.tell.set()
+        await noticed.wait()
+        assert watch._task is not None
+        assert not watch._task.done()
+
+
+async def test_a_tail_without_notifications_says_so_and_hears_every_commit(tmp_path: Path, system: Refusing) -> None:
+    words = "polling: the system does not notify (too many open files in system)"
+    with OpencodeWriter(tmp_path / "opencode.db") as opencode:
+        session = opencode.session("first")
+        async with Follower(opencode.path) as follower:
+            # Though nothing is committed.
+            await follower.until(lambda: any(batch.health.watching == words for batch in follower.batches))
+            await follower.loaded(session)
+            for number in range(5):
+                opencode.change_session(session, title=f"Title {number}")
+                await follower.equals_cold_load()
+            assert follower.batches[-1].health.watching == words
+            system.spare = True
+            await follower.until(lambda: follower.batches[-1].health.watching == "")
+            assert follower.source.health().state == "ok"
