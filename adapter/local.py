@@ -64,6 +64,7 @@ class OpencodeSource:
 
     async def __aenter__(self) -> Self:
         self._closed = False
+        self._reader.reopen()
         return self
 
     async def __aexit__(
@@ -291,7 +292,7 @@ class OpencodeSource:
 
     def _batch(self, events: list[Event], rows: int, cursor: str, loaded: list[str]) -> Batch:
         progress = SourceProgress(source=self.source, ts=int(self._clock() * 1e6), cursor=cursor, rows=rows)
-        return Batch([*events, progress], self.health(), rows=rows, loaded=loaded)
+        return Batch([*events, progress], self._follower.health(fresh=False), rows=rows, loaded=loaded)
 
     def _starting_over(self, reason: str) -> LogEntry:
         now = int(self._clock() * 1e6)

@@ -168,12 +168,12 @@ class Follower:
         if self._watch is not None:
             self._watch.nudge()
 
-    def health(self) -> Health:
-        """What is known without asking the database."""
+    def health(self, *, fresh: bool = True) -> Health:
+        """What is known without asking the database. What is not `fresh` may have sizes of a moment ago."""
         reader = self.database.reader
         self._health.note(open_mode=reader.mode)
         now = self._monotonic()
-        if now - self._sized_at > SIZES_S:
+        if fresh or now - self._sized_at > SIZES_S:
             self._sizes, self._sized_at = (size_of(self.database.path, ""), size_of(self.database.path, "-wal")), now
         return self._health.snapshot(
             size=self._sizes[0],
@@ -812,7 +812,7 @@ class Follower:
             self._health.note(watching=self._watch.problem)
         return Batch(
             events,
-            self.health(),
+            self.health(fresh=False),
             rows=rows,
             loaded=loaded,
             committed_at=newest_ms / 1000,

@@ -101,10 +101,8 @@ def session_named(metadata: CallMetadata, own: str) -> str:
     nested = metadata.metadata
     if metadata.sessionId is metadata.sessionID is nested is None:
         return ""
-    named = [metadata.sessionId, metadata.sessionID]
-    if isinstance(nested, Named):
-        named += [nested.sessionId, nested.sessionID]
-    for value in named:
+    inner = (nested.sessionId, nested.sessionID) if isinstance(nested, Named) else ()
+    for value in (metadata.sessionId, metadata.sessionID, *inner):
         if isinstance(value, str) and value.startswith(SESSION_ID) and value not in (SESSION_ID, own):
             return value
     return ""

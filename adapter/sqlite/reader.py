@@ -344,7 +344,6 @@ class Reader:
 
     async def open(self) -> None:
         """Opens the file now. Raises SourceUnavailable with a line for the user when it cannot be read."""
-        self._closed = False
         async with self._locks["main"]:
             await self._lane("main")
 
@@ -357,9 +356,14 @@ class Reader:
                 await _end(lane.thread)
 
     async def close(self) -> None:
-        """Closes for good; a read raises SourceUnavailable until the next `open`. Never fails."""
+        """Closes for good; a read raises SourceUnavailable until the next `reopen`. Never fails."""
         self._closed = True
         await self._close_lanes()
+
+    def reopen(self) -> None:
+        """Takes `close` back. Only who has closed it may do so: a read that is still going on somewhere would open a
+        connection that nobody closes."""
+        self._closed = False
 
     # -- one read
 

@@ -6,6 +6,7 @@ in `lost`, and cost nothing else.
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Sequence
 from typing import Any
 
@@ -44,7 +45,12 @@ class Lost(msgspec.Struct, frozen=True):
         """What is missing, for the user."""
         if self.column:
             return f"{self.column} of {self.table} {self.row_id or f'row {self.first}'}: {self.why}"
-        rows = f"row {self.first}" if self.first == self.last else f"rows {self.first} to {self.last}"
+        # Of a range that nothing but the table itself could tell the ends of, one or both are not known.
+        begins, ends = self.first > FIRST_ROWID + 1, self.last < LAST_ROWID
+        if begins and ends:
+            rows = f"row {self.first}" if self.first == self.last else f"rows {self.first} to {self.last}"
+        else:
+            rows = f"rows from {self.first} on" if begins else f"rows up to {self.last}" if ends else "all rows"
         return f"{rows} of {self.table}: {self.why}"
 
 
@@ -61,6 +67,7 @@ def table_rows(snapshot: Snapshot, table: str, columns: Sequence[str], lost: lis
     """All rows of a table in the order of their rowids, each as (rowid, *columns). A column is SQL."""
     sql = f'SELECT rowid, {", ".join(columns)} FROM "{table}" WHERE rowid > ? ORDER BY rowid'
     found: list[Row] = []
+    known: list[int] = []
     after = FIRST_ROWID
     while True:
         count = len(found)
@@ -76,7 +83,7 @@ def table_rows(snapshot: Snapshot, table: str, columns: Sequence[str], lost: lis
             if len(found) == count:
                 snapshot.be_patient()
         except Unread as error:
-            following = yield from _step_over(snapshot, table, after, missing(error), lost)
+            following = yield from _step_over(snapshot, table, after, missing(error), known, lost)
             if following is None:
                 return found
             found.append((yield from _by_columns(snapshot, table, columns, following, lost)))
@@ -168,29 +175,59 @@ def _plain(column: str) -> str:
     return column.split('"')[1] if '"' in column else column
 
 
-def _step_over(snapshot: Snapshot, table: str, after: int, gap: Missing, lost: list[Lost]) -> Pieces[int | None]:
-    """The next rowid behind `after`, over the rows of a page that cannot be read; None when there is none."""
-    sql = f'SELECT rowid FROM "{table}" WHERE rowid > ? ORDER BY rowid LIMIT 1'
-
-    def behind(rowid: int) -> Pieces[tuple[bool, int | None]]:
-        while True:
-            try:
-                rows = snapshot.rows(sql, (rowid,))
-                return True, rows[0][0] if rows else None
-            except OutOfTime:
-                snapshot.be_patient()
-            except Damaged:
-                return False, None
-            yield
-
-    fine, following = yield from behind(after)
+def _step_over(
+    snapshot: Snapshot, table: str, after: int, gap: Missing, known: list[int], lost: list[Lost]
+) -> Pieces[int | None]:
+    """The next rowid behind `after` that can be read; None when there is none. What it steps over is lost: the rows
+    that an index names, which are gathered in `known` once, or all between two places of the table where none does."""
+    fine, following = yield from _first(snapshot, table, "rowid > ? ORDER BY rowid LIMIT 1", after)
     if fine:
         return following
-    # Twice as far each time until something can be read, then back to the first place where it can.
-    bad, step = after, 1
+    if not known:
+        try:
+            # No range of rowids, which the table itself would be asked for.
+            known += sorted((yield from _rowids(snapshot, table, "+rowid > ?", (after,))))
+        except Damaged:
+            return (yield from _leap(snapshot, table, after, gap, lost))
+    place = end = bisect(known, after)
+    while end < len(known):
+        fine, following = yield from _first(snapshot, table, "rowid = ?", known[end])
+        if following is not None:
+            break
+        end += 1
+        if snapshot.overdue:
+            yield
+    if end > place:
+        lost.append(Lost(table, known[place], known[end - 1], gap.why))
+    elif following is None:
+        lost.append(Lost(table, after + 1, LAST_ROWID, gap.why))
+    return following
+
+
+def _first(snapshot: Snapshot, table: str, where: str, rowid: int) -> Pieces[tuple[bool, int | None]]:
+    """Whether the place of a rowid can be read, and the rowid found there."""
     while True:
-        good = min(after + step, LAST_ROWID)
-        fine, following = yield from behind(good)
+        try:
+            rows = snapshot.rows(f'SELECT rowid FROM "{table}" WHERE {where}', (rowid,))
+            return True, rows[0][0] if rows else None
+        except OutOfTime:
+            snapshot.be_patient()
+        except Damaged:
+            return False, None
+        yield
+
+
+def _leap(snapshot: Snapshot, table: str, after: int, gap: Missing, lost: list[Lost]) -> Pieces[int | None]:
+    """As `_step_over`, by the table alone: twice as far each time until something can be read, then back to the first
+    place where it can. A sound page between two damaged ones may be leapt over, and is then named with them."""
+    # From here on, not behind: the search for what is behind a page's last row begins on that page.
+    where = "rowid >= ? ORDER BY rowid LIMIT 1"
+    # SQLite gives none below 1 by itself.
+    start = bad = max(after, 0)
+    step = 1
+    while True:
+        good = min(start + step, LAST_ROWID)
+        fine, following = yield from _first(snapshot, table, where, good)
         if fine or good == LAST_ROWID:
             break
         bad, step = good, step * 2
@@ -199,10 +236,10 @@ def _step_over(snapshot: Snapshot, table: str, after: int, gap: Missing, lost: l
         return None
     while good - bad > 1:
         middle = (good + bad) // 2
-        fine, found = yield from behind(middle)
+        fine, found = yield from _first(snapshot, table, where, middle)
         if fine:
             good, following = middle, found
         else:
             bad = middle
-    lost.append(Lost(table, after + 1, good if following is None else following - 1, gap.why))
+    lost.append(Lost(table, after + 1, LAST_ROWID if following is None else following - 1, gap.why))
     return following

@@ -13,7 +13,8 @@ import pytest
 
 from adapter.contract import SourceUnavailable
 from adapter.local import OpencodeSource
-from adapter.sqlite.reader import Reader
+from adapter.sqlite import reader
+from adapter.sqlite.reader import Reader, Snapshot
 from tests.adapter import corpus
 
 URI = "opencode-sqlite://?part_id={}&field="
@@ -43,13 +44,13 @@ async def test_many_payloads_at_once_take_one_connection(database: Path, monkeyp
     async with OpencodeSource(database) as source:
         wanted = await parts(source)
         opened: list[Path] = []
-        real = Reader.open
+        real = reader._connect
 
-        async def counted(path: Path, *rest: object) -> Reader:
+        def counted(path: Path, parameters: str) -> reader.SafeConnection:
             opened.append(path)
-            return await real(path, *rest)  # type: ignore[arg-type]
+            return real(path, parameters)
 
-        monkeypatch.setattr(Reader, "open", counted)
+        monkeypatch.setattr(reader, "_connect", counted)
         found = await asyncio.gather(*(source.payload(uri) for uri in wanted))
         assert len(found) > 10
         assert opened == [database]
@@ -88,18 +89,17 @@ async def test_opening_that_is_cancelled_leaves_no_thread(database: Path) -> Non
 
 
 async def test_a_read_that_is_cancelled_anywhere_leaves_no_transaction(database: Path) -> None:
-    reader = await Reader.open(database)
+    asked = Reader(database)
 
-    async def read() -> None:
-        async with reader.snapshot() as snapshot:
-            await snapshot.rows("SELECT count(*) FROM part")
+    def count(snapshot: Snapshot) -> int:
+        return len(snapshot.rows("SELECT count(*) FROM part"))
 
     for pause in range(30):
-        reading = asyncio.create_task(read())
+        reading = asyncio.create_task(asked.call(count))
         for _ in range(pause):
             await asyncio.sleep(0)
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
-        await read()
-        assert not reader._raw.in_transaction
-    await reader.close()
+        assert await asked.call(count) == 1
+        assert [lane.raw.in_transaction for lane in asked._lanes.values()] == [False]
+    await asked.close()

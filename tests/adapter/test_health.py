@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from adapter.contract import Batch, SourceBusy, SourceUnavailable
 from adapter.events import SessionStarted, SourceError, Usage
-from adapter.health import HISTORY, Health, Rate
+from adapter.health import HISTORY, HealthWriter, Rate
 from adapter.local import SCAN_PAGE, OpencodeSource
 from adapter.opencode.schema import SESSION_COLUMNS
 from adapter.opencode.sessions import surplus
 from adapter.opencode.v1.rows import session_row
-from adapter.sqlite.reader import RETRIES, Reader
+from adapter.sqlite.reader import RETRIES, Snapshot
 from tests.adapter import corpus
 from tests.adapter.follower import Follower
 from tests.adapter.opencode_writer import OpencodeWriter
@@ -46,11 +48,36 @@ def test_a_rate_is_an_average_where_nobody_asked_for_long() -> None:
 
 
 def test_only_the_newest_interruptions_are_remembered_and_all_are_counted() -> None:
-    health = Health(source="opencode:/x", path="/x")
+    now = [0.0]
+    writer = HealthWriter("opencode:/x", "/x", lambda: now[0], lambda: 0.0)
     for number in range(HISTORY + 5):
-        health.interrupted(float(number), f"number {number}")
+        now[0] = float(number)
+        writer.interrupted(f"number {number}")
+    health = writer.now
     assert health.interruptions == HISTORY + 5
     assert [one.at for one in health.history] == [float(number) for number in range(5, HISTORY + 5)]
+
+
+def test_what_was_handed_out_stays_as_it_was() -> None:
+    writer = HealthWriter("opencode:/x", "/x", lambda: 1.0, lambda: 0.0)
+    figures = {"size": 0, "wal_size": 0, "statements": 1, "hops": 1, "retries": 0, "longest_s": 0.0}
+    writer.warn("damaged", "the first one")
+    before = writer.snapshot(**figures)
+    copy = msgspec.structs.asdict(before)
+    writer.warn("damaged", "another one")
+    writer.compared("ses_1", 5)
+    writer.versions(["1.2.1"])
+    writer.changed(900)
+    writer.interrupted("gone")
+    after = writer.snapshot(**figures)
+    assert msgspec.structs.asdict(before) == copy
+    assert (after.warnings, after.examples, after.disagreeing, after.versions, after.interruptions) == (
+        {"damaged": 2},
+        {"damaged": "the first one"},
+        {"ses_1": 5},
+        ["1.2.1"],
+        1,
+    )
 
 
 async def test_every_refusal_of_a_locked_file_is_counted(tmp_path: Path) -> None:
@@ -73,14 +100,14 @@ async def test_a_moment_of_recovery_is_retried_and_not_reported(
     session = opencode.session("before")
     async with Follower(opencode.path) as follower:
         await follower.loaded(session)
-        gate, refused = Reader.gate, [SourceBusy("being recovered")]
+        real, refused = Snapshot.transaction, [SourceBusy("being recovered")]
 
-        async def busy_once(reader: Reader) -> object:
+        def busy_once(snapshot: Snapshot, step: Callable[[], object]) -> object:
             if refused:
                 raise refused.pop()
-            return await gate(reader)
+            return real(snapshot, step)
 
-        monkeypatch.setattr(Reader, "gate", busy_once)
+        monkeypatch.setattr(Snapshot, "transaction", busy_once)
         opencode.change_session(session, title="after")
         await follower.until(lambda: follower.session(session).title == "after")  # type: ignore[union-attr]
         assert follower.of(SourceError) == []
@@ -93,11 +120,12 @@ async def test_a_lock_that_lasts_is_reported(opencode: OpencodeWriter, monkeypat
     async with Follower(opencode.path) as follower:
         await follower.loaded(session)
 
-        async def busy(_reader: Reader) -> object:
+        def busy(_snapshot: Snapshot, _step: Callable[[], object]) -> object:
             raise SourceBusy("locked for ever")
 
         with monkeypatch.context() as patch:
-            patch.setattr(Reader, "gate", busy)
+            patch.setattr(Snapshot, "transaction", busy)
+            opencode.change_session(session, title="not seen")
             await follower.until(lambda: any("locked for ever" in e.message for e in follower.of(SourceError)))
             assert follower.source.health().state == "error"
         opencode.change_session(session, title="released")
@@ -126,14 +154,14 @@ async def test_a_file_that_goes_and_comes_back_is_in_the_history(tmp_path: Path)
 
 
 async def test_the_statements_of_an_idle_minute_are_few(opencode: OpencodeWriter) -> None:
-    now = [1000.0]
+    later = [0.0]
     session = opencode.session()
-    async with Follower(opencode.path, clock=lambda: now[0]) as follower:
+    async with Follower(opencode.path, monotonic=lambda: time.monotonic() + later[0]) as follower:
         await follower.loaded(session)
         begun = follower.source.health().statements_per_minute
         assert begun == follower.source.health().statements > 10
-        now[0] += 120.0
-        # Only looks at `data_version` since, one a second of real time.
+        later[0] += 120.0
+        # Nothing but looks at the file since.
         assert follower.source.health().statements_per_minute < begun
 
 
@@ -181,8 +209,7 @@ async def test_a_scan_goes_on_when_opencode_starts_on_the_file_meanwhile(tmp_pat
         writer.close()
         assert len(told) == len(set(told)) == 3 * SCAN_PAGE
         health = source.health()
-        assert (health.open_mode, health.interruptions) == ("readonly_shm", 1)
-        assert "is being written" in health.history[0].words
+        assert (health.open_mode, health.interruptions) == ("readonly_shm", 0)
 
 
 async def test_a_scan_of_a_file_that_is_replaced_meanwhile_ends_with_the_reason(tmp_path: Path) -> None:

@@ -187,8 +187,14 @@ PART: Shape[Part] = Shape(Part, "part", "part type")
 METADATA: Shape[Metadata] = Shape(Metadata, "metadata")
 
 
-decode_message = MESSAGE.decode
-decode_part = PART.decode
+def decode_message(data: str | bytes | None) -> Message | Malformed:
+    """The JSON of a message row. Never raises."""
+    return MESSAGE.decode(data)
+
+
+def decode_part(data: str | bytes | None) -> Part | Malformed:
+    """The JSON of a part row. Never raises."""
+    return PART.decode(data)
 
 
 def decode_metadata(raw: msgspec.Raw) -> Metadata:
