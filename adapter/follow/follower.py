@@ -200,6 +200,7 @@ class Follower:
             self.counters = Counters(numbers)
             self._target = target
         self._number = database.known.number
+        self._sized_at = float("-inf")
         if database.known.damaged:
             self._left_out(database.known.damaged)
         self._state, self._more = None, False

@@ -69,7 +69,7 @@ async def test_while_nothing_is_committed_no_statement_is_run(
 ) -> None:
     long_session(opencode, 3)
     looks = Counter[str]()
-    monkeypatch.setattr(Reader, "look", noted(looks, Reader.look))
+    monkeypatch.setattr(Reader, "look", noted(looks, Reader.look, "look"))
     async with quiet(Follower(opencode.path), *opencode.sessions) as follower:
         reader = follower.source._reader
         # The files may still look as if they were written just now.
@@ -114,9 +114,9 @@ async def test_what_one_changed_part_costs(opencode: OpencodeWriter, monkeypatch
     async with following(opencode, monkeypatch) as follower:
         decoded = Counter[str]()
         for name in ("decode_message", "decode_part"):
-            monkeypatch.setattr(storage, name, noted(decoded, getattr(storage, name)))
+            monkeypatch.setattr(storage, name, noted(decoded, getattr(storage, name), name))
         mapped = Counter[str]()
-        monkeypatch.setattr(tracked, "map_message", noted(mapped, tracked.map_message))
+        monkeypatch.setattr(tracked, "map_message", noted(mapped, tracked.map_message, "map_message"))
         transactions = noting_transactions(monkeypatch)
         told = len(follower.batches)
         opencode.part(opencode.parts[part], tool("completed", output="done"), part)
@@ -156,11 +156,11 @@ async def test_commits_about_nothing_we_show_are_looked_at_less_and_less(
         await follower.equals_cold_load()
 
 
-def noted(counter: Counter[str], function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, counting its calls."""
+def noted(counter: Counter[str], function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """The function, counting its calls under a name."""
 
     def counting(*arguments: Any) -> Any:
-        counter[function.__name__] += 1
+        counter[name] += 1
         return function(*arguments)
 
     return counting

@@ -316,7 +316,7 @@ async def test_a_read_that_fails_half_way_loses_nothing_and_no_cursor_runs_ahead
     opencode.commit(*[one for message, part in pieces for one in opencode.part_statements(message, data, part)])
     newest_part = opencode.run("SELECT max(rowid) FROM part")[0][0]
     await follower.equals_cold_load()
-    assert next(failures) > times
+    assert next(failures) >= times
     seen: set[str] = set()
     for event in [event for batch in follower.batches[told:] for event in batch.events]:
         seen.add(getattr(event, "part_id", ""))
