@@ -21,9 +21,9 @@ from adapter.health import Health, HealthWriter
 from adapter.opencode.database import Database
 from adapter.opencode.payloads import resolve
 from adapter.opencode.queries import all_sessions, count_rows, ownerless
+from adapter.opencode.rows import RawRow, SessionRow, milliseconds, session_row
 from adapter.opencode.sessions import map_session, root_of
 from adapter.opencode.storage import RawSession, read_page, read_whole
-from adapter.opencode.v1.rows import SessionRow, milliseconds, session_row
 from adapter.pace import paced
 from adapter.sqlite.reader import Pieces, Reader, Snapshot
 from adapter.sqlite.rows import Lost, table_rows
@@ -237,10 +237,11 @@ class OpencodeSource:
         """Tells the sessions behind `marks.session_rowid`, and moves it."""
         follower, memory = self._follower, self._follower.memory
         parents = await self._parents()
-        sessions, lost = await self._database.read(lambda snapshot: self._to_scan(snapshot, marks.session_rowid))
-        schema = self._database.schema
+        sessions, lost, nobodys = await self._database.read(
+            lambda snapshot: self._to_scan(snapshot, marks.session_rowid)
+        )
         memory.remark(lost)
-        memory.ownerless(await self._database.read(lambda snapshot: ownerless(snapshot, schema)))
+        memory.ownerless(nobodys)
         pending, _ = memory.take()
         if pending:
             yield Batch(pending, follower.health())
@@ -255,16 +256,19 @@ class OpencodeSource:
                 yield self._batch(events, raw.size, follower.position("scan", marks), [session_id])
         yield self._batch([], 0, follower.position("tail", marks), [])
 
-    def _to_scan(self, snapshot: Snapshot, after: int) -> Pieces[tuple[list[tuple[int, str]], list[Lost]]]:
-        """(rowid, id) of the sessions to scan, in order."""
+    def _to_scan(
+        self, snapshot: Snapshot, after: int
+    ) -> Pieces[tuple[list[tuple[int, str]], list[Lost], list[tuple[str, RawRow]]]]:
+        """(rowid, id) of the sessions to scan, in order; what could not be read of them; and rows without an owner."""
         schema, lost = self._database.schema, list[Lost]()
+        nobodys = yield from ownerless(snapshot, schema)
         if schema.family == "v1":
             rows = yield from table_rows(snapshot, "session", ('"id"',), lost)
-            return [(rowid, name) for rowid, name in rows if rowid > after and isinstance(name, str)], lost
+            return [(rowid, name) for rowid, name in rows if rowid > after and isinstance(name, str)], lost, nobodys
         # Two tables, and no feed that a scan could be resumed with: nothing has been done before.
         both = yield from all_sessions(snapshot, schema, lost)
         ordered = sorted(both, key=lambda row: milliseconds(session_row(row).time_created))
-        return [(0, str(row[0])) for row in ordered], lost
+        return [(0, str(row[0])) for row in ordered], lost, nobodys
 
     async def _once(self, session_id: str, raw: RawSession, parents: dict[str, str | None]) -> list[Event]:
         memory, row = self._follower.memory, raw.session

@@ -17,7 +17,6 @@ import msgspec
 from adapter.contract import (
     AdapterError,
     Batch,
-    Damaged,
     SourceBusy,
     SourceChanged,
     SourceEmpty,
@@ -26,11 +25,10 @@ from adapter.contract import (
     Unread,
 )
 from adapter.events import SourceError, SourceProgress
-from adapter.follow.detect.changes import WHOLE, Changes, Messages, merged
-from adapter.follow.detect.counters import Counters, read_numbers
-from adapter.follow.detect.feed import PAGE, read_feed
-from adapter.follow.detect.lists import OVERLAP_MS, differing
-from adapter.follow.detect.rowids import read_inserts
+from adapter.follow.backlog import Backlog
+from adapter.follow.detect.counters import Counters
+from adapter.follow.detect.look import BY_COUNTERS, BY_FEED, BY_SCAN, Look, Looker
+from adapter.follow.gate import REST_S, Gate
 from adapter.follow.memory import Memory, Record
 from adapter.follow.position import VERSION as CURSOR_VERSION
 from adapter.follow.position import Cursor, Watermarks, encode, target_of
@@ -40,16 +38,13 @@ from adapter.health import Health, HealthWriter
 from adapter.opencode.database import Database
 from adapter.opencode.ending import outcome
 from adapter.opencode.queries import all_sessions, count_rows, ends, newest_roots, one_session, updated_ms
-from adapter.opencode.schema import schema_version
 from adapter.opencode.sessions import LastAnswer
-from adapter.opencode.storage import RawSession, content_of, read_lists, read_some, read_whole
-from adapter.sqlite.files import Signature, size_of, what_lies_at
-from adapter.sqlite.reader import Pieces, Row, Snapshot
+from adapter.opencode.storage import read_whole
+from adapter.sqlite.files import size_of, what_lies_at
+from adapter.sqlite.reader import Row
 from adapter.sqlite.rows import Lost
 from adapter.sqlite.watch import Watch
 
-BY_FEED, BY_COUNTERS, BY_SCAN = "event feed", "event_sequence", "row scan"
-"""How changes are found, in the words of health."""
 NEWEST_LOADED = 3
 """So many of the newest sessions are loaded in any case, so that a start shows something to read."""
 FIRST_PAGE = 60
@@ -57,47 +52,15 @@ FIRST_PAGE = 60
 take 130 ms of CPU to be read, mapped and remembered."""
 CHECK_PAGE = 100
 """Sessions whose last message is looked at by one read (about 15 µs each)."""
-INLINE = 64
-"""Messages that are read in the same transaction that found them changed."""
-SOME = 200
-"""Messages from which on it is cheaper to read their session whole."""
-WORK_S = 0.05
-"""What has changed is read for so long before it leaves, though more is waiting."""
 COUNT_SHARE = 100
 RETRY_S = 1.0
 CHANGES_ONCE = 20
 """Who looks once gives up after so many replacements or migrations in a row."""
 CHANGED_S = 0.05
 """A replacement gets so long to be complete before it is opened."""
-SETTLED_NS = 100_000_000
-"""A file that was written this shortly before a look may be written again within the same tick of the file system's
-clock (4 ms on Linux), which leaves its time as it is."""
-REST_S = 2.0
-"""Nothing was committed for so long: the connection is closed. An open one keeps others from removing the WAL or
-changing the journal mode; opening costs 1 ms."""
-BARREN = 2
-"""Looks in a row that find nothing, after which the next one waits."""
-BARREN_S, BARREN_MOST_S = 0.016, 0.5
-"""How long it waits where the files were written, twice as long each time; and the most, which it is at once where they
-were not: then the gate moves by itself."""
 SIZES_S = 0.25
 """How old the sizes of the files in a batch's health may be: asking for them takes longer than the rest of it."""
 NEVER = float("inf")
-
-
-class Look(msgspec.Struct, frozen=True):
-    """What one look found: the state it was taken at, the changes, the marks and counters behind them, and messages
-    that were read in the same transaction, by session. `damaged` names a table that could not be asked."""
-
-    state: object
-    changes: Changes = Changes()
-    marks: Watermarks = Watermarks()
-    counters: Counters = Counters()
-    read: dict[str, RawSession] = {}
-    strategy: str = ""
-    more: bool = False
-    migrated: bool = False
-    damaged: str = ""
 
 
 class Follower:
@@ -125,9 +88,9 @@ class Follower:
         self._monotonic = monotonic
         self._notify = notify
         self._watch: Watch | None = None
-        # What was detected and has not been read.
-        self._queue: dict[str, Messages] = {}
-        self._lists: dict[str, bool] = {}
+        self._gate = Gate(database.reader, monotonic)
+        self._looker = Looker(self.memory, self._is_live)
+        self._backlog = Backlog(database, self.memory, monotonic)
         # What has to be loaded, compared and looked at beside that.
         self._asked: list[str] = []
         self._unwanted: list[str] = []
@@ -138,18 +101,8 @@ class Follower:
         self._unchecked: deque[Row] = deque()
         self._count_due = 0.0
         self._counting_s = 0.0
-        # The gate.
         self._number = 0
         self._target = ""
-        self._state: object = None
-        self._more = False
-        self._signature: Signature | None = None
-        self._settled = self._is_written = False
-        self._looked_at = float("-inf")
-        self._found_at = float("-inf")
-        self._barren = 0
-        self._barren_until = float("-inf")
-        self._newest_ms = 0
         self._sizes = (0, 0)
         self._sized_at = float("-inf")
 
@@ -203,7 +156,8 @@ class Follower:
         self._sized_at = float("-inf")
         if database.known.damaged:
             self._left_out(database.known.damaged)
-        self._state, self._more = None, False
+        self._gate.more = False
+        self._gate.open()
         self.memory.keep_contents = not schema.has_whole_feed
         if self.marks.event_rowid and schema.has_whole_feed:
             strategy = BY_FEED
@@ -253,7 +207,7 @@ class Follower:
                         yield await self._catalogue(once)
                     # What the feed and the counters tell of the time since the file was open last is read, too: a
                     # row rewritten in the same millisecond leaves no trace in what the catalogue compares.
-                    self._state = None
+                    self._gate.open()
                     async for batch in self._steps(watch, once):
                         hindered, changed = False, 0
                         yield batch
@@ -312,7 +266,7 @@ class Follower:
                     yield part
                 del self._asked[0]
                 continue
-            if self._queue or self._lists:
+            if self._backlog:
                 worked = True
                 if (batch := await self._work()) is not None:
                     yield batch
@@ -330,7 +284,7 @@ class Follower:
                 worked = True
                 if (batch := await self._check()) is not None:
                     yield batch
-            if worked or self._more:
+            if worked or self._gate.more:
                 continue
             if once:
                 if self.reconciler.expected:
@@ -340,7 +294,8 @@ class Follower:
                 if final:
                     return
                 # What was committed meanwhile; a writer that never pauses must not keep us here.
-                final, self._signature, self._barren_until = True, None, float("-inf")
+                final = True
+                self._gate.open()
                 continue
             if (batch := await self._quiet_work()) is not None:
                 yield batch
@@ -351,36 +306,19 @@ class Follower:
                 continue
             await watch.wait(self._patience(watch))
 
-    # -- the gate
-
-    def _is_due(self) -> bool:
-        """Whether a look may find something: the files were written since the last one, or nobody can be sure."""
-        now = self._monotonic()
-        signature = self.database.reader.look()
-        untouched = signature == self._signature
-        if self._more:
-            return True
-        self._is_written = not (untouched and self._settled)
-        if not self._is_written:
-            return False
-        if self._barren >= BARREN:
-            pause = BARREN_MOST_S if untouched else BARREN_S * 2 ** min(self._barren - BARREN, 10)
-            if now < self._looked_at + min(pause, BARREN_MOST_S):
-                self._barren_until = self._looked_at + min(pause, BARREN_MOST_S)
-                return False
-        self._barren_until = float("-inf")
-        self._settled = signature.newest_ns < time.time_ns() - SETTLED_NS
-        self._signature, self._looked_at = signature, now
-        return True
+    # -- a look
 
     async def _look(self, watch: Watch) -> Batch | None:
         """Asks the gate, and reads what one or more commits changed."""
-        database = self.database
-        if not self._is_due():
-            if database.reader.is_open and self._monotonic() - max(self._found_at, self._looked_at) > REST_S:
+        database, gate = self.database, self._gate
+        if not gate.is_due():
+            if database.reader.is_open and gate.rests:
                 await database.reader.rest()
             return None
-        look = await database.read(self._detect)
+        schema, state = database.schema, None if gate.more else gate.state
+        look = await database.read(
+            lambda snapshot: self._looker.look(snapshot, schema, state, self.marks, self.counters)
+        )
         if look is None:
             return None
         if look.migrated:
@@ -388,15 +326,15 @@ class Follower:
         if look.damaged:
             self._left_out(look.damaged)
             database.leave_out(look.damaged)
-            self._state = None
+            gate.open()
             return self._batch()
-        self._state, self._more = look.state, look.more
+        gate.state, gate.more = look.state, look.more
         self.marks, self.counters = look.marks, look.counters
+        if gate.is_written or look.changes:
+            # What nothing tells of is found by comparing.
+            self.reconciler.expect()
         if not look.changes:
-            self._barren += 1
-            if self._is_written:
-                # What nothing tells of is found by comparing.
-                self.reconciler.expect()
+            gate.found_nothing()
             return None
         if look.strategy != BY_SCAN:
             # A commit about nothing that is told of says nothing of how the others are.
@@ -404,182 +342,29 @@ class Follower:
         if look.changes.stale:
             self.reconciler.hurry()
             self.memory.warn("positions used again", "")
-        self.reconciler.expect()
-        self._enqueue(look.changes)
+        self._backlog.add(look.changes)
         batch = await self._work(look)
-        if batch is None and look.strategy == BY_SCAN and not look.changes.rows:
-            # Looked at on the chance that it was about them.
-            self._barren += 1
+        if batch is None and look.by_chance:
+            gate.found_nothing()
             return None
-        self._barren = 0
-        self._found_at = self._monotonic()
+        gate.found()
         watch.active()
         return batch
 
+    async def _work(self, look: Look | None = None) -> Batch | None:
+        """Reads what has changed, and gives what is new with it."""
+        newest_ms = await self._backlog.work(look.read if look else {})
+        if self.memory.pending or self.memory.loaded:
+            return self._batch(look.changes.rows if look else 0, newest_ms)
+        return None
+
     def _left_out(self, table: str) -> None:
         self.memory.remark([Lost(table, 0, 0, "it is damaged and left out", column="the table")])
-
-    def _detect(self, snapshot: Snapshot) -> Pieces[Look | None]:
-        """What changed since the last look; None when nothing was committed. Runs in SQLite's thread: the memory stands
-        still meanwhile, since only the loop that waits for this changes it."""
-        state = snapshot.state
-        if state == self._state and not self._more:
-            return None
-        schema, marks, counters = self.database.schema, self.marks, self.counters
-        if schema_version(snapshot) != schema.version:
-            return Look(state, migrated=True)
-        changes, more, fed = Changes(), False, False
-        if schema.has_events:
-            try:
-                page = yield from read_feed(snapshot, schema, marks.event_rowid, marks.event_id, PAGE)
-            except Damaged:
-                return Look(state, damaged="event")
-            changes, more, fed = page.changes, page.more, bool(page.changes.rows)
-            counters = counters.explain(page.writes)
-            marks = msgspec.structs.replace(
-                marks,
-                event_rowid=page.event_rowid,
-                event_id=page.event_id,
-                events=marks.events + page.writes.total(),
-            )
-        inserted, marks = yield from read_inserts(snapshot, schema, marks)
-        changes |= inserted
-        strategy = BY_FEED
-        if not (fed and schema.has_whole_feed):
-            numbers = yield from read_numbers(snapshot, schema)
-            moved, counters = counters.moved(numbers), Counters(numbers)
-            lost = moved if schema.has_whole_feed else frozenset()
-            changes |= Changes(lists=moved, lost=lost)
-            strategy = BY_FEED if fed else BY_COUNTERS if moved else BY_SCAN
-            if strategy == BY_SCAN:
-                changes |= self._live_ones()
-        read: dict[str, RawSession] = {}
-        count = 0
-        for session_id, messages in changes.sessions.items():
-            if messages is WHOLE or self.memory.tracked(session_id) is None:
-                continue
-            count += len(messages) + 1
-            if count > INLINE or snapshot.overdue:
-                break
-            read[session_id] = yield from read_some(snapshot, schema, session_id, messages)
-        if strategy == BY_SCAN and not inserted.rows and not changes.stale:
-            # The newest messages of what is live are looked at in any case: that alone is no change.
-            read, changes = self._only_differing(read, changes)
-        return Look(state, changes, marks, counters, read, strategy, more)
-
-    def _live_ones(self) -> Changes:
-        """Nothing explained the commit: the newest messages of every live session, whose content is compared."""
-        found: dict[str, Messages] = {}
-        for record in self.memory.all_tracked():
-            if record.tracked is not None and self._is_live(record):
-                found[record.id] = frozenset(record.tracked.recent(2))
-        return Changes(found)
-
-    def _only_differing(self, read: dict[str, RawSession], changes: Changes) -> tuple[dict[str, RawSession], Changes]:
-        """Without the sessions that were read and are as they were emitted."""
-        same = set[str]()
-        for session_id, raw in read.items():
-            session, messages = self.memory.tracked(session_id), changes.sessions[session_id]
-            if session is None or messages is WHOLE or raw.columns is None or raw.lost:
-                continue
-            now = content_of(raw)
-            record = self.memory.records[session_id]
-            if record.row == hash(raw.columns) and all(now.get(m) == session.contents.get(m) for m in messages):
-                same.add(session_id)
-        left = {key: messages for key, messages in changes.sessions.items() if key not in same}
-        return (
-            {key: raw for key, raw in read.items() if key not in same},
-            msgspec.structs.replace(changes, sessions=left),
-        )
 
     def _is_live(self, record: Record) -> bool:
         """Whether a session changed within LIVE_S, by its rows or before our eyes."""
         newest = max(record.tracked.changed_ms if record.tracked else 0, record.updated_ms)
         return newest >= (self._clock() - LIVE_S) * 1000 or self._monotonic() - record.seen_at < LIVE_S
-
-    # -- the queue
-
-    def _enqueue(self, changes: Changes) -> None:
-        for session_id, messages in changes.sessions.items():
-            self._queue[session_id] = merged(self._queue.get(session_id, frozenset()), messages)
-        for session_id in changes.lists:
-            self._lists[session_id] = self._lists.get(session_id, False) or session_id in changes.lost
-
-    async def _work(self, look: Look | None = None) -> Batch | None:
-        """Reads what has changed, for a while, and gives what is new with it. What a look has read already comes
-        first."""
-        newest, until = 0, self._monotonic() + WORK_S
-        rows = look.changes.rows if look else 0
-        if look is not None:
-            for session_id, raw in look.read.items():
-                newest = max(newest, await self._take(session_id, self._queue[session_id], raw))
-        while self._lists or self._queue:
-            if self._lists:
-                await self._take_list(next(iter(self._lists)))
-                continue
-            session_id, messages = next(iter(self._queue.items()))
-            newest = max(newest, await self._take(session_id, messages))
-            if self._monotonic() > until:
-                break
-        if self.memory.pending or self.memory.loaded:
-            return self._batch(rows, newest)
-        return None
-
-    async def _take_list(self, session_id: str) -> None:
-        """Finds out which messages of a session it is about, where nothing said so."""
-        database, schema = self.database, self.database.schema
-        session = self.memory.tracked(session_id)
-        if session is not None and not self._lists[session_id]:
-            storage = session.storage
-            try:
-                now = await database.read(lambda snapshot: read_lists(snapshot, schema, session_id, storage))
-                changed: Messages = differing(session, now, OVERLAP_MS)
-            except Damaged:
-                changed = WHOLE
-            self._enqueue(Changes({session_id: changed}))
-        elif session_id in self.memory.records or await self._is_there(session_id):
-            # Not everything that is counted is a session: 2.x counts worktrees, too.
-            self._enqueue(Changes({session_id: WHOLE}))
-        self._lists.pop(session_id, None)
-
-    async def _is_there(self, session_id: str) -> bool:
-        schema = self.database.schema
-        return await self.database.read(lambda snapshot: one_session(snapshot, schema, session_id, [])) is not None
-
-    async def _take(self, session_id: str, messages: Messages, raw: RawSession | None = None) -> int:
-        """Reads a session that has changed, and takes it out of the queue. Gives the time (ms) of the newest row that
-        is new with it, 0 when none is."""
-        database, memory, schema = self.database, self.memory, self.database.schema
-        session = memory.tracked(session_id)
-        before = session.changed_ms if session else max(self._newest_ms, 1)
-        told, done = len(memory.pending), False
-        try:
-            if session is not None and messages is not WHOLE and len(messages) <= SOME:
-                ids = messages
-                if raw is None:
-                    raw = await database.read(lambda snapshot: read_some(snapshot, schema, session_id, ids))
-                done = memory.some(session, raw, ids)
-            if not done:
-                raw = await database.read(lambda snapshot: read_whole(snapshot, schema, session_id))
-                await memory.whole(session_id, raw, messages)
-        except (AdapterError, OSError):
-            raise
-        except Exception as error:
-            self._own_fault(session_id, error)
-        self._queue.pop(session_id, None)
-        record = memory.records.get(session_id)
-        if record is None or record.tracked is None:
-            return 0
-        if len(memory.pending) > told:
-            record.seen_at = self._monotonic()
-        now = record.tracked.changed_ms
-        self._newest_ms = max(self._newest_ms, now)
-        return now if now > before else 0
-
-    def _own_fault(self, session_id: str, error: Exception) -> None:
-        """An error of our own costs the session that it is about, and is told."""
-        self.memory.pending += self.memory.own_fault(session_id, error)
-        self.memory.loaded.append(session_id)
 
     # -- the beginning
 
@@ -682,7 +467,7 @@ class Follower:
         except (AdapterError, OSError):
             raise
         except Exception as error:
-            self._own_fault(session_id, error)
+            self.memory.broken(session_id, error)
         yield self._batch(raw.size)
 
     def _let_go(self) -> Batch:
@@ -730,11 +515,11 @@ class Follower:
         self._note_journal()
         if changes.stale:
             self.memory.warn("positions used again", "")
-            self._state = self._signature = None
+            self._gate.open()
             self.reconciler.hurry()
             self.reconciler.expect()
             # The numbers tell which sessions, at the next look.
-        self._enqueue(msgspec.structs.replace(changes, stale=False))
+        self._backlog.add(msgspec.structs.replace(changes, stale=False))
         self._by_content = reconcile and not database.schema.has_whole_feed
         by_scan = self._health.now.strategy == BY_SCAN
         self._to_compare.extend(
@@ -755,11 +540,11 @@ class Follower:
         record = self.memory.records.get(self._to_compare[0])
         if record is not None:
             try:
-                self._enqueue(await self.reconciler.session(record, by_content=self._by_content))
+                self._backlog.add(await self.reconciler.session(record, by_content=self._by_content))
             except (AdapterError, OSError):
                 raise
             except Exception as error:
-                self._own_fault(record.id, error)
+                self.memory.broken(record.id, error)
         self._to_compare.popleft()
         self._compare_took += time.perf_counter() - started
         if not self._to_compare:
@@ -771,8 +556,8 @@ class Follower:
         due = [watch.tick, *self.reconciler.patience(now)]
         if self._count_due < NEVER:
             due.append(self._count_due - now)
-        if self._barren_until > now:
-            due.append(self._barren_until - now)
+        if self._gate.waits_s:
+            due.append(self._gate.waits_s)
         if self.database.reader.is_open:
             due.append(REST_S)
         return max(0.01, min(due))
@@ -810,7 +595,7 @@ class Follower:
             if self._count_due == NEVER:
                 self._count_due = self._monotonic() + max(1.0, COUNT_SHARE * self._counting_s)
         events, loaded = self.memory.take()
-        if cursor and self._number and not self._queue and not self._lists and not self._more:
+        if cursor and self._number and not self._backlog and not self._gate.more:
             progress = SourceProgress(source=self._source, ts=int(now * 1e6), cursor=self.position(), rows=rows)
             events.append(progress)
         if self._watch is not None:

@@ -423,6 +423,11 @@ class Memory:
         self.count_warnings(events)
         return events
 
+    def broken(self, session_id: str, error: Exception) -> None:
+        """An error of our own cost a session: it is told, and the session is as whole as it gets."""
+        self.pending += self.own_fault(session_id, error)
+        self.loaded.append(session_id)
+
     def _lost(self, session_id: str, lost: Lost) -> list[Event]:
         row_id = lost.row_id or f"rowid {lost.first}"
         return self._remark(session_id, lost.table, f"{lost.kind}: {lost.words}", row_id)

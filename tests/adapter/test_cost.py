@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-import adapter.follow.follower
+import adapter.follow.gate
 from adapter.events import Event
 from adapter.follow import tracked
 from adapter.local import SCAN_PAGE, OpencodeSource
@@ -57,7 +57,7 @@ def long_session(opencode: OpencodeWriter, messages: int) -> str:
 @asynccontextmanager
 async def following(opencode: OpencodeWriter, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Follower]:
     """A follower at rest that keeps its connection, and compares nothing by itself."""
-    monkeypatch.setattr(adapter.follow.follower, "REST_S", 3600.0)
+    monkeypatch.setattr(adapter.follow.gate, "REST_S", 3600.0)
     async with quiet(Follower(opencode.path), *opencode.sessions) as follower:
         reconciler = follower.source._follower.reconciler
         reconciler.due = reconciler.reconcile_at = float("inf")
@@ -73,7 +73,7 @@ async def test_while_nothing_is_committed_no_statement_is_run(
     async with quiet(Follower(opencode.path), *opencode.sessions) as follower:
         reader = follower.source._reader
         # The files may still look as if they were written just now.
-        await eventually(lambda: follower.source._follower._settled)
+        await eventually(lambda: follower.source._follower._gate._settled)
         statements.clear()
         transactions = reader.transactions
         for _ in range(20):

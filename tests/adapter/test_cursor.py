@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-import adapter.follow.follower
+import adapter.follow.backlog
 from adapter.contract import Batch, SourceBusy
 from adapter.events import Event, LogEntry, SessionStarted, SourceProgress
 from adapter.follow import position as cursors
@@ -372,7 +372,7 @@ async def test_what_waits_behind_a_read_that_failed_is_told_and_no_cursor_covers
         parts = [opencode.part(message, text) for message in answers]
         for _ in range(4):
             opencode.session("Newer")
-        read, calls, store, newest = adapter.follow.follower.read_whole, itertools.count(), Store(), 0
+        read, calls, store, newest = adapter.follow.backlog.read_whole, itertools.count(), Store(), 0
 
         def failing_once(*arguments: Any) -> Pieces[RawSession]:
             # The reader asks a second time by itself.
@@ -393,7 +393,7 @@ async def test_what_waits_behind_a_read_that_failed_is_told_and_no_cursor_covers
                 apply(store, source.source, batch)
                 last = batch.events[-1] if batch.events else None
                 if isinstance(last, SourceProgress) and '"phase":"tail"' in last.cursor and not newest:
-                    monkeypatch.setattr(adapter.follow.follower, "read_whole", failing_once)
+                    monkeypatch.setattr(adapter.follow.backlog, "read_whole", failing_once)
                     text["text"] = "new"
                     pieces = zip(answers, parts, strict=True)
                     opencode.commit(*[one for m, p in pieces for one in opencode.part_statements(m, text, p)])

@@ -293,7 +293,7 @@ async def test_the_numbers_are_read_after_a_commit_only(tmp_path: Path, monkeypa
             inner = follower.source._follower
             for _ in range(3):
                 before = len(statements)
-                inner._signature, inner._barren = None, 0
+                inner._gate._signature, inner._gate._barren = None, 0
                 follower.nudge()
                 await eventually(lambda before=before: len(statements) > before)  # type: ignore[misc]
             assert {asked.sql for asked in statements} == {"PRAGMA data_version"}

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import adapter.follow.detect.look
 import adapter.follow.follower
 from adapter.contract import Damaged, OutOfTime, SourceBusy, SourceChanged
 from adapter.events import OpRemoved, SessionRemoved, SourceError, SourceProgress, TurnRemoved
@@ -244,8 +245,8 @@ async def test_a_commit_that_becomes_visible_after_its_notification_is_not_left_
     await follower.equals_cold_load()
     await at_rest(follower)
     monkeypatch.setattr("adapter.sqlite.watch.TICK_S", 3600.0)
-    monkeypatch.setattr("adapter.follow.follower.REST_S", 3600.0)
-    state, before, looks = Snapshot.state, follower.source._follower._state, 0
+    monkeypatch.setattr("adapter.follow.gate.REST_S", 3600.0)
+    state, before, looks = Snapshot.state, follower.source._follower._gate.state, 0
     assert isinstance(state, property)
 
     def late(self: Snapshot) -> object:
@@ -301,7 +302,7 @@ async def test_a_read_that_fails_half_way_loses_nothing_and_no_cursor_runs_ahead
     messages = [newest(opencode), opencode.assistant(sessions[1])]
     await follower.loaded(*sessions)
     await follower.equals_cold_load()
-    real, calls, told = getattr(adapter.follow.follower, failing), itertools.count(), len(follower.batches)
+    real, calls, told = getattr(adapter.follow.detect.look, failing), itertools.count(), len(follower.batches)
     failures = itertools.count()
 
     def failing_at_first(*arguments: Any) -> Pieces[Any]:
@@ -309,7 +310,7 @@ async def test_a_read_that_fails_half_way_loses_nothing_and_no_cursor_runs_ahead
             raise error
         return (yield from real(*arguments))
 
-    monkeypatch.setattr(adapter.follow.follower, failing, failing_at_first)
+    monkeypatch.setattr(adapter.follow.detect.look, failing, failing_at_first)
     parts = [opencode._id("prt") for _ in messages]
     data = tool("running", input={"command": "make"})
     pieces = zip(messages, parts, strict=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from rich.cells import cell_len
 
+from adapter.health import Interruption
 from tests.tui.stage import health
 from tests.tui.story import NOW
 from tui.bindings import key_groups
@@ -86,9 +87,9 @@ def test_health_of_a_source_that_is_not_there_is_short() -> None:
 
 
 def test_health_tells_what_interrupted_the_reading_newest_first() -> None:
-    gone = health(state="waiting", message="no database at /x")
-    for number, words in enumerate(["/x was replaced", "/x is locked", "bad\x07 WAL", "no database at /x"]):
-        gone.interrupted(NOW + number, words)
+    words = ["/x was replaced", "/x is locked", "bad\x07 WAL", "no database at /x"]
+    history = [Interruption(NOW + number, each) for number, each in enumerate(words)]
+    gone = health(state="waiting", message="no database at /x", interruptions=4, history=history)
     text = [plain(line) for line in health_lines(gone)]
     assert text[2:] == [
         "  interrupted 4 ×  14:13:23 no database at /x",
