@@ -14,7 +14,7 @@ import itertools
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -166,7 +166,7 @@ class Snapshot:
         """All rows of a SELECT. Raises the adapter's errors."""
         return list(self.stream(sql, parameters))
 
-    def stream(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[Row]:
+    def stream(self, sql: str, parameters: Sequence[Any] = ()) -> Generator[Row, None, None]:
         """The rows of a SELECT, one at a time; whoever stops early closes the iterator. Raises the adapter's errors."""
         self._reader.statements += 1
         given = 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -15,6 +16,8 @@ import msgspec
 from adapter.contract import Damaged, OutOfTime, RowTooLarge, Unread
 from adapter.sqlite.reader import ROW_LIMIT_BYTES, Pieces, Row, Snapshot
 
+AT_ONCE = 64
+"""Rows between two looks at the clock (0.3 ms)."""
 FIRST_ROWID, LAST_ROWID = -(2**63), 2**63 - 1
 
 
@@ -106,20 +109,23 @@ def rows_of(
     """The rows of a table that a WHERE clause finds by an index, in no order, each as (rowid, *columns). Raises Damaged
     when it cannot be known which rows they are."""
     names = ", ".join(columns)
-    found: dict[int, Row] = {}
+    rows: list[Row] = []
     is_damaged = False
+    stream = snapshot.stream(f'SELECT rowid, {names} FROM "{table}" WHERE {where}', parameters)
     try:
-        for row in snapshot.stream(f'SELECT rowid, {names} FROM "{table}" WHERE {where}', parameters):
-            found[row[0]] = row
-            if snapshot.overdue:
-                break
-        else:
-            return list(found.values())
+        while not snapshot.overdue or not rows:
+            # So many at once, because the loop costs as much as SQLite does for a row.
+            some = list(islice(stream, AT_ONCE))
+            rows += some
+            if len(some) < AT_ONCE:
+                return rows
     except (OutOfTime, RowTooLarge):
         pass
     except Damaged:
         is_damaged = True
+    stream.close()
     yield
+    found = {row[0]: row for row in rows}
     # The rest one by one: an index alone tells which there are.
     sql = f'SELECT rowid, {names} FROM "{table}" WHERE rowid = ?'
     for rowid in (yield from _rowids(snapshot, table, where, parameters)):
