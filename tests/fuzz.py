@@ -20,12 +20,13 @@ with atheris.instrument_imports(include=["adapter", "tui"]):
     from adapter.contract import BadReference
     from adapter.events import AnyEvent, Event
     from adapter.follow.tracked import START, map_row
+    from adapter.opencode.rows import RawRow, session_row
     from adapter.opencode.schema import SESSION_COLUMNS
     from adapter.opencode.sessions import map_session
     from adapter.opencode.storage import MessageRow
     from adapter.opencode.v1.mapping import order_parts
     from adapter.opencode.v1.ops import PartRow
-    from adapter.opencode.v1.rows import RawRow, decode_message, decode_part, session_row
+    from adapter.opencode.v1.rows import decode_message, decode_part
     from adapter.opencode.v2.rows import SHAPES, decode_session_message
     from adapter.references import parse, places
     from tui import sanitize

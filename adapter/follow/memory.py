@@ -17,10 +17,9 @@ from adapter.follow.position import SUMS, EmittedSession
 from adapter.follow.tracked import TrackedSession, digest, last_answer, map_rows
 from adapter.health import HealthWriter
 from adapter.opencode.emit import ownerless
-from adapter.opencode.rows import RawRow
+from adapter.opencode.rows import RawRow, SessionRow, milliseconds, session_row
 from adapter.opencode.sessions import LastAnswer, map_session, root_of, surplus
 from adapter.opencode.storage import RawSession, content_of, decode_rows
-from adapter.opencode.v1.rows import SessionRow, milliseconds, session_row
 from adapter.pace import paced
 from adapter.sqlite.reader import Row
 from adapter.sqlite.rows import Lost

@@ -26,11 +26,11 @@ from adapter.events import (
     TurnStarted,
     Usage,
 )
+from adapter.opencode.emit import TURN_GROUP, Groups, MappedMessage, map_malformed
+from adapter.opencode.json import Malformed
 from adapter.opencode.sessions import LastAnswer
 from adapter.opencode.storage import MessageRow
-from adapter.opencode.v1.mapping import TURN_GROUP, MappedMessage, map_malformed, map_message
-from adapter.opencode.v1.ops import Groups
-from adapter.opencode.v1.rows import Malformed
+from adapter.opencode.v1.mapping import map_message
 from adapter.opencode.v2.mapping import map_session_message
 from adapter.opencode.v2.rows import SessionMessage
 

@@ -7,10 +7,11 @@ from typing import Any
 
 from adapter.events import Event
 from adapter.follow.tracked import Place, map_row
+from adapter.opencode.emit import MappedMessage
+from adapter.opencode.rows import RawRow
 from adapter.opencode.storage import MessageRow
-from adapter.opencode.v1.mapping import MappedMessage
 from adapter.opencode.v1.ops import PartRow
-from adapter.opencode.v1.rows import RawRow, decode_message, decode_part
+from adapter.opencode.v1.rows import decode_message, decode_part
 
 SOURCE = "opencode:/x.db"
 

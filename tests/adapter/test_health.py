@@ -15,9 +15,9 @@ from adapter.contract import Batch, SourceBusy, SourceUnavailable
 from adapter.events import SessionStarted, SourceError, Usage
 from adapter.health import HISTORY, HealthWriter, Rate
 from adapter.local import SCAN_PAGE, OpencodeSource
+from adapter.opencode.rows import session_row
 from adapter.opencode.schema import SESSION_COLUMNS
 from adapter.opencode.sessions import surplus
-from adapter.opencode.v1.rows import session_row
 from adapter.sqlite.reader import RETRIES, Snapshot
 from tests.adapter import corpus
 from tests.adapter.follower import Follower

@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapter.events import AnyEvent, Event, LogEntry, OpStarted
+from adapter.opencode.json import Malformed
+from adapter.opencode.rows import session_row
 from adapter.opencode.schema import SESSION_COLUMNS
 from adapter.opencode.sessions import map_session
-from adapter.opencode.v1.rows import MESSAGE, PART, Malformed, decode_message, decode_part, session_row
+from adapter.opencode.v1.rows import MESSAGE, PART, decode_message, decode_part
 from tests.adapter.rows import SOURCE, events_of, mapped, message_row
 
 ENCODER = msgspec.json.Encoder()

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from adapter.events import SessionFinalized, SessionStarted
+from adapter.opencode.rows import session_row
 from adapter.opencode.schema import SESSION_COLUMNS
 from adapter.opencode.sessions import MAX_DEPTH, LastAnswer, map_session, root_of
-from adapter.opencode.v1.rows import session_row
 from tests.adapter.rows import SOURCE
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from adapter.events import Event, LogEntry, OpFinalized, SessionStarted, TurnFinalized, Usage
+from adapter.opencode.rows import session_row
 from adapter.opencode.schema import SESSION_COLUMNS
 from adapter.opencode.sessions import map_session
 from adapter.opencode.tokens import MAX_COUNT
-from adapter.opencode.v1.rows import session_row
 from tests.adapter.rows import SOURCE, events_of, mapped, message_row
 
 CLAMPED = "numbers out of range: shown as the nearest possible"

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from adapter.events import Event, LogEntry, OpFinalized, OpStarted, PayloadRef, TurnFinalized, TurnStarted
-from adapter.opencode.v1.mapping import TURN_GROUP, id_prefix, order_parts
+from adapter.opencode.emit import TURN_GROUP
+from adapter.opencode.v1.mapping import id_prefix, order_parts
 from tests.adapter.opencode_writer import identifier, tool
 from tests.adapter.rows import events_of, mapped, message_row, part_row
 

@@ -18,15 +18,15 @@ from adapter.events import (
     TurnFinalized,
     TurnStarted,
 )
-from adapter.opencode.emit import ownerless
+from adapter.opencode.emit import TURN_GROUP, ownerless
 from adapter.opencode.json import Malformed
 from adapter.opencode.payloads import pick
-from adapter.opencode.rows import MAX_MS, RawRow, raw_message, raw_part
+from adapter.opencode.rows import MAX_MS, RawRow, raw_message, raw_part, session_row
 from adapter.opencode.schema import SESSION_COLUMNS
 from adapter.opencode.sessions import map_session
-from adapter.opencode.v1.mapping import TURN_GROUP, map_message
+from adapter.opencode.v1.mapping import map_message
 from adapter.opencode.v1.ops import PartRow
-from adapter.opencode.v1.rows import AssistantMessage, ToolPart, decode_message, decode_part, session_row
+from adapter.opencode.v1.rows import AssistantMessage, ToolPart, decode_message, decode_part
 from adapter.opencode.v2.mapping import map_session_message
 from adapter.opencode.v2.rows import Assistant, decode_session_message
 from adapter.references import parse

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from adapter.follow.tracked import TrackedSession, fingerprint
-from adapter.opencode.v1.rows import milliseconds
+from adapter.opencode.rows import milliseconds
 
 OVERLAP_MS = 2000
 """Rows written this shortly before the newest one that was seen may have been rewritten in the same millisecond."""

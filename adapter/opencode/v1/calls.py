@@ -9,13 +9,7 @@ from adapter.opencode import tools
 from adapter.opencode.emit import Call
 from adapter.opencode.json import QUOTE, byte_size, decode, first, is_empty, text_size
 from adapter.opencode.rows import RawRow, milliseconds
-from adapter.opencode.v1.rows import (
-    Attachment,
-    Metadata,
-    ToolPart,
-    ToolState,
-    decode_metadata,
-)
+from adapter.opencode.v1.rows import Attachment, Metadata, ToolPart, ToolState, decode_metadata
 
 NO_STATE = ToolState()
 

@@ -8,7 +8,9 @@ from adapter.events import Event, PayloadRef, Usage
 from adapter.opencode import tools
 from adapter.opencode.emit import (
     CLAMPED,
+    TURN_GROUP,
     Groups,
+    MappedMessage,
     TurnFacts,
     compaction_words,
     ends_as,
@@ -17,9 +19,6 @@ from adapter.opencode.emit import (
     turn_finalized,
     turn_started,
 )
-from adapter.opencode.emit import TURN_GROUP as TURN_GROUP
-from adapter.opencode.emit import MappedMessage as MappedMessage
-from adapter.opencode.emit import map_malformed as map_malformed
 from adapter.opencode.rows import ModelRef, RawRow, milliseconds
 from adapter.opencode.sessions import LastAnswer
 from adapter.opencode.tokens import money, usage_of

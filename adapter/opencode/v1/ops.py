@@ -6,8 +6,7 @@ import msgspec
 
 from adapter.events import OpKind, PayloadKind, Usage
 from adapter.opencode import tools
-from adapter.opencode.emit import CLAMPED, Builder, compaction_words, step_status
-from adapter.opencode.emit import Groups as Groups
+from adapter.opencode.emit import CLAMPED, Builder, Groups, compaction_words, step_status
 from adapter.opencode.json import Malformed
 from adapter.opencode.rows import RawRow, milliseconds
 from adapter.opencode.tokens import money, usage_of

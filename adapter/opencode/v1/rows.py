@@ -14,13 +14,8 @@ from typing import Any
 
 import msgspec
 
-from adapter.opencode.json import NOTHING, AnyText, Row, Shape, Time, closing
-from adapter.opencode.json import Malformed as Malformed
+from adapter.opencode.json import NOTHING, AnyText, Malformed, Row, Shape, Time, closing
 from adapter.opencode.rows import ModelRef, Number, Tokens
-from adapter.opencode.rows import RawRow as RawRow
-from adapter.opencode.rows import SessionRow as SessionRow
-from adapter.opencode.rows import milliseconds as milliseconds
-from adapter.opencode.rows import session_row as session_row
 from adapter.opencode.tools import CallMetadata, Scalar
 
 
