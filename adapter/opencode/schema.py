@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from adapter.contract import NotOpencode
+from adapter.contract import NotOpencode, SourceChanged
 from adapter.sqlite.reader import Snapshot
 
 SESSION_COLUMNS = (
@@ -55,7 +55,8 @@ REQUIRED_1X = {"session": SESSION_REQUIRED, "message": MESSAGE_COLUMNS, "part": 
 REQUIRED_2X = {"session_v2": SESSION_REQUIRED, "session_message": SESSION_MESSAGE_COLUMNS}
 WANTED_1X = {"session": tuple(c for c in SESSION_COLUMNS if c not in ONLY_2X)}
 WANTED_2X = {"session_v2": tuple(c for c in SESSION_COLUMNS if c != "storage")}
-OTHERS = frozenset({"session_message", "event", "event_sequence", "migration", "__drizzle_migrations"})
+JOURNALS = frozenset({"migration", "__drizzle_migrations"})
+OTHERS = JOURNALS | {"session_message", "event", "event_sequence"}
 
 
 class Schema(msgspec.Struct, frozen=True):
@@ -117,8 +118,11 @@ def introspect(snapshot: Snapshot) -> Schema:
     tables = {}
     for name in names:
         if name in wanted:
-            columns = snapshot.rows(f'PRAGMA table_info("{name}")')
-            tables[name] = frozenset(str(column[1]) for column in columns)
+            columns = frozenset(str(column[1]) for column in snapshot.rows(f'PRAGMA table_info("{name}")'))
+            if name in JOURNALS or _has_rowids(snapshot, name, columns):
+                tables[name] = columns
+            elif name not in OTHERS:
+                raise NotOpencode(f"{snapshot.path} has a table {name} without the row numbers that opencode's has")
     version = schema_version(snapshot)
     is_2x = "session_v2" in tables
     if is_2x and not all(table in tables for table in REQUIRED_1X):
@@ -134,6 +138,17 @@ def introspect(snapshot: Snapshot) -> Schema:
     optional = {**(WANTED_1X if is_1x else {}), **(WANTED_2X if is_2x else {})}
     missing = [f"{t}.{c}" for t, columns in optional.items() for c in columns if c not in tables[t]]
     return Schema(tables, missing, version)
+
+
+def _has_rowids(snapshot: Snapshot, table: str, columns: frozenset[str]) -> bool:
+    """Whether rows can be named by rowid: not in a table WITHOUT ROWID, nor beside a column of that name."""
+    if "rowid" in {column.lower() for column in columns}:
+        return False
+    try:
+        snapshot.rows(f'SELECT rowid FROM "{table}" WHERE rowid = 0')
+    except SourceChanged:  # no such column
+        return False
+    return True
 
 
 def schema_version(snapshot: Snapshot) -> int:

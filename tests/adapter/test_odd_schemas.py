@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -216,3 +217,26 @@ def test_commands_say_in_a_line_what_they_cannot_read(
         # The report of doctor is what it was asked for, also about a file that cannot be read.
         said = found.out if command == "doctor" else found.err
         assert sum("has no column session.title" in line for line in said.splitlines()) == 1
+
+
+ROWIDS = {
+    "a column of that name": ("ALTER TABLE {} ADD COLUMN rowid TEXT DEFAULT 'x'",),
+    "none": ("ALTER TABLE {0} RENAME TO old", "CREATE TABLE {0} (id TEXT PRIMARY KEY, data TEXT) WITHOUT ROWID"),
+}
+
+
+@pytest.mark.parametrize("made", ROWIDS)
+@pytest.mark.parametrize(("table", "status"), [("session", 2), ("part", 2), ("event", 0), ("event_sequence", 0)])
+def test_a_table_whose_rows_have_no_numbers_is_refused_or_done_without(
+    tmp_path: Path, table: str, status: int, made: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = corpus.build("1.18.33/plain", tmp_path / "opencode.db")
+    connection = sqlite3.connect(path)
+    for statement in ROWIDS[made]:
+        connection.execute(statement.format(table))
+    connection.commit()
+    connection.close()
+    assert main(["ls", "--db", str(path)]) == status
+    found = capsys.readouterr()
+    assert ("without the row numbers" in found.err) is (status == 2)
+    assert ("Lab plain" in found.out) is (status == 0)
