@@ -202,7 +202,8 @@ class Follower:
                         resume = False
                         await self._recall()
                     else:
-                        if not self.memory.order and (batch := await self._first_page()):
+                        # Who looks once has no first screen to fill, and gets each row together with how it ended.
+                        if not once and not self.memory.order and (batch := await self._first_page()):
                             yield batch
                         yield await self._catalogue(once)
                     # What the feed and the counters tell of the time since the file was open last is read, too: a

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from adapter.events import SessionStarted, SourceProgress
-from adapter.follow.follower import FIRST_PAGE
+from adapter.events import SessionFinalized, SessionStarted, SourceProgress
+from adapter.follow.follower import FIRST_PAGE, NEWEST_LOADED
+from adapter.local import OpencodeSource
 from tests.adapter.follower import Follower
 from tests.adapter.opencode_writer import OpencodeWriter
 
@@ -47,3 +48,21 @@ async def test_what_fits_on_a_page_is_told_at_once(tmp_path: Path) -> None:
         first = follower.batches[0]
         assert {event.session_id for event in first.events if isinstance(event, SessionStarted)} > set(roots)
         assert isinstance(first.events[-1], SourceProgress)
+
+
+async def test_who_looks_once_hears_how_every_session_ended_also_the_newest(tmp_path: Path) -> None:
+    path = tmp_path / "opencode.db"
+    failure = {"name": "APIError", "data": {"message": "overloaded"}}
+    with OpencodeWriter(path) as opencode:
+        began = 1_790_000_000_000
+        sessions = [opencode.session(f"Session {n}", time_updated=began + n) for n in range(FIRST_PAGE + 10)]
+        for session in sessions:
+            opencode.assistant(session, error=failure, completed=began + 1000)
+            opencode.change_session(session, time_updated=began + sessions.index(session))
+    async with OpencodeSource(path, watch=False) as source:
+        events = [event async for batch in source.glance() for event in batch.events]
+    started = Counter(event.session_id for event in events if isinstance(event, SessionStarted))
+    failed = {event.session_id for event in events if isinstance(event, SessionFinalized) and event.status == "failed"}
+    assert failed == set(sessions)
+    # Beside those that are loaded whole none is told twice.
+    assert sum(count - 1 for count in started.values()) <= NEWEST_LOADED
