@@ -47,6 +47,9 @@ from adapter.sqlite.watch import Watch
 
 NEWEST_LOADED = 3
 """So many of the newest sessions are loaded in any case, so that a start shows something to read."""
+LIVE_MOST = 300
+"""Of so many newest sessions at most those that were just written are loaded by themselves; of all others the end is
+looked at. A clock that is wrong can make all sessions of a file look as if they were live."""
 FIRST_PAGE = 60
 """Sessions without a parent that are emitted before all others, where there are more: the first screen full. 7,000 rows
 take 130 ms of CPU to be read, mapped and remembered."""
@@ -94,8 +97,8 @@ class Follower:
         # What has to be loaded, compared and looked at beside that.
         self._asked: list[str] = []
         self._unwanted: list[str] = []
-        self._live: deque[str] = deque()
-        self._to_compare: deque[str] = deque()
+        self._live: dict[str, None] = {}
+        self._to_compare: dict[str, None] = {}
         self._by_content = False
         self._compare_took = 0.0
         self._unchecked: deque[Row] = deque()
@@ -273,9 +276,10 @@ class Follower:
                     yield batch
             if self._live:
                 worked = True
-                async for part in self._load(self._live[0]):
+                session_id = next(iter(self._live))
+                async for part in self._load(session_id):
                     yield part
-                self._live.popleft()
+                self._live.pop(session_id, None)
             elif self._to_compare:
                 worked = True
                 await self._compare_one()
@@ -405,8 +409,8 @@ class Follower:
             session_id = str(columns[0])
             if self.memory.tracked(session_id) is not None or session_id in asked:
                 continue
-            if number < NEWEST_LOADED or updated_ms(columns) >= oldest:
-                self._live.append(session_id)
+            if number < NEWEST_LOADED or (number < LIVE_MOST and updated_ms(columns) >= oldest):
+                self._live[session_id] = None
             else:
                 self._unchecked.append(columns)
 
@@ -430,8 +434,8 @@ class Follower:
                 continue
             if end is not None:
                 known.append((each.session, end))
-            elif session_id not in self._live:
-                self._live.append(session_id)
+            else:
+                self._live[session_id] = None
         return known
 
     async def _check(self) -> Batch | None:
@@ -523,12 +527,11 @@ class Follower:
         self._backlog.add(msgspec.structs.replace(changes, stale=False))
         self._by_content = reconcile and not database.schema.has_whole_feed
         by_scan = self._health.now.strategy == BY_SCAN
-        self._to_compare.extend(
-            record.id
+        self._to_compare |= {
+            record.id: None
             for record in self.memory.all_tracked()
-            if record.id not in self._to_compare
-            and (reconcile or self.reconciler.must(record) or (by_scan and self._is_live(record)))
-        )
+            if reconcile or self.reconciler.must(record) or (by_scan and self._is_live(record))
+        }
         if reconcile:
             self._health.note(reconciled=self._clock())
         self._compare_took = time.perf_counter() - started
@@ -538,7 +541,8 @@ class Follower:
 
     async def _compare_one(self) -> None:
         started = time.perf_counter()
-        record = self.memory.records.get(self._to_compare[0])
+        session_id = next(iter(self._to_compare))
+        record = self.memory.records.get(session_id)
         if record is not None:
             try:
                 self._backlog.add(await self.reconciler.session(record, by_content=self._by_content))
@@ -546,7 +550,7 @@ class Follower:
                 raise
             except Exception as error:
                 self.memory.broken(record.id, error)
-        self._to_compare.popleft()
+        self._to_compare.pop(session_id, None)
         self._compare_took += time.perf_counter() - started
         if not self._to_compare:
             self.reconciler.ended(self._compare_took, self._monotonic())
