@@ -145,7 +145,8 @@ def _has_rowids(snapshot: Snapshot, table: str, columns: frozenset[str]) -> bool
     if "rowid" in {column.lower() for column in columns}:
         return False
     try:
-        snapshot.rows(f'SELECT rowid FROM "{table}" WHERE rowid = 0')
+        # LIMIT 0 is compiled and reads no page, so that a damaged one costs no more than its rows.
+        snapshot.rows(f'SELECT rowid FROM "{table}" LIMIT 0')
     except SourceChanged:  # no such column
         return False
     return True

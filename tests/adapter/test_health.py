@@ -158,8 +158,9 @@ async def test_the_statements_of_an_idle_minute_are_few(opencode: OpencodeWriter
     session = opencode.session()
     async with Follower(opencode.path, monotonic=lambda: time.monotonic() + later[0]) as follower:
         await follower.loaded(session)
-        begun = follower.source.health().statements_per_minute
-        assert begun == follower.source.health().statements > 10
+        health = follower.source.health()
+        begun = health.statements_per_minute
+        assert begun == health.statements > 10
         later[0] += 120.0
         # Nothing but looks at the file since.
         assert follower.source.health().statements_per_minute < begun
