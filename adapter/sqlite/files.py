@@ -14,6 +14,7 @@ The opening ladder, measured for SQLite 3.40 and 3.54 (what each rung does to th
 from __future__ import annotations
 
 import os
+import struct
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +26,8 @@ SMALLEST_DATABASE = 512
 beside it, also under a connection that writes (measured with 3.40)."""
 JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
 """What a rollback journal that holds pages begins with."""
+WAL_HEADER_BYTES = 32
+WAL_MAGICS = (0x377F0682, 0x377F0683)
 MADE_SHM = "ro (made -shm)"
 
 
@@ -97,7 +100,8 @@ def signature(path: Path) -> Signature:
         raise SourceEmpty(f"{path} has {stat.st_size} bytes and a -wal beside it: it is left alone until it is whole")
     if stat.st_size == 0:
         raise SourceEmpty(f"{path} is empty (0 bytes)")
-    journal = os.path.exists(f"{real}-journal")
+    # SQLite itself would wait for ever at a FIFO.
+    journal = os.path.isfile(f"{real}-journal")
     return Signature(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, wal_inode, wal_size, wal_mtime, journal)
 
 
@@ -118,7 +122,7 @@ def what_lies_at(path: Path) -> tuple[int, ...]:
 def rungs(path: Path, now: Signature) -> list[tuple[str, str]]:
     """The ways to open that suit what lies there, in order: a name for health, and SQLite's URI parameters."""
     shm = side_file(path, "-shm").exists()
-    if now.wal_size > 0:
+    if now.wal_size > 0 and _has_frames(side_file(path, "-wal")):
         if shm:
             return [("readonly_shm", "mode=ro&readonly_shm=1"), ("ro", "mode=ro")]
         return [(MADE_SHM, "mode=ro")]
@@ -127,6 +131,21 @@ def rungs(path: Path, now: Signature) -> list[tuple[str, str]]:
     if now.journal and not (_is_in_wal_mode(path) and _is_cold(side_file(path, "-journal"))):
         return [("ro", "mode=ro")]
     return [("immutable", "mode=ro&immutable=1")]
+
+
+def _has_frames(wal: Path) -> bool:
+    """Whether a WAL begins with a header that SQLite takes (file format, section 4.1). What follows another one counts
+    for nothing, and beside a `-shm` SQLite asks for ten seconds whether a writer is about to mend it."""
+    head = _head(wal, WAL_HEADER_BYTES)
+    magic = int.from_bytes(head[:4])
+    if len(head) < WAL_HEADER_BYTES or magic not in WAL_MAGICS:
+        return False
+    words = struct.unpack(">6I" if magic & 1 else "<6I", head[:24])
+    one = two = 0
+    for first, second in zip(words[::2], words[1::2], strict=True):
+        one = (one + first + two) & 0xFFFF_FFFF
+        two = (two + second + one) & 0xFFFF_FFFF
+    return (one, two) == struct.unpack(">2I", head[24:])
 
 
 def _is_in_wal_mode(path: Path) -> bool:
@@ -141,6 +160,8 @@ def _is_cold(journal: Path) -> bool:
 
 def _head(path: Path, size: int) -> bytes:
     try:
+        if not path.is_file():
+            return b""
         with path.open("rb") as file:
             return file.read(size)
     except OSError:

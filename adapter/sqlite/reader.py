@@ -44,6 +44,7 @@ ROW_LIMIT_BYTES = 64 * 1024 * 1024
 """Largest single value we read; real message rows of 460 MB exist (opencode issue 46833)."""
 HEAD_BYTES, TAIL_BYTES = 65_536, 4_096
 """How much is read of the two ends of a larger value."""
+UNTRUSTED = "unsafe use of"
 RETRIES = 5
 RETRY_S = 0.02
 REOPENINGS = 20
@@ -81,12 +82,13 @@ class SafeConnection(sqlite3.Connection):
     """A connection that refuses everything but reading; `deadline` (monotonic seconds) stops a running statement."""
 
     deadline: float
+    trusted_schema = 0
     is_closed = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.deadline = float("inf")
-        for pragma in ("query_only=1", "trusted_schema=0", "cell_size_check=1", "temp_store=2"):
+        for pragma in ("query_only=1", f"trusted_schema={self.trusted_schema}", "cell_size_check=1", "temp_store=2"):
             self.execute(f"PRAGMA {pragma}").close()
         for category, limit in (
             (sqlite3.SQLITE_LIMIT_ATTACHED, 0),
@@ -108,6 +110,12 @@ class SafeConnection(sqlite3.Connection):
 
     def _overdue(self) -> int:
         return int(time.monotonic() > self.deadline)
+
+
+class TrustingConnection(SafeConnection):
+    """The same for a file whose schema names functions."""
+
+    trusted_schema = 1
 
 
 def _authorize(action: int, first: str | None, second: str | None, _database: str | None, _trigger: str | None) -> int:
@@ -184,6 +192,12 @@ class Snapshot:
                 # Other tools and crashes leave invalid UTF-8, and one such value must not end a whole read. From here
                 # on every text goes through Python, which takes a quarter longer, so a sound file is spared it.
                 self._raw.text_factory = _tolerant
+            except UnicodeEncodeError:
+                # A lone surrogate among the parameters: no text of a database is like that.
+                return
+            except UnicodeDecodeError as error:
+                # SQLite's message quotes what is no UTF-8, and Python cannot make an error of it.
+                raise Damaged(f"{self.path} is damaged (a name in its schema is no UTF-8)") from error
             finally:
                 if cursor is not None:
                     cursor.close()
@@ -448,18 +462,25 @@ class Reader:
 
     async def _open(self, mode: str, parameters: str, opened: Signature) -> _Lane:
         made: list[SafeConnection] = []
-        failed: list[sqlite3.Error] = []
+        failed: list[sqlite3.Error | UnicodeError] = []
 
         def connect() -> sqlite3.Connection:
             raw: SafeConnection | None = None
             try:
                 raw = _connect(self.path, parameters)
-                raw.execute("SELECT count(*) FROM sqlite_master").close()
+                try:
+                    raw.execute("SELECT count(*) FROM sqlite_master").close()
+                except sqlite3.DatabaseError as error:
+                    if UNTRUSTED not in str(error):
+                        raise
+                    raw.close()
+                    raw = _connect(self.path, parameters, trusted=True)
+                    raw.execute("SELECT count(*) FROM sqlite_master").close()
                 if mode == "readonly_shm" and not opened.wal_size and not _has_a_steady_gate(raw):
                     raise sqlite3.OperationalError("nobody has the -shm open")
                 made.append(raw)
                 return raw
-            except sqlite3.Error as error:
+            except (sqlite3.Error, UnicodeDecodeError) as error:
                 # aiosqlite does not wait for its thread when this raises, and the thread then breaks, with a
                 # traceback, on the loop that has been closed meanwhile. What is open is closed properly.
                 failed.append(error)
@@ -492,10 +513,17 @@ class Reader:
             await _end(lane.thread)
 
 
-def _connect(path: Path, parameters: str) -> SafeConnection:
+def _connect(path: Path, parameters: str, *, trusted: bool = False) -> SafeConnection:
+    """Opens a file. `trusted` lets its schema name functions, as an index on json_extract does, which SQLite up to 3.41
+    takes for unsafe: none of ours can be among them, and the authorizer still refuses those that do anything."""
     uri = f"{path.absolute().as_uri()}?{parameters}"
     return sqlite3.connect(
-        uri, uri=True, factory=SafeConnection, isolation_level=None, timeout=BUSY_TIMEOUT_S, cached_statements=64
+        uri,
+        uri=True,
+        factory=TrustingConnection if trusted else SafeConnection,
+        isolation_level=None,
+        timeout=BUSY_TIMEOUT_S,
+        cached_statements=64,
     )
 
 
@@ -528,7 +556,9 @@ def _forget(pieces: Generator[None, None, Any]) -> None:
         pass
 
 
-def _translate(error: sqlite3.Error, path: Path, *, opening: bool = False) -> AdapterError:
+def _translate(error: sqlite3.Error | UnicodeError, path: Path, *, opening: bool = False) -> AdapterError:
+    if isinstance(error, UnicodeError):
+        return NotADatabase(f"{path} is damaged (a name in its schema is no UTF-8)")
     name = getattr(error, "sqlite_errorname", "") or ""
     if name in RETRY_ERRORS:
         return SourceBusy(f"{path} is locked ({name}); trying again")

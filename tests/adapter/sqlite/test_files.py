@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,84 @@ def left_by_a_reader(database: Path) -> None:
         "opencode.db-wal": 0,
         "opencode.db-shm": 32768,
     }
+
+
+@pytest.mark.parametrize("fault", ["noise", "cut", "a checksum that is wrong", "big endian"])
+async def test_a_wal_that_sqlite_would_not_take_is_as_good_as_none(
+    crashed: Path, open_reader: OpenReader, fault: str
+) -> None:
+    """Beside a -shm, SQLite would ask for ten seconds whether somebody mends it, and write the -shm anew."""
+    wal = crashed.with_name("opencode.db-wal")
+    head = bytearray(wal.read_bytes())
+    if fault == "noise":
+        head[:] = b"x" * len(head)
+    elif fault == "cut":
+        del head[31:]
+    elif fault == "big endian":
+        head[3] ^= 1
+    else:
+        head[30] ^= 1
+    wal.write_bytes(head)
+    before = corpus.files(crashed.parent)
+    reader = open_reader(crashed)
+    assert (await titles(reader), reader.mode) == (["Lab plain"], "immutable")
+    await reader.close()
+    assert corpus.files(crashed.parent) == before
+
+
+@pytest.mark.parametrize("magic", [0x377F0682, 0x377F0683])
+async def test_a_wal_of_either_byte_order_is_read(crashed: Path, open_reader: OpenReader, magic: int) -> None:
+    """As machines of the other byte order write it: the checksums add up words of the writer's order."""
+    order = ">" if magic & 1 else "<"
+    wal = crashed.with_name("opencode.db-wal")
+    content = bytearray(wal.read_bytes())
+    sums = (0, 0)
+
+    def add(piece: bytes) -> None:
+        nonlocal sums
+        one, two = sums
+        words = struct.unpack(f"{order}{len(piece) // 4}I", piece)
+        for first, second in zip(words[::2], words[1::2], strict=True):
+            one = (one + first + two) & 0xFFFFFFFF
+            two = (two + second + one) & 0xFFFFFFFF
+        sums = (one, two)
+
+    content[:4] = magic.to_bytes(4)
+    add(bytes(content[:24]))
+    content[24:32] = struct.pack(">2I", *sums)
+    size = 24 + int.from_bytes(content[8:12])
+    for at in range(32, len(content), size):
+        if content[at + 8 : at + 16] == content[16:24]:
+            add(bytes(content[at : at + 8]))
+            add(bytes(content[at + 24 : at + size]))
+            content[at + 16 : at + 24] = struct.pack(">2I", *sums)
+    wal.write_bytes(content)
+    crashed.with_name("opencode.db-shm").unlink()
+    assert await titles(open_reader(crashed)) == ["from the WAL"]
+
+
+@pytest.mark.parametrize("suffix", ["-journal", "-wal"])
+async def test_a_fifo_beside_a_database_is_not_waited_for(database: Path, open_reader: OpenReader, suffix: str) -> None:
+    os.mkfifo(f"{database}{suffix}")
+    assert await titles(open_reader(database)) == ["Lab plain"]
+
+
+async def test_a_schema_that_is_no_utf_8_is_damage_and_said_so(database: Path, open_reader: OpenReader) -> None:
+    content = database.read_bytes()
+    assert b"CREATE TABLE `todo`" in content
+    database.write_bytes(content.replace(b"CREATE TABLE `todo`", b"CRE\xdfTE TABLE `todo`", 1))
+    with pytest.raises(NotADatabase, match="UTF-8"):
+        await titles(open_reader(database))
+
+
+async def test_a_schema_that_names_a_function_is_read(database: Path, open_reader: OpenReader) -> None:
+    """People add an index to ask their own questions; SQLite before 3.42 takes json_extract for unsafe."""
+    with Writer(database) as writer:
+        writer.run("CREATE INDEX mine ON part (json_extract(data, '$.type'))")
+        writer.run("ALTER TABLE session ADD COLUMN mine GENERATED ALWAYS AS (json_extract(title, '$.x')) VIRTUAL")
+        writer.run("UPDATE session SET title = '{}'")
+        assert await titles(open_reader(database)) == ["{}"]
+    assert await titles(open_reader(database)) == ["{}"]
 
 
 async def test_an_empty_wal_beside_a_shm_is_as_good_as_a_closed_file(database: Path, open_reader: OpenReader) -> None:

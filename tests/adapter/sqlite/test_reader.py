@@ -655,3 +655,10 @@ async def test_who_asks_while_the_file_closes_and_opens_gets_an_answer_or_an_err
     assert [repr(error) for error in odd][:5] == []
     assert answers or how == "close"
     assert time.monotonic() - began < 60
+
+
+async def test_a_text_that_no_database_can_hold_finds_nothing(database: Path, open_reader: OpenReader) -> None:
+    """A lone surrogate, as an id that somebody pasted can have."""
+    reader = open_reader(database)
+    assert await reader.call(lambda s: s.rows("SELECT title FROM session WHERE id = ?", ("ses_\udc80",))) == []
+    assert await titles(reader) == ["Lab plain"]
