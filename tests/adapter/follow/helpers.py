@@ -82,7 +82,7 @@ class Asked:
 
     def reads_a_large_table_whole(self, writer: Writer) -> bool:
         """Whether it begins at one end of a table that grows without bound and goes to the other."""
-        if self.sql.endswith("ORDER BY rowid DESC LIMIT 1"):
+        if self.sql.endswith(("ORDER BY rowid DESC LIMIT 1", "LIMIT 0")):
             return False
         ways = "SCAN|SEARCH" if FIRST_ROWID in self.parameters else "SCAN"
         return any(re.match(rf"({ways}) ({'|'.join(LARGE)})\b", line) for line in self.plan(writer))
