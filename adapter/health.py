@@ -209,4 +209,5 @@ class Lags:
 
 
 def _version_key(version: str) -> tuple[int, ...]:
-    return tuple(int(piece) if piece.isdecimal() else 0 for piece in version.split("."))
+    # Python refuses numbers of more than 4,300 digits, and a version can be any text.
+    return tuple(int(piece[:9]) if piece.isdecimal() else 0 for piece in version.split("."))

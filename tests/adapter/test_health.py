@@ -166,6 +166,14 @@ async def test_the_statements_of_an_idle_minute_are_few(opencode: OpencodeWriter
         assert follower.source.health().statements_per_minute < begun
 
 
+async def test_a_version_of_thousands_of_digits_is_a_version_like_any_other(opencode: OpencodeWriter) -> None:
+    """Python makes no number of more than 4,300 digits."""
+    versions = ["1.2.10", "1.2.9", "9" * 5_000]
+    for version in versions:
+        opencode.session(version=version)
+    assert sorted((await corpus.read(opencode.path))[1].versions) == sorted(versions)
+
+
 @pytest.mark.parametrize(
     ("columns", "more"),
     [({"tokens_input": 100, "tokens_output": 10, "cost": 0.5}, 45), ({"tokens_input": 1}, -64), ({}, 0)],
