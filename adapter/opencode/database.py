@@ -63,7 +63,7 @@ class Database:
     async def _learn(self) -> None:
         def work(snapshot: Snapshot) -> Known:
             schema, damaged = introspect(snapshot), ""
-            if "event" in schema.tables:
+            if schema.has_events:
                 try:
                     snapshot.rows("SELECT rowid, id FROM event ORDER BY rowid DESC LIMIT 1")
                 except Damaged:

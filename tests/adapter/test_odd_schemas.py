@@ -240,3 +240,15 @@ def test_a_table_whose_rows_have_no_numbers_is_refused_or_done_without(
     found = capsys.readouterr()
     assert ("without the row numbers" in found.err) is (status == 2)
     assert ("Lab plain" in found.out) is (status == 0)
+
+
+async def test_a_feed_without_ids_is_done_without(opencode: OpencodeWriter) -> None:
+    session = opencode.session("Here all the same")
+    opencode.run("DROP TABLE event")
+    opencode.run("CREATE TABLE event (aggregate_id TEXT, seq INTEGER, type TEXT, data TEXT)")
+    opencode.events = False
+    async with Follower(opencode.path) as follower:
+        await follower.loaded(session)
+        opencode.user(session)
+        await follower.equals_cold_load()
+        assert follower.source.health().interruptions == 0
