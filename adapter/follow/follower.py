@@ -59,6 +59,7 @@ COUNT_SHARE = 100
 RETRY_S = 1.0
 CHANGES_ONCE = 20
 """Who looks once gives up after so many replacements or migrations in a row."""
+CHANGED_OFTEN = 3
 CHANGED_S = 0.05
 """A replacement gets so long to be complete before it is opened."""
 SIZES_S = 0.25
@@ -104,6 +105,7 @@ class Follower:
         self._unchecked: deque[Row] = deque()
         self._count_due = 0.0
         self._counting_s = 0.0
+        self._trouble = ""
         self._number = 0
         self._target = ""
         self._sizes = (0, 0)
@@ -191,14 +193,14 @@ class Follower:
         ended; with it, with what changed since `marks` and `counters`, in sessions that the memory assumes and in new
         ones.
         """
-        trouble, hindered, changed = "", False, 0
+        hindered, changed = False, 0
+        self._trouble = ""
         database = self.database
         async with Watch(database.path, notify=self._notify and not once) as watch:
             self._watch = watch
             while True:
                 try:
                     await self.learn()
-                    trouble = ""
                     self._count_due = self._monotonic()
                     self.reconciler.opened(self._monotonic())
                     if resume:
@@ -213,7 +215,7 @@ class Follower:
                     # row rewritten in the same millisecond leaves no trace in what the catalogue compares.
                     self._gate.open()
                     async for batch in self._steps(watch, once):
-                        hindered, changed = False, 0
+                        hindered, changed, self._trouble = False, 0, ""
                         yield batch
                     return
                 except SourceChanged as error:
@@ -224,8 +226,13 @@ class Follower:
                     changed += 1
                     if once and changed > CHANGES_ONCE:
                         raise SourceBusy(f"{database.path} changes faster than it can be read: {error}") from None
+                    if changed < CHANGED_OFTEN:
+                        await asyncio.sleep(CHANGED_S)
+                        continue
                     # The same again and again is no replacement but something that we do not understand.
-                    await asyncio.sleep(CHANGED_S if changed < 3 else RETRY_S)
+                    if (batch := self._in_trouble("error", str(error))) is not None:
+                        yield batch
+                    await self._wait_for_another_file(watch)
                 except (SourceUnavailable, Unread, OSError) as error:
                     was_open = database.reader.is_open
                     database.forget()
@@ -236,16 +243,21 @@ class Follower:
                         # Another process recovers the WAL, or locks for a moment: opening asks for longer than a read.
                         hindered = True
                         continue
-                    words = str(error)
                     state = "waiting" if isinstance(error, SourceMissing | SourceEmpty) else "error"
-                    self._health.note(state=state, message=words)
-                    if words != trouble:
-                        trouble = words
-                        self._health.interrupted(words)
-                        now = int(self._clock() * 1e6)
-                        self.memory.pending.append(SourceError(source=self._source, ts=now, message=words))
-                        yield self._batch(cursor=False)
+                    if (batch := self._in_trouble(state, str(error))) is not None:
+                        yield batch
                     await self._wait_for_another_file(watch)
+
+    def _in_trouble(self, state: str, words: str) -> Batch | None:
+        """The file cannot be read, for this reason; None when that has been told."""
+        self._health.note(state=state, message=words)
+        if words == self._trouble:
+            return None
+        self._trouble = words
+        self._health.interrupted(words)
+        now = int(self._clock() * 1e6)
+        self.memory.pending.append(SourceError(source=self._source, ts=now, message=words))
+        return self._batch(cursor=False)
 
     async def _wait_for_another_file(self, watch: Watch) -> None:
         """Waits before the next attempt to open: less than RETRY_S only when the database file itself changed. Its WAL
@@ -309,6 +321,8 @@ class Follower:
                 # It may be long until there is anything else to tell.
                 yield self._batch()
                 continue
+            if self.database.reader.is_open and self._gate.rests:
+                await self.database.reader.rest()
             await watch.wait(self._patience(watch))
 
     # -- a look
@@ -317,8 +331,6 @@ class Follower:
         """Asks the gate, and reads what one or more commits changed."""
         database, gate = self.database, self._gate
         if not gate.is_due():
-            if database.reader.is_open and gate.rests:
-                await database.reader.rest()
             return None
         schema, state = database.schema, None if gate.more else gate.state
         look = await database.read(

@@ -11,9 +11,9 @@ from adapter.sqlite.reader import Reader
 SETTLED_NS = 100_000_000
 """A file that was written this shortly before a look may be written again within the same tick of the file system's
 clock (4 ms on Linux), which leaves its time as it is."""
-REST_S = 2.0
-"""Nothing was committed for so long: the connection is closed. An open one keeps others from removing the WAL or
-changing the journal mode; opening costs 1 ms."""
+REST_S = 0.25
+"""Nothing was committed for so long: the connection is closed. An open one keeps a writer that ends from folding its
+WAL into the database, and others from changing the journal mode; opening costs 1 ms."""
 BARREN = 2
 """Looks in a row that find nothing, after which the next one waits."""
 BARREN_S, BARREN_MOST_S = 0.016, 0.5

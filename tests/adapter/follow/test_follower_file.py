@@ -12,12 +12,17 @@ from pathlib import Path
 
 import pytest
 
+import adapter.opencode.database
+import adapter.sqlite.reader
 from adapter.contract import AdapterError
 from adapter.events import SessionRemoved, SessionStarted, SourceError
 from adapter.local import OpencodeSource
-from adapter.sqlite.reader import Reader
+from adapter.opencode.schema import Schema
+from adapter.sqlite.files import side_file
+from adapter.sqlite.reader import Reader, SafeConnection, Snapshot
 from tests.adapter import corpus
-from tests.adapter.follower import Follower
+from tests.adapter.follow.helpers import Clocks
+from tests.adapter.follower import Follower, eventually
 from tests.adapter.opencode_writer import OpencodeWriter
 from tests.adapter.writer import Writer
 
@@ -237,6 +242,85 @@ async def test_waiting_for_a_database_is_not_hurried_by_what_is_written_to_its_w
                 # The pause between two commits of the other process.
                 await asyncio.sleep(0.01)
         assert len(attempts) - before <= 3
+
+
+async def test_a_schema_that_seems_to_change_for_ever_is_told_and_waited_for(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.parent.mkdir()
+    corpus.build("1.18.33/plain", database)
+    learned = 0
+    real = adapter.opencode.database.introspect
+
+    def strange(snapshot: Snapshot) -> Schema:
+        nonlocal learned
+        learned += 1
+        snapshot.rows("SELECT nothing_of_that_name FROM session")
+        return real(snapshot)
+
+    monkeypatch.setattr(adapter.opencode.database, "introspect", strange)
+    async with Follower(database) as follower:
+        await told(follower, "no such column: nothing_of_that_name")
+        assert follower.source.health().state == "error"
+        monkeypatch.setattr(adapter.opencode.database, "introspect", real)
+        corpus.build("1.18.33/task", database.with_name("elsewhere.db")).replace(database)
+        await follower.equals_cold_load()
+        assert sessions(follower) == sessions_of("1.18.33/task")
+        assert (follower.source.health().state, len(follower.of(SourceError))) == ("ok", 1)
+    assert learned < 10
+
+
+async def test_who_has_nothing_to_read_leaves_the_file_soon_so_that_opencode_can_fold_its_wal_when_it_ends(
+    database: Path,
+) -> None:
+    database.parent.mkdir()
+    time_s = 1_000.0
+    with OpencodeWriter(database) as opencode:
+        opencode.user(opencode.session())
+        async with Follower(database, monotonic=lambda: time_s) as follower:
+            await follower.equals_cold_load()
+            assert follower.source._follower.database.reader.is_open
+            quiet_since = time_s
+
+            def is_closed_while_time_passes() -> bool:
+                nonlocal time_s
+                time_s += 0.01
+                return not follower.source._follower.database.reader.is_open
+
+            await eventually(is_closed_while_time_passes)
+            assert time_s - quiet_since < 1.5
+            opencode.close()
+            assert not side_file(database, "-wal").exists()
+
+
+async def test_the_file_is_opened_once_however_long_it_takes_to_read(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Path] = []
+    connect = adapter.sqlite.reader._connect
+
+    def noted(path: Path, parameters: str, **options: bool) -> SafeConnection:
+        opened.append(path)
+        return connect(path, parameters, **options)
+
+    monkeypatch.setattr(adapter.sqlite.reader, "_connect", noted)
+    database.parent.mkdir()
+    clocks = Clocks()
+
+    def slow() -> float:
+        """Each look at the clock finds it a second later."""
+        clocks.monotonic_ahead += 1.0
+        return clocks.monotonic()
+
+    with OpencodeWriter(database) as opencode:
+        for number in range(50):
+            opencode.user(opencode.session(f"Session {number}"))
+        # A closed file is left alone for longer than one that was just written.
+        opencode.close()
+        os.utime(database, (1, 1))
+        async with Follower(database, monotonic=slow) as follower:
+            await follower.loaded(*opencode.sessions)
+    assert len(opened) == 1
 
 
 async def test_a_clean_start_of_opencode_on_a_closed_file_is_noticed(database: Path) -> None:
