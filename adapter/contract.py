@@ -40,7 +40,7 @@ from adapter.health import Health
 class Batch(msgspec.Struct, frozen=True):
     """Events in order, the last one a `source_progress` when they are all there is to tell, and the health of the
     source behind them. `loaded` names sessions of which all turns are in it, `begun` those of which the beginning is in
-    it and the rest in the next, `released` those of which nothing comes any more until one changes and is told whole.
+    it and the rest in a later one, `released` those of which nothing comes until one changes and is told whole.
 
     `rows` were read for it. `committed_at` is the newest row's own time in unix seconds, 0 when the batch is not about
     a fresh change.

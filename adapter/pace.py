@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from typing import TypeVar
 
 T = TypeVar("T")
 SLICE_S = 0.002
 """After so much work the loop gets to do other things; another thread that wants the interpreter gets it then, too."""
+
+
+PAUSE_S = 0.05
+"""After so much work whoever waits for its end may do something else for a while."""
 
 
 async def paced(pieces: Iterable[list[T]]) -> list[T]:
@@ -22,3 +26,18 @@ async def paced(pieces: Iterable[list[T]]) -> list[T]:
             await asyncio.sleep(0)
             due = time.perf_counter() + SLICE_S
     return out
+
+
+async def paced_with_pauses(pieces: Iterable[list[T]], out: list[T]) -> AsyncIterator[None]:
+    """As `paced`, adding to `out`; stops whenever PAUSE_S have passed, and goes on when it is asked to."""
+    due = time.perf_counter() + SLICE_S
+    pause = time.perf_counter() + PAUSE_S
+    for piece in pieces:
+        out += piece
+        now = time.perf_counter()
+        if now > due:
+            await asyncio.sleep(0)
+            if now > pause:
+                yield
+                pause = time.perf_counter() + PAUSE_S
+            due = time.perf_counter() + SLICE_S

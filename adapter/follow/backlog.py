@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 from adapter.contract import AdapterError, Damaged
 from adapter.follow.detect.changes import WHOLE, Changes, Messages, merged
@@ -29,6 +30,7 @@ class Backlog:
         self._sessions: dict[str, Messages] = {}
         self._lists: dict[str, bool] = {}
         """Sessions whose lists have to be compared; whether nothing but all of one will do."""
+        self._held: set[str] = set()
         self._newest_ms = 0
 
     def __bool__(self) -> bool:
@@ -41,21 +43,34 @@ class Backlog:
         for session_id in changes.lists:
             self._lists[session_id] = self._lists.get(session_id, False) or session_id in changes.lost
 
+    @contextmanager
+    def holding(self, session_id: str) -> Iterator[None]:
+        """Somebody else reads this session: what is noted of it waits until that is over."""
+        self._held.add(session_id)
+        try:
+            yield
+        finally:
+            self._held.discard(session_id)
+
     async def work(self, read: dict[str, RawSession]) -> int:
         """Reads what waits, for a while, and notes it in the memory. What a look has `read` already comes first. Gives
         the time (ms) of the newest row that is new with it, 0 when none is."""
         newest, until = 0, self._monotonic() + WORK_S
         for session_id, raw in read.items():
-            newest = max(newest, await self._take(session_id, self._sessions[session_id], raw))
-        while self:
-            if self._lists:
-                await self._compare_list(next(iter(self._lists)))
-                continue
-            session_id, messages = next(iter(self._sessions.items()))
-            newest = max(newest, await self._take(session_id, messages))
-            if self._monotonic() > until:
-                break
-        return newest
+            if session_id not in self._held:
+                newest = max(newest, await self._take(session_id, self._sessions[session_id], raw))
+        while True:
+            if (listed := self._first(self._lists)) is not None:
+                await self._compare_list(listed)
+            elif (changed := self._first(self._sessions)) is not None:
+                newest = max(newest, await self._take(changed, self._sessions[changed]))
+                if self._monotonic() > until:
+                    return newest
+            else:
+                return newest
+
+    def _first(self, waiting: Iterable[str]) -> str | None:
+        return next((session_id for session_id in waiting if session_id not in self._held), None)
 
     async def _compare_list(self, session_id: str) -> None:
         """Finds out which messages of a session it is about, where nothing said so."""

@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from contextlib import aclosing
+from typing import Any
 
 import msgspec
 
@@ -39,7 +41,8 @@ from adapter.opencode.database import Database
 from adapter.opencode.ending import outcome
 from adapter.opencode.queries import all_sessions, count_rows, ends, newest_roots, one_session, updated_ms
 from adapter.opencode.sessions import LastAnswer
-from adapter.opencode.storage import read_whole
+from adapter.opencode.storage import RawSession, read_whole
+from adapter.pace import PAUSE_S
 from adapter.sqlite.files import size_of, what_lies_at
 from adapter.sqlite.reader import Row
 from adapter.sqlite.rows import Lost
@@ -97,6 +100,10 @@ class Follower:
         self._backlog = Backlog(database, self.memory, monotonic)
         # What has to be loaded, compared and looked at beside that.
         self._asked: list[str] = []
+        self._loading: list[str] = []
+        """Sessions that are being read whole: one, or two when a person asks for another."""
+        self._begun: set[str] = set()
+        """Those of them whose beginning was told."""
         self._unwanted: list[str] = []
         self._live: dict[str, None] = {}
         self._to_compare: dict[str, None] = {}
@@ -278,9 +285,8 @@ class Follower:
                 yield batch
             if self._asked:
                 # A person waits for it.
-                async for part in self._load(self._asked[0]):
+                async for part in self._load(self._asked[0], watch):
                     yield part
-                del self._asked[0]
                 continue
             if self._backlog:
                 worked = True
@@ -289,9 +295,8 @@ class Follower:
             if self._live:
                 worked = True
                 session_id = next(iter(self._live))
-                async for part in self._load(session_id):
+                async for part in self._load(session_id, watch):
                     yield part
-                self._live.pop(session_id, None)
             elif self._to_compare:
                 worked = True
                 await self._compare_one()
@@ -474,18 +479,55 @@ class Follower:
         self._health.note(checked=self._health.now.checked + page, unread=len(self._unchecked))
         return self._batch(page) if memory.pending or not self._unchecked else None
 
-    async def _load(self, session_id: str) -> AsyncIterator[Batch]:
+    async def _load(self, session_id: str, watch: Watch) -> AsyncIterator[Batch]:
+        """Reads a session whole. One of 200,000 parts takes half a minute, so what is committed to others is told
+        meanwhile, and what a person asks for comes first."""
         schema = self.database.schema
-        raw = await self.database.read(lambda snapshot: read_whole(snapshot, schema, session_id))
+        self._loading.append(session_id)
         try:
-            async for _ in self.memory.begin_whole(session_id, raw):
-                # No cursor goes with a beginning.
-                yield self._batch(cursor=False, begun=[session_id])
+            with self._backlog.holding(session_id):
+                reading = asyncio.create_task(
+                    self.database.read(lambda snapshot: read_whole(snapshot, schema, session_id))
+                )
+                try:
+                    while not (await asyncio.wait({reading}, timeout=PAUSE_S))[0]:
+                        async for batch in self._meanwhile(watch):
+                            yield batch
+                finally:
+                    await _ended(reading)
+                raw = reading.result()
+                async with aclosing(self._map(session_id, raw)) as pieces:
+                    async for is_beginning in pieces:
+                        if is_beginning:
+                            self._begun.add(session_id)
+                            yield self._batch(begun=[session_id])
+                        else:
+                            async for batch in self._meanwhile(watch):
+                                yield batch
+        finally:
+            self._loading.remove(session_id)
+            self._begun.discard(session_id)
+        self._asked = [other for other in self._asked if other != session_id]
+        self._live.pop(session_id, None)
+        yield self._batch(raw.size)
+
+    async def _map(self, session_id: str, raw: RawSession) -> AsyncGenerator[bool, None]:
+        """As `Memory.begin_whole`; an error of our own costs this session."""
+        try:
+            async for is_beginning in self.memory.begin_whole(session_id, raw):
+                yield is_beginning
         except (AdapterError, OSError):
             raise
         except Exception as error:
             self.memory.broken(session_id, error)
-        yield self._batch(raw.size)
+
+    async def _meanwhile(self, watch: Watch) -> AsyncIterator[Batch]:
+        """What must not wait for the end of a long session."""
+        if (batch := await self._look(watch)) is not None:
+            yield batch
+        if self._asked and not any(session_id in self._asked for session_id in self._loading):
+            async for batch in self._load(self._asked[0], watch):
+                yield batch
 
     def _let_go(self) -> Batch:
         records = self.memory.records
@@ -605,14 +647,15 @@ class Follower:
         begun: Iterable[str] = (),
         released: Iterable[str] = (),
     ) -> Batch:
-        """All that is pending. No cursor goes with it while something is known to have changed and was not told."""
+        """All that is pending. No cursor goes with it while something is known to have changed and was not told, nor
+        while no more than the beginning of a session was."""
         now = self._clock()
         if newest_ms:
             self._health.changed(newest_ms)
             if self._count_due == NEVER:
                 self._count_due = self._monotonic() + max(1.0, COUNT_SHARE * self._counting_s)
         events, loaded = self.memory.take()
-        if cursor and self._number and not self._backlog and not self._gate.more:
+        if cursor and self._number and not (self._begun or self._backlog or self._gate.more):
             progress = SourceProgress(source=self._source, ts=int(now * 1e6), cursor=self.position(), rows=rows)
             events.append(progress)
         if self._watch is not None:
@@ -626,3 +669,12 @@ class Follower:
             released=list(released),
             begun=list(begun),
         )
+
+
+async def _ended(task: asyncio.Task[Any]) -> None:
+    """Stops a task, if it has not come to its end, and waits until it has."""
+    task.cancel()
+    await asyncio.wait({task})
+    if not task.cancelled():
+        # Who wants the result asks for it.
+        task.exception()

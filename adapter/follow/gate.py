@@ -35,6 +35,7 @@ class Gate:
         self._signature: Signature | None = None
         self._settled = False
         self._looked_at = float("-inf")
+        self._touched_at = float("-inf")
         self._found_at = float("-inf")
         self._barren = 0
         self._barren_until = float("-inf")
@@ -44,6 +45,8 @@ class Gate:
         now = self._monotonic()
         signature = self._reader.look()
         untouched = signature == self._signature
+        if not untouched:
+            self._touched_at = now
         if self.more:
             return True
         self.is_written = not (untouched and self._settled)
@@ -56,7 +59,9 @@ class Gate:
                 self._barren_until = until
                 return False
         self._barren_until = float("-inf")
-        self._settled = signature.newest_ns < time.time_ns() - SETTLED_NS
+        # By our clock, too: a file can come from the future.
+        seen_for_s = now - self._touched_at
+        self._settled = signature.newest_ns < time.time_ns() - SETTLED_NS or seen_for_s > SETTLED_NS / 1e9
         self._signature, self._looked_at = signature, now
         return True
 
@@ -77,10 +82,13 @@ class Gate:
 
     @property
     def rests(self) -> bool:
-        """Whether it has been quiet for so long that the connection can be closed."""
-        return self._monotonic() - max(self._found_at, self._looked_at) > REST_S
+        """Whether it has been quiet for so long that the connection can be closed. A look by the next one would not
+        know what this one has seen, so it is kept as long as there is one to take."""
+        return self._settled and self._monotonic() - max(self._found_at, self._touched_at) > REST_S
 
     @property
     def waits_s(self) -> float:
         """In how many seconds a look that was put off is due; 0 when none is."""
-        return max(0.0, self._barren_until - self._monotonic())
+        if self._barren_until > (now := self._monotonic()):
+            return self._barren_until - now
+        return 0.0 if self._settled else SETTLED_NS / 1e9

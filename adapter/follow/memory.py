@@ -20,7 +20,7 @@ from adapter.opencode.emit import ownerless
 from adapter.opencode.rows import RawRow, SessionRow, milliseconds, session_row
 from adapter.opencode.sessions import LastAnswer, map_session, root_of, surplus
 from adapter.opencode.storage import RawSession, content_of, decode_rows
-from adapter.pace import paced
+from adapter.pace import paced, paced_with_pauses
 from adapter.sqlite.reader import Row
 from adapter.sqlite.rows import Lost
 
@@ -237,10 +237,11 @@ class Memory:
 
     async def begin_whole(
         self, session_id: str, raw: RawSession, touched: Set[str] | None = None
-    ) -> AsyncIterator[None]:
-        """As `whole`, but stops once, when the beginning of a long session that was not tracked is pending: what fills
-        a screen need not wait for 90 ms of mapping 5,000 parts. Until it has gone on to its end nothing of the session
-        is remembered, so after an error all of it is emitted again."""
+    ) -> AsyncIterator[bool]:
+        """As `whole`, but stops from time to time, so that others need not wait for a long session. It gives True once,
+        when the beginning of one that was not tracked is pending: what fills a screen need not wait for 90 ms of
+        mapping 5,000 parts. Until it has gone on to its end nothing of the session is remembered, so after an error
+        all of it is emitted again."""
         self._tell_lost(session_id, raw)
         if raw.columns is None:
             self.forget(session_id)
@@ -263,8 +264,10 @@ class Memory:
             beginning = await paced(_first(pieces, BEGINNING))
             self.session(raw.columns)
             self.pending += beginning
-            yield
-        events = await paced(pieces)
+            yield True
+        events: list[Event] = []
+        async for _ in paced_with_pauses(pieces, events):
+            yield False
         session.storage = str(raw.columns[-1])
         if self.keep_contents:
             session.contents = content_of(raw)

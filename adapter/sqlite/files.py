@@ -135,7 +135,10 @@ def rungs(path: Path, now: Signature) -> list[tuple[str, str]]:
 
 def _has_frames(wal: Path) -> bool:
     """Whether a WAL begins with a header that SQLite takes (file format, section 4.1). What follows another one counts
-    for nothing, and beside a `-shm` SQLite asks for ten seconds whether a writer is about to mend it."""
+    for nothing, and beside a `-shm` SQLite asks for ten seconds whether a writer is about to mend it. One that may not
+    be read has some: opening it says why not."""
+    if not os.access(wal, os.R_OK):
+        return True
     head = _head(wal, WAL_HEADER_BYTES)
     magic = int.from_bytes(head[:4])
     if len(head) < WAL_HEADER_BYTES or magic not in WAL_MAGICS:

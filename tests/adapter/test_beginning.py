@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from pathlib import Path
 
@@ -101,7 +101,8 @@ async def test_who_stops_at_the_beginning_is_told_all_the_next_time(
     raw = await read(source, made)
     book = source._follower.memory
     async with aclosing(book.begin_whole(made, raw)) as pieces:  # type: ignore[type-var]
-        async for _ in pieces:
+        async for is_beginning in pieces:
+            assert is_beginning
             break
     beginning = of_turns(book.take()[0])
     assert book.tracked(made) is None
@@ -120,5 +121,65 @@ async def test_what_is_known_already_is_not_told_from_its_beginning(
     book = source._follower.memory
     await book.whole(made, raw)
     book.take()
-    assert [None async for _ in book.begin_whole(made, raw)] == []
+    assert True not in [is_beginning async for is_beginning in book.begin_whole(made, raw)]
     assert book.take() == ([], [made])
+
+
+# -- and nobody waits for its end
+
+
+@pytest.fixture
+def at_every_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses wherever there may be one, as on a machine on which a session of 10,000 rows takes seconds."""
+    monkeypatch.setattr("adapter.pace.PAUSE_S", -1.0)
+    monkeypatch.setattr("adapter.pace.SLICE_S", -1.0)
+
+
+async def told_meanwhile(batches: AsyncIterator[Batch], long: str, is_it: Callable[[Event], bool]) -> bool:
+    """Whether such an event comes before the end of the long session does."""
+    async for batch in batches:
+        if any(map(is_it, batch.events)):
+            return long not in batch.loaded
+        assert long not in batch.loaded
+    raise AssertionError("the tail has ended")
+
+
+@pytest.mark.usefixtures("at_every_turn")
+async def test_what_is_committed_to_others_is_told_before_the_end_of_a_long_session(
+    opencode: OpencodeWriter, source: OpencodeSource
+) -> None:
+    made, other = session(opencode, 600), opencode.session("other")
+    async with aclosing(source.tail()) as batches:  # type: ignore[type-var]
+        async for batch in batches:
+            if made in batch.begun:
+                break
+        prompt = opencode.user(other, "now")
+        changed = opencode.part(
+            next(m for m, owner in opencode.messages.items() if owner == made), {"type": "text", "text": "meanwhile"}
+        )
+        assert await told_meanwhile(batches, made, lambda event: getattr(event, "message_id", "") == prompt)
+        # No cursor goes with what comes between the beginning and the end, and what changed of it meanwhile follows.
+        held = True
+        async for batch in batches:
+            held = held and made not in batch.loaded
+            assert not (held and any(isinstance(event, SourceProgress) for event in batch.events))
+            if any(getattr(event, "part_id", "") == changed for event in batch.events):
+                break
+        assert not held
+
+
+@pytest.mark.usefixtures("at_every_turn")
+async def test_a_session_that_a_person_asks_for_does_not_wait_for_the_end_of_a_long_one(
+    opencode: OpencodeWriter, source: OpencodeSource
+) -> None:
+    old = opencode.session("old", time_created=1, time_updated=1)
+    opencode.commit(("UPDATE session SET time_updated = 1 WHERE id = ?", (old,)))
+    prompt = opencode.user(old, "long ago")
+    opencode.commit(("UPDATE session SET time_updated = 1 WHERE id = ?", (old,)))
+    made = session(opencode, 600)
+    async with aclosing(source.tail()) as batches:  # type: ignore[type-var]
+        async for batch in batches:
+            if made in batch.begun:
+                break
+        source.request(old)
+        assert await told_meanwhile(batches, made, lambda event: getattr(event, "message_id", "") == prompt)
