@@ -11,6 +11,9 @@ from adapter.sqlite.reader import Reader
 SETTLED_NS = 100_000_000
 """A file that was written this shortly before a look may be written again within the same tick of the file system's
 clock (4 ms on Linux), which leaves its time as it is."""
+LAST_LOOK_S = 5.0
+"""Nothing was written for so long: one more look. A commit is visible some time after it was written, a long time where
+its writer was held up between the two."""
 REST_S = 0.25
 """Nothing was committed for so long: the connection is closed. An open one keeps a writer that ends from folding its
 WAL into the database, and others from changing the journal mode; opening costs 1 ms."""
@@ -34,6 +37,7 @@ class Gate:
         self._monotonic = monotonic
         self._signature: Signature | None = None
         self._settled = False
+        self._looked_last = True
         self._looked_at = float("-inf")
         self._touched_at = float("-inf")
         self._found_at = float("-inf")
@@ -46,12 +50,14 @@ class Gate:
         signature = self._reader.look()
         untouched = signature == self._signature
         if not untouched:
-            self._touched_at = now
+            self._touched_at, self._looked_last = now, False
         if self.more:
             return True
         self.is_written = not (untouched and self._settled)
         if not self.is_written:
-            return False
+            is_last = not self._looked_last and now - self._touched_at > LAST_LOOK_S
+            self._looked_last = self._looked_last or is_last
+            return is_last
         if self._barren >= BARREN:
             pause = BARREN_MOST_S if untouched else BARREN_S * 2 ** min(self._barren - BARREN, 10)
             until = self._looked_at + min(pause, BARREN_MOST_S)

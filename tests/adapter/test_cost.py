@@ -23,7 +23,7 @@ from adapter.opencode.queries import EVENT_SAMPLES
 from adapter.sqlite.reader import Reader, Snapshot
 from adapter.sqlite.rows import FIRST_ROWID
 from tests.adapter import corpus
-from tests.adapter.follow.helpers import Asked, noting_statements, noting_transactions, quiet
+from tests.adapter.follow.helpers import Asked, at_rest, noting_statements, noting_transactions, quiet
 from tests.adapter.follower import Follower, eventually
 from tests.adapter.opencode_writer import OpencodeWriter, tool
 
@@ -67,13 +67,16 @@ async def following(opencode: OpencodeWriter, monkeypatch: pytest.MonkeyPatch) -
 async def test_while_nothing_is_committed_no_statement_is_run(
     opencode: OpencodeWriter, statements: list[Asked], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(adapter.follow.gate, "LAST_LOOK_S", 0.2)
     long_session(opencode, 3)
     looks = Counter[str]()
     monkeypatch.setattr(Reader, "look", noted(looks, Reader.look, "look"))
     async with quiet(Follower(opencode.path), *opencode.sessions) as follower:
         reader = follower.source._reader
-        # The files may still look as if they were written just now.
-        await eventually(lambda: follower.source._follower._gate._settled)
+        # The files may still look as if they were written just now, and what was written last may be visible late.
+        gate = follower.source._follower._gate
+        await eventually(lambda: gate._settled and gate._looked_last)
+        await at_rest(follower)
         statements.clear()
         transactions = reader.transactions
         for _ in range(20):

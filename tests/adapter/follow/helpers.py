@@ -40,6 +40,8 @@ class Clocks:
 def is_at_rest(follower: Follower) -> bool:
     """Whether all that was committed has been read, compared and counted."""
     inner = follower.source._follower
+    if any(lane.readers for lane in inner.database.reader._lanes.values()):
+        return False
     waiting = inner._backlog or inner._asked or inner._live or inner._to_compare or inner._unchecked
     return not waiting and not inner.reconciler.expected and inner._count_due == float("inf")
 

@@ -17,7 +17,7 @@ from adapter.contract import Damaged, OutOfTime, SourceBusy, SourceChanged
 from adapter.events import OpRemoved, SessionRemoved, SourceError, SourceProgress, TurnRemoved
 from adapter.follow.detect.lists import differing
 from adapter.sqlite.reader import Pieces, Snapshot
-from tests.adapter.follow.helpers import Clocks, at_rest
+from tests.adapter.follow.helpers import Clocks, at_rest, quiet
 from tests.adapter.follower import Follower, eventually
 from tests.adapter.opencode_writer import OpencodeWriter, answer, tool
 
@@ -253,12 +253,37 @@ async def test_a_commit_that_becomes_visible_after_its_notification_is_not_left_
         """The writer's own order: the WAL is written, and with it we are woken; what it holds is visible later."""
         nonlocal looks
         looks += 1
-        return before if looks <= 3 else state.__get__(self)
+        return before if looks <= 2 else state.__get__(self)
 
     monkeypatch.setattr(Snapshot, "state", property(late))
     opencode.part(newest(opencode), tool("running", input={"command": "make"}))
     await follower.equals_cold_load()
-    assert looks > 3
+    assert looks > 2
+
+
+async def test_a_commit_that_becomes_visible_long_after_it_was_written_is_found(
+    opencode: OpencodeWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where its writer is held up between the WAL and its index."""
+    clocks = Clocks()
+    session = opencode.session()
+    message = opencode.assistant(session)
+    async with quiet(Follower(opencode.path, clock=clocks.wall, monotonic=clocks.monotonic), session) as follower:
+        state, before, is_visible = Snapshot.state, follower.source._follower._gate.state, False
+        assert isinstance(state, property)
+        seen: list[object] = []
+
+        def held_up(self: Snapshot) -> object:
+            seen.append(None)
+            return state.__get__(self) if is_visible else before
+
+        monkeypatch.setattr(Snapshot, "state", property(held_up))
+        opencode.part(message, tool("running", input={"command": "make"}))
+        await eventually(lambda: bool(seen) and not follower.source._follower.database.reader.is_open)
+        is_visible = True
+        clocks.pass_by(6.0)
+        follower.nudge()
+        await follower.equals_cold_load()
 
 
 @pytest.mark.parametrize("opencode", ["1.18"], indirect=True)
