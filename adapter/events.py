@@ -89,7 +89,7 @@ class SessionStarted(Event, frozen=True, kw_only=True, gc=False, tag="session_st
     `time_updated` (µs), `ended_ts` (µs, when the newest answer ended; not there while that is not known or open),
     `archived_ts`, `revert_message_id`, `additions`, `deletions`, `files` where the row has them;
     in 2.x also `fork_session_id`, `idle_outcome`, `idle_ts` (µs), and `sums_apart` (true: `usage` and `cost` are no
-    sums of the steps, and may be more or less).
+    sums of the steps, may be more or less, and are the truth also when they are 0).
     """
 
     session_id: str

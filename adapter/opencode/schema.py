@@ -44,7 +44,8 @@ SESSION_COLUMNS = (
     "storage",
 )
 """What is read of a session, in the order of rows.SessionRow. The last one is no column: it says where the messages
-are, in `message` and `part` (`v1`), in `session_message` (`v2`), or in whichever has some (`both`)."""
+are, in `message` and `part` (`v1`), in `session_message` (`v2`), or in whichever has some (`both`, and `preview` in a
+file that a preview of 2.x has opened, which keeps its sessions where 1.x does)."""
 ONLY_2X = frozenset({"fork_session_id", "time_idle", "idle_outcome", "storage"})
 MESSAGE_COLUMNS = ("id", "session_id", "time_created", "time_updated", "data")
 PART_COLUMNS = ("id", "message_id", "session_id", "time_created", "time_updated", "data")
@@ -73,6 +74,12 @@ class Schema(msgspec.Struct, frozen=True):
         if "session_v2" not in self.tables:
             return "v1"
         return "v1+v2" if "session" in self.tables else "v2"
+
+    @property
+    def is_preview(self) -> bool:
+        """Whether a preview of 2.x keeps its sessions in the table `session`: until it was split, in August 2026, its
+        forks were columns of that table."""
+        return "session_v2" not in self.tables and "fork_session_id" in self.tables.get("session", frozenset())
 
     @property
     def has_events(self) -> bool:

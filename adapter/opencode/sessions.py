@@ -69,7 +69,8 @@ def session_kind(row: SessionRow) -> SessionKind:
 
 
 def recorded_usage(row: SessionRow) -> tuple[Usage, float] | None:
-    """The session's own columns (1.15.0 on), or None when the version has none or they hold nothing."""
+    """The session's own columns (1.15.0 on), or None when the version has none or they hold nothing. In 2.x nothing is
+    what was billed: a fork begins at 0 with copied steps."""
     counters = (
         row.tokens_input,
         row.tokens_output,
@@ -78,30 +79,37 @@ def recorded_usage(row: SessionRow) -> tuple[Usage, float] | None:
         row.tokens_cache_write,
     )
     cost = money(row.cost)[0]
-    if not cost and not any(counters):
+    is_truth = is_of_2x(row)
+    if not is_truth and not cost and not any(counters):
         return None
     usage = Usage(*[count(value)[0] for value in counters])
-    return (usage, cost) if usage.total or cost else None
+    return (usage, cost) if is_truth or usage.total or cost else None
 
 
 def surplus(row: SessionRow, usages: Iterable[Usage | None]) -> int:
-    """Tokens that the session's columns count more than its messages; 0 when they agree, or the row counts nothing.
+    """Tokens that the session's columns count more than its messages; 0 when they agree, the row counts nothing, or
+    the columns count something else (`sums_apart`).
 
-    opencode adds each step to the columns in the transaction that ends the step, so they differ when messages were
+    opencode 1.x adds each step to the columns in the transaction that ends the step, so they differ when messages were
     deleted (what was billed stays billed), when 1.15's one-time backfill was skipped, or when something is wrong.
     """
-    recorded = recorded_usage(row)
+    recorded = None if sums_apart(row) else recorded_usage(row)
     return recorded[0].total - sum(usage.total for usage in usages if usage is not None) if recorded else 0
 
 
-OF_2X = re.compile(r"[2-9]\.|0\.0\.0-")
-"""Versions of 2.x, and of builds that may be it: its previews keep sessions where 1.x does."""
+OF_1X = re.compile(r"1\.")
+"""Versions that a session of 1.x names, which a preview of 2.x leaves in its row when it goes on with it."""
 
 
 def sums_apart(row: SessionRow) -> bool:
     """Whether the columns are no sum of the steps: 2.x counts titles and compactions in them too, and begins a fork at
-    0 with copied steps."""
-    return row.storage == "v2" or OF_2X.match(row.version or "") is not None
+    0 with copied steps. So may it have done with any session of a file that it has opened."""
+    return row.storage in ("v2", "preview")
+
+
+def is_of_2x(row: SessionRow) -> bool:
+    """Whether 2.x made the session, or imported it: then its columns are the truth also when they are 0."""
+    return row.storage == "v2" or (row.storage == "preview" and OF_1X.match(row.version or "") is None)
 
 
 def map_session(source: str, row: SessionRow, root_id: str, last: LastAnswer | None) -> list[Event]:

@@ -61,7 +61,7 @@ def session_facts(event: SessionStarted) -> dict[str, Any]:
     extras = event.extras
     usage = _usage(extras.get("usage"))
     cost = extras.get("cost")
-    has_columns = bool((usage and usage.total) or cost)
+    has_columns = bool((usage and usage.total) or cost or (usage and extras.get("sums_apart")))
     return {
         "root_id": event.root_id,
         "parent_id": event.parent_id,

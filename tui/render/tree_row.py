@@ -13,6 +13,7 @@ from rich.style import Style
 
 from adapter.events import Usage
 from tui.model import rollup, state
+from tui.model.copied import uncounted
 from tui.model.flags import flags
 from tui.model.layout import called
 from tui.model.nodes import Op, Row, Session, Turn
@@ -298,6 +299,8 @@ def _prompt(store: Store, session: Session, row: Row, now_us: int) -> Cells:
     words: list[Span] = [(summaries.prompt_words(prompt), "dim" if prompt.synthetic else "text")]
     files = prompt.extras.get("attachments")
     note: list[Span] = [(f"  +{numbers.plural(files, 'file')}", "dim")] if isinstance(files, int) and files else []
+    if uncounted(session, prompt):
+        note.append(("  copied", "dim"))
     if row.fold == "closed" and running:
         note.append((f"  {state_words(now)}", mark(now.name).role))
     return Cells(
@@ -326,6 +329,8 @@ def _turn(store: Store, session: Session, turn: Turn, row: Row, now_us: int) -> 
         words.append((f"  {state_words(now)}", look.role))
     if said:
         words.append((f"  {said}", "dim"))
+    if uncounted(session, turn):
+        note.append(("  copied", "dim"))
     if turn.error_message or turn.error_class:
         note.append((f"  {summaries.error_of(turn)}", "bad"))
     return Cells(
