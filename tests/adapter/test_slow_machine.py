@@ -31,7 +31,6 @@ PAUSE_S = 0.0003
 DEADLINE_S = 60.0
 ABOUT = ("session_id", "message_id", "part_id", "payload_kind")
 DAY_MS = 86_400_000
-NAMES = sorted(str(file.relative_to(corpus.CORPUS).with_suffix("")) for file in corpus.CORPUS.glob("*/*.sql"))
 
 
 @contextmanager
@@ -132,7 +131,7 @@ def newest(events: list[Event]) -> dict[tuple[object, ...], Event]:
     return {(type(event), *(getattr(event, name, "") for name in ABOUT)): event for event in told}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*corpus.NAMES, *corpus.NAMES_2X])
 async def test_every_database_of_the_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     path = corpus.build(name, tmp_path / "opencode.db")
     cold = await cold_store(path)
