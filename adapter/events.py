@@ -144,7 +144,8 @@ class TurnStarted(Event, frozen=True, kw_only=True, gc=False, tag="turn_started"
 
 
 class TurnFinalized(Event, frozen=True, kw_only=True, gc=False, tag="turn_finalized"):
-    """The assistant message has `time.completed`, an `error`, or a step-finish part."""
+    """The assistant message has `time.completed`, an `error`, or a step-finish part. `end_ts` 0 says that nobody knows
+    when it ended (2.x, a server that died); `ts` is then the last that is known of it."""
 
     session_id: str
     turn_seq: int
@@ -202,7 +203,8 @@ class OpStarted(Event, frozen=True, kw_only=True, gc=False, tag="op_started"):
 
 
 class OpFinalized(Event, frozen=True, kw_only=True, gc=False, tag="op_finalized"):
-    """The span has ended. `context_used` is the prompt that went out (tokens), for `llm` ops only."""
+    """The span has ended; `end_ts` as of a turn. `context_used` is the prompt that went out (tokens), for `llm` ops
+    only."""
 
     session_id: str
     turn_seq: int

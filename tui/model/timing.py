@@ -38,11 +38,12 @@ def timing(session: Session, now_us: int, active: bool) -> Timing:
     tools: list[Interval] = []
     asked: list[Interval] = []
     for turn in turns:
-        end = turn.end_ts or (now_us if active else _last_sign(turn))
+        end = turn.end_ts or (now_us if active and turn.status == "running" else _last_sign(turn))
         steps.append((turn.start_ts, end))
         for op in turn.ops.values():
             if op.kind == "tool" and op.start_ts:
-                stop = op.end_ts or (now_us if active else max(op.start_ts, updated_at(op.extras)))
+                goes_on = active and op.status == "running"
+                stop = op.end_ts or (now_us if goes_on else max(op.start_ts, updated_at(op.extras)))
                 (asked if op.tool in ASKING else tools).append((op.start_ts, stop))
     in_tools = covered(tools)
     in_calls = covered([*tools, *asked])

@@ -55,6 +55,9 @@ class ContentMapper(Builder):
         time = message.time
         began = milliseconds(time.created if time else None, row.time_created)
         completed = milliseconds(time.completed if time else None)
+        if not self.turn.end_known:
+            # What closed it came later, and rewrote the row.
+            completed, row = 0, msgspec.structs.replace(row, time_updated=self.turn.ended_ms)
         # Text has no times of its own: it ends where the next item begins, or with the provider's answer.
         answered = milliseconds(time.streamed if time else None) or completed
         step = _item_row(row, "step", began)
@@ -132,6 +135,9 @@ class ContentMapper(Builder):
         arguments = decode(state.input)
         metadata = decode_tool_metadata(state)
         error = _failure(state.error)
+        swept = _is_swept(name, error)
+        if swept:
+            end = max(start, milliseconds(time.created if time else None))
         child = _child(tool.name, row.session_id, arguments, metadata, error)
         extras = _extras(tool, status, arguments, metadata)
         if status in ("streaming", "pending", "running"):
@@ -162,7 +168,7 @@ class ContentMapper(Builder):
         for piece in pieces:
             self.ref(row, piece.kind, piece.field, seq, end or start, format=piece.format, size=piece.size)
         self._diffs(row, metadata, "metadata" if state.metadata else "structured", seq, end or start)
-        self.end_call(row, call, ops)
+        self.end_call(row, call, ops, not swept)
         lost = item.lost + metadata.lost
         if lost:
             self.odd(row, lost)
@@ -190,6 +196,24 @@ def _item_row(row: RawRow, name: str, at_ms: int) -> RawRow:
 
 def _type_of(item: Item | Malformed) -> str:
     return "item" if isinstance(item, Malformed) else str(item.__struct_config__.tag)
+
+
+def last_sign(row: RawRow, message: Assistant) -> int:
+    """The last time (ms) that a step names of itself, but for what closed it when it had been left."""
+    times = [milliseconds(message.time.created if message.time else None, row.time_created)]
+    for raw in message.content or ():
+        item = decode_item(raw)
+        if isinstance(item, ToolItem | ReasoningItem) and item.time is not None:
+            swept = isinstance(item, ToolItem) and _is_swept(item.name or "?", _failure((item.state or NO_STATE).error))
+            known = (item.time.created, item.time.ran, None if swept else item.time.completed)
+            times += [milliseconds(at) for at in known]
+    return max(times)
+
+
+def _is_swept(name: str, error: Failure | None) -> bool:
+    """Whether a call was left by a server that died, and closed when the next prompt came: its words then end with the
+    name of the tool, and its `completed` is the time of that prompt."""
+    return error is not None and error.type == "aborted" and error.message == f"Tool execution interrupted: {name}"
 
 
 def _begin(item: Item | Malformed) -> int:

@@ -30,7 +30,7 @@ from adapter.opencode.json import NOTHING, QUOTE, byte_size, first, text_size
 from adapter.opencode.rows import RawRow, milliseconds
 from adapter.opencode.sessions import LastAnswer
 from adapter.opencode.tokens import money, usage_of
-from adapter.opencode.v2.content import ContentMapper
+from adapter.opencode.v2.content import ContentMapper, last_sign
 from adapter.opencode.v2.rows import (
     AgentSwitched,
     Assistant,
@@ -54,6 +54,8 @@ from adapter.references import build
 
 ABORTED = "aborted"
 """`error.type` of what the user stopped (session/runner/step.ts)."""
+LEFT = "its server ended in the middle of it, nobody knows when"
+"""What is told of a step that a dead server left."""
 
 
 def map_session_message(
@@ -104,6 +106,8 @@ def answer_of(row: RawRow, message: SessionMessage) -> LastAnswer | None:
     """
     ended = _ended(row, message)
     if isinstance(message, Assistant):
+        if is_left(message):
+            return LastAnswer(ABORTED, LEFT)
         return LastAnswer(_class_of(message.error), _message_of(message.error), ended)
     if isinstance(message, Shell | Compaction):
         failed = isinstance(message, Compaction) and message.status == "failed"
@@ -131,12 +135,24 @@ def _created(row: RawRow, message: SessionMessage) -> int:
     return milliseconds(message.time.created if message.time else None, row.time_created)
 
 
+def is_left(message: SessionMessage) -> bool:
+    """Whether a step was left by a server that died: the next prompt closes it with its own beginning for an end, and
+    with no finish, tokens or error (observed with 0.0.0-next-16350)."""
+    return (
+        isinstance(message, Assistant)
+        and bool(milliseconds(message.time.completed if message.time else None))
+        and not message.finish
+        and message.tokens is None
+        and message.error is None
+    )
+
+
 def _ended(row: RawRow, message: SessionMessage) -> int:
-    """When it was over (ms), 0 while it goes on."""
+    """When it was over (ms), 0 while it goes on, and when nobody knows."""
     completed = milliseconds(message.time.completed if message.time else None)
     match message:
         case Assistant():
-            return completed or (row.time_updated if message.error else 0)
+            return 0 if is_left(message) else completed or (row.time_updated if message.error else 0)
         case Shell():
             return completed or (0 if message.status == "running" else row.time_updated)
         case Compaction():
@@ -250,12 +266,15 @@ def _idle(begin: Begin, message: Idle) -> MappedMessage:
 
 def _assistant(begin: Begin, message: Assistant) -> MappedMessage:
     row = begin.row
-    error = message.error
-    ended = _ended(row, message)
+    error, left = message.error, is_left(message)
+    name, words = (ABORTED, LEFT) if left else (_class_of(error), _message_of(error))
+    ended = last_sign(row, message) if left else _ended(row, message)
     usage, clamped_tokens = usage_of(message.tokens)
     cost, clamped_cost = money(message.cost)
-    status, op_status = ends_as(_class_of(error), ABORTED)
-    facts = _facts(begin, message.model, ended, op_status, _class_of(error))
+    status, op_status = ends_as(name, ABORTED)
+    facts = _facts(begin, message.model, ended, op_status, name)
+    if left:
+        facts = msgspec.structs.replace(facts, end_known=False)
     extras: dict[str, Any] = {}
     if message.model and message.model.variant:
         extras["variant"] = message.model.variant
@@ -270,11 +289,9 @@ def _assistant(begin: Begin, message: Assistant) -> MappedMessage:
     if clamped_tokens or clamped_cost:
         turn.append(_log(begin, "WRN", CLAMPED, row.id))
     if ended:
-        turn.append(
-            turn_finalized(facts, ended, status, message.finish or "", _message_of(error), usage, begin.previous, cost)
-        )
+        turn.append(turn_finalized(facts, ended, status, message.finish or "", words, usage, begin.previous, cost))
     groups: Groups = {TURN_GROUP: turn, **ContentMapper(facts).answer(row, message, usage, cost)}
-    return MappedMessage("assistant", groups, usage if ended else None, answer_of(row, message))
+    return MappedMessage("assistant", groups, usage if ended and not left else None, answer_of(row, message))
 
 
 def _shell(begin: Begin, message: Shell) -> MappedMessage:
