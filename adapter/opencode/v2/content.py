@@ -275,6 +275,9 @@ def _child(tool: str, own: str, arguments: Any, metadata: ToolMetadata, error: F
 
 def _extras(tool: tools.Tool, status: str, arguments: Any, metadata: ToolMetadata) -> dict[str, Any]:
     extras = tools.about(tool, arguments, metadata, "", PHASES.get(status, status))
+    if tool.name == tools.TASK and isinstance(arguments, dict):
+        agent = arguments.get("agent")
+        extras["child_agent"] = tools.short(agent) if isinstance(agent, str) else ""
     if metadata.status == "running" and status == "completed":
         extras["background"] = True
     return extras

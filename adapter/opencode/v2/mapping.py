@@ -324,7 +324,7 @@ def _shell(begin: Begin, message: Shell) -> MappedMessage:
         "",
     )
     facts = _facts(begin, None, ended, "completed", "")
-    turn = _started(begin, facts, created, ended, "", {}, "")
+    turn = _started(begin, facts, created, ended, "", {"by_user": True}, "")
     if ended:
         turn.append(turn_finalized(facts, ended, "completed", "", "", Usage(), begin.previous, 0.0))
     turn += oddities(begin.source, row, printed.lost)

@@ -100,12 +100,14 @@ def test_the_state_of_rows_that_opencode_wrote(
 
 T0 = 1_795_000_000_000
 """When everything of 2.x below happens, unix milliseconds."""
+CLAIMED = {"time_suspended": T0}
+STOPPED = {"type": "aborted", "message": "Step interrupted"}
 RETRY = {"attempt": 3, "at": T0 + 60_000, "error": {"type": "api", "message": "overloaded"}}
 OF_2X = [
     # the last step; columns of the session; seconds later; state; inferred; what the reason says
-    (step(created=T0, retry=RETRY), {}, 48, "starting", False, "retrying, attempt 3, next in 12 s: overloaded"),
-    (step(created=T0, retry=RETRY), {}, 63, "starting", False, "retrying, attempt 3: overloaded"),
-    (step(created=T0, retry=RETRY), {}, HOUR, "orphaned", True, "no commit for 59 min while a retry is due"),
+    (step(created=T0, retry=RETRY), CLAIMED, 48, "starting", False, "retrying, attempt 3, next in 12 s: overloaded"),
+    (step(created=T0, retry=RETRY), CLAIMED, 63, "starting", False, "retrying, attempt 3: overloaded"),
+    (step(created=T0, retry=RETRY), CLAIMED, HOUR, "orphaned", True, "no commit for 59 min while a retry is due"),
     (
         step(created=T0),
         {"idle_outcome": "interrupted"},
@@ -123,7 +125,9 @@ OF_2X = [
         False,
         "opencode says that it succeeded 9 s ago",
     ),
-    (step(created=T0), {"idle_outcome": "succeeded", "time_idle": T0 - 1}, 9, "starting", False, "has not answered"),
+    (step(created=T0), {**CLAIMED, "idle_outcome": "succeeded"}, 9, "starting", False, "has not answered"),
+    (step(created=T0, completed=T0, finish="error", error=STOPPED), CLAIMED, 9, "suspended", True, "the next start"),
+    (step(created=T0), {}, 9, "orphaned", False, "no turn is going on"),
 ]
 
 
@@ -143,7 +147,7 @@ def test_the_state_of_rows_of_2x(
         opencode.prompt(session)
         opencode.add(session, "assistant", last)
         if columns:
-            opencode.change_session(session, **{"time_idle": T0, **columns})
+            opencode.change_session(session, **{"time_idle": T0 if "idle_outcome" in columns else None, **columns})
     events, _ = asyncio.run(corpus.read(path))
     store = Store()
     store.apply(events)
@@ -155,4 +159,4 @@ def test_the_state_of_rows_of_2x(
 
 def test_every_state_of_a_session_is_among_them() -> None:
     # What a call or a step alone can be is no state of a session.
-    assert {row[3] for row in TABLE} == set(ORDER) - {"completed", "cancelled", "truncated"}
+    assert {row[3] for row in (*TABLE, *OF_2X)} == set(ORDER) - {"completed", "cancelled", "truncated"}
