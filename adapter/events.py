@@ -133,7 +133,8 @@ class TurnStarted(Event, frozen=True, kw_only=True, gc=False, tag="turn_started"
     (time_created, id), in 2.x by seq; `prompt_id` the user message it answers ("" when nothing says it). `extras` may
     hold `cwd`, `summary` (a compaction), `by_user` (a command of the user's: no turn of the model), `variant`,
     `status_code` of an error, while it is open `time_updated` (µs), and in 2.x `retry` (the attempt), `retry_at` (µs)
-    and `retry_error` (at most LABEL_LIMIT characters) while it waits to be sent again."""
+    and `retry_error` (at most LABEL_LIMIT characters) while it waits to be sent again; `retry_told` (true, while it is
+    open): such a wait would be told."""
 
     session_id: str
     turn_seq: int
@@ -180,7 +181,8 @@ class OpStarted(Event, frozen=True, kw_only=True, gc=False, tag="op_started"):
     not bring is called the same in both. Other ops have none.
     `extras` holds short facts for one line of text, never payloads: `label` (the call in a few words, at most
     LABEL_LIMIT characters), `title`, `exit`, `additions`, `deletions`, `todos`, `hits`, `running` (the process has
-    really started; in session_message, where a wait for permission leaves no trace, that nothing speaks against it),
+    really started), `untold` (true, in session_message: nothing is written between a call and its end, so it may wait
+    for permission, run, or have died with its server),
     `output_bytes`, `unread_bytes` (of a row that has become too large to be read, 0 where the size is not known: what
     is told of it was known before), `phase` (pending, running, completed, error), `child_model`, `child_agent` (in 2.x,
     where a running call does not name the session that it started: the agent of that, and its title is the label), and

@@ -379,5 +379,5 @@ def _started(
     begin: Begin, facts: TurnFacts, created: int, ended: int, agent: str, extras: dict[str, Any], prompt_id: str
 ) -> list[Event]:
     if not ended:
-        extras = {"time_updated": begin.row.time_updated * 1000, **extras}
+        extras = {"time_updated": begin.row.time_updated * 1000, "retry_told": True, **extras}
     return [turn_started(facts, created, prompt_id, agent, extras)]
