@@ -58,4 +58,4 @@ def _by_order(marks: list[tuple[RawRow, object]]) -> LastAnswer | None:
     answer = answer_of(row, message)
     if answer is None or not answer.end_ms:
         return None
-    return answer if answer.error_class or mark is None else mark
+    return answer if answer.error_class or mark is None else mark.given_by(answer)

@@ -37,11 +37,20 @@ TIMES = (*ALWAYS, "time_archived", "time_idle", "time_suspended")
 
 
 class LastAnswer(msgspec.Struct, frozen=True):
-    """What the last assistant message says about how the session ended; `end_ms` 0 when it has no end."""
+    """What the last assistant message says about how the session ended; `end_ms` 0 when it has no end. In 2.x also who
+    gave it: `model` is "" where the message has none (a compaction, a command of the user's), and None where nobody
+    need ask, because the session's row says it."""
 
     error_class: str = ""
     error_message: str = ""
     end_ms: int = 0
+    agent: str = ""
+    model: str | None = None
+    provider_alias: str = ""
+
+    def given_by(self, other: LastAnswer) -> LastAnswer:
+        """The same, given by whoever gave the other."""
+        return msgspec.structs.replace(self, agent=other.agent, model=other.model, provider_alias=other.provider_alias)
 
 
 def root_of(session_id: str, parents: Mapping[str, str | None]) -> str:
@@ -193,7 +202,9 @@ def map_session(source: str, row: SessionRow, root_id: str, last: LastAnswer | N
     ):
         if value and count(value)[0]:
             extras[key] = count(value)[0]
-    alias = model.providerID or ""
+    answer = last or LastAnswer()
+    # 2.x leaves agent and model of most sessions empty: each step has them.
+    name, alias = (model.name, model.providerID or "") if model.name else (answer.model or "", answer.provider_alias)
     lost = model.lost + revert.lost
     events: list[Event] = [
         SessionStarted(
@@ -203,9 +214,9 @@ def map_session(source: str, row: SessionRow, root_id: str, last: LastAnswer | N
             root_id=root_id,
             parent_id=row.parent_id or None,
             session_kind=session_kind(row),
-            agent=row.agent or agent_in_title(row),
-            model=model.name,
-            provider=vendor(alias, model.name),
+            agent=row.agent or agent_in_title(row) or answer.agent,
+            model=name,
+            provider=vendor(alias, name),
             provider_alias=alias,
             cwd=row.directory or "",
             title=row.title or "",
