@@ -88,7 +88,10 @@ class SessionStarted(Event, frozen=True, kw_only=True, gc=False, tag="session_st
     `extras` holds what else the row says: `slug`-like odds and ends, and `usage` (five counters), `cost`,
     `time_updated` (µs), `ended_ts` (µs, when the newest answer ended; not there while that is not known or open),
     `archived_ts`, `revert_message_id`, `additions`, `deletions`, `files` where the row has them;
-    in 2.x also `fork_session_id`, `idle_outcome`, `idle_ts` (µs), and `sums_apart` (true: `usage` and `cost` are no
+    in 2.x also `fork_session_id`; `idle_outcome` (succeeded, failed, interrupted) and `idle_ts` (µs) of the last turn,
+    in the preview by its events; `claimed` (a turn is going on, or was when its server died; not there where nothing
+    says it) and then `claimed_ts` (µs), `resume_attempts` (where they are counted) and `suspended` (true: its server
+    was stopped, and the next start goes on with it); and `sums_apart` (true: `usage` and `cost` are no
     sums of the steps, may be more or less, and are the truth also when they are 0).
     """
 
@@ -128,9 +131,10 @@ class SessionRemoved(Event, frozen=True, kw_only=True, gc=False, tag="session_re
 class TurnStarted(Event, frozen=True, kw_only=True, gc=False, tag="turn_started"):
     """An assistant message. `turn_seq` is its 1-based place among the session's assistant messages by
     (time_created, id), in 2.x by seq; `prompt_id` the user message it answers ("" when nothing says it). `extras` may
-    hold `cwd`, `summary` (a compaction), `variant`, `status_code` of an error, while it is open `time_updated` (µs),
-    and in 2.x `retry` (the attempt), `retry_at` (µs) and `retry_error` (at most LABEL_LIMIT characters) while it waits
-    to be sent again."""
+    hold `cwd`, `summary` (a compaction), `by_user` (a command of the user's: no turn of the model), `variant`,
+    `status_code` of an error, while it is open `time_updated` (µs), and in 2.x `retry` (the attempt), `retry_at` (µs)
+    and `retry_error` (at most LABEL_LIMIT characters) while it waits to be sent again; `retry_told` (true, while it is
+    open): such a wait would be told."""
 
     session_id: str
     turn_seq: int
@@ -177,11 +181,13 @@ class OpStarted(Event, frozen=True, kw_only=True, gc=False, tag="op_started"):
     not bring is called the same in both. Other ops have none.
     `extras` holds short facts for one line of text, never payloads: `label` (the call in a few words, at most
     LABEL_LIMIT characters), `title`, `exit`, `additions`, `deletions`, `todos`, `hits`, `running` (the process has
-    really started; in session_message, where a wait for permission leaves no trace, that nothing speaks against it),
+    really started), `untold` (true, in session_message: nothing is written between a call and its end, so it may wait
+    for permission, run, or have died with its server),
     `output_bytes`, `unread_bytes` (of a row that has become too large to be read, 0 where the size is not known: what
-    is told of it was known before), `phase` (pending, running, completed, error), `child_model`, and `time_updated`
-    (µs, when the row was last written) while the call goes on. `part_id` is the part's, or for a piece of a message of
-    2.x `<message id>:<piece>`.
+    is told of it was known before), `phase` (pending, running, completed, error), `child_model`, `child_agent` (in 2.x,
+    where a running call does not name the session that it started: the agent of that, and its title is the label), and
+    `time_updated` (µs, when the row was last written) while the call goes on. `part_id` is the part's, or for a piece
+    of a message of 2.x `<message id>:<piece>`.
     """
 
     session_id: str

@@ -179,7 +179,7 @@ def test_an_error_without_a_time_of_completion_ends_the_turn_when_the_row_was_wr
 def test_a_retry_is_told_while_it_waits() -> None:
     retry = {"attempt": 2, "at": 8000, "error": {"type": "api", "message": "overloaded"}}
     events = events_of(("assistant", step(retry=retry)))
-    assert [(e.severity, e.message) for e in of(events, LogEntry)] == [("WRN", "retry 2: overloaded")]
+    assert [(e.severity, e.message) for e in of(events, LogEntry)] == [("INF", "retry 2: overloaded")]
     extras = one(events, TurnStarted).extras
     assert (extras["retry"], extras["retry_at"], extras["retry_error"]) == (2, 8_000_000, "overloaded")
 
@@ -216,11 +216,11 @@ def test_a_call_whose_arguments_are_being_written_is_pending(status: str) -> Non
     assert "running" not in op.extras
 
 
-def test_a_running_call_counts_as_running_since_nothing_else_will_be_written() -> None:
+def test_of_a_running_call_it_is_said_that_nothing_more_will_be_written() -> None:
     events = events_of(("assistant", step(call("running", ran=1200, input={"command": "make"}, metadata={}))))
     op = calls(events)[0]
     assert (op.name, op.namespace, op.ts) == ("shell", "", 1_200_000)
-    assert op.extras == {"label": "make", "phase": "running", "running": True, "time_updated": 9_000_000}
+    assert op.extras == {"label": "make", "phase": "running", "untold": True, "time_updated": 9_000_000}
     assert [e.uri.partition("field=")[2] for e in of(events, PayloadRef)] == ["content.0.state.input"]
     assert end_of(events, "tool") is None
 

@@ -25,6 +25,7 @@ MARKS = {
     "orphaned": "x",
     "failed": "✖",
     "aborted": "⊘",
+    "suspended": "⊚",
     "cancelled": "⊘",
     "truncated": "✂",
     "idle": "✔",

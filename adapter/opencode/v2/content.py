@@ -76,8 +76,9 @@ class ContentMapper(Builder):
         self._path = ""
         self._changed_files(step, message)
         if message.retry is not None:
+            # The normal state of waiting, and nothing odd about the data.
             words = message.retry.error.message if message.retry.error else ""
-            self.log(step, "WRN", f"retry {message.retry.attempt or '?'}: {words or ''}".rstrip(": "))
+            self.log(step, "INF", f"retry {message.retry.attempt or '?'}: {words or ''}".rstrip(": "))
         ended = self.turn.ended_ms
         if ended:
             self.end_step(_step_status(message, self.turn), ended, usage, usage, cost, message.finish or "")
@@ -144,7 +145,7 @@ class ContentMapper(Builder):
             extras["time_updated"] = row.time_updated * 1000
         if status == "running":
             # Nothing is written between the call and its end, so a wait for permission cannot be told from work.
-            extras["running"] = True
+            extras["untold"] = True
         outcome, error_name, words = _outcome(status, error)
         pieces = _results(state, metadata)
         total = sum(piece.size for piece in pieces if piece.kind == "tool_response")
@@ -275,6 +276,9 @@ def _child(tool: str, own: str, arguments: Any, metadata: ToolMetadata, error: F
 
 def _extras(tool: tools.Tool, status: str, arguments: Any, metadata: ToolMetadata) -> dict[str, Any]:
     extras = tools.about(tool, arguments, metadata, "", PHASES.get(status, status))
+    if tool.name == tools.TASK and isinstance(arguments, dict):
+        agent = arguments.get("agent")
+        extras["child_agent"] = tools.short(agent) if isinstance(agent, str) else ""
     if metadata.status == "running" and status == "completed":
         extras["background"] = True
     return extras

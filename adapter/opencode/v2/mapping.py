@@ -106,13 +106,16 @@ def answer_of(row: RawRow, message: SessionMessage) -> LastAnswer | None:
     """
     ended = _ended(row, message)
     if isinstance(message, Assistant):
+        model = message.model or Model()
+        given_by = (message.agent or "", model.id or "", model.providerID or "")
         if is_left(message):
-            return LastAnswer(ABORTED, LEFT)
-        return LastAnswer(_class_of(message.error), _message_of(message.error), ended)
+            return LastAnswer(ABORTED, LEFT, 0, *given_by)
+        return LastAnswer(_class_of(message.error), _message_of(message.error), ended, *given_by)
     if isinstance(message, Shell | Compaction):
         failed = isinstance(message, Compaction) and message.status == "failed"
         error = message.error if failed and isinstance(message, Compaction) else None
-        return LastAnswer(_class_of(error) or ("CompactionFailed" if failed else ""), _message_of(error), ended)
+        name = _class_of(error) or ("CompactionFailed" if failed else "")
+        return LastAnswer(name, _message_of(error), ended, model="")
     if isinstance(message, Idle) and message.outcome in ("failed", "interrupted"):
         name = _class_of(message.error) or ("failed" if message.outcome == "failed" else ABORTED)
         words = _message_of(message.error) or f"the session went idle: {message.outcome}"
@@ -324,7 +327,7 @@ def _shell(begin: Begin, message: Shell) -> MappedMessage:
         "",
     )
     facts = _facts(begin, None, ended, "completed", "")
-    turn = _started(begin, facts, created, ended, "", {}, "")
+    turn = _started(begin, facts, created, ended, "", {"by_user": True}, "")
     if ended:
         turn.append(turn_finalized(facts, ended, "completed", "", "", Usage(), begin.previous, 0.0))
     turn += oddities(begin.source, row, printed.lost)
@@ -379,5 +382,5 @@ def _started(
     begin: Begin, facts: TurnFacts, created: int, ended: int, agent: str, extras: dict[str, Any], prompt_id: str
 ) -> list[Event]:
     if not ended:
-        extras = {"time_updated": begin.row.time_updated * 1000, **extras}
+        extras = {"time_updated": begin.row.time_updated * 1000, "retry_told": True, **extras}
     return [turn_started(facts, created, prompt_id, agent, extras)]
