@@ -77,7 +77,7 @@ class Seen:
             Tokens(**usage) if usage else Tokens(),
             extras.get("fork_session_id", ""),
             extras.get("revert_message_id", ""),
-            False,
+            bool(extras.get("suspended")),
         )
         for prompt in session.prompts.values():
             words = [self._text(ref) for ref in self.references.get((prompt.message_id, 0), ()) if _is_words(ref)]
@@ -92,7 +92,7 @@ class Seen:
         start, end = self.started[key], self.ended.get(key)
         ops = sorted((op for op in turn.ops.values()), key=lambda op: op.seq)
         calls = [op for op in ops if op.kind == "tool"]
-        kind = "compaction" if turn.compacts else "assistant" if start.model else "shell"
+        kind = "compaction" if turn.compacts else "shell" if start.extras.get("by_user") else "assistant"
         texts = []
         for op in ops:
             if op.kind != "tool":
@@ -128,16 +128,14 @@ class Seen:
             elif ref.payload_kind in ("tool_response", "attachment"):
                 output.append(self._text(ref))
         end = self.results.get(key)
-        owner = next((one for one in turn.ops.values() if one.part_id == op.part_id and one.kind == "session"), None)
-        child = ""
-        if owner is not None:
-            # Whatever led there: that is what hangs under this call.
-            child = next((one.id for one in self.store.sessions.values() if self._hangs_under(one, owner)), "")
+        # Whatever led there, what counts is what hangs under this call.
+        hanging = (one.id for one in self.store.sessions.values() if self._hangs_under(one, op))
+        child = next(hanging, "")
         return Call(op.name, op.status, asked, output, end.error_message if end else "", child)
 
-    def _hangs_under(self, child: Any, owner: Op) -> bool:
+    def _hangs_under(self, child: Any, call: Op) -> bool:
         found = self.store.task_op_of(child)
-        return found is not None and (found.message_id, found.part_id) == (owner.message_id, owner.part_id)
+        return found is not None and (found.message_id, found.part_id) == (call.message_id, call.part_id)
 
     def _text(self, ref: PayloadRef) -> str:
         return self.texts[ref.uri][1]

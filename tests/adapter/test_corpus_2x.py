@@ -98,6 +98,10 @@ def test_every_step_is_there_in_order_with_its_end_and_what_it_used(name: str) -
         assert [(s.id, s.kind) for s in shown.steps] == [(s.id, s.kind) for s in row.steps]
         for wanted, found in zip(row.steps, shown.steps, strict=True):
             for field in ("status", "agent", "model", "provider", "finish", "error", "tokens", "cost"):
+                if field == "error" and (wanted.status, wanted.finish) == ("aborted", ""):
+                    # A server that died leaves no words; ours say so.
+                    assert "nobody knows when" in found.error
+                    continue
                 assert getattr(found, field) == getattr(wanted, field), (wanted.id, field)
 
 
