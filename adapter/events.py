@@ -131,7 +131,8 @@ class SessionRemoved(Event, frozen=True, kw_only=True, gc=False, tag="session_re
 class TurnStarted(Event, frozen=True, kw_only=True, gc=False, tag="turn_started"):
     """An assistant message. `turn_seq` is its 1-based place among the session's assistant messages by
     (time_created, id), in 2.x by seq; `prompt_id` the user message it answers ("" when nothing says it). `extras` may
-    hold `cwd`, `summary` (a compaction), `by_user` (a command of the user's: no turn of the model), `variant`,
+    hold `cwd`, `summary` (a compaction), `compaction` (in 2.x: why, `auto` or
+    `manual`), `by_user` (a command of the user's: no turn of the model), `variant`,
     `status_code` of an error, while it is open `time_updated` (µs), and in 2.x `retry` (the attempt), `retry_at` (µs)
     and `retry_error` (at most LABEL_LIMIT characters) while it waits to be sent again; `retry_told` (true, while it is
     open): such a wait would be told."""
@@ -185,7 +186,9 @@ class OpStarted(Event, frozen=True, kw_only=True, gc=False, tag="op_started"):
     for permission, run, or have died with its server),
     `output_bytes`, `unread_bytes` (of a row that has become too large to be read, 0 where the size is not known: what
     is told of it was known before), `phase` (pending, running, completed, error), `child_model`, `child_agent` (in 2.x,
-    where a running call does not name the session that it started: the agent of that, and its title is the label), and
+    where a running call does not name the session that it started: the agent of that, and its title is the label),
+    `background` (it goes on although the call has ended) and of a command then `told_as` (the notice of its end is
+    about one of these), and
     `time_updated` (µs, when the row was last written) while the call goes on. `part_id` is the part's, or for a piece
     of a message of 2.x `<message id>:<piece>`.
     """
@@ -249,7 +252,8 @@ class PayloadRef(Event, frozen=True, kw_only=True, gc=False, tag="payload_ref"):
     It names the rows (`message_id`, `part_id`) and has a `preview`: the first words, at
     most LABEL_LIMIT characters, so that a prompt can be shown as one line. A user message is known to a consumer by
     its `user_prompt` reference (turn_seq 0 and op_seq 0: it belongs to no turn); `extras` then says `agent`, `model`,
-    `synthetic`, `subtask`, `compaction`.
+    `synthetic`, `subtask`, `compaction`, and of what 2.x tells the model itself `notice` (`shell` or `subagent`, that
+    went on in the background, or ""), `notice_state` and `about` (the call, command or session).
     """
 
     session_id: str

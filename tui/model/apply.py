@@ -68,7 +68,7 @@ def unload(store: Store, key: SessionKey, batch: Batch) -> None:
             _forget_call(store, session, op, batch)
         batch.dirty.update(_keys_of_turn(session, turn))
     store.homes.pop(key, None)
-    session.turns, session.prompts, session.loaded, session.partial = {}, {}, False, False
+    session.turns, session.prompts, session.aside, session.loaded, session.partial = {}, {}, {}, False, False
     batch.change(key).layout = True
 
 
@@ -277,6 +277,11 @@ def _put_op(store: Store, session: Session, turn: Turn, old: Op | None, new: Op,
         touch.layout = True
         touch.ops.add(turn.message_id)
     store.links.ask((session.source, session.id), op_key(session, new), may_call(new))
+    told_as = new.extras.get("told_as")
+    if new.kind == "tool" and isinstance(told_as, list):
+        session.aside[name] = told_as
+    else:
+        session.aside.pop(name, None)
     if old is None or old.child_session_id != new.child_session_id:
         if old is not None:
             _link_child(store, session, old, "", batch)
@@ -301,6 +306,7 @@ def _link_child(store: Store, session: Session, op: Op, child_id: str, batch: Ba
 def _forget_call(store: Store, session: Session, op: Op, batch: Batch) -> None:
     """An op is gone, and with it the call that it was."""
     store.links.ask((session.source, session.id), op_key(session, op), False)
+    session.aside.pop(op_id(op.part_id, op.kind), None)
     _link_child(store, session, op, "", batch)
 
 

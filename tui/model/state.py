@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from tui.model.at_work import State as State  # for everybody who asks this module
 from tui.model.at_work import model_at_work, retrying, running_tool, span, watch
-from tui.model.nodes import Key, Op, Prompt, Session, Turn
-from tui.model.thresholds import BETWEEN_LIMIT, LOOK_BELOW
+from tui.model.nodes import Key, Op, Prompt, Session, Turn, op_id
+from tui.model.thresholds import BETWEEN_LIMIT, LOOK_BELOW, SHELL_ORPHANED_AFTER
 from tui.model.urgency import ACTIVE, urgency
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ def own_state(store: Store, session: Session, now_us: int) -> State | None:
 
 def _session(store: Store, session: Session, now_us: int, look: bool) -> State:
     state = _by_rows(store, session, now_us, look)
+    if state.name == "idle" and (aside := in_background(session)):
+        return _aside(session, aside[-1], now_us) or state
     if state.name in ACTIVE and (nobody := _left_by_its_call(store, session)):
         return State("orphaned", nobody, state.since, True)
     return state
@@ -90,7 +92,7 @@ def is_open(session: Session) -> bool:
     if session.final_status == "completed" or not session.whole or extras.get("revert_message_id"):
         return False
     newest = newest_turn(session)
-    if newest is not None and _is_command(newest):
+    if (newest is not None and _is_command(newest)) or in_background(session):
         return True
     if told_idle(session) or extras.get("suspended"):
         return False
@@ -102,6 +104,25 @@ def is_open(session: Session) -> bool:
         turn is not None
         and (turn.status == "running" or bool(open_ops(turn)) or (turn.status == "completed" and turn.finish in GO_ON))
     )
+
+
+def in_background(session: Session) -> list[Op]:
+    """The commands that went on in the background and of whose end no notice has come, oldest first."""
+    if not session.aside:
+        return []
+    told = {(prompt.extras.get("about"), prompt.ts) for prompt in session.prompts.values() if "notice" in prompt.extras}
+    ops = [op for turn in session.turns.values() for name, op in turn.ops.items() if name in session.aside]
+    return [op for op in ops if not any(name in op.extras["told_as"] and ts >= op.start_ts for name, ts in told)]
+
+
+def _aside(session: Session, op: Op, now_us: int) -> State | None:
+    """What is said of a command in the background; None when it has been quiet for so long that only its row says it:
+    nothing is written before its end, and none if its server dies."""
+    ran = now_us - op.start_ts
+    if session.extras.get("suspended") or ran >= SHELL_ORPHANED_AFTER:
+        return None
+    words = f"{op.name} was put into the background {span(ran)} ago, and its end has not been told"
+    return State("tool", words, op.start_ts, True, op.name)
 
 
 def _left_by_its_call(store: Store, session: Session) -> str:
@@ -356,6 +377,9 @@ def _op(store: Store, session: Session, op: Op, now_us: int, look: bool) -> Stat
             name = state.name if state.name in _SHOWN_THROUGH else "tool"
             who = f"sub-agent {whose.agent}" if whose.agent else "a sub-agent"
             return state._replace(name=name, reason=f"{who}: {state.reason}", subject=state.subject or whose.agent)
+    if op_id(op.part_id, op.kind) in session.aside and op in in_background(session):
+        ended = f"put into the background {span(now_us - op.end_ts)} ago, and its end was never told"
+        return _aside(session, op, now_us) or State("completed", ended, op.end_ts)
     if op.status != "running":
         if op.status == "failed":
             return _failed(op.error_class, op.error_message, op.end_ts)

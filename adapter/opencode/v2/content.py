@@ -140,7 +140,7 @@ class ContentMapper(Builder):
         if swept:
             end = max(start, milliseconds(time.created if time else None))
         child = _child(tool.name, row.session_id, arguments, metadata, error)
-        extras = _extras(tool, status, arguments, metadata)
+        extras = _extras(tool, status, arguments, metadata, item.id)
         if status in ("streaming", "pending", "running"):
             extras["time_updated"] = row.time_updated * 1000
         if status == "running":
@@ -274,13 +274,19 @@ def _child(tool: str, own: str, arguments: Any, metadata: ToolMetadata, error: F
     return found[1] if found else ""
 
 
-def _extras(tool: tools.Tool, status: str, arguments: Any, metadata: ToolMetadata) -> dict[str, Any]:
+def _extras(
+    tool: tools.Tool, status: str, arguments: Any, metadata: ToolMetadata, call_id: str | None
+) -> dict[str, Any]:
     extras = tools.about(tool, arguments, metadata, "", PHASES.get(status, status))
     if tool.name == tools.TASK and isinstance(arguments, dict):
         agent = arguments.get("agent")
         extras["child_agent"] = tools.short(agent) if isinstance(agent, str) else ""
-    if metadata.status == "running" and status == "completed":
+    goes_on = metadata.status == "running" or (metadata.shellID is not None and metadata.exit is msgspec.UNSET)
+    if status == "completed" and goes_on:
         extras["background"] = True
+        if tool.name == tools.BASH:
+            # The notice of its end names one of these, by version.
+            extras["told_as"] = [tools.short(name) for name in (call_id, metadata.shellID) if isinstance(name, str)]
     return extras
 
 

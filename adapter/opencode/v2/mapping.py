@@ -7,6 +7,7 @@ all others are remarks.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -40,6 +41,7 @@ from adapter.opencode.v2.rows import (
     LocationSwitched,
     Model,
     ModelSwitched,
+    Notice,
     SessionMessage,
     Shell,
     Skill,
@@ -84,7 +86,7 @@ def _mapped(begin: Begin, message: SessionMessage) -> MappedMessage:
             return MappedMessage("user", _user(begin, message))
         case Synthetic():
             preview = message.description or (message.text or "").strip()
-            return MappedMessage("user", {TURN_GROUP: [_prompt(begin, message.text, preview, {"synthetic": True})]})
+            return MappedMessage("user", {TURN_GROUP: [_prompt(begin, message.text, preview, _notice(message))]})
         case Skill():
             name = tools.short(message.name or "?")
             extras = {"synthetic": True, "skill": name}
@@ -189,6 +191,22 @@ def _prompt(begin: Begin, text: str | None, preview: str, extras: dict[str, Any]
         preview=tools.short(preview),
         extras={"agent": "", "model": "", **extras},
     )
+
+
+NOTICE_OF = re.compile(r'<(?:shell|subagent) (?:id|sessionID)="([^"]+)"')
+"""How the text of a notice names what it is about."""
+
+
+def _notice(message: Synthetic) -> dict[str, Any]:
+    """What a text that no person wrote is about."""
+    about = message.metadata or Notice()
+    extras: dict[str, Any] = {"synthetic": True, "notice": tools.short(about.source or "")}
+    if about.state:
+        extras["notice_state"] = tools.short(about.state)
+    named = NOTICE_OF.match(message.text or "") if about.source else None
+    if name := about.childID or (named[1] if named else ""):
+        extras["about"] = tools.short(name)
+    return extras
 
 
 def _user(begin: Begin, message: User) -> Groups:
@@ -346,7 +364,8 @@ def _compaction(begin: Begin, message: Compaction) -> MappedMessage:
     cost, clamped_cost = money(message.cost)
     status, op_status = ends_as(answer.error_class, ABORTED)
     facts = _facts(begin, message.model, ended, op_status, answer.error_class)
-    turn = _started(begin, facts, created, ended, "compaction", {"summary": True}, begin.prompt_id)
+    asked = {"summary": True, "compaction": tools.short(message.reason or "")}
+    turn = _started(begin, facts, created, ended, "compaction", asked, begin.prompt_id)
     words = compaction_words(message.reason == "auto", False)
     turn.append(_log(begin, "INF", words, row.id))
     if clamped_tokens or clamped_cost:
