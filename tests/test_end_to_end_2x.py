@@ -4,17 +4,22 @@ while it runs, what waits while it waits, a killed server is told as one, and no
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import signal
+import sqlite3
 import time
 from pathlib import Path
 
 import pytest
 
 from adapter.events import LogEntry, PayloadRef, SourceError
+from tests.adapter import reference_2x
 from tests.adapter.follower import Follower
-from tests.lab import opencode_binary
+from tests.adapter.reference_2x import NO_TOKENS
+from tests.adapter.seen_2x import Seen, unlike
+from tests.lab import opencode_binary, recipes_2x
 from tests.lab.driver_2x import Lab2x
 from tests.lab.scenarios import expected
 from tests.test_end_to_end import DEADLINE_S, child_of, linked_and_busy, running, session
@@ -134,9 +139,10 @@ def prompt_of(lab: Lab2x, session_id: str) -> list[str]:
 
 async def test_reading_what_the_preview_left_changes_no_byte(binary: Path, tmp_path: Path) -> None:
     with Lab2x(tmp_path, binary, delay=0.002) as lab:
-        lab.run("lab:task2 please")
+        with lab.serve(signal.SIGKILL):
+            lab.prompt(lab.session(), "lab:task2 please")
         before = everything(lab.data)
-        assert f"{lab.db.name}-wal" in before, "2.x leaves its WAL; without it this test proves little"
+        assert f"{lab.db.name}-wal" in before, "without a WAL this test proves little"
         async with Follower(lab.db, deadline_s=DEADLINE_S) as seen:
             sessions = seen.store.sessions
             await seen.until(lambda: len(sessions) == 3 and all(found.turns for found in sessions.values()))
@@ -199,3 +205,21 @@ async def test_a_killed_server_is_told_as_one(binary: Path, tmp_path: Path) -> N
                 assert owner is not None, "and when the next prompt has closed the call, too"
                 assert owner.status == "cancelled"
                 assert state(store, child_id) not in ACTIVE, "its call has ended"
+
+
+@pytest.mark.parametrize("name", ["fork", "killed-on", "lifecycle", "background", "ask"])
+def test_what_the_preview_wrote_is_shown_as_its_rows_say(binary: Path, tmp_path: Path, name: str) -> None:
+    """Field by field, with databases that are made now: `tests/adapter/test_corpus_2x.py` has those of once."""
+    path = recipes_2x.make(name, tmp_path, binary)
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        rows = reference_2x.read(connection)
+    assert any(session.steps for session in rows.values())
+    seen = asyncio.run(Seen.of(path))
+    assert unlike(rows, seen.sessions()) == []
+    if name == "fork":
+        whole, part = (session for session in rows.values() if session.fork_of)
+        assert (whole.cost, whole.tokens) == (0.0, NO_TOKENS), "a fork that did nothing costs nothing"
+        assert len(whole.steps) > len(part.steps) > 1
+    if name == "killed-on":
+        dead = [step for session in rows.values() for step in session.steps if step.status == "aborted"]
+        assert [(step.finish, step.tokens, step.cost) for step in dead] == [("", NO_TOKENS, 0.0)] * 2

@@ -247,7 +247,8 @@ def _call(item: dict[str, Any]) -> Call:
 
 def _link(connection: sqlite3.Connection, found: dict[str, Session], times: dict[tuple[str, int, int], int]) -> None:
     """Sub-agents: named by the result of the call, one level deeper when it failed, and by nothing while it runs. Then
-    it is the oldest child that is not taken yet, has the call's words as title and agent, and is not older than it."""
+    it is the oldest child that is not taken yet, has the call's words as title and agent, and is not older than it.
+    A fork has copies of calls, and no children."""
     for session in found.values():
         children = connection.execute(
             "SELECT id, title, agent, time_created FROM session WHERE parent_id = ? ORDER BY time_created, id",
@@ -262,10 +263,11 @@ def _link(connection: sqlite3.Connection, found: dict[str, Session], times: dict
                 if item["name"] != "subagent":
                     continue
                 call, metadata = step.calls[place], item["state"].get("metadata") or {}
-                call.child = metadata.get("sessionID") or (metadata.get("metadata") or {}).get("sessionID") or ""
+                named = metadata.get("sessionID") or (metadata.get("metadata") or {}).get("sessionID") or ""
+                call.child = named if named in {child["id"] for child in children} else ""
                 if call.child:
                     taken.add(call.child)
-                elif isinstance(call.input, dict):
+                elif not named and isinstance(call.input, dict):
                     open_calls.append((call, times[session.id, at, place]))
         for call, ran in open_calls:
             for child in children:

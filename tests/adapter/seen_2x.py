@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,27 @@ from tui.model.nodes import Op, Turn
 from tui.model.store import Store
 
 KINDS = {"llm_response": "text", "llm_reasoning": "reasoning"}
+
+
+def unlike(rows: dict[str, Session], shown: dict[str, Session]) -> list[str]:
+    """Where what is shown differs from a plain reading of the rows; a cost may differ in its last digits."""
+    found = [f"{key} is only in one of both" for key in rows.keys() ^ shown.keys()]
+    for key in rows.keys() & shown.keys():
+        mine, right = comparable(shown[key]), comparable(rows[key])
+        found += [
+            f"{key}.{name} is {mine[name]}, and should be {right[name]}" for name in right if mine[name] != right[name]
+        ]
+    return found
+
+
+def comparable(session: Session) -> dict[str, Any]:
+    """A session without what only one side has: the words that we say of a step whose server died."""
+    fields = asdict(session)
+    fields["cost"] = round(session.cost, 9)
+    for step in fields["steps"]:
+        if (step["status"], step["finish"]) == ("aborted", ""):
+            step["error"] = ""
+    return fields
 
 
 class Seen:
