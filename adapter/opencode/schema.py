@@ -80,9 +80,10 @@ class Schema(msgspec.Struct, frozen=True):
 
     @property
     def family(self) -> str:
-        """`v1` (session, message, part), `v2` (session_v2, session_message), or `v1+v2` when one file holds both."""
+        """`v1` (session, message, part), `preview` (session as a preview of 2.x has it, session_message), `v2`
+        (session_v2, session_message), or `v1+v2` when one file holds both."""
         if "session_v2" not in self.tables:
-            return "v1"
+            return "preview" if self.is_preview else "v1"
         return "v1+v2" if "session" in self.tables else "v2"
 
     @property
