@@ -196,8 +196,8 @@ def state(name: str, session: Session, later_us: int = 1_000_000) -> State:
 
 
 STATES = {"succeeded": {"idle"}, "failed": {"failed"}, "interrupted": {"aborted"}, "started": ACTIVE}
-WORKED_ON_BESIDE = {"shell.running"}
-"""A command of the user runs: no execution is begun for it."""
+WORKED_ON_BESIDE = {"shell.running", "background.shell-running"}
+"""A command of the user runs, and one in the background: for neither is an execution going on."""
 
 
 @every_dump
@@ -214,10 +214,38 @@ def test_a_state_is_what_opencode_wrote_about_its_work(name: str) -> None:
             assert state(name, row, 7 * 24 * 60 * MINUTE).name == state(name, row).name, row.title
 
 
-def test_a_command_of_the_user_runs_though_the_last_execution_has_ended() -> None:
-    ((session, _),) = pairs("shell.running")
-    assert newest_end("shell.running")[session.id] == "succeeded"
-    assert state("shell.running", session).name == "tool"
+@pytest.mark.parametrize(
+    ("name", "title", "which", "wanted"),
+    [
+        ("shell.running", "New session", 0, "tool"),
+        ("background.shell-running", "Lab shellback", 0, "tool"),
+        ("background.shell-running", "Lab background", 0, "idle"),
+        ("background.child-running", "Work aside", 0, "tool"),
+        ("background", "Lab shellback", 0, "idle"),
+        ("service-resume.suspended", "to be resumed", 0, "suspended"),
+        ("service-resume.resumed", "to be resumed", 0, "between"),
+        ("service-client", "New session", 0, "aborted"),
+        ("service-client", "New session", 1, "suspended"),
+        ("crash", "slowtool", 0, "tool"),
+        ("crash", "taskslow", 0, "tool"),
+        ("crash", "retrylong", 0, "starting"),
+        ("crash", "long", 0, "writing"),
+        ("crash-args", "silent", 0, "writing"),
+        ("crash-args", "arguments", 0, "writing"),
+        ("question", "New session", 0, "aborted"),
+        ("question", "New session", 1, "waiting"),
+        ("retry-end", "New session", 0, "failed"),
+        ("cut", "New session", 0, "failed"),
+        ("overflow", "New session", 0, "failed"),
+        ("error400", "New session", 0, "failed"),
+        ("compact-api", "New session", 0, "idle"),
+        ("lifecycle.reverted", "Lab files", 0, "idle"),
+        ("upgrade", "Lab plain", 0, "idle"),
+        ("upgrade", "Lab task", 0, "idle"),
+    ],
+)
+def test_what_is_said_of_a_session_a_second_after_its_last_row(name: str, title: str, which: int, wanted: str) -> None:
+    assert state(name, titled(name, title, which)).name == wanted
 
 
 @pytest.mark.parametrize("name", ["ask.pending-once", "ask.pending-reject", "ask.pending-child"])
