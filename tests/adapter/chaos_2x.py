@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from tests.adapter.writer import Writer
-from tests.adapter.writer_2x import Preview, Writer2x, call, step
+from tests.adapter.writer_2x import Writer2x, call, step
+from tests.adapter.writer_preview import WriterPreview
 
 KINDS_2X: dict[str, tuple[type[Writer2x], str]] = {
     "2.x": (Writer2x, ""),
     "2.x beside 1.x": (Writer2x, "task"),
-    "preview of 2.x": (Preview, ""),
-    "preview of 2.x in a file of 1.18": (Preview, "given-task.opened"),
+    "preview of 2.x": (WriterPreview, ""),
+    "preview of 2.x in a file of 1.18": (WriterPreview, "given-task.opened"),
 }
 """Who writes, and the dump of 1.18.33 that it found, "" for a new file."""
 TYPES = (
@@ -45,6 +46,8 @@ class Chaos2x:
         self.old = [name for (name,) in self.opencode.run("SELECT id FROM session")] if old else []
         self.types = TYPES if self.released else tuple(kind for kind in TYPES if kind not in NOT_IN_THE_PREVIEW)
         self.rows: dict[str, str] = dict(self.opencode.kinds)
+        self.waiting: dict[str, tuple[str, str]] = {}
+        """Of each prompt that waits its session and type."""
         self.last = ""
         """The row that was rewritten last; often it is again, in the same millisecond."""
         self.tick()
@@ -79,8 +82,8 @@ class Chaos2x:
                 self.remove_session: 1,
                 self.fork: 1,
                 self.change_row: 2,
-                self.hand_in: 3,
-                self.take_up: 3,
+                self.admit: 3,
+                self.promote: 3,
                 self.begin: 3,
                 self.end: 3,
                 self.checkpoint: 2,
@@ -169,7 +172,9 @@ class Chaos2x:
 
     def remove_session(self) -> None:
         if len(self.opencode.sessions) > 1:
-            self.opencode.remove_session(self.any_session())
+            session = self.any_session()
+            self.opencode.remove_session(session)
+            self.waiting = {message: what for message, what in self.waiting.items() if what[0] != session}
             self.forget_what_is_gone()
 
     def fork(self) -> None:
@@ -196,19 +201,20 @@ class Chaos2x:
             columns.append({"title": None})
         self.opencode.change_session(self.any_session(), **self.dice.choice(columns))
 
-    def hand_in(self) -> None:
-        """A prompt that waits; one compaction in a session at most."""
+    def admit(self) -> None:
+        """A prompt begins to wait; one compaction in a session at most."""
         session, kind = self.any_session(), self.dice.choice(["user", "user", "synthetic", "compaction"])
-        waits = [(owner, what) for owner, what, _ in self.opencode.waiting.values()]
-        if len(waits) < MAX_WAITING and (kind != "compaction" or (session, kind) not in waits):
+        if len(self.waiting) < MAX_WAITING and (kind != "compaction" or (session, kind) not in self.waiting.values()):
             delivery = None if kind == "compaction" else self.dice.choice(["steer", "queue"])
-            self.opencode.hand_in(session, f"Waits since {len(self.done)}", delivery, kind)
+            data = {} if kind == "compaction" else {"text": f"Waits since {len(self.done)}"}
+            self.waiting[self.opencode.admit(session, data, kind, delivery)] = (session, kind)
 
-    def take_up(self) -> None:
-        if self.opencode.waiting and len(self.rows) < MAX_ROWS:
-            key = self.dice.choice(list(self.opencode.waiting))
-            kind = self.opencode.waiting[key][1]
-            self.rows[self.opencode.take_up(key)] = kind
+    def promote(self) -> None:
+        if self.waiting and len(self.rows) < MAX_ROWS:
+            message = self.dice.choice(list(self.waiting))
+            session, kind = self.waiting.pop(message)
+            self.opencode.promote(session, message, self.data(kind), kind)
+            self.rows[message] = kind
 
     def begin(self) -> None:
         self.opencode.begin(self.any_session())

@@ -203,8 +203,8 @@ async def test_what_waits_in_the_inbox_is_shown_until_it_is_taken_up(opencode: W
     opencode.add(session, "assistant", said(text("Done.")))
     async with Follower(opencode.path) as follower:
         await follower.loaded(session)
-        steers = opencode.hand_in(session, "two", "steer")
-        queued = opencode.hand_in(session, "three", "queue")
+        steers = opencode.admit(session, {"text": "two"})
+        queued = opencode.admit(session, {"text": "three"}, delivery="queue")
         await follower.equals_cold_load()
         found = (await shown(opencode)).sessions()[session]
         assert [(waits.id, waits.text, waits.delivery) for waits in found.waits] == [
@@ -212,8 +212,8 @@ async def test_what_waits_in_the_inbox_is_shown_until_it_is_taken_up(opencode: W
             (queued, "three", "queue"),
         ]
         assert [prompt.id for prompt in found.prompts] == [first]
-        opencode.take_up(queued)
-        opencode.take_up(steers)
+        opencode.promote(session, queued, {"text": "three", "time": {"created": NOW}})
+        opencode.promote(session, steers, {"text": "two", "time": {"created": NOW}})
         await follower.equals_cold_load()
     found = (await shown(opencode)).sessions()[session]
     assert found.waits == []

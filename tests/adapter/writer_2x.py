@@ -1,10 +1,8 @@
-"""Databases as opencode 2.x keeps them, and a process that writes them.
+"""A database as a release of opencode 2.x keeps it, and a process that writes it; `writer_preview.py` does so for the
+preview.
 
-`Writer2x` writes as a release does, in tables after upstream's schema of 2.0.26 (no release can be installed from a
-package index): sessions in `session_v2`, prompts that wait in `session_inbox`, an `idle` row at each end, and an empty
-`event` table. `Preview` writes as the preview of `tests/corpus/2.0-next-16350` did, in tables that it made itself:
-sessions in `session`, prompts that wait in `session_pending`, and a row of `event` for everything.
-
+The tables are after upstream's schema of 2.0.26 (no release can be installed from a package index): sessions in
+`session_v2`, prompts that wait in `session_inbox`, an `idle` row at each end, and an `event` table that stays empty.
 The order of writes is that of `session/projector.ts` and `bus.ts`: one transaction moves the session's `seq` and writes
 its row of session_message, and only a new prompt and a few other things move the session's `time_updated`.
 """
@@ -91,8 +89,6 @@ class Writer2x(Writer):
         self.sessions: list[str] = []
         self.messages: dict[str, str] = {}
         self.kinds: dict[str, str] = {}
-        self.waiting: dict[str, tuple[str, str, str]] = {}
-        """Of each prompt that waits its session, type and text."""
         self._count = itertools.count(1)
 
     def _build(self, path: Path, beside: str) -> None:
@@ -151,27 +147,22 @@ class Writer2x(Writer):
         self.change_session(session_id, time_updated=self._now())
         return self.add(session_id, "user", {"text": text, "files": [], "time": {"created": self._now()}})
 
-    def hand_in(self, session_id: str, text: str, delivery: str | None = "steer", kind: str = "user") -> str:
-        """A prompt (or `compaction`, or what opencode says itself) that waits for its turn; its id."""
+    def admit(self, session_id: str, data: Any, kind: str = "user", delivery: str | None = "steer") -> str:
+        """A prompt (or a `compaction`, or what opencode says itself) begins to wait; its id."""
         now = self._now()
         table, column, number = self.inbox
-        key = identifier("msg", now, next(self._count))
-        data = "{}" if kind == "compaction" else json.dumps({"text": text})
+        message_id = identifier("msg", now, next(self._count))
         names = f"id, session_id, type, {column}, delivery, {number}, time_created"
         statement = f"INSERT INTO {table} ({names}) VALUES (?, ?, ?, ?, ?, {SEQ}, ?)"
-        moved = self._move(session_id, "session.input.admitted.1", "inputID", key)
-        self.commit(*moved, (statement, [key, session_id, kind, data, delivery, session_id, now]))
-        self.waiting[key] = (session_id, kind, text)
-        return key
+        moved = self._move(session_id, "session.input.admitted.1", "inputID", message_id)
+        self.commit(*moved, (statement, [message_id, session_id, kind, _text(data), delivery, session_id, now]))
+        return message_id
 
-    def take_up(self, key: str) -> str:
-        """What waits becomes a row, in the transaction in which it ceases to wait."""
-        session_id, kind, text = self.waiting.pop(key)
-        times = {"time": {"created": self._now()}}
-        data = {"reason": "manual", "status": "running", **times} if kind == "compaction" else {"text": text, **times}
-        gone = (f"DELETE FROM {self.inbox[0]} WHERE id = ?", [key])
-        self.commit(*self._add(session_id, kind, data, key), gone)
-        return key
+    def promote(self, session_id: str, message_id: str, data: Any, kind: str = "user") -> None:
+        """A prompt that waited is taken up: it becomes a row under the same id, in the transaction in which it ceases
+        to wait."""
+        gone = (f"DELETE FROM {self.inbox[0]} WHERE id = ?", [message_id])
+        self.commit(*self._add(session_id, kind, data, message_id), gone)
 
     def begin(self, session_id: str) -> None:
         """A server begins to work on a session: it claims it, which moves no time."""
@@ -214,7 +205,6 @@ class Writer2x(Writer):
     def remove_session(self, session_id: str) -> None:
         """Deletes a session with its rows, then in a second transaction its number."""
         self.sessions.remove(session_id)
-        self.waiting = {key: what for key, what in self.waiting.items() if what[0] != session_id}
         self.commit((f"DELETE FROM {self.session_table} WHERE id = ?", [session_id]), *self._move(session_id, ""))
         self.commit(("DELETE FROM event_sequence WHERE aggregate_id = ?", [session_id]))
 
@@ -229,57 +219,6 @@ class Writer2x(Writer):
             "ON CONFLICT (aggregate_id) DO UPDATE SET seq = seq + 1"
         )
         return [(statement, [session_id])]
-
-
-class Preview(Writer2x):
-    """As the preview writes: a new file (its dump `plain`, with one session in it), or with `beside` another of its
-    dumps, such as `given-task.opened`, a file of 1.18 that it has just taken over. All sessions are in `sessions`."""
-
-    version = "0.0.0-next-16350"
-    session_table = "session"
-    inbox = ("session_pending", "data", "admitted_seq")
-
-    def _build(self, path: Path, beside: str) -> None:
-        corpus.build(f"{corpus.PREVIEW}/{beside or 'plain'}", path)
-        connection = sqlite3.connect(path)
-        ((self.project,),) = connection.execute("SELECT id FROM project ORDER BY id LIMIT 1").fetchall()
-        connection.close()
-
-    def __init__(self, path: Path, *, beside: str = "", ms: int | None = None) -> None:
-        super().__init__(path, beside=beside, ms=ms)
-        self.sessions = [str(name) for (name,) in self.run("SELECT id FROM session ORDER BY time_created")]
-        for key, session_id, kind in self.run("SELECT id, session_id, type FROM session_message"):
-            self.messages[key], self.kinds[key] = session_id, kind
-
-    def session(self, title: str | None = "A session", parent: str | None = None, **columns: Any) -> str:
-        """A new session; without a title it has one of the preview's own making."""
-        return super().session(title or "New session - 2026-11-26T05:57:06.477Z", parent, **columns)
-
-    def begin(self, session_id: str) -> None:
-        """Only an event tells of it."""
-        self.commit(*self._move(session_id, "session.execution.started.1"))
-
-    def end(self, session_id: str, outcome: str) -> None:
-        """The same; with `shutdown` the sessions at work are suspended, to be gone on with by the next server."""
-        reason = {"interrupted": "user", "shutdown": "shutdown"}.get(outcome, "")
-        kind = "interrupted" if reason else outcome
-        moved = self._move(session_id, f"session.execution.{kind}.1", *(("reason", reason) if reason else ()))
-        suspended: list[Statement] = []
-        if outcome == "shutdown":
-            statement = "UPDATE session SET time_suspended = ?, time_updated = ? WHERE id = ?"
-            suspended = [(statement, [self._now(), self._now(), session_id])]
-        self.commit(*suspended, *moved)
-
-    def _move(self, session_id: str, kind: str, field: str = "", value: str = "", **data: Any) -> list[Statement]:
-        """The number moves and a row says what happened; the ids come first in its JSON."""
-        moved = super()._move(session_id, kind)
-        if not kind:
-            return moved
-        now = self._now()
-        told = {"sessionID": session_id, **({field: value} if field else {}), **data}
-        statement = f"INSERT INTO event (id, aggregate_id, seq, created, type, data) VALUES (?, ?, {SEQ}, ?, ?, ?)"
-        name = identifier("evt", now, next(self._count))
-        return [*moved, (statement, [name, session_id, session_id, now, kind, json.dumps(told)])]
 
 
 SEQ = "(SELECT seq FROM event_sequence WHERE aggregate_id = ?)"
