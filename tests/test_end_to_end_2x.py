@@ -55,6 +55,12 @@ def prompts(store: Store, session_id: str) -> list[str]:
     return [prompt.label for prompt in session(store, session_id).prompts.values()]
 
 
+def waiting(store: Store, session_id: str) -> list[str]:
+    """Those of them that have not been taken up."""
+    found = session(store, session_id).prompts.values()
+    return [prompt.label for prompt in found if prompt.extras.get("waiting")]
+
+
 def state(store: Store, session_id: str, later_us: int = 0) -> str:
     """What is said of a session now, or when nothing will have been written for so long."""
     return session_state(store, session(store, session_id), time.time_ns() // 1000 + later_us).name
@@ -88,6 +94,7 @@ async def test_watching_the_preview_live(binary: Path, tmp_path: Path) -> None:
             handed_in = ["lab:drip one", "lab:plain two, steers", "lab:plain three, queued"]
             await seen.until(lambda: prompts(store, drips) == handed_in, lambda: f"waiting: {prompts(store, drips)}")
             assert bool(running(store, drips, "tool", "shell")), "they are shown while they wait"
+            assert waiting(store, drips) == handed_in[1:]
             assert [prompt_of(lab, drips)] == [["lab:drip one"]]
             assert [turn.prompt_id for turn in turns(store, drips)] == [next(iter(session(store, drips).prompts))]
 
@@ -107,6 +114,7 @@ async def test_watching_the_preview_live(binary: Path, tmp_path: Path) -> None:
             assert complaints(seen) == []
             # Each of them once, in the order in which they were answered, and none waits any more.
             assert prompts(store, drips) == prompt_of(lab, drips) == handed_in
+            assert waiting(store, drips) == []
             asked = list(session(store, drips).prompts)
             assert {turn.prompt_id for turn in turns(store, drips)} == set(asked)
             # The sub-agent stayed where it was, and its call is now told by opencode itself.
@@ -173,6 +181,7 @@ async def test_a_killed_server_is_told_as_one(binary: Path, tmp_path: Path) -> N
                 assert state(store, session_id) in ACTIVE
                 assert state(store, session_id, 120 * MINUTE) == "orphaned"
             assert prompts(store, alone) == ["lab:slowtool one", "lab:plain two, waits"]
+            assert waiting(store, alone) == ["lab:plain two, waits"]
             child = session(store, child_id)
             owner = store.task_op_of(child)
             assert owner is not None, "the sub-agent of a dead call stays under it"
@@ -191,6 +200,7 @@ async def test_a_killed_server_is_told_as_one(binary: Path, tmp_path: Path) -> N
                     ["lab:slowtool one", "lab:plain two, waits", "lab:plain go on"]
                 )
                 assert prompts(store, alone) == prompt_of(lab, alone)
+                assert waiting(store, alone) == []
                 for session_id in (alone, delegates):
                     dead = turns(store, session_id)[0]
                     assert (dead.status, dead.finish) == ("aborted", "")

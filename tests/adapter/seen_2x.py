@@ -10,7 +10,7 @@ from typing import Any
 from adapter.events import OpFinalized, OpStarted, PayloadRef, SessionStarted, TurnFinalized, TurnStarted
 from adapter.local import OpencodeSource
 from tests.adapter.follower import apply
-from tests.adapter.reference_2x import Asked, Call, Session, Step, Tokens
+from tests.adapter.reference_2x import Asked, Call, Session, Step, Tokens, Waits
 from tui.model.nodes import Op, Turn
 from tui.model.store import Store
 
@@ -103,7 +103,10 @@ class Seen:
         )
         for prompt in session.prompts.values():
             words = [self._text(ref) for ref in self.references.get((prompt.message_id, 0), ()) if _is_words(ref)]
-            found.prompts.append(Asked(prompt.message_id, "".join(words), prompt.synthetic))
+            if not prompt.extras.get("waiting"):
+                found.prompts.append(Asked(prompt.message_id, "".join(words), prompt.synthetic))
+            elif not prompt.extras.get("compaction"):
+                found.waits.append(Waits(prompt.message_id, "".join(words), prompt.extras.get("delivery", "")))
         for turn in session.turns.values():
             found.steps.append(self._step(turn))
             found.answered_by[turn.message_id] = turn.prompt_id

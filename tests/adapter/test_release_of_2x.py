@@ -212,12 +212,12 @@ async def test_what_waits_in_the_inbox_is_shown_until_it_is_taken_up(opencode: W
             (queued, "three", "queue"),
         ]
         assert [prompt.id for prompt in found.prompts] == [first]
-        opencode.promote(session, queued, {"text": "three", "time": {"created": NOW}})
-        opencode.promote(session, steers, {"text": "two", "time": {"created": NOW}})
+        for later, (message, words) in enumerate(((steers, "two"), (queued, "three")), 1):
+            opencode.promote(session, message, {"text": words, "time": {"created": NOW + later}})
         await follower.equals_cold_load()
     found = (await shown(opencode)).sessions()[session]
     assert found.waits == []
-    assert [prompt.text for prompt in found.prompts] == ["one", "three", "two"]
+    assert [prompt.text for prompt in found.prompts] == ["one", "two", "three"]
 
 
 async def test_a_fork_copies_rows_under_new_ids_and_begins_at_nothing(opencode: Writer2x) -> None:
