@@ -67,7 +67,12 @@ REQUIRED_2X = {"session_v2": SESSION_REQUIRED, "session_message": SESSION_MESSAG
 WANTED_1X = {"session": tuple(c for c in SESSION_COLUMNS if c not in ONLY_2X)}
 WANTED_2X = {"session_v2": tuple(c for c in SESSION_COLUMNS if c not in NO_COLUMNS)}
 JOURNALS = frozenset({"migration", "__drizzle_migrations"})
-OTHERS = JOURNALS | {"session_message", "event", "event_sequence"}
+WAITING = {
+    "session_pending": ("id", "session_id", "type", "data", "delivery", "admitted_seq", "time_created"),
+    "session_inbox": ("id", "session_id", "type", "payload", "delivery", "enqueued_seq", "time_created"),
+}
+"""The tables in which prompts of 2.x wait (the preview's, the released one's), with their columns."""
+OTHERS = JOURNALS | WAITING.keys() | {"session_message", "event", "event_sequence"}
 
 
 class Schema(msgspec.Struct, frozen=True):
@@ -112,6 +117,11 @@ class Schema(msgspec.Struct, frozen=True):
     def data_tables(self) -> list[str]:
         """The tables with messages and parts that are there."""
         return [table for table in ("message", "part", "session_message") if table in self.tables]
+
+    @property
+    def waiting_tables(self) -> list[str]:
+        """The tables with prompts that wait; one without a column that it should have is left alone."""
+        return [table for table, columns in WAITING.items() if self.tables.get(table, frozenset()).issuperset(columns)]
 
     @property
     def session_tables(self) -> list[str]:

@@ -14,11 +14,15 @@ def step_name(turn: Turn) -> str:
     return f"step {turn.seq}"
 
 
+_DELIVERIES = {"steer": "waits for the next step", "queue": "waits for the end of the turn"}
 _SOURCES = {"shell": "command", "subagent": "sub-agent"}
 
 
 def prompt_name(prompt: Prompt) -> str:
-    """`prompt`, or what opencode told the model itself: `notice`, `command completed`, `sub-agent failed`."""
+    """`prompt`; for what it waits; or what opencode told the model itself: `notice`, `command completed`, `sub-agent
+    failed`."""
+    if prompt.waits:
+        return _DELIVERIES.get(str(prompt.extras.get("delivery")), "waits")
     if "notice" not in prompt.extras:
         return "prompt"
     source = str(prompt.extras["notice"])
