@@ -53,10 +53,11 @@ file that a preview of 2.x has opened, which keeps its sessions where 1.x does).
 NO_COLUMNS = frozenset({"execution", "storage"})
 ONLY_2X = NO_COLUMNS | {"fork_session_id", "time_idle", "idle_outcome", "time_suspended", "resume_attempts"}
 EXECUTION = """(SELECT type || ' ' || created || ' ' || substr(data, 1, 512) FROM event
-    WHERE aggregate_id = "{table}"."id" AND type >= 'session.execution.' AND type < 'session.execution/'
-    ORDER BY seq DESC LIMIT 1)"""
+    WHERE aggregate_id = "{table}"."id" AND seq = (SELECT max(+seq) FROM event
+    WHERE aggregate_id = "{table}"."id" AND type >= 'session.execution.' AND type < 'session.execution/'))"""
 """Type, time (ms) and JSON of the newest `session.execution.*` event of a session: started, succeeded, failed or
-interrupted. An index leads to it; there are two for each time that a session was at work."""
+interrupted. There are two for each time that it was at work, and the index of types tells which (`+`: not that of the
+numbers, by which all that was written since would be walked)."""
 MESSAGE_COLUMNS = ("id", "session_id", "time_created", "time_updated", "data")
 PART_COLUMNS = ("id", "message_id", "session_id", "time_created", "time_updated", "data")
 SESSION_MESSAGE_COLUMNS = ("id", "session_id", "type", "seq", "time_created", "time_updated", "data")
