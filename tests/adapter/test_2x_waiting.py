@@ -16,7 +16,7 @@ from tests.adapter.writer_2x import Writer2x, call, step
 from tests.adapter.writer_preview import WriterPreview
 from tui.model.nodes import Session
 from tui.model.state import prompt_state, session_state
-from tui.model.tree_json import tree_text
+from tui.model.tree_json import tree, tree_text
 
 TEXT = {"type": "text", "text": "Hello."}
 RUNNING = call("running", ran=1200, input={"command": "sleep 45"}, metadata={})
@@ -150,6 +150,9 @@ async def test_a_prompt_that_waits_while_no_turn_is_going_on(tmp_path: Path) -> 
         (found,) = store.sessions.values()
         state = session_state(store, found, now_ms() * 1000)
         assert (state.name, "no turn is going on that would take it up" in state.reason) == ("idle", True)
+        assert "  … waits for the next step: Later." in list(tree_text(store, now_ms() * 1000))
+        (told,) = tree(store, now_ms() * 1000, [])["sessions"]
+        assert [(one["label"], one["delivery"]) for one in told["waiting"]] == [("Later.", "steer")]
 
 
 async def test_an_old_session_in_which_a_prompt_waits_is_read(opencode: Any) -> None:

@@ -218,7 +218,7 @@ def _session(store: Store, session: Session, row: Row, now_us: int) -> Cells:
     running = now.name in ACTIVE
     words: list[Span] = [(session.name, "strong" if row.depth == 0 else "text")]
     note: list[Span] = [("  fork", "dim")] if session.kind == "fork" else []
-    if running or now.name == "orphaned":
+    if running or now.name in ("orphaned", "suspended"):
         note.append((f"  {state_words(now, owner)}", look.role))
         note += _said(store, now, owner, now_us)
     elif now.name == "failed":
