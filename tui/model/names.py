@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tui.model.nodes import Prompt, Turn
+from tui.model.nodes import Op, Prompt, Turn
 
 
 def step_name(turn: Turn) -> str:
@@ -29,6 +29,12 @@ def prompt_name(prompt: Prompt) -> str:
     if not source:
         return "notice"
     return f"{_SOURCES.get(source, source)} {prompt.extras.get('notice_state') or 'notice'}"
+
+
+def call_note(op: Op) -> str:
+    """What is to be said of a call beside its subject: that it went on in the background when it had ended (2.x)."""
+    of_2x = "told_as" in op.extras or "child_agent" in op.extras
+    return "in the background" if of_2x and op.extras.get("background") else ""
 
 
 def prompt_words(prompt: Prompt) -> str:

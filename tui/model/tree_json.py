@@ -10,7 +10,7 @@ import msgspec
 from adapter.events import Usage
 from tui.model.copied import is_copied, uncounted
 from tui.model.layout import called
-from tui.model.names import prompt_name, prompt_words, step_name
+from tui.model.names import call_note, prompt_name, prompt_words, step_name
 from tui.model.nodes import Op, Prompt, Session, Turn, op_id
 from tui.model.outline import outline
 from tui.model.rollup import own, prompt_usage, subtree
@@ -176,13 +176,14 @@ def _line(store: Store, node: Session | Prompt | Turn | Op, session: Session, no
         return turn_state(store, session, node, now_us), words
     state = op_state(store, session, node, now_us)
     name = f"{node.namespace}: {node.name}" if node.namespace else node.name or node.kind
+    aside = call_note(node)
     child = called(store, session, node)
     if child is None:
-        return state, f"{name}  {node.label or node.title}".rstrip()
+        return state, _join(f"{name}  {node.label or node.title}".rstrip(), aside)
     if node.kind == "session":
         # A `session` op has the description of its call for a name.
         name = node.tool or "task"
-    return state, _join(f"{name}  {node.label or child.title}", *_session_columns(store, child))
+    return state, _join(f"{name}  {node.label or child.title}", aside, *_session_columns(store, child))
 
 
 def _session_columns(store: Store, session: Session) -> list[str]:
