@@ -1,4 +1,4 @@
-"""What the 2.0 preview counts in the columns of a session, which are no sum of its steps; what health says of its files."""
+"""What the 2.0 preview counts in the columns of a session, which are no sum of its steps; what health says of it."""
 
 from __future__ import annotations
 

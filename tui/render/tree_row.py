@@ -208,7 +208,7 @@ def io(usage: Usage) -> str:
 def session_start(session: Session, running: bool) -> int:
     """When the work that the time column measures began: the last prompt of a running session, else its start."""
     if running and session.prompts:
-        return max(prompt.ts for prompt in session.prompts.values())
+        return max((prompt.ts for prompt in session.prompts.values() if not prompt.waits), default=session.start_ts)
     return session.start_ts
 
 
@@ -218,7 +218,7 @@ def _session(store: Store, session: Session, row: Row, now_us: int) -> Cells:
     running = now.name in ACTIVE
     words: list[Span] = [(session.name, "strong" if row.depth == 0 else "text")]
     note: list[Span] = [("  fork", "dim")] if session.kind == "fork" else []
-    if running or now.name == "orphaned":
+    if running or now.name in ("orphaned", "suspended"):
         note.append((f"  {state_words(now, owner)}", look.role))
         note += _said(store, now, owner, now_us)
     elif now.name == "failed":
@@ -298,7 +298,7 @@ def _prompt(store: Store, session: Session, row: Row, now_us: int) -> Cells:
     ends = [turn.end_ts for turn in outline(store, session).answers.get(prompt.message_id, ())]
     end = now_us if running else max(ends, default=0)
     words: list[Span] = [(prompt_words(prompt), "dim" if prompt.synthetic else "text")]
-    if "notice" in prompt.extras:
+    if "notice" in prompt.extras or prompt.waits:
         words.insert(0, (f"{prompt_name(prompt)}  ", "dim"))
     files = prompt.extras.get("attachments")
     note: list[Span] = [(f"  +{numbers.plural(files, 'file')}", "dim")] if isinstance(files, int) and files else []
