@@ -204,7 +204,7 @@ WORKED_ON_BESIDE = {"shell.running", "background.shell-running"}
 def test_a_state_is_what_opencode_wrote_about_its_work(name: str) -> None:
     ends = newest_end(name)
     for row, _ in pairs(name):
-        if row.id not in ends or row.suspended or name in WORKED_ON_BESIDE:
+        if row.id not in ends or row.suspended or name in WORKED_ON_BESIDE or not row.prompts:
             continue
         assert state(name, row).name in STATES[ends[row.id]], (row.title, ends[row.id], state(name, row))
         if ends[row.id] == "started":
@@ -238,6 +238,7 @@ def test_a_state_is_what_opencode_wrote_about_its_work(name: str) -> None:
         ("cut", "New session", 0, "failed"),
         ("overflow", "New session", 0, "failed"),
         ("error400", "New session", 0, "failed"),
+        # There was nothing to compact; opencode says that it succeeded in finding that out.
         ("compact-api", "New session", 0, "idle"),
         ("lifecycle.reverted", "Lab files", 0, "idle"),
         ("upgrade", "Lab plain", 0, "idle"),
@@ -454,7 +455,6 @@ def test_a_compaction_is_in_the_columns_and_in_no_step() -> None:
     assert [(step.kind, step.status, step.error) for step in empty.steps] == [
         ("compaction", "failed", "Nothing to compact yet")
     ]
-    assert state("compact-api", empty).name == "idle", "the execution succeeded"
 
 
 def test_reverts_are_staged_cleared_committed_and_gone_on_from() -> None:
