@@ -1,4 +1,5 @@
-"""A writer of 2.x that does anything at any time, seeded; beside 1.x it also imports sessions and prompts old ones."""
+"""A writer of 2.x that does anything at any time, seeded; beside 1.x a release also imports sessions and prompts old
+ones, and the preview goes on in them."""
 
 from __future__ import annotations
 
@@ -10,15 +11,23 @@ from typing import Any
 
 from tests.adapter.writer import Writer
 from tests.adapter.writer_2x import Writer2x, call, step
+from tests.adapter.writer_preview import WriterPreview
 
-KINDS_2X = {"2.x": "", "2.x beside 1.x": "task"}
-"""The dump of 1.18.33 that 2.x found, "" for a new file."""
+KINDS_2X: dict[str, tuple[type[Writer2x], str]] = {
+    "2.x": (Writer2x, ""),
+    "2.x beside 1.x": (Writer2x, "task"),
+    "preview of 2.x": (WriterPreview, ""),
+    "preview of 2.x in a file of 1.18": (WriterPreview, "given-task.opened"),
+}
+"""Who writes, and the dump of 1.18.33 that it found, "" for a new file."""
 TYPES = (
     "user", "assistant", "assistant", "assistant", "synthetic", "shell", "compaction", "idle", "system", "skill",
     "agent-switched", "model-switched", "new",
 )  # fmt: skip
+NOT_IN_THE_PREVIEW = ("idle", "system", "new")
 MAX_SESSIONS = 6
 MAX_ROWS = 40
+MAX_WAITING = 8
 
 
 class Chaos2x:
@@ -26,13 +35,19 @@ class Chaos2x:
 
     notify = True
 
-    def __init__(self, path: Path, beside: str, seed: int) -> None:
+    def __init__(self, path: Path, kind: tuple[type[Writer2x], str], seed: int) -> None:
+        writer, beside = kind
         self.dice = random.Random(seed)
         self.skew_s = 0.0
         self.done: list[str] = []
-        self.opencode = Writer2x(path, beside=beside, ms=0)
-        self.old = [name for (name,) in self.opencode.run("SELECT id FROM session")] if beside else []
-        self.rows: dict[str, str] = {}
+        self.opencode = writer(path, beside=beside, ms=0)
+        self.released = writer is Writer2x
+        old = beside and self.released
+        self.old = [name for (name,) in self.opencode.run("SELECT id FROM session")] if old else []
+        self.types = TYPES if self.released else tuple(kind for kind in TYPES if kind not in NOT_IN_THE_PREVIEW)
+        self.rows: dict[str, str] = dict(self.opencode.kinds)
+        self.waiting: dict[str, tuple[str, str]] = {}
+        """Of each prompt that waits its session and type."""
         self.last = ""
         """The row that was rewritten last; often it is again, in the same millisecond."""
         self.tick()
@@ -67,6 +82,10 @@ class Chaos2x:
                 self.remove_session: 1,
                 self.fork: 1,
                 self.change_row: 2,
+                self.admit: 3,
+                self.promote: 3,
+                self.begin: 3,
+                self.end: 3,
                 self.checkpoint: 2,
                 self.restart: 1,
                 **({self.bring_over: 1, self.prompt_the_old: 2, self.write_the_old: 4} if self.old else {}),
@@ -126,7 +145,7 @@ class Chaos2x:
     def append(self) -> None:
         if len(self.rows) >= MAX_ROWS:
             return self.go_back()
-        kind = self.dice.choice(TYPES)
+        kind = self.dice.choice(self.types)
         self.rows[self.opencode.add(self.any_session(), kind, self.data(kind))] = kind
 
     def rewrite(self) -> None:
@@ -153,7 +172,9 @@ class Chaos2x:
 
     def remove_session(self) -> None:
         if len(self.opencode.sessions) > 1:
-            self.opencode.remove_session(self.any_session())
+            session = self.any_session()
+            self.opencode.remove_session(session)
+            self.waiting = {message: what for message, what in self.waiting.items() if what[0] != session}
             self.forget_what_is_gone()
 
     def fork(self) -> None:
@@ -168,14 +189,41 @@ class Chaos2x:
                 self.rows[self.opencode.add(copy, kind, data)] = kind
 
     def change_row(self) -> None:
-        columns = self.dice.choice(
-            [
-                {"title": f"Title {len(self.done)}"},
-                {"time_archived": self.opencode.ms},
-                {"time_idle": self.opencode.ms, "idle_outcome": self.dice.choice(["succeeded", "failed"])},
-            ]
-        )
-        self.opencode.change_session(self.any_session(), **columns)
+        spent = self.dice.randrange(1000)
+        columns: list[dict[str, Any]] = [
+            {"title": f"Title {len(self.done)}"},
+            {"time_archived": self.opencode.ms},
+            # A title was asked for: that is in no step.
+            {"tokens_input": spent, "cost": spent / 1e6},
+            {"revert": self.dice.choice([None, '{"messageID":"msg_gone","files":[]}'])},
+        ]
+        if self.released:
+            columns.append({"title": None})
+        self.opencode.change_session(self.any_session(), **self.dice.choice(columns))
+
+    def admit(self) -> None:
+        """A prompt begins to wait; one compaction in a session at most."""
+        session, kind = self.any_session(), self.dice.choice(["user", "user", "synthetic", "compaction"])
+        if len(self.waiting) < MAX_WAITING and (kind != "compaction" or (session, kind) not in self.waiting.values()):
+            delivery = None if kind == "compaction" else self.dice.choice(["steer", "queue"])
+            data = {} if kind == "compaction" else {"text": f"Waits since {len(self.done)}"}
+            self.waiting[self.opencode.admit(session, data, kind, delivery)] = (session, kind)
+
+    def promote(self) -> None:
+        if self.waiting and len(self.rows) < MAX_ROWS:
+            message = self.dice.choice(list(self.waiting))
+            session, kind = self.waiting.pop(message)
+            self.opencode.promote(session, message, self.data(kind), kind)
+            self.rows[message] = kind
+
+    def begin(self) -> None:
+        self.opencode.begin(self.any_session())
+
+    def end(self) -> None:
+        outcome = self.dice.choice(["succeeded", "failed", "interrupted", "shutdown"])
+        self.opencode.end(self.any_session(), outcome)
+        self.rows |= {row: "idle" for row, kind in self.opencode.kinds.items() if kind == "idle"}
+        self.forget_what_is_gone()
 
     def checkpoint(self) -> None:
         self.opencode.run(f"PRAGMA wal_checkpoint({self.dice.choice(['PASSIVE', 'TRUNCATE'])})")
@@ -206,5 +254,5 @@ class Chaos2x:
         data = f'{{"type":"text","text":"{len(self.done)}"}}'
         statement = "UPDATE part SET data = ?, time_updated = ? WHERE id = ?"
         self.opencode.commit(
-            (statement, [data, self.opencode.ms, self.dice.choice(parts)[0]]), self.opencode._move(session)
+            (statement, [data, self.opencode.ms, self.dice.choice(parts)[0]]), *self.opencode._move(session, "")
         )

@@ -1,7 +1,7 @@
-"""Real databases of five versions of opencode as SQL dumps (`tests/corpus/VERSION/NAME.sql`), and how to make files of
+"""Real databases of six versions of opencode as SQL dumps (`tests/corpus/VERSION/NAME.sql`), and how to make files of
 them again.
 
-The dumps were made by driving each version through the scenarios of `tests/lab/scenarios.py`; no row is made by hand.
+The dumps were made by driving each version through scenarios like those of `tests/lab`; no row is made by hand.
 Left out to keep the repository small: outputs of megabytes, and states that another dump of the same version shows too.
 """
 
@@ -21,8 +21,12 @@ from adapter.local import OpencodeSource
 
 CORPUS = Path(__file__).parent.parent / "corpus"
 VERSIONS = ("1.2.1", "1.3.2", "1.15.13", "1.17.11", "1.18.33")
-NAMES = sorted(f"{dump.parent.name}/{dump.stem}" for dump in CORPUS.glob("*/*.sql"))
-"""`VERSION/SCENARIO` of every dump."""
+PREVIEW = "2.0-next-16350"
+"""The preview of 2.x, package version 0.0.0-next-16350."""
+NAMES = sorted(f"{version}/{dump.stem}" for version in VERSIONS for dump in (CORPUS / version).glob("*.sql"))
+"""`VERSION/SCENARIO` of every dump of 1.x."""
+NAMES_2X = sorted(f"{PREVIEW}/{dump.stem}" for dump in (CORPUS / PREVIEW).glob("*.sql"))
+"""The same of the preview; `given-*` and `upgrade*` are files of 1.18.33 that it took over."""
 
 NOW = 1_796_000_000.0
 """The clock of every load (unix seconds, a week after the dumps were made), so that remarks have the same time."""

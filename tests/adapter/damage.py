@@ -31,8 +31,8 @@ SOURCES = (
     "1.18.33/agents",
     "1.18.33/projects",
     "1.18.33/v2-api",
-    # Of 2.x what there is.
-    *(name for name in corpus.NAMES if name.startswith("2.") and name.endswith(("/task", "/nested", "/given-task"))),
+    f"{corpus.PREVIEW}/task",
+    f"{corpus.PREVIEW}/given-task",
 )
 CONTENT = frozenset({"message", "part", "session_message"})
 READ_S = 5.0
@@ -140,7 +140,7 @@ def build_whole(source: str, with_wal: bool, directory: Path) -> Path:
     path = corpus.build(source, directory / NAME)
     if with_wal:
         hand = Hand(path)
-        for table in ("session", "message", "part"):
+        for table in ("session", "message", "part", "session_message"):
             if hand.run(f"SELECT 1 FROM sqlite_master WHERE name = '{table}'"):
                 hand.run(TOUCH.format(table))
         hand.kill()

@@ -46,6 +46,7 @@ SINGLE_SESSION = (
 def test_the_corpus_holds_every_version() -> None:
     assert {name.split("/")[0] for name in corpus.NAMES} == set(corpus.VERSIONS)
     assert len(corpus.NAMES) > 120
+    assert len(corpus.NAMES_2X) == 71
 
 
 def rows(name: str, tables: str) -> list[dict[str, Any]]:

@@ -1,10 +1,10 @@
-"""A database as opencode 2.x keeps it, and a process that writes it.
+"""A database as a release of opencode 2.x keeps it, and a process that writes it; `writer_preview.py` does so for the
+preview.
 
-Made by hand: no 2.x can be installed where these tests were written. Tables and columns are those of upstream's
-`packages/core/src/database/migration/20260804233008_loose_psylocke.ts` and of later migrations
-(`20260819222447_session_viewed_state`), the order of writes that of `session/projector.ts` and `bus.ts`: one
-transaction moves the session's `seq` and writes its row of session_message, `event` stays empty, and only a new prompt
-and a few other things move `session_v2.time_updated`.
+The tables are after upstream's schema of 2.0.26 (no release can be installed from a package index): sessions in
+`session_v2`, prompts that wait in `session_inbox`, an `idle` row at each end, and an `event` table that stays empty.
+The order of writes is that of `session/projector.ts` and `bus.ts`: one transaction moves the session's `seq` and writes
+its row of session_message, and only a new prompt and a few other things move the session's `time_updated`.
 """
 
 from __future__ import annotations
@@ -19,25 +19,41 @@ from tests.adapter import corpus
 from tests.adapter.opencode_writer import identifier, insert
 from tests.adapter.writer import Statement, Writer, now_ms
 
-SESSION_V2 = """
-CREATE TABLE session_v2 (
-  id text PRIMARY KEY, project_id text NOT NULL, workspace_id text, parent_id text, fork_session_id text,
-  fork_boundary text, slug text NOT NULL, directory text NOT NULL, path text, title text, version text NOT NULL,
+SESSION_COLUMNS = """
+  id text PRIMARY KEY, project_id text NOT NULL, workspace_id text, parent_id text, {early} slug text NOT NULL,
+  directory text NOT NULL, path text, title text, version text NOT NULL,
   share_url text, summary_additions integer, summary_deletions integer, summary_files integer, summary_diffs text,
   metadata text, cost real DEFAULT 0 NOT NULL, tokens_input integer DEFAULT 0 NOT NULL,
   tokens_output integer DEFAULT 0 NOT NULL, tokens_reasoning integer DEFAULT 0 NOT NULL,
   tokens_cache_read integer DEFAULT 0 NOT NULL, tokens_cache_write integer DEFAULT 0 NOT NULL, revert text,
   permission text, agent text, model text, time_created integer NOT NULL, time_updated integer NOT NULL,
-  time_compacting integer, time_archived integer, time_suspended integer, resume_attempts integer DEFAULT 0 NOT NULL,
-  time_idle integer, time_viewed integer, idle_outcome text
-);
+  time_compacting integer, time_archived integer, {late} time_suspended integer,
+  resume_attempts integer DEFAULT 0 NOT NULL, time_idle integer, time_viewed integer, idle_outcome text
+"""
+FORK = "fork_session_id text, fork_boundary text,"
+FRESH = SESSION_COLUMNS.format(early=FORK, late="")
+MIGRATED = SESSION_COLUMNS.format(early="", late=FORK)
+"""The same columns in another order: a file that was 1.x got the new ones behind those it had."""
+TABLES = """
+CREATE TABLE session_v2 ({columns});
 CREATE TABLE session_message (
   id text PRIMARY KEY, session_id text NOT NULL REFERENCES session_v2(id) ON DELETE CASCADE, type text NOT NULL,
   seq integer NOT NULL, time_created integer NOT NULL, time_updated integer NOT NULL, data text NOT NULL
 );
 CREATE UNIQUE INDEX session_message_session_seq_idx ON session_message (session_id, seq);
 CREATE INDEX session_message_session_type_seq_idx ON session_message (session_id, type, seq);
+CREATE TABLE session_inbox (
+  id text PRIMARY KEY, session_id text NOT NULL REFERENCES session_v2(id) ON DELETE CASCADE, type text NOT NULL,
+  payload text NOT NULL, delivery text, enqueued_seq integer NOT NULL, time_created integer NOT NULL
+);
+CREATE UNIQUE INDEX session_inbox_session_seq_idx ON session_inbox (session_id, enqueued_seq);
+CREATE TABLE session_pending (
+  id text PRIMARY KEY, session_id text NOT NULL REFERENCES session_v2(id) ON DELETE CASCADE, type text NOT NULL,
+  data text NOT NULL, delivery text, admitted_seq integer NOT NULL, time_created integer NOT NULL
+);
 """
+"""`session_pending` is left over from the betas, and stays empty."""
+SESSION_V2 = TABLES.format(columns=FRESH)
 ALONE = """
 CREATE TABLE project (id text PRIMARY KEY, worktree text NOT NULL);
 CREATE TABLE migration (id text PRIMARY KEY, time_completed integer NOT NULL);
@@ -54,24 +70,33 @@ DELETE FROM event;
 ALTER TABLE event ADD created integer DEFAULT 0 NOT NULL;
 INSERT INTO migration VALUES ('20260804233008_loose_psylocke', 1);
 """
-VERSION = "2.0.3"
 
 
 class Writer2x(Writer):
-    """A new file of 2.x, or with `beside` the dump `1.18.33/<beside>` as 2.x leaves it when it has upgraded it.
+    """A new file of a release, or with `beside` the dump `1.18.33/<beside>` as it leaves it when it has upgraded it.
     `ms` freezes the clock of the writer."""
 
+    version = "2.0.26"
+    session_table = "session_v2"
+    project = "global"
+    inbox = ("session_inbox", "payload", "enqueued_seq")
+    """The table of prompts that wait, its column of JSON and that of their number."""
+
     def __init__(self, path: Path, *, beside: str = "", ms: int | None = None) -> None:
-        if beside:
-            corpus.build(f"1.18.33/{beside}", path)
-        connection = sqlite3.connect(path)
-        connection.executescript((UPGRADE if beside else ALONE) + SESSION_V2)
-        connection.close()
+        self._build(path, beside)
         super().__init__(path)
         self.ms = ms
         self.sessions: list[str] = []
         self.messages: dict[str, str] = {}
+        self.kinds: dict[str, str] = {}
         self._count = itertools.count(1)
+
+    def _build(self, path: Path, beside: str) -> None:
+        if beside:
+            corpus.build(f"1.18.33/{beside}", path)
+        connection = sqlite3.connect(path)
+        connection.executescript(UPGRADE + TABLES.format(columns=MIGRATED) if beside else ALONE + SESSION_V2)
+        connection.close()
 
     def session(self, title: str | None = "A session", parent: str | None = None, **columns: Any) -> str:
         """A new session."""
@@ -79,47 +104,84 @@ class Writer2x(Writer):
         session_id = columns.pop("id", None) or identifier("ses", now, next(self._count), descending=True)
         row = {
             "id": session_id,
-            "project_id": "global",
+            "project_id": self.project,
             "parent_id": parent,
             "slug": "kind-moon",
             "directory": "/lab/project",
             "title": title,
-            "version": VERSION,
+            "version": self.version,
             "time_created": now,
             "time_updated": now,
             **columns,
         }
         self.sessions.append(session_id)
-        self.commit(insert("session_v2", row), self._move(session_id))
+        self.commit(
+            insert(self.session_table, row), *self._move(session_id, "session.created.1", info={"id": session_id})
+        )
         return session_id
 
     def change_session(self, session_id: str, **columns: Any) -> None:
         """Rewrites columns of a session."""
         names = ", ".join(f"{name} = ?" for name in columns)
-        statement = (f"UPDATE session_v2 SET {names} WHERE id = ?", [*columns.values(), session_id])
-        self.commit(statement, self._move(session_id))
+        statement = (f"UPDATE {self.session_table} SET {names} WHERE id = ?", [*columns.values(), session_id])
+        self.commit(statement, *self._move(session_id, "session.renamed.1"))
 
     def add(self, session_id: str, kind: str, data: Any, message_id: str = "") -> str:
         """Appends a row at the session's next seq. `data` may be text that is no JSON."""
+        message_id = message_id or identifier("msg", self._now(), next(self._count))
+        self.commit(*self._add(session_id, kind, data, message_id))
+        return message_id
+
+    def _add(self, session_id: str, kind: str, data: Any, message_id: str) -> list[Statement]:
         now = self._now()
-        message_id = message_id or identifier("msg", now, next(self._count))
         self.messages[message_id] = session_id
+        self.kinds[message_id] = kind
         row = {"id": message_id, "session_id": session_id, "type": kind, "time_created": now, "time_updated": now}
         names = ", ".join([*row, "seq", "data"])
-        seq = "(SELECT seq FROM event_sequence WHERE aggregate_id = ?)"
-        self.commit(
-            self._move(session_id),
-            (
-                f"INSERT INTO session_message ({names}) VALUES (?, ?, ?, ?, ?, {seq}, ?)",
-                [*row.values(), session_id, _text(data)],
-            ),
-        )
-        return message_id
+        statement = f"INSERT INTO session_message ({names}) VALUES (?, ?, ?, ?, ?, {SEQ}, ?)"
+        moved = self._move(session_id, *BEGINNINGS.get(kind, BEGINNING), message_id)
+        return [*moved, (statement, [*row.values(), session_id, _text(data)])]
 
     def prompt(self, session_id: str, text: str = "Please.") -> str:
         """A prompt is delivered; it is one of the few things that move the session's own time."""
         self.change_session(session_id, time_updated=self._now())
         return self.add(session_id, "user", {"text": text, "files": [], "time": {"created": self._now()}})
+
+    def admit(self, session_id: str, data: Any, kind: str = "user", delivery: str | None = "steer") -> str:
+        """A prompt (or a `compaction`, or what opencode says itself) begins to wait; its id."""
+        now = self._now()
+        table, column, number = self.inbox
+        message_id = identifier("msg", now, next(self._count))
+        names = f"id, session_id, type, {column}, delivery, {number}, time_created"
+        statement = f"INSERT INTO {table} ({names}) VALUES (?, ?, ?, ?, ?, {SEQ}, ?)"
+        moved = self._move(session_id, "session.input.admitted.1", "inputID", message_id)
+        self.commit(*moved, (statement, [message_id, session_id, kind, _text(data), delivery, session_id, now]))
+        return message_id
+
+    def promote(self, session_id: str, message_id: str, data: Any, kind: str = "user") -> None:
+        """A prompt that waited is taken up: it becomes a row under the same id, in the transaction in which it ceases
+        to wait."""
+        gone = (f"DELETE FROM {self.inbox[0]} WHERE id = ?", [message_id])
+        self.commit(*self._add(session_id, kind, data, message_id), gone)
+
+    def begin(self, session_id: str) -> None:
+        """A server begins to work on a session: it claims it, which moves no time."""
+        claim = "UPDATE session_v2 SET time_suspended = coalesce(time_suspended, ?) WHERE id = ?"
+        self.commit((claim, [self._now(), session_id]), *self._move(session_id, ""))
+
+    def end(self, session_id: str, outcome: str) -> None:
+        """It has done (`succeeded`, `failed`, `interrupted`): the claim goes and an `idle` row comes. After `shutdown`
+        the claim stays, and there is none."""
+        if outcome == "shutdown":
+            return self.commit(*self._move(session_id, ""))
+        now = self._now()
+        release = (
+            "UPDATE session_v2 SET time_suspended = NULL, resume_attempts = 0, idle_outcome = ?, "
+            "time_idle = max(?, coalesce(time_idle, 0) + 1) WHERE id = ?"
+        )
+        data = {"outcome": outcome, "time": {"created": now}}
+        row = self._add(session_id, "idle", data, identifier("msg", now, next(self._count)))
+        return self.commit((release, [outcome, now, session_id]), *row)
 
     def rewrite(self, message_id: str, data: Any) -> None:
         """Rewrites a row in place: its seq stays, its `time_updated` is the writer's clock."""
@@ -127,7 +189,8 @@ class Writer2x(Writer):
             "UPDATE session_message SET data = ?, time_updated = ? WHERE id = ?",
             [_text(data), self._now(), message_id],
         )
-        self.commit(statement, self._move(self.messages[message_id]))
+        rewritten = REWRITINGS.get(self.kinds.get(message_id, ""), BEGINNING)
+        self.commit(statement, *self._move(self.messages[message_id], *rewritten, message_id))
 
     def go_back_to(self, message_id: str) -> None:
         """A revert that is committed: this row and all later ones go."""
@@ -137,23 +200,44 @@ class Writer2x(Writer):
             f"DELETE FROM session_message WHERE session_id = ? AND seq >= ({later})",
             [session_id, message_id],
         )
-        self.commit(statement, self._move(session_id))
+        self.commit(statement, *self._move(session_id, "session.revert.committed.1", "to", message_id))
 
     def remove_session(self, session_id: str) -> None:
         """Deletes a session with its rows, then in a second transaction its number."""
         self.sessions.remove(session_id)
-        self.commit(("DELETE FROM session_v2 WHERE id = ?", [session_id]), self._move(session_id))
+        self.commit((f"DELETE FROM {self.session_table} WHERE id = ?", [session_id]), *self._move(session_id, ""))
         self.commit(("DELETE FROM event_sequence WHERE aggregate_id = ?", [session_id]))
 
     def _now(self) -> int:
         return now_ms() if self.ms is None else self.ms
 
-    def _move(self, session_id: str) -> Statement:
-        return (
+    def _move(self, session_id: str, kind: str, field: str = "", value: str = "", **data: Any) -> list[Statement]:
+        """What goes before every change of a session: its number moves. Releases write nothing of what the change was
+        (`kind`, and whom it is about in `field`)."""
+        statement = (
             "INSERT INTO event_sequence (aggregate_id, seq) VALUES (?, 0) "
-            "ON CONFLICT (aggregate_id) DO UPDATE SET seq = seq + 1",
-            [session_id],
+            "ON CONFLICT (aggregate_id) DO UPDATE SET seq = seq + 1"
         )
+        return [(statement, [session_id])]
+
+
+SEQ = "(SELECT seq FROM event_sequence WHERE aggregate_id = ?)"
+BEGINNING = ("session.input.promoted.1", "inputID")
+BEGINNINGS = {
+    "assistant": ("session.step.started.1", "assistantMessageID"),
+    "shell": ("session.shell.started.1", "shell"),
+    "compaction": ("session.compaction.started.1", "inputID"),
+    "skill": ("session.skill.activated.1", "id"),
+    "agent-switched": ("session.agent.selected.1", "agent"),
+    "model-switched": ("session.model.selected.1", "model"),
+}
+"""Type of a row -> the event that brings it, and the field that names whom it is about."""
+REWRITINGS = {
+    "assistant": ("session.text.ended.1", "assistantMessageID"),
+    "shell": ("session.shell.ended.1", "shell"),
+    "compaction": ("session.compaction.ended.1", "reason"),
+}
+"""The same for a row that is rewritten."""
 
 
 def _text(data: Any) -> str:

@@ -9,9 +9,11 @@ import time
 from pathlib import Path
 
 from tests.lab.driver import Lab, LabError, scratch_lab
+from tests.lab.driver_2x import Lab2x
 from tests.lab.scenarios import SCENARIOS
 
 MIXTURE = "tools,task,think,fail,task2,todo,files,plain,unicode,big,parallel,nested"
+MIXTURE_2X = "tools,task,think,fail,task2,files,plain,unicode,taskdrip,parallel,background,nested,shellback"
 PROMPTS_PER_SESSION = 4
 
 
@@ -21,10 +23,13 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--live", type=float, default=120, metavar="SECONDS", help="for how long")
     parser.add_argument("--delay", type=float, default=0.05, metavar="SECONDS", help="per streamed word")
     parser.add_argument("--workers", type=int, default=1, help="sessions at once")
-    parser.add_argument("--scenario", default=MIXTURE, help="names with commas, repeated in turn")
+    parser.add_argument("--opencode", choices=("1", "2"), default="1", help="which major version (default: 1)")
+    parser.add_argument("--scenario", help="names with commas, repeated in turn")
     parser.add_argument("--root", type=Path, help="a directory to keep (default: temporary, removed at the end)")
     arguments = parser.parse_args(argv)
-    arguments.names = arguments.scenario.split(",")
+    arguments.lab = Lab2x if arguments.opencode == "2" else Lab
+    mixture = MIXTURE_2X if arguments.opencode == "2" else MIXTURE
+    arguments.names = (arguments.scenario or mixture).split(",")
     unknown = [name for name in arguments.names if name not in SCENARIOS]
     if unknown:
         parser.error("no such scenario: " + ", ".join(unknown))
@@ -51,9 +56,9 @@ def main(argv: list[str] | None = None) -> None:
     arguments = parse(argv)
     with contextlib.ExitStack() as stack:
         if arguments.root:
-            lab = stack.enter_context(Lab(arguments.root.resolve(), delay=arguments.delay))
+            lab = stack.enter_context(arguments.lab(arguments.root.resolve(), delay=arguments.delay))
         else:
-            lab = stack.enter_context(scratch_lab(delay=arguments.delay))
+            lab = stack.enter_context(scratch_lab(arguments.lab, delay=arguments.delay))
         print(f"db: {lab.db}", flush=True)
         stack.enter_context(lab.serve())
         until = time.monotonic() + arguments.live

@@ -45,8 +45,10 @@ class Lab:
     """A throwaway place to run opencode in; use it as a context manager.
 
     `root` gets `home/`, `project/` and `tmp/` and is left as it is at the end (`scratch_lab` cleans up).
-    `delay` is seconds per streamed word. `config` replaces top-level keys of opencode.json.
+    `delay` is seconds per streamed word. `config` makes opencode.json from the model's URL.
     """
+
+    release = opencode_binary.V1
 
     def __init__(
         self,
@@ -59,7 +61,7 @@ class Lab:
         config: Callable[[str], dict[str, Any]] = lab_config,
         git: bool = True,
     ) -> None:
-        self.binary = binary or opencode_binary.find()
+        self.binary = binary or opencode_binary.find(self.release)
         self.root = root
         self.home = root / "home"
         self.project = root / "project"
@@ -172,11 +174,14 @@ class Lab:
                 self.base_url = line.split("listening on ")[1].split()[0]
         return bool(self.base_url)
 
+    def headers(self) -> dict[str, str]:
+        """What goes with every request."""
+        return {"content-type": "application/json"}
+
     def api(self, method: str, path: str, body: Any = None, timeout: float = 120) -> Any:
         """One request to the running server: its JSON. Raises LabError when the server refuses."""
         data = None if body is None else json.dumps(body).encode()
-        headers = {"content-type": "application/json"}
-        request = urllib.request.Request(self.base_url + path, data, headers, method=method)
+        request = urllib.request.Request(self.base_url + path, data, self.headers(), method=method)
         try:
             with urllib.request.urlopen(request, timeout=timeout) as response:
                 raw = response.read()
@@ -243,11 +248,11 @@ class Lab:
 
 
 @contextlib.contextmanager
-def scratch_lab(**options: Any) -> Iterator[Lab]:
+def scratch_lab(kind: type[Lab] = Lab, **options: Any) -> Iterator[Lab]:
     """A lab in a new temporary directory that is removed at the end."""
     with (
         tempfile.TemporaryDirectory(prefix="opencode-lab-", ignore_cleanup_errors=True) as root,
-        Lab(Path(root), **options) as lab,
+        kind(Path(root), **options) as lab,
     ):
         yield lab
 

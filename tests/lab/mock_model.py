@@ -24,6 +24,7 @@ __all__ = ["SCENARIOS", "Server", "expected", "start", "usage_of"]
 
 CREATED = 1_767_225_600  # the protocol wants a time in every chunk; nothing reads it
 ARGUMENT_CHUNK = 16  # characters of tool arguments in one chunk
+RENAMED = {"bash": "shell", "task": "subagent", "apply_patch": "patch"}  # by 2.x
 SYNONYMS = (("filePath", "path"), ("subagent_type", "agent"), ("description", "title"))
 
 
@@ -199,10 +200,13 @@ def deltas(what: Step, number: int, request: dict[str, Any]) -> Iterator[Delta]:
 
 
 def fit(calls: Iterable[Call], request: dict[str, Any]) -> Iterator[Call]:
-    """The calls, with arguments named as this request's tools name them (opencode's two engines differ)."""
+    """The calls, with tools and arguments named as this request's tools name them (opencode's engines and versions
+    differ)."""
     functions = [tool.get("function", {}) for tool in request.get("tools") or []]
     known = {f.get("name"): f.get("parameters", {}).get("properties", {}) for f in functions}
     for tool, arguments in calls:
+        if tool not in known and RENAMED.get(tool) in known:
+            tool = RENAMED[tool]
         have = known.get(tool) or {}
         for ours, theirs in SYNONYMS:
             if ours in arguments and ours not in have and theirs in have:

@@ -1,4 +1,4 @@
-"""The opencode program under test: installed by package name into a cache outside the repository."""
+"""The opencode programs under test: installed by package name into a cache outside the repository."""
 
 from __future__ import annotations
 
@@ -7,48 +7,63 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 from platformdirs import user_cache_dir
 
 VERSION = "1.18.33"
+PREVIEW = "0.0.0-next-16350"
 CACHE_VARIABLE = "OPENCODE_VIEWER_LAB_CACHE"
 INSTALL_TIMEOUT_S = 300
 ANSWER_TIMEOUT_S = 30
+
+
+class Release(NamedTuple):
+    """One version of opencode: what npm installs, and the pattern of the programs that this leaves in the cache."""
+
+    version: str
+    package: str
+    builds: str
+
+
+V1 = Release(VERSION, "opencode-ai", "node_modules/opencode-*/bin/opencode")
+V2 = Release(PREVIEW, "@opencode-ai/cli-linux-x64-baseline", "node_modules/@opencode-ai/cli-*/bin/opencode2")
+"""A preview of 2.x of July 2026, the only 2.x that a package registry has; there is a build for Linux on x64."""
 
 
 class Unavailable(Exception):
     """opencode cannot be had on this machine; the message says why."""
 
 
-def cache_directory() -> Path:
-    """Where the installed package lives; the environment variable names another place."""
+def cache_directory(release: Release = V1) -> Path:
+    """Where the installed package lives; the environment variable names another place for all of them."""
     override = os.environ.get(CACHE_VARIABLE)
-    return Path(override) if override else Path(user_cache_dir("opencode-viewer")) / "lab" / VERSION
+    return (Path(override) if override else Path(user_cache_dir("opencode-viewer")) / "lab") / release.version
 
 
-def find() -> Path:
+def find(release: Release = V1) -> Path:
     """The opencode binary, installed first when the cache is empty.
 
     Raises `Unavailable` without npm, when the install fails or takes longer than `INSTALL_TIMEOUT_S`
     seconds, or when no installed build runs on this processor.
     """
-    cache = cache_directory()
+    cache = cache_directory(release)
     if not (cache / "node_modules").is_dir():
-        install(cache)
-    return runnable(cache)
+        install(cache, release)
+    return runnable(cache, release)
 
 
-def require() -> Path:
+def require(release: Release = V1) -> Path:
     """`find()` for tests: skips the test, with the reason, where opencode cannot be had."""
     import pytest
 
     try:
-        return find()
+        return find(release)
     except Unavailable as reason:
-        pytest.skip(f"REAL OPENCODE NOT TESTED: {reason}")
+        pytest.skip(f"REAL OPENCODE {release.version} NOT TESTED: {reason}")
 
 
-def install(cache: Path) -> None:
+def install(cache: Path, release: Release = V1) -> None:
     """Install into a neighbouring directory and rename it, so that the cache is whole or absent."""
     npm = shutil.which("npm")
     if npm is None:
@@ -58,7 +73,7 @@ def install(cache: Path) -> None:
     command = [npm, "install", "--prefix", str(staging), "--ignore-scripts", "--no-audit", "--no-fund"]
     try:
         done = subprocess.run(
-            [*command, f"opencode-ai@{VERSION}"],
+            [*command, f"{release.package}@{release.version}"],
             cwd=staging,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -81,22 +96,23 @@ def install(cache: Path) -> None:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def runnable(cache: Path) -> Path:
+def runnable(cache: Path, release: Release = V1) -> Path:
     """The installed build that answers `--version`.
 
     npm may install several builds of one platform (`-baseline` is for processors without AVX2), so the
     shortest name that runs here wins.
     """
-    builds = sorted(cache.glob("node_modules/opencode-*/bin/opencode"), key=lambda path: len(str(path)))
+    builds = sorted(cache.glob(release.builds), key=lambda path: len(str(path)))
     builds = [path for path in builds if path.parent.parent.name != "opencode-ai"]
     for build in builds:
-        if answers(build):
+        if answers(build, release.version):
             return build
     raise Unavailable(f"none of the installed builds runs here: {[path.parts[-3] for path in builds]}")
 
 
-def answers(build: Path) -> bool:
-    """Whether this build starts and is the version asked for; run in a throwaway home."""
+def answers(build: Path, version: str) -> bool:
+    """Whether this build starts and is the version asked for (2.x puts its name and a `v` before it); run in a
+    throwaway home."""
     with tempfile.TemporaryDirectory(prefix="opencode-version-") as home:
         environment = {"PATH": os.environ.get("PATH", ""), "HOME": home, "OPENCODE_DISABLE_AUTOUPDATE": "1"}
         try:
@@ -110,4 +126,4 @@ def answers(build: Path) -> bool:
             )
         except (OSError, subprocess.TimeoutExpired):
             return False
-    return done.returncode == 0 and done.stdout.strip() == VERSION
+    return done.returncode == 0 and done.stdout.strip() in (version, f"{build.name} v{version}")

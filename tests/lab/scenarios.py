@@ -350,6 +350,50 @@ SCENARIOS: dict[str, tuple[int, list[Step]]] = {
             Step("Child answer: slow work done."),
         ],
     ),
+    # Below are those that only 2.x knows, or that are looked at there.
+    "background": (
+        51,
+        [
+            Step(
+                "I delegate and do not wait.",
+                [
+                    (
+                        "subagent",
+                        {
+                            "agent": "general",
+                            "description": "Work aside",
+                            "prompt": "lab:child-drip Work aside.",
+                            "background": True,
+                        },
+                    )
+                ],
+            ),
+            Step("It works in the background."),
+        ],
+    ),
+    "shellback": (
+        52,
+        [
+            Step(
+                "I start a command and do not wait.", [("shell", {"command": "sleep 2; echo over", "background": True})]
+            ),
+            Step("It runs in the background."),
+        ],
+    ),
+    "child-drip": (
+        58,
+        [
+            Step("The child prints.", [bash("for i in 1 2 3 4; do echo drip $i; sleep 0.5; done", "Drip")]),
+            Step("Child answer: it has dripped."),
+        ],
+    ),
+    "taskdrip": (
+        61,
+        [
+            Step("I delegate what takes two seconds.", [task("Drip", "lab:child-drip Take a while.")]),
+            Step("The sub-agent has dripped."),
+        ],
+    ),
 }
 
 OWN_USAGE = {"title": Usage(200, 0, 8, 0), "summary": Usage(900, 0, 40, 0)}

@@ -107,7 +107,11 @@ def own_request(request: dict[str, Any]) -> str:
     system = " ".join(text_of(m) for m in messages if m.get("role") == "system").lower()
     if "title" in system:
         return "title"
-    return "summary" if "summar" in system or "compact" in system else "step"
+    if "summar" in system or "compact" in system:
+        return "summary"
+    # 2.x asks for it in the words of a user, with the conversation in the same text.
+    asked = text_of(messages[-1]).lower() if messages else ""
+    return "summary" if "anchored summary" in asked else "step"
 
 
 def answers_after(messages: list[dict[str, Any]], start: int) -> int:

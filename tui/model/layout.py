@@ -20,6 +20,7 @@ from tui.model.folds import EVERYTHING, TOOLS, Folds
 from tui.model.links import SessionKey
 from tui.model.nodes import Key, Op, Prompt, Row, Session, Turn, op_id, op_key, prompt_key, session_key, turn_key
 from tui.model.outline import outline
+from tui.model.unnamed import may_call
 
 if TYPE_CHECKING:
     from tui.model.store import Store
@@ -87,7 +88,7 @@ def lay_out(
 
 def _segment(session: Session, turn: Turn, depth: int, level: int) -> Segment | None:
     """The rows of a turn; None when one of its calls may show a session below it."""
-    if any(op.child_session_id for op in turn.ops.values()):
+    if any(op.child_session_id or may_call(op) for op in turn.ops.values()):
         return None
     shown = shown_ops(turn, level)
     rows = [Row(turn_key(session, turn), depth, "open" if shown else _closed(turn))]
@@ -203,9 +204,9 @@ def _prompt(store: Store, prompt: Prompt, item: _Item, folds: Folds) -> tuple[st
 def is_current(session: Session, prompt: Prompt) -> bool:
     """True for the newest prompt and for the one that the newest turn answers: a queued prompt does not fold what is
     still going on."""
-    newest = next(reversed(session.prompts))
+    newest = session.newest_prompt
     turn = next(reversed(session.turns.values()), None)
-    return prompt.message_id == newest or (turn is not None and turn.prompt_id == prompt.message_id)
+    return prompt is newest or (turn is not None and turn.prompt_id == prompt.message_id)
 
 
 def turn_level(folds: Folds, key: Key, inherited: int) -> int:

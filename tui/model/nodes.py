@@ -140,7 +140,8 @@ class Turn(msgspec.Struct):
 
 
 class Prompt(msgspec.Struct):
-    """One user message. `label` is its first words; several payloads when files are attached."""
+    """One user message, or what opencode told the model itself. `label` is its first words; several payloads when files
+    are attached."""
 
     message_id: str
     ts: int = 0
@@ -150,6 +151,11 @@ class Prompt(msgspec.Struct):
     synthetic: bool = False
     extras: dict[str, Any] = {}
     payloads: dict[str, Payload] = {}
+
+    @property
+    def waits(self) -> bool:
+        """Whether it has not been taken up: no step can answer it yet."""
+        return bool(self.extras.get("waiting"))
 
 
 class Log(msgspec.Struct, gc=False):
@@ -170,7 +176,8 @@ class Session(msgspec.Struct):
     the row's own columns (None where the version has none or they hold nothing). `final_status` is `completed` (it is
     archived), `failed` or `aborted`, "" for none of them, the same before and after it was read. `answered_ts` is when
     its newest answer ended, as it is told with the row (0 unknown, or still open: `timing.ended`). `last_ts` is the
-    newest time that any of its rows names. Its children are `Store.children_of`.
+    newest time that any of its rows names. `aside` are its ops that are commands in the background, with what the
+    notice of their end may be about. Its children are `Store.children_of`.
     """
 
     source: str
@@ -201,7 +208,13 @@ class Session(msgspec.Struct):
     last_ts: int = 0
     prompts: dict[str, Prompt] = {}
     turns: dict[str, Turn] = {}
+    aside: dict[str, list[str]] = {}
     logs: dict[tuple[str, str], Log] = {}
+
+    @property
+    def newest_prompt(self) -> Prompt | None:
+        """The last prompt that was taken up."""
+        return next((prompt for prompt in reversed(self.prompts.values()) if not prompt.waits), None)
 
     @property
     def whole(self) -> bool:

@@ -57,11 +57,36 @@ class User(SessionMessage, frozen=True, gc=False):
     files: list[msgspec.Raw] | None = None
 
 
+class Notice(msgspec.Struct, frozen=True, gc=False):
+    """What a synthetic row is about: a `source` (`shell`, `subagent`) that went on in the background, and its `state`
+    now. `childID` is a sub-agent's session."""
+
+    source: str | None = None
+    state: str | None = None
+    childID: str | None = None
+
+
 class Synthetic(SessionMessage, frozen=True, gc=False):
     """A prompt that opencode wrote itself, such as the news that a background task has ended."""
 
     text: AnyText = None
     description: str | None = None
+    metadata: Notice | None = None
+
+
+WAITS = "waits: "
+"""What the type of a row begins with that stands for a prompt which waits (v2/queries.py)."""
+
+
+class Waiting(SessionMessage, frozen=True, gc=False):
+    """A prompt that waits to be taken up, of `session_pending` or `session_inbox`. `kind` is `user`, `synthetic`,
+    `compaction` or `move`; `delivery` is `steer` (at the next step) or `queue` (when the turn is over)."""
+
+    text: AnyText = None
+    description: str | None = None
+    files: list[msgspec.Raw] | None = None
+    kind: str = ""
+    delivery: str = ""
 
 
 class System(SessionMessage, frozen=True, gc=False):
@@ -182,6 +207,7 @@ class ToolState(msgspec.Struct, frozen=True, gc=False):
 
 
 class ToolItem(Row, frozen=True, gc=False, tag_field="type", tag="tool"):
+    id: str | None = None
     name: str | None = None
     state: ToolState | None = None
     time: Times | None = None
@@ -197,11 +223,12 @@ class FileDiff(FileChange, frozen=True, gc=False):
 
 
 class ToolMetadata(CallMetadata, frozen=True, gc=False):
-    """As 2.x writes it. `status` is `running` for a shell or subagent that goes on in the background; `content` is what
-    1.18 read from a file."""
+    """As 2.x writes it. `status` is `running` for a shell or subagent that goes on in the background, of which the
+    preview only says the `shellID`; `content` is what 1.18 read from a file."""
 
     files: list[FileDiff | list[Any] | Scalar] | dict[str, Any] | Scalar = None  # type: ignore[assignment]
     status: Any = None
+    shellID: Any = None
     content: msgspec.Raw = NOTHING
 
 
@@ -232,6 +259,7 @@ SHAPES: dict[str, Shape[SessionMessage]] = {
     }.items()
 }
 """By the column `type`; `context` is what 1.18 calls a system message."""
+WAITING: Shape[Waiting] = Shape(Waiting, "waiting prompt")
 ITEM: Shape[Item] = Shape(Item, "content", "content type")
 METADATA: Shape[ToolMetadata] = Shape(ToolMetadata, "metadata")
 ATTACHMENT: Shape[Attachment] = Shape(Attachment, "attachment")
@@ -240,10 +268,20 @@ OUTPUT: Shape[ShellOutput] = Shape(ShellOutput, "output")
 
 def decode_session_message(kind: str, data: str | bytes | None) -> SessionMessage | Malformed:
     """The JSON of a row of this type. Never raises."""
+    if kind.startswith(WAITS):
+        return _decode_waiting(kind.removeprefix(WAITS), data)
     shape = SHAPES.get(kind)
     if shape is None:
         return Malformed("unknown session_message type", repr(kind)[:80])
     return shape.decode(data)
+
+
+def _decode_waiting(words: str, data: str | bytes | None) -> SessionMessage | Malformed:
+    kind, _, delivery = words.partition(" ")
+    message = WAITING.decode(data)
+    if isinstance(message, Malformed):
+        return message
+    return msgspec.structs.replace(message, kind=kind, delivery=delivery)
 
 
 def decode_item(raw: msgspec.Raw) -> Item | Malformed:
