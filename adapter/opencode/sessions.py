@@ -135,6 +135,8 @@ class Standing(msgspec.Struct, frozen=True):
     idle_ms: int = 0
 
 
+SUCCEEDED = "succeeded"
+"""The `outcome` of a turn in which nothing failed, or nothing that mattered: a compaction that found nothing to do."""
 EXECUTION = re.compile(r"session\.execution\.(\w+)\S* (\d+) ")
 
 
@@ -158,7 +160,7 @@ def standing(row: SessionRow) -> Standing:
 def map_session(source: str, row: SessionRow, root_id: str, last: LastAnswer | None) -> list[Event]:
     """`session_started`, and `session_finalized` behind it while the session is archived or failed.
 
-    While 2.x says that a turn is going on, what failed before is no end. A `session_started` without a final behind it
+    While 2.x says that a turn is going on, or that the last one succeeded, what failed before is no end. A `session_started` without a final behind it
     takes back an earlier final: a later clean turn clears a failure.
     `last` is None when the session's messages are not known; then only the archive can finalize it, and when the newest
     answer ended is not told. Behind them a WRN for each kind of thing that could not be read, whose `ref` is the
@@ -238,7 +240,7 @@ def map_session(source: str, row: SessionRow, root_id: str, last: LastAnswer | N
                 end_ts=archived * 1000,
             )
         )
-    elif last is not None and last.error_class and not stands.claimed:
+    elif last is not None and last.error_class and not stands.claimed and stands.outcome != SUCCEEDED:
         end = (last.end_ms or updated) * 1000
         events.append(
             SessionFinalized(

@@ -154,7 +154,8 @@ def _settle_final(store: Store, session: Session, batch: Batch) -> None:
     if archived:
         ended = ("completed", "", "", int(archived))
     elif newest is not None and not session.partial:
-        if newest.status in ("failed", "aborted") and not session.extras.get("claimed"):
+        made_good = told_idle(session) and session.extras.get("idle_outcome") == "succeeded"
+        if newest.status in ("failed", "aborted") and not session.extras.get("claimed") and not made_good:
             ended = (newest.status, newest.error_class, newest.error_message, newest.end_ts)
         elif final is not None and told_idle(session):
             ended = _told(final)

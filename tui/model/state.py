@@ -287,9 +287,11 @@ def _told_idle(store: Store, session: Session, turn: Turn | None, now_us: int, l
     """The end that opencode wrote down, where the newest step does not say more."""
     if turn is not None and turn.status != "running" and not open_ops(turn):
         state = _turn(store, session, turn, now_us, look)
-        if state.name != "completed":
+        # A compaction that finds nothing to do is a step that failed in a turn that succeeded.
+        made_good = state.name == "failed" and session.extras["idle_outcome"] == "succeeded"
+        if state.name != "completed" and not made_good:
             return state
-        if turn.finish not in GO_ON and session.extras["idle_outcome"] not in _BAD_OUTCOMES:
+        if not made_good and turn.finish not in GO_ON and session.extras["idle_outcome"] not in _BAD_OUTCOMES:
             return _newest_turn(store, session, turn, now_us, look)
     name, words = _OUTCOMES.get(session.extras["idle_outcome"], ("idle", "stopped"))
     since = int(session.extras["idle_ts"])
