@@ -160,8 +160,8 @@ def standing(row: SessionRow) -> Standing:
 def map_session(source: str, row: SessionRow, root_id: str, last: LastAnswer | None) -> list[Event]:
     """`session_started`, and `session_finalized` behind it while the session is archived or failed.
 
-    While 2.x says that a turn is going on, or that the last one succeeded, what failed before is no end. A `session_started` without a final behind it
-    takes back an earlier final: a later clean turn clears a failure.
+    While 2.x says that a turn is going on, or that the last one succeeded, what failed before is no end. A
+    `session_started` without a final behind it takes back an earlier final: a later clean turn clears a failure.
     `last` is None when the session's messages are not known; then only the archive can finalize it, and when the newest
     answer ended is not told. Behind them a WRN for each kind of thing that could not be read, whose `ref` is the
     session's id.
