@@ -53,7 +53,7 @@ def emitted_before(snapshot: Snapshot, schema: Schema, journal_hash: str, cursor
         return EmittedBefore(unfit="sessions were deleted or moved since the cursor was left")
     since = yield from _writes_between(snapshot, marks.event_rowid, newest)
     if schema.has_counters and marks.events + since.total() != counted:
-        return EmittedBefore(unfit="the change feed was cut behind the cursor")
+        return EmittedBefore(unfit="the change feed does not tell of every write since the cursor was left")
     return EmittedBefore(emitted, {session_id: number - since[session_id] for session_id, number in now.items()})
 
 

@@ -238,7 +238,7 @@ GONE = "sessions were deleted or moved since the cursor was left"
     [
         (prune_and_rewrite, UNREACHABLE),
         (prune_and_go_on, UNREACHABLE),
-        (prune_just_behind_the_mark, "the change feed was cut behind the cursor"),
+        (prune_just_behind_the_mark, "the change feed does not tell of every write since the cursor was left"),
         (remove_the_session, GONE),
         (move_to_another_project, GONE),
     ],
