@@ -175,12 +175,12 @@ class OpStarted(Event, frozen=True, kw_only=True, gc=False, tag="op_started"):
     for `shell`, `task` for `subagent`, `apply_patch` for `patch`), while `name` is verbatim; a tool that opencode does
     not bring is called the same in both. Other ops have none.
     `extras` holds short facts for one line of text, never payloads: `label` (the call in a few words, at most
-    LABEL_LIMIT characters), `title`, `exit`, `additions`, `deletions`, `todos`, `hits`, `running` (the process has
-    really started; in session_message, where a wait for permission leaves no trace, that nothing speaks against it),
-    `output_bytes`, `unread_bytes` (of a row that has become too large to be read, 0 where the size is not known: what
-    is told of it was known before), `phase` (pending, running, completed, error), `child_model`, and `time_updated`
-    (µs, when the row was last written) while the call goes on. `part_id` is the part's, or for a piece of a message of
-    2.x `<message id>:<piece>`.
+    LABEL_LIMIT characters), `title`, `exit`, `additions`, `deletions`, `todos` ([done, total]), `todos_cancelled` (of
+    that total), `hits`, `running` (the process has really started; in session_message, where a wait for permission
+    leaves no trace, that nothing speaks against it), `output_bytes`, `unread_bytes` (of a row that has become too
+    large to be read, 0 where the size is not known: what is told of it was known before), `phase` (pending, running,
+    completed, error), `child_model`, and `time_updated` (µs, when the row was last written) while the call goes on.
+    `part_id` is the part's, or for a piece of a message of 2.x `<message id>:<piece>`.
     """
 
     session_id: str

@@ -156,8 +156,10 @@ def _todo_label(arguments: Any, metadata: CallMetadata, title: str) -> str:
 
 def _todo_facts(out: dict[str, Any], arguments: Any, metadata: CallMetadata) -> None:
     todos = _todos(arguments)
-    done = sum(1 for todo in todos if todo.get("status") in ("completed", "cancelled"))
-    out["todos"] = [done, len(todos)]
+    states = [todo.get("status") for todo in todos]
+    out["todos"] = [states.count("completed"), len(todos)]
+    if "cancelled" in states:
+        out["todos_cancelled"] = states.count("cancelled")
 
 
 def _exit(out: dict[str, Any], arguments: Any, metadata: CallMetadata) -> None:
@@ -250,7 +252,8 @@ def label(tool: Tool, arguments: Any, metadata: CallMetadata, title: str) -> str
 
 def about(tool: Tool, arguments: Any, metadata: CallMetadata, title: str, phase: str) -> dict[str, Any]:
     """The extras of a call: `label`, `phase`, and numbers worth a column: `exit`, `additions`, `deletions`, `todos`
-    ([done, total]), `hits`, `truncated`, `background`, `interrupted`, `questions`. Only what the row really says."""
+    ([done, total]), `todos_cancelled` (of that total), `hits`, `truncated`, `background`, `interrupted`, `questions`.
+    Only what the row really says."""
     out: dict[str, Any] = {"label": label(tool, arguments, metadata, title), "phase": phase}
     if metadata.truncated is True:
         out["truncated"] = True

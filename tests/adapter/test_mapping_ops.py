@@ -312,7 +312,11 @@ def test_the_configured_servers_reach_the_calls_of_both_families() -> None:
 def test_todos_are_counted() -> None:
     todos = [{"status": "completed"}, {"status": "cancelled"}, {"status": "pending"}]
     events = events_of(OPEN, [tool("completed", "todowrite", input={"todos": todos})])
-    assert starts(events)[0].extras["todos"] == [2, 3]
+    extras = starts(events)[0].extras
+    assert (extras["todos"], extras["todos_cancelled"]) == ([1, 3], 1)
+    events = events_of(OPEN, [tool("completed", "todowrite", input={"todos": todos[::2]})])
+    extras = starts(events)[0].extras
+    assert (extras["todos"], "todos_cancelled" in extras) == ([1, 2], False)
 
 
 def test_pictures_of_a_tool_are_attachments() -> None:

@@ -31,7 +31,7 @@ _OP = (
     *("seq", "parent_seq", "part_id", "kind", "namespace", "start_ts", "end_ts", "status", "error_class"),
     *("cost", "bytes_in", "bytes_out", "child_session_id"),
 )
-_NUMBERS = ("exit", "additions", "deletions", "hits", "todos")
+_NUMBERS = ("exit", "additions", "deletions", "hits", "todos", "todos_cancelled")
 """Extras of a call that hold numbers only."""
 
 

@@ -44,10 +44,12 @@ def subject_of(op: Op) -> str:
 
 
 def todo_progress(op: Op) -> str:
-    """`3/5 done` of a todo list, or nothing when the call does not say."""
+    """`3/5 done`, `3/5 done, 1 cancelled` of a todo list, or nothing when the call does not say."""
     todos = op.extras.get("todos")
     if isinstance(todos, list | tuple) and len(todos) == 2 and todos[1]:
-        return f"{todos[0]}/{todos[1]} done"
+        cancelled = op.extras.get("todos_cancelled")
+        given_up = f", {cancelled} cancelled" if isinstance(cancelled, int) and cancelled else ""
+        return f"{todos[0]}/{todos[1]} done{given_up}"
     return ""
 
 
