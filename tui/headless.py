@@ -192,9 +192,12 @@ async def _fill(store: Store, source: OpencodeSource, session_id: str | None) ->
     if not session_id:
         async for batch in source.stream():
             store.apply(batch.events)
+            for member in batch.loaded:
+                store.mark_loaded(source.source, member)
     else:
         for member in await _family(source, session_id):
             store.apply(await source.load(member))
+            store.mark_loaded(source.source, member)
 
 
 async def _family(source: OpencodeSource, session_id: str) -> list[str]:
@@ -238,6 +241,7 @@ async def ls(arguments: argparse.Namespace, paths: list[Path]) -> int:
                 for name, session_id in rest.cards:
                     if name == source.source and not store.sessions[name, session_id].loaded:
                         index.update(store.apply(await source.load(session_id)), now_us)
+                        index.update(store.mark_loaded(name, session_id), now_us)
     found = search(terms, index.cards.values())
     sessions = in_order(store, found.cards)
     if arguments.json:

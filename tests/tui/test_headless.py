@@ -370,6 +370,17 @@ def test_ls_and_tree_say_the_same_of_sessions_that_a_person_stopped(tmp_path: Pa
     assert len(aborted) == 4
 
 
+def test_a_session_without_a_prompt_is_read_and_has_none(tmp_path: Path) -> None:
+    with OpencodeWriter(tmp_path / "opencode.db") as opencode:
+        session = opencode.session("Nothing yet")
+        for arguments in (["tree", "--json"], ["tree", "--json", "--session", session], ["ls", "--json", "tool:x"]):
+            told = json.loads(run(*arguments, "--db", opencode.path).stdout)["sessions"]
+            assert [one["reason"] for one in told] == ([] if "tool:x" in arguments else ["no prompt yet"])
+        assert "- state: idle: no prompt yet\n" in run("export", "--db", opencode.path, session).stdout.decode()
+        exported = json.loads(run("export", "--format", "json", "--db", opencode.path, session).stdout)
+    assert exported["sessions"][0]["reason"] == "no prompt yet"
+
+
 def test_ls_says_which_term_matches_nothing_and_refuses_one_that_says_nothing(database: Path) -> None:
     done = run("ls", "--db", database, "agent:nobody")
     assert (done.returncode, done.stdout) == (0, b"")

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from adapter.events import Usage
+from tui.export.reasons import dated
 from tui.export.texts import Texts
 from tui.model import rollup, state
 from tui.model.nodes import Op, Payload, Prompt, Session, Turn
@@ -86,7 +87,7 @@ def _session(store: Store, session: Session, texts: Texts, now_us: int) -> dict[
         "title": texts.free(session.title),
         "cwd": texts.free(session.cwd),
         "state": now.name,
-        "reason": texts.free(now.reason),
+        "reason": texts.free(dated(now, now_us)),
         "error_class": session.error_class,
         "error_message": texts.free(session.error_message),
         "usage": _usage(own.usage),

@@ -6,18 +6,19 @@ sub-agent under the call that started it. Pure; the texts are read by whoever wr
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from adapter.events import Usage
 from tui import sanitize
+from tui.export.reasons import dated
 from tui.export.texts import Texts
 from tui.model import rollup, state
 from tui.model.layout import called
 from tui.model.nodes import Op, Payload, Prompt, Session, Turn, op_id
 from tui.model.outline import outline
 from tui.model.store import Store
+from tui.moments import utc
 from tui.render import numbers
 
 Fact = tuple[str, str]
@@ -88,7 +89,13 @@ class _Writer:
         store, session = self.store, below.session
         whose = f"Sub-agent {below.number}" if below.number else ""
         title = self.texts.free(session.title) or sanitize.label(session.id)
-        yield Begin("session", below.level, f"{whose}: {title}" if whose else title, self._facts(session), session.id)
+        yield Begin(
+            "session",
+            below.level,
+            f"{whose}: {title}" if whose else title,
+            self._facts(session),
+            session.id,
+        )
         numbers_of = {
             (child.source, child.id): f"{below.number}.{place}" if below.number else str(place)
             for place, child in enumerate(store.children_of(session) if self.children else (), start=1)
@@ -128,8 +135,8 @@ class _Writer:
             ("model", _model(session.model, session.provider_alias)),
             ("directory", free(session.cwd)),
             ("opencode", session.version),
-            ("started", moment(session.start_ts)),
-            ("last activity", moment(max(session.last_ts, session.updated_ts))),
+            ("started", utc(session.start_ts)),
+            ("last activity", utc(max(session.last_ts, session.updated_ts))),
             ("holds", ", ".join(holds)),
             ("cost", money(own.cost)),
             ("tokens", tokens(own.usage)),
@@ -148,7 +155,7 @@ class _Writer:
 
     def _prompt(self, prompt: Prompt, title: str, level: int) -> Iterator[Block]:
         facts = [
-            ("sent", moment(prompt.ts)),
+            ("sent", utc(prompt.ts)),
             ("agent", prompt.agent),
             ("model", prompt.model),
             ("origin", "written by opencode" if prompt.synthetic else ""),
@@ -165,7 +172,7 @@ class _Writer:
         added = outline(self.store, session).growth.get(turn.message_id, 0)
         facts = [
             ("state", "" if now.name == "completed" else self._state(now)),
-            ("began", moment(turn.start_ts)),
+            ("began", utc(turn.start_ts)),
             ("took", numbers.duration(turn.end_ts - turn.start_ts) if turn.end_ts else ""),
             ("agent", turn.agent),
             ("model", _model(turn.model, turn.provider_alias)),
@@ -194,7 +201,7 @@ class _Writer:
         changed = isinstance(added, int) and isinstance(removed, int) and bool(added or removed)
         facts = [
             ("state", "" if now.name == "completed" else self._state(now)),
-            ("began", moment(op.start_ts)),
+            ("began", utc(op.start_ts)),
             ("took", numbers.duration(op.end_ts - op.start_ts) if op.end_ts else ""),
             ("exit", str(op.extras["exit"]) if isinstance(op.extras.get("exit"), int) else ""),
             ("changed", f"+{added} -{removed} lines" if changed else ""),
@@ -238,7 +245,9 @@ class _Writer:
         """The state and why; reasons quote errors and what a person was asked, so a redacted document has none."""
         name = now.name + ("?" if now.inferred else "")
         # The reason of a failure is its error, which is a fact of its own.
-        return name if self.texts.redact or now.name == "failed" or not now.reason else f"{name}: {now.reason}"
+        if self.texts.redact or now.name == "failed" or not now.reason:
+            return name
+        return f"{name}: {dated(now, self.now_us)}"
 
     def _error(self, name: str, message: str) -> str:
         return ": ".join(part for part in (name, self.texts.free(message)) if part)
@@ -250,13 +259,6 @@ def _title(whose: str, what: str) -> str:
 
 def _model(model: str, alias: str) -> str:
     return f"{model} ({alias})" if model and alias else model or alias
-
-
-def moment(ts: int) -> str:
-    """A moment (µs) in UTC: a document is read elsewhere than it was made."""
-    if ts <= 0:
-        return ""
-    return datetime.datetime.fromtimestamp(ts // 1_000_000, datetime.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def money(dollars: float) -> str:

@@ -47,6 +47,7 @@ async def write(arguments: argparse.Namespace, sources: list[OpencodeSource], pr
         members = [event.session_id for event in family]
         for member in members[:1] if arguments.no_children else members:
             store.apply(await source.load(member))
+            store.mark_loaded(source.source, member)
         root = store.sessions[source.source, members[0]]
         texts = Texts(source.payload, arguments.max_text, redact=arguments.redact)
         told = [store.sessions[source.source, member] for member in members if not arguments.no_children]

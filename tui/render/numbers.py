@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
-
-LAST_S = 253_402_214_400.0
-"""Unix seconds from which on, on the last day of the year 9999, some zones have no date any more."""
-
 
 def tokens(count: int) -> str:
     """1234 -> `1.2k`; three significant digits at most."""
@@ -86,17 +81,3 @@ def percent(part: float, whole: float) -> str:
 def plural(count: int, noun: str) -> str:
     """`1 file`, `6,785 files`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
-def clock(seconds: float) -> str:
-    """A moment (unix seconds) as local time of day."""
-    return _local(seconds).strftime("%H:%M:%S")
-
-
-def date_and_time(seconds: float) -> str:
-    """A moment (unix seconds) as local date and time."""
-    return _local(seconds).isoformat(" ", "seconds")
-
-
-def _local(seconds: float) -> datetime.datetime:
-    return datetime.datetime.fromtimestamp(min(seconds, LAST_S))
