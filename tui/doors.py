@@ -1,6 +1,6 @@
 """The ways out for a text: a file, a pager, an editor, a line for the shell. Nothing here knows the screen.
 
-What goes out is the clean text that the screen shows, whole: a pager and a shell are terminals, too. The exact bytes
+What goes out is the text without what drives a terminal, whole: a pager and a shell are terminals, too. The exact bytes
 are what `opencode-viewer show URI` prints.
 """
 

@@ -278,8 +278,7 @@ async def show(arguments: argparse.Namespace, paths: list[Path]) -> int:
                 reason = str(error)
                 continue
         if arguments.clean:
-            for line in sanitize.lines(found.text):
-                print(line)
+            print(sanitize.outside(found.text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n")))
         else:
             sys.stdout.buffer.write(found.text.encode("utf-8", "surrogateescape"))
         return OK

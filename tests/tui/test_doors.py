@@ -46,8 +46,8 @@ async def test_y_sends_the_clean_text_to_the_clipboard() -> None:
     async with looking() as (app, pilot):
         await pilot.press("y")
         await pilot.pause()
-        assert app.clipboard == "one\ntwo     three"
-        assert "sent 17 bytes to the terminal's clipboard" in said(app)
+        assert app.clipboard == "one\ntwo\tthree"
+        assert "sent 13 bytes to the terminal's clipboard" in said(app)
 
 
 async def test_y_in_a_text_sends_the_facts_of_the_overview_too() -> None:
@@ -96,7 +96,7 @@ async def test_capital_s_saves_the_text_for_the_user_alone(monkeypatch: pytest.M
         await pilot.press("S")
         await until(pilot, lambda: "saved to" in "".join(screen_text(app)[-3:]))
         (path,) = (tmp_path / "new").iterdir()
-        assert path.read_text() == "one\ntwo     three\n"
+        assert path.read_text() == "one\ntwo\tthree\n"
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert re.fullmatch(r"opencode-prt_ses_retry_1_3-tool-output-\d{8}-\d{6}\.txt", path.name)
         assert path.name in "".join(screen_text(app)[-3:]).replace(" ", "")
@@ -148,7 +148,7 @@ async def test_a_program_gets_the_text_in_a_file_that_is_gone_afterwards(
         await pilot.pause()
     path, mode, *text = report.read_text().splitlines()
     assert suspended == ["out", "back"]
-    assert text == ["one", "two     three"]
+    assert text == ["one", "two\tthree"]
     assert mode.endswith("600")
     assert Path(path).name == "opencode-prt_ses_retry_1_3-tool-output.txt"
     assert not Path(path).parent.exists()

@@ -402,6 +402,16 @@ def test_show_prints_the_exact_text_of_a_reference(database: Path) -> None:
     assert len(done.stdout) == reference["size"]
 
 
+def test_show_clean_prints_the_whole_text_without_what_drives_a_terminal(tmp_path: Path) -> None:
+    with OpencodeWriter(tmp_path / "opencode.db") as opencode:
+        session = opencode.session("Odd text")
+        prompt = opencode.user(session)
+        words = "\x1b[31mred\x1b[0m\r\n\N{WOMAN}\u200d\N{PERSONAL COMPUTER}\u2028\tx\rhidden" + "y" * 30_000
+        part = opencode.part(prompt, {"type": "text", "text": words})
+        done = run("show", "--clean", "--db", opencode.path, f"opencode-sqlite://?part_id={part}&field=text")
+    assert done.stdout.decode() == f"red\n\N{WOMAN}\u200d\N{PERSONAL COMPUTER}\u2028\tx\nhidden{'y' * 30_000}\n"
+
+
 @pytest.mark.parametrize("uri", ["nonsense", "opencode-sqlite://?part_id=prt_gone&field=text"])
 def test_show_says_why_a_reference_leads_nowhere(database: Path, uri: str) -> None:
     done = run("show", "--db", database, uri)

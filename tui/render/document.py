@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import overload
 
 from tui import sanitize
+from tui.raw_lines import ANY_END
 from tui.render.lines import Line, Span, cut_out, plain, wrap
 
 WRAP_LIMIT = 300_000
@@ -78,7 +79,7 @@ class Text(Sequence[Line]):
         """Folds what is folded in an older state of the same text."""
 
     def words(self) -> Iterator[str]:
-        """All lines as clean text, nothing cut and nothing folded: what is copied and saved."""
+        """All lines as they leave the screen, nothing cut and nothing folded: what is copied and saved."""
         return (plain(line) for line in self)
 
 
@@ -109,10 +110,11 @@ class Document(Text):
     """A payload. `size` is its length in characters; kinds of documents paint their lines differently.
 
     `as_written` says that a line on the screen holds what the line of the payload does, cleaned and no more, so that a
-    search needs to paint none; tabs stop at every `tab_size` columns.
+    search needs to paint none; `ends` are the characters that end a line; tabs stop at every `tab_size` columns.
     """
 
     as_written = True
+    ends = ANY_END
     tab_size = sanitize.TAB_SIZE
 
     def __init__(self, lines: sanitize.Lines, size: int) -> None:
@@ -123,7 +125,7 @@ class Document(Text):
     @classmethod
     def read(cls, text: str) -> Document:
         """The document of a text. May take a moment for a big one."""
-        return cls(sanitize.lines(text), len(text))
+        return cls(sanitize.lines(text, ends=cls.ends), len(text))
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -151,7 +153,7 @@ class Document(Text):
         raw = self.lines.raw[start:stop]
         if not self.as_written or max(map(len, raw), default=0) > sanitize.LINE_LIMIT:
             return super().find(pattern, start, stop)
-        whole = sanitize.block("\n".join(raw), self.tab_size)
+        whole = sanitize.block("\n".join(text.removesuffix("\r") for text in raw), self.tab_size)
         found: list[int] = []
         line, at = start, 0
         match = pattern.search(whole)
@@ -163,7 +165,7 @@ class Document(Text):
         return found
 
     def words(self) -> Iterator[str]:
-        return (sanitize.block(text, self.tab_size) for text in self.lines.raw)
+        return map(sanitize.outside, self.lines.raw)
 
 
 class Wrapped(Text):
