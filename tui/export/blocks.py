@@ -233,7 +233,8 @@ class _Writer:
                 yield Passage("output", "output" if plain or payload.format != "diff" else "diff", payload)
             case "diff":
                 named = payload.format == "diff"
-                yield Passage("diff" if named else "changed files", "diff" if named else "files", payload)
+                label = f"diff of {self.texts.free(payload.preview)}" if named and payload.preview else "diff"
+                yield Passage(label if named else "changed files", "diff" if named else "files", payload)
             case _ if payload.format == "text":
                 # What opencode adds for @files and the like; a real file has a MIME type.
                 yield Passage("text added by opencode" if payload.extras.get("synthetic") else "text", "words", payload)

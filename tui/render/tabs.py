@@ -35,7 +35,9 @@ class Text(NamedTuple):
     def slot(self) -> str:
         """What stays the same when a running call ends and its text moves to another field."""
         payload = self.payload
-        return payload.uri if payload.kind == "attachment" else f"{payload.part_id} {payload.kind} {self.look}"
+        return (
+            payload.uri if payload.kind in ("attachment", "diff") else f"{payload.part_id} {payload.kind} {self.look}"
+        )
 
 
 Tabs = dict[str, list[Text]]
@@ -212,16 +214,20 @@ def _newest_calls(turns: Iterable[Turn]) -> Iterator[Op]:
 def _diffs(store: Store, session: Session, key: Key) -> list[Text]:
     """The changes of a call, or of all calls below a node, oldest first."""
     own = store.op(key)
-    if own is not None and (payload := find_payload(own, "diff")) is not None and payload.format == "diff":
-        return [Text(payload, "diff", own.label or own.title)]
-    found: list[Text] = []
+    found = _diffs_of(own) if own is not None else []
+    if found:
+        return found[::-1][:DIFF_LIMIT]
     for op in _newest_calls(_turns(store, session, key)):
-        if len(found) == DIFF_LIMIT:
+        if len(found) >= DIFF_LIMIT:
             break
-        payload = find_payload(op, "diff")
-        if payload is not None and payload.format == "diff":
-            found.append(Text(payload, "diff", op.label or op.title))
-    return found[::-1]
+        found += _diffs_of(op)
+    return found[DIFF_LIMIT - 1 :: -1]
+
+
+def _diffs_of(op: Op) -> list[Text]:
+    """The diffs of a call, one for all its files or one for each, the last file first."""
+    diffs = [payload for payload in op.payloads.values() if payload.kind == "diff" and payload.format == "diff"]
+    return [Text(payload, "diff", payload.preview or op.label or op.title) for payload in reversed(diffs)]
 
 
 def _todo(store: Store, session: Session, key: Key) -> list[Text]:
