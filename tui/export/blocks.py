@@ -24,7 +24,7 @@ from tui.render import numbers
 Fact = tuple[str, str]
 """What it is called, and its words: one clean line that no markup has been applied to."""
 Kind = Literal["session", "prompt", "step", "call"]
-Look = Literal["words", "thought", "input", "output", "diff", "files", "todo", "attachment"]
+Look = Literal["words", "answer", "thought", "input", "output", "diff", "files", "todo", "attachment"]
 
 
 class Begin(NamedTuple):
@@ -39,7 +39,8 @@ class Begin(NamedTuple):
 
 
 class Passage(NamedTuple):
-    """A text of the part that is open. `words` is Markdown by a person or a model, the others what they are called."""
+    """A text of the part that is open. `words` are a person's, an `answer` and a `thought` a model's, which writes
+    Markdown; the others are what they are called."""
 
     label: str
     look: Look
@@ -221,8 +222,10 @@ class _Writer:
 
     def _passage(self, payload: Payload, op: Op | None = None) -> Iterator[Passage]:
         match payload.kind:
-            case "user_prompt" | "llm_response":
-                yield Passage("prompt" if payload.kind == "user_prompt" else "answer", "words", payload)
+            case "user_prompt":
+                yield Passage("prompt", "words", payload)
+            case "llm_response":
+                yield Passage("answer", "answer", payload)
             case "llm_reasoning":
                 yield Passage("reasoning", "thought", payload)
             case "tool_request":

@@ -16,6 +16,7 @@ from tui.render import tables
 from tui.render.document import Document
 from tui.render.lines import Line, Span, pad, plain, width_of
 from tui.render.markdown_blocks import Piece, blocks
+from tui.render.markdown_names import INSIDE_BEFORE, INSIDE_BEHIND, NAME
 
 INLINE_LIMIT = 4000
 """Longest line, in characters, that is searched for emphasis."""
@@ -29,10 +30,7 @@ _HEADING = re.compile(r"^ {0,3}(#{1,6})\s+(.*?)\s*#*\s*$")
 _RULE = re.compile(r"^ {0,3}(?:(?:\*\s*){3,}|(?:-\s*){3,}|(?:_\s*){3,})$")
 _ITEM = re.compile(r"^(\s*)([-*+]|\d{1,9}[.)])(\s+)(\[[ xX]\]\s+)?")
 _QUOTE = re.compile(r"^ {0,3}((?:>\s?)+)")
-# A mark of emphasis inside of a word or a path is part of it. Scripts without spaces have no words to be inside of.
-_BEFORE, _BEHIND = r"(?<![A-Za-z0-9_/.*\\])", r"(?![/*]|\.\w)"
-NAME = re.compile(r"__[a-z0-9_]+__")
-"""What Python calls its own: emphasis by the letter, and never meant as such."""
+_BEFORE, _BEHIND = rf"(?<!{INSIDE_BEFORE.pattern.removesuffix('$')})", rf"(?!{INSIDE_BEHIND.pattern})"
 # Bounded repetition keeps a line full of asterisks from taking forever.
 _INLINE = re.compile(
     r"(?P<code>(?P<ticks>`{1,3})(?!`)(?P<in_code>.{1,800}?)(?<!`)(?P=ticks)(?!`))"
