@@ -307,6 +307,17 @@ async def test_what_is_not_there_is_said() -> None:
         assert "not in this text" in shown(app)
 
 
+async def test_what_is_cut_off_a_long_line_is_searched_too() -> None:
+    text = "a" * 45_000 + " needle " + "b" * 500_000 + " needle"
+    async with reading(f"{text}\nshort\n") as (app, pilot):
+        await pilot.press("slash", *"needle", "enter")
+        await until(pilot, lambda: "2 beyond column 20,000, not shown" in shown(app))
+        assert "not in this text" not in shown(app)
+        await pilot.press("slash", *(["backspace"] * 6), *"short", "enter")
+        await until(pilot, lambda: "1 of 1" in shown(app))
+        assert "beyond" not in shown(app)
+
+
 async def test_hits_are_marked_and_only_lines_in_sight_are_drawn(drawn: Counter[str]) -> None:
     async with reading("\n".join(f"{n:07} of a needle" for n in range(20_000)), size=(120, 30)) as (app, pilot):
         view = app.main.detail.view

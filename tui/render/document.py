@@ -21,6 +21,13 @@ WRAP_LIMIT = 300_000
 OWN = -1
 """In the place of the first character of a piece: the document laid the piece out itself."""
 
+BEYOND = 200_000
+"""Characters of a long line that are looked through at once, 2 ms."""
+BEYOND_LINES = 10_000
+"""Lines after which a look for long ones pauses."""
+OVERLAP = 400
+"""Longest words, in characters, that are found where two pieces of a long line meet."""
+
 SIGN = 4
 """Most characters of the sign in front of an item of a painted list, its spaces included."""
 
@@ -58,6 +65,11 @@ class Text(Sequence[Line]):
     def begins(self, index: int, pattern: re.Pattern[str]) -> list[Range]:
         """Those of `ranges` that begin in the line: in a broken text the first may be the rest of one above."""
         return self.ranges(index, pattern)
+
+    def beyond(self, pattern: re.Pattern[str]) -> Iterator[int]:
+        """Looks through what is cut off lines that are too long to be shown whole, a piece a step, so that a caller can
+        take a big text in slices: how often the pattern is in each piece."""
+        return iter(())
 
     @property
     def foldable(self) -> bool:
@@ -164,6 +176,23 @@ class Document(Text):
             match = pattern.search(whole, match.end())
         return found
 
+    def beyond(self, pattern: re.Pattern[str]) -> Iterator[int]:
+        for index, text in enumerate(self.lines.raw):
+            if len(text) > sanitize.LINE_LIMIT:
+                yield from (self._cut_off(text, at, pattern) for at in range(0, len(text), BEYOND))
+            elif index % BEYOND_LINES == 0:
+                yield 0
+
+    def _cut_off(self, text: str, at: int, pattern: re.Pattern[str]) -> int:
+        """How often the pattern begins in the piece of a line at a place, and ends where nothing is shown."""
+        piece = sanitize.block(text[at : at + BEYOND], self.tab_size)
+        # What begins in this piece may end in the next, which may not be counted again.
+        rest = sanitize.block(text[at + BEYOND : at + BEYOND + OVERLAP], self.tab_size)
+        head = sanitize.block(text[: sanitize.LINE_LIMIT], self.tab_size) if at == 0 else ""
+        shown = min(len(head), sanitize.LINE_LIMIT - 1)
+        found = pattern.finditer(piece + rest)
+        return sum(match.start() < len(piece) and match.end() > shown for match in found)
+
     def words(self) -> Iterator[str]:
         return map(sanitize.outside, self.lines.raw)
 
@@ -260,6 +289,9 @@ class Wrapped(Text):
     def toggle(self, index: int) -> None:
         self.source.toggle(self._places[index][0])
 
+    def beyond(self, pattern: re.Pattern[str]) -> Iterator[int]:
+        return self.source.beyond(pattern)
+
     def words(self) -> Iterator[str]:
         return self.source.words()
 
@@ -310,6 +342,10 @@ class Joined(Text):
     def toggle(self, index: int) -> None:
         part = self._part(index)
         self._parts[part].toggle(index - self._starts[part])
+
+    def beyond(self, pattern: re.Pattern[str]) -> Iterator[int]:
+        for part in self._parts:
+            yield from part.beyond(pattern)
 
     def words(self) -> Iterator[str]:
         for part in self._parts:

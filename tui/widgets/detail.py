@@ -260,7 +260,7 @@ class Detail(Vertical):
     def on_search_view_searched(self) -> None:
         view, found = self.view, self.found
         found.display = bool(view.words)
-        found.show([found_line(view.words, view.place, len(view.hits), view.share, view.wrapped)])
+        found.show([found_line(view.words, view.place, len(view.hits), view.share, view.wrapped, view.beyond)])
 
     # --- taking it along -------------------------------------------------------------------------------------
 
