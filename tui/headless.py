@@ -182,9 +182,14 @@ async def tree(arguments: argparse.Namespace, paths: list[Path]) -> int:
     if arguments.json:
         sys.stdout.buffer.write(json_line(as_json(store, now_us, [source.source for source in sources])))
     else:
-        for line in tree_text(store, now_us):
+        for line in tree_text(store, now_us, ascii_marks=not _in_unicode(sys.stdout.encoding)):
             print(line)
     return _status(read, sources)
+
+
+def _in_unicode(encoding: str) -> bool:
+    """Whether an encoding has all characters."""
+    return encoding.lower().replace("-", "").replace("_", "").startswith("utf")
 
 
 async def _fill(store: Store, source: OpencodeSource, session_id: str | None) -> None:

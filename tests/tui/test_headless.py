@@ -402,6 +402,26 @@ def test_show_prints_the_exact_text_of_a_reference(database: Path) -> None:
     assert len(done.stdout) == reference["size"]
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_every_line_comes_in_any_encoding(tmp_path: Path, encoding: str) -> None:
+    with OpencodeWriter(tmp_path / "opencode.db") as opencode:
+        for title in ("plain", "Größe \N{CJK UNIFIED IDEOGRAPH-6F22}", "last"):
+            session = opencode.session(title)
+            opencode.user(session)
+        for arguments in (["tree"], ["ls"], ["doctor"]):
+            done = subprocess.run(
+                command(*arguments, "--db", opencode.path),
+                capture_output=True, timeout=TIMEOUT_S, check=False,
+                env={**os.environ, "PYTHONIOENCODING": encoding, "PYTHONWARNINGS": "error"},
+            )  # fmt: skip
+            assert (done.returncode, done.stderr) == (0, b"")
+            told = done.stdout.decode(encoding)
+            if arguments != ["doctor"]:
+                assert all(word in told for word in ("plain", "Gr", "last"))
+                assert ("\\u6f22" in told) == (encoding != "utf-8")
+                assert "\\u25ba" not in told
+
+
 def test_show_clean_prints_the_whole_text_without_what_drives_a_terminal(tmp_path: Path) -> None:
     with OpencodeWriter(tmp_path / "opencode.db") as opencode:
         session = opencode.session("Odd text")

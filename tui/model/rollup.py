@@ -74,6 +74,12 @@ def total(parts: list[Usage]) -> Usage:
     )
 
 
+def written(usage: Usage) -> int:
+    """Tokens that a model wrote, its reasoning among them: `out`, wherever that is one figure. Up to 1.3.2 reasoning
+    is in the output already and counts twice."""
+    return usage.output + usage.reasoning
+
+
 def steps_sum(session: Session) -> tuple[Usage, float] | None:
     """The sum over the session's finished model calls (step-finish parts), None when there is none with numbers."""
     steps = [op for turn in session.turns.values() for op in turn.ops.values() if op.kind == "llm"]

@@ -200,7 +200,7 @@ def io(usage: Usage) -> str:
     """Tokens in and out as billed: `38k/1.2k`."""
     if not usage.total:
         return ""
-    return f"{numbers.tokens(usage.context)}/{numbers.tokens(usage.output + usage.reasoning)}"
+    return f"{numbers.tokens(usage.context)}/{numbers.tokens(rollup.written(usage))}"
 
 
 def session_start(session: Session, running: bool) -> int:
