@@ -18,7 +18,7 @@ from textual.pilot import Pilot
 
 from tests.tui import story
 from tests.tui.stage import FakeSource, playing, screen_text, until
-from tests.tui.story import SOURCE
+from tests.tui.story import SOURCE, session
 from tui import doors
 from tui.app import ViewerApp
 from tui.model.nodes import Key
@@ -74,12 +74,27 @@ async def test_a_text_that_is_not_here_yet_is_not_taken() -> None:
         assert "not here yet" in said(app)
 
 
-async def test_capital_y_sends_the_command_that_resumes_the_session() -> None:
-    async with looking() as (app, pilot):
+async def test_capital_y_sends_the_command_that_resumes_the_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = tmp_path / "it's here"
+    directory.mkdir()
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.delenv("OPENCODE_DB", raising=False)
+    events = [session("ses_here", "Here", 20, cwd=str(directory)), session("ses_gone", "Gone", 30, cwd="/gone/away")]
+    async with playing(events) as (app, pilot):
+        database = SOURCE.partition(":")[2]
+        app.main.sessions.select(Key(SOURCE, "session", "ses_here", "ses_here"))
         await pilot.press("Y")
         await pilot.pause()
-        assert app.clipboard == "opencode -s ses_retry"
-        assert "opencode -s ses_retry" in said(app)
+        quoted = "'" + str(directory).replace("'", "'\"'\"'") + "'"
+        assert app.clipboard == f"cd {quoted} && OPENCODE_DB={database} opencode -s ses_here"
+        assert "sent to the terminal's clipboard: cd " in "\n".join(screen_text(app))
+        app.main.sessions.select(Key(SOURCE, "session", "ses_gone", "ses_gone"))
+        await pilot.press("Y")
+        await pilot.pause()
+        assert app.clipboard == f"OPENCODE_DB={database} opencode -s ses_gone"
+        assert "its directory /gone/away is not here any more" in "\n".join(screen_text(app))
 
 
 async def test_the_keys_come_back_when_the_answer_has_been_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,7 +198,6 @@ def test_a_file_is_never_written_over(tmp_path: Path) -> None:
 def test_a_name_or_an_id_of_a_stranger_stays_a_name() -> None:
     assert doors.file_name("../../etc/passwd\x1b[2J", "Raw") == "opencode-etc-passwd-2J-raw.json"
     assert doors.file_name("", "Diff") == "opencode-text-diff.diff"
-    assert doors.resume_command("x; rm -rf ~") == "opencode -s 'x; rm -rf ~'"
 
 
 def test_the_limit_of_the_clipboard_is_in_bytes_and_ends_the_reading() -> None:
