@@ -248,12 +248,17 @@ async def ls(arguments: argparse.Namespace, paths: list[Path]) -> int:
                         index.update(store.apply(await source.load(session_id)), now_us)
                         index.update(store.mark_loaded(name, session_id), now_us)
     found = search(terms, index.cards.values())
+    wrong = next((term.problem for term in found.terms if term.problem), "")
+    if wrong:
+        return complain(wrong)
     sessions = in_order(store, found.cards)
     if arguments.json:
         sys.stdout.buffer.write(json_line(listing(store, sessions, now_us, [source.source for source in sources])))
     else:
         for line in listing_text(store, sessions, now_us):
             print(line)
+    if found.loosely and found.cards:
+        remark(f"no title holds {', '.join(found.loosely)}: found letter by letter")
     if found.blame:
         remark(found.blame)
     return _status(read, sources)

@@ -385,6 +385,13 @@ def test_ls_says_which_term_matches_nothing_and_refuses_one_that_says_nothing(da
     done = run("ls", "--db", database, "agent:nobody")
     assert (done.returncode, done.stdout) == (0, b"")
     assert done.stderr == b"opencode-viewer: agent:nobody matches nothing\n"
+    unknown = run("ls", "--db", database, "agnt:build")
+    assert (unknown.returncode, unknown.stdout) == (2, b"")
+    assert unknown.stderr == b"opencode-viewer: agnt: no such field; did you mean agent:\n"
+    loose = run("ls", "--db", database, "rtrytst")
+    assert loose.returncode == 0
+    assert loose.stdout
+    assert loose.stderr == b"opencode-viewer: no title holds rtrytst: found letter by letter\n"
     wrong = run("ls", "--db", database, "is:nonsense")
     assert (wrong.returncode, wrong.stdout) == (2, b"")
     assert b"is:nonsense is no state" in wrong.stderr
