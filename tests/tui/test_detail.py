@@ -307,6 +307,22 @@ async def test_what_is_not_there_is_said() -> None:
         assert "not in this text" in shown(app)
 
 
+async def test_a_thought_of_many_parts_is_one_section() -> None:
+    step = Step("ses_think", 1, "usr_t", 90)
+    for number in range(200):
+        step.op("reasoning", "", 80 - number / 10, 0.05, label=f"w{number}", refs={"llm_reasoning": f" w{number}"})
+    events = [session("ses_think", "Think", 95), prompt("ses_think", "usr_t", "think", 91), *step.events]
+    uris = [event.uri for event in events if isinstance(event, PayloadRef) and event.payload_kind == "llm_reasoning"]
+    source = FakeSource({uri: f" w{number}" for number, uri in enumerate(uris)})
+    async with playing(events, source=source) as (app, pilot):
+        app.main.sessions.select(Key(SOURCE, "turn", "ses_think", "msg_ses_think_1"))
+        await pilot.press("3")
+        await until(pilot, lambda: "w0 w1 w2" in shown(app))
+        assert len(source.asked) == 200
+        assert "── llm reasoning" not in shown(app)
+        assert "loading" not in shown(app)
+
+
 async def test_what_is_cut_off_a_long_line_is_searched_too() -> None:
     text = "a" * 45_000 + " needle " + "b" * 500_000 + " needle"
     async with reading(f"{text}\nshort\n") as (app, pilot):

@@ -429,6 +429,24 @@ def test_every_line_comes_in_any_encoding(tmp_path: Path, encoding: str) -> None
                 assert "\\u25ba" not in told
 
 
+def test_an_export_has_a_thought_of_many_parts_once(tmp_path: Path) -> None:
+    with OpencodeWriter(tmp_path / "opencode.db") as opencode:
+        session = opencode.session("Thinker")
+        prompt = opencode.user(session)
+        step = opencode.message(session, answer(1, prompt, completed=9, finish="stop"))
+        pieces = ["Let", " me", " **think**"] + [" on"] * 200
+        for piece in pieces:
+            opencode.part(step, {"type": "reasoning", "text": piece, "time": {"start": 2, "end": 3}})
+        size = sum(map(len, pieces))
+        words = run("export", "--db", opencode.path, session).stdout.decode()
+        assert words.count("reasoning (") == 1
+        assert f"reasoning ({size} B):\n\n> Let me **think**{' on' * 200}\n" in words
+        redacted = run("export", "--redact", "--db", opencode.path, session).stdout.decode()
+        assert f"reasoning ({size} B, redacted)\n" in redacted
+        cut = run("export", "--max-text", "2", "--db", opencode.path, session).stdout.decode()
+        assert "cut: 2 of 3 bytes, see --max-text" in cut
+
+
 def test_show_clean_prints_the_whole_text_without_what_drives_a_terminal(tmp_path: Path) -> None:
     with OpencodeWriter(tmp_path / "opencode.db") as opencode:
         session = opencode.session("Odd text")

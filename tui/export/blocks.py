@@ -18,6 +18,7 @@ from tui.model.layout import called
 from tui.model.nodes import Op, Payload, Prompt, Session, Turn, op_id
 from tui.model.outline import outline
 from tui.model.store import Store
+from tui.model.thoughts import texts_of, thoughts, without_followers
 from tui.moments import utc
 from tui.render import numbers
 
@@ -45,6 +46,7 @@ class Passage(NamedTuple):
     label: str
     look: Look
     payload: Payload
+    more: tuple[Payload, ...] = ()
 
 
 class End(NamedTuple):
@@ -184,8 +186,13 @@ class _Writer:
             ("error", self._error(turn.error_class, turn.error_message)),
         ]
         yield Begin("step", level, _title(whose, f"step {turn.seq}"), [fact for fact in facts if fact[1]])
-        for op in turn.ops.values():
-            if op.kind == "tool" or (op.kind == "session" and op_id(op.part_id, "tool") not in turn.ops):
+        parts = {parts[0].part_id: parts for parts in thoughts(turn)}
+        for op in without_followers(turn.ops.values()):
+            if op.kind == "reasoning":
+                found = texts_of(parts[op.part_id])
+                if found:
+                    yield from self._passage(found[0], more=tuple(found[1:]))
+            elif op.kind == "tool" or (op.kind == "session" and op_id(op.part_id, "tool") not in turn.ops):
                 yield from self._call(session, op, level, numbers_of)
             else:
                 for payload in op.payloads.values():
@@ -220,14 +227,14 @@ class _Writer:
             yield _Below(child, level + 1, numbers_of[child.source, child.id])
         yield End("call")
 
-    def _passage(self, payload: Payload, op: Op | None = None) -> Iterator[Passage]:
+    def _passage(self, payload: Payload, op: Op | None = None, more: tuple[Payload, ...] = ()) -> Iterator[Passage]:
         match payload.kind:
             case "user_prompt":
                 yield Passage("prompt", "words", payload)
             case "llm_response":
                 yield Passage("answer", "answer", payload)
             case "llm_reasoning":
-                yield Passage("reasoning", "thought", payload)
+                yield Passage("reasoning", "thought", payload, more)
             case "tool_request":
                 todo = op is not None and op.tool == "todowrite"
                 yield Passage("todo" if todo else "input", "todo" if todo else "input", payload)

@@ -107,7 +107,7 @@ async def document(
     yield writer.head(REDACTED if texts.redact else root.name).encode()
     for block in blocks(store, root, texts, now_us, children=len(told) > 1):
         if isinstance(block, Passage):
-            words = writer.passage(block, await texts.read(block.payload))
+            words = writer.passage(block, await texts.read_all([block.payload, *block.more]))
         else:
             words = writer.begin(block) if isinstance(block, Begin) else writer.end(block)
         yield words.encode()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
 from adapter.contract import PayloadError, PayloadText
 from tui.model.nodes import Payload
+from tui.model.thoughts import joined
 
 REDACTED = "(redacted)"
 """Stands for every piece of free text in a redacted document."""
@@ -39,6 +40,21 @@ class Texts:
     def free(self, text: str) -> str:
         """A piece of free text from the model: a title, a label, a directory, an error message."""
         return REDACTED if text and self.redact else text
+
+    async def read_all(self, payloads: Sequence[Payload]) -> Text:
+        """What is behind several references as one text. Raises SourceUnavailable."""
+        found = [await self.read(payload) for payload in payloads]
+        if len(found) == 1:
+            return found[0]
+        there = [text.text for text in found if text.text is not None]
+        sizes = [text.size for text in found]
+        return msgspec.structs.replace(
+            found[0],
+            size=-1 if min(sizes) < 0 else sum(sizes),
+            text=joined(there) if there else None,
+            truncated=any(text.truncated for text in found),
+            note=next((text.note for text in found if text.note), ""),
+        )
 
     async def read(self, payload: Payload) -> Text:
         """A payload as it stands in the database, or why it does not stand here. Raises SourceUnavailable."""
