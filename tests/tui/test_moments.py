@@ -45,3 +45,12 @@ def test_moments_are_local_but_for_documents(monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.undo()
         time.tzset()
     assert told == ["2026-02-01 07:59:07", "2026-02-01 07:59", "07:59:07", "2026-01-31 22:59:07 UTC"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(-3, "0s"), (0.4, "0s"), (9.9, "9s"), (59.9, "59s"), (60, "1m"), (250, "4m10"), (3600, "1h"), (7384, "2h03"),
+     (47 * 3600, "47h"), (48 * 3600, "2d"), (9e5, "10d")],
+)  # fmt: skip
+def test_an_age_is_as_long_as_it_has_to_be(seconds: float, words: str) -> None:
+    assert moments.age(int(seconds * 1e6)) == words

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tui.moments import duration as duration  # beside the other columns
+
 
 def tokens(count: int) -> str:
     """1234 -> `1.2k`; three significant digits at most."""
@@ -24,27 +26,6 @@ def _scaled(count: int, base: int, units: tuple[str, ...]) -> str:
         unit += 1
     digits = f"{value:.1f}" if unit and round(value, 1) < 10 else f"{value:.0f}"
     return f"{sign}{digits}{units[unit]}"
-
-
-def duration(micros: int) -> str:
-    """µs as `45ms`, `9.1s`, `32s`, `4m10`, `2h05`, `3d04`; nothing for a time that is not known (negative)."""
-    if micros < 0:
-        return ""
-    if micros < 100_000:
-        return f"{micros // 1000}ms"
-    if micros < 9_950_000:
-        return f"{micros / 1e6:.1f}s"
-    seconds = round(micros / 1e6)
-    if seconds < 60:
-        return f"{seconds}s"
-    minutes, seconds = divmod(seconds, 60)
-    if minutes < 60:
-        return f"{minutes}m{seconds:02}"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 24:
-        return f"{hours}h{minutes:02}"
-    days, hours = divmod(hours, 24)
-    return f"{days}d{hours:02}"
 
 
 def money(dollars: float) -> str:
