@@ -165,7 +165,10 @@ class Document(Text):
         raw = self.lines.raw[start:stop]
         if not self.as_written or max(map(len, raw), default=0) > sanitize.LINE_LIMIT:
             return super().find(pattern, start, stop)
-        whole = sanitize.block("\n".join(text.removesuffix("\r") for text in raw), self.tab_size)
+        whole = "\n".join(raw)
+        if "\r" in whole:
+            whole = whole.replace("\r\n", "\n").removesuffix("\r")
+        whole = sanitize.block(whole, self.tab_size)
         found: list[int] = []
         line, at = start, 0
         match = pattern.search(whole)
