@@ -429,6 +429,15 @@ def test_every_line_comes_in_any_encoding(tmp_path: Path, encoding: str) -> None
                 assert "\\u25ba" not in told
 
 
+def test_an_export_has_a_title_with_its_joiners_and_without_what_acts(tmp_path: Path) -> None:
+    woman = "\N{WOMAN}\u200d\N{PERSONAL COMPUTER}"
+    with OpencodeWriter(tmp_path / "opencode.db") as opencode:
+        session = opencode.session(f"\x1b[31m{woman}\u202e\n\ttitle")
+        for form, head in (("md", f"# {woman} title\n"), ("html", f"<h1>{woman} title</h1>")):
+            done = run("export", "--format", form, "--db", opencode.path, session)
+            assert head in done.stdout.decode()
+
+
 def test_an_export_has_a_thought_of_many_parts_once(tmp_path: Path) -> None:
     with OpencodeWriter(tmp_path / "opencode.db") as opencode:
         session = opencode.session("Thinker")

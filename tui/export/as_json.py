@@ -84,7 +84,7 @@ def _session(store: Store, session: Session, texts: Texts, now_us: int) -> dict[
     caller = store.op(call) if call is not None else None
     return {
         **{name: getattr(session, name) for name in _SESSION},
-        "title": texts.free(session.title),
+        "title": texts.title(session),
         "cwd": texts.free(session.cwd),
         "state": now.name,
         "reason": texts.free(dated(now, now_us)),

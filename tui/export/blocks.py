@@ -91,7 +91,7 @@ class _Writer:
     def session(self, below: _Below) -> Iterator[Block | _Below]:
         store, session = self.store, below.session
         whose = f"Sub-agent {below.number}" if below.number else ""
-        title = self.texts.free(session.title) or sanitize.label(session.id)
+        title = self.texts.title(session) or sanitize.label(session.id)
         yield Begin(
             "session",
             below.level,

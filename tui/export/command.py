@@ -49,7 +49,8 @@ async def write(arguments: argparse.Namespace, sources: list[OpencodeSource], pr
             store.apply(await source.load(member))
             store.mark_loaded(source.source, member)
         root = store.sessions[source.source, members[0]]
-        texts = Texts(source.payload, arguments.max_text, redact=arguments.redact)
+        titles = {event.session_id: event.title for event in family}
+        texts = Texts(source.payload, arguments.max_text, redact=arguments.redact, titles=titles)
         told = [store.sessions[source.source, member] for member in members if not arguments.no_children]
         chunks = document(store, told or [root], texts, arguments.format, int(time.time() * 1e6), arguments.max_text)
         with opened(arguments.output, protected) as file:

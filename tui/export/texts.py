@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 
 from adapter.contract import PayloadError, PayloadText
-from tui.model.nodes import Payload
+from tui import sanitize
+from tui.model.nodes import Payload, Session
 from tui.model.thoughts import joined
 
 REDACTED = "(redacted)"
@@ -30,12 +32,26 @@ class Text(msgspec.Struct, frozen=True):
 
 class Texts:
     """Reads payloads with `fetch(uri, limit in bytes)`; what of one is beyond `limit` bytes is cut with a note, unless
-    that is 0. With `redact` nothing is read at all."""
+    that is 0. With `redact` nothing is read at all. `titles` are those of the sessions as they came, by id: the model
+    has them as a screen needs them."""
 
-    def __init__(self, fetch: Callable[[str, int], Awaitable[PayloadText]], limit: int, *, redact: bool) -> None:
+    def __init__(
+        self,
+        fetch: Callable[[str, int], Awaitable[PayloadText]],
+        limit: int,
+        *,
+        redact: bool,
+        titles: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._fetch = fetch
         self._limit = limit
+        self._titles = titles
         self.redact = redact
+
+    def title(self, session: Session) -> str:
+        """The title of a session in one line."""
+        words = " ".join(sanitize.outside(self._titles.get(session.id, "")).split())
+        return self.free(words if 0 < len(words) <= sanitize.LABEL_LIMIT else session.title)
 
     def free(self, text: str) -> str:
         """A piece of free text from the model: a title, a label, a directory, an error message."""
