@@ -207,6 +207,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command and returns the exit status. A broken pipe and ctrl+c end quietly; an output that takes no more,
     a full disk say, is one line and exit 2."""
     _occupy_streams()
+    _escape_what_stdout_lacks()
     try:
         status = _run(argv)
         _flush()
@@ -251,6 +252,14 @@ def _occupy_streams() -> None:
         while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
             pass
         os.close(descriptor)
+
+
+def _escape_what_stdout_lacks() -> None:
+    """Where the output is not UTF-8, a character that it does not have is written as `\\u2026`: a title must not end a
+    listing."""
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")
 
 
 def _flush() -> None:

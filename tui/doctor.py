@@ -12,8 +12,8 @@ from adapter.health import Health
 from adapter.local import OpencodeSource
 from adapter.sqlite.files import side_file
 from tui import sanitize
+from tui.moments import date_and_time
 from tui.render.family import counted, family_words
-from tui.render.numbers import date_and_time
 
 LIMIT_S = 1.5
 """`doctor` reads sessions for this long, unless it is to read all, and says how many it got through."""
@@ -120,7 +120,7 @@ def lines(health: Health) -> list[str]:
             ("hash", health.migration_hash),
             ("opened", health.open_mode),
             ("changes by", health.strategy),
-            ("last change", date_and_time(health.last_change) if health.last_change else "none"),
+            ("last change", date_and_time(int(health.last_change * 1e6)) or "none"),
             ("lag", lag if health.lag_p50_ms else "not measured: nobody writes now"),
             ("longest read", f"{health.longest_read_ms:.1f} ms"),
             ("statements", f"{health.statements:,}, {health.statements_per_minute:,.0f} in the last minute"),
@@ -131,7 +131,7 @@ def lines(health: Health) -> list[str]:
             ("warnings", ", ".join(f"{kind} {n}" for kind, n in health.warnings.items()) or "none"),
             *(("for example", example) for example in health.examples.values() if example),
         ]
-    facts += [("interrupted", f"{date_and_time(one.at)} {one.words}") for one in health.history]
+    facts += [("interrupted", f"{date_and_time(int(one.at * 1e6))} {one.words}") for one in health.history]
     return [f"{name:>13}  {sanitize.label(value, limit=2000)}" for name, value in facts]
 
 

@@ -1,6 +1,6 @@
-"""The ways out for a text: a file, a pager, an editor, a line for the shell. Nothing here knows the screen.
+"""The ways out for a text: a file, a pager, an editor. Nothing here knows the screen.
 
-What goes out is the clean text that the screen shows, whole: a pager and a shell are terminals, too. The exact bytes
+What goes out is the text without what drives a terminal, whole: a pager and a shell are terminals, too. The exact bytes
 are what `opencode-viewer show URI` prints.
 """
 
@@ -20,7 +20,7 @@ from pathlib import Path
 
 import platformdirs
 
-from tui import files, sanitize
+from tui import files
 
 CLIPBOARD_LIMIT = 55_000
 """Most bytes that are sent to the clipboard: in base64 that is just below the 74,994 that hterm and others take, and
@@ -28,12 +28,6 @@ terminals drop what is longer without a word."""
 
 _SUFFIXES = {"Diff": ".diff", "Raw": ".json"}
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
-
-
-def resume_command(session_id: str) -> str:
-    """What continues a session in opencode, safe to paste into a shell: a line editor would take a control character
-    for a key."""
-    return f"opencode -s {shlex.quote(sanitize.label(session_id))}"
 
 
 def within_limit(words: Iterable[str]) -> str | None:

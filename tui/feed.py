@@ -16,6 +16,7 @@ from typing import Any
 from adapter.contract import Batch, Source
 from tui.arrivals import Answer, Arrival, Arrivals
 from tui.model.store import Store
+from tui.model.thoughts import joined
 from tui.protocols import Listener, PayloadDone
 from tui.render import payload as payloads
 
@@ -76,10 +77,11 @@ class Feed:
 
         self._request(f"session {session_id} stays in memory", request)
 
-    def payload(self, source: str, uri: str, look: str, done: PayloadDone) -> None:
-        """Asks for one text; `done` is called on the UI loop with it, ready to be drawn in a look, or with the reason
-        why there is none. Only a feed that is stopped leaves it unanswered."""
-        self._request("a text cannot be read", lambda: self._payload(source, uri, look, done))
+    def payload(self, source: str, uri: str, look: str, done: PayloadDone, more: Sequence[str] = ()) -> None:
+        """Asks for one text, of one reference or of several parts of a thought; `done` is called on the UI loop with
+        it, ready to be drawn in a look, or with the reason why there is none. Only a feed that is stopped leaves it
+        unanswered."""
+        self._request("a text cannot be read", lambda: self._payload(source, (uri, *more), look, done))
 
     def probe(self) -> None:
         """Asks every source for fresh counts; they arrive through `health_changed`."""
@@ -184,12 +186,13 @@ class Feed:
         )
         await self.arrivals.room()
 
-    async def _payload(self, source: str, uri: str, look: str, done: PayloadDone) -> None:
+    async def _payload(self, source: str, uris: Sequence[str], look: str, done: PayloadDone) -> None:
         document, note = None, "reading it was given up"
         try:
-            found = await self._source(source).payload(uri)
-            document = await asyncio.to_thread(payloads.read, found.text, look)
-            note = f"cut: the text has {found.size:,} bytes" if found.truncated else ""
+            found = [await self._source(source).payload(uri) for uri in uris]
+            document = await asyncio.to_thread(payloads.read, joined([part.text for part in found]), look)
+            size = sum(part.size for part in found)
+            note = f"cut: the text has {size:,} bytes" if any(part.truncated for part in found) else ""
         except Exception as error:
             # A part that was rewritten or removed a moment ago, a busy file, an unknown field: all are answers.
             document, note = None, _reason(error)

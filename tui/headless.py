@@ -182,9 +182,14 @@ async def tree(arguments: argparse.Namespace, paths: list[Path]) -> int:
     if arguments.json:
         sys.stdout.buffer.write(json_line(as_json(store, now_us, [source.source for source in sources])))
     else:
-        for line in tree_text(store, now_us):
+        for line in tree_text(store, now_us, ascii_marks=not _in_unicode(sys.stdout.encoding)):
             print(line)
     return _status(read, sources)
+
+
+def _in_unicode(encoding: str) -> bool:
+    """Whether an encoding has all characters."""
+    return encoding.lower().replace("-", "").replace("_", "").startswith("utf")
 
 
 async def _fill(store: Store, source: OpencodeSource, session_id: str | None) -> None:
@@ -192,9 +197,12 @@ async def _fill(store: Store, source: OpencodeSource, session_id: str | None) ->
     if not session_id:
         async for batch in source.stream():
             store.apply(batch.events)
+            for member in batch.loaded:
+                store.mark_loaded(source.source, member)
     else:
         for member in await _family(source, session_id):
             store.apply(await source.load(member))
+            store.mark_loaded(source.source, member)
 
 
 async def _family(source: OpencodeSource, session_id: str) -> list[str]:
@@ -238,13 +246,19 @@ async def ls(arguments: argparse.Namespace, paths: list[Path]) -> int:
                 for name, session_id in rest.cards:
                     if name == source.source and not store.sessions[name, session_id].loaded:
                         index.update(store.apply(await source.load(session_id)), now_us)
+                        index.update(store.mark_loaded(name, session_id), now_us)
     found = search(terms, index.cards.values())
+    wrong = next((term.problem for term in found.terms if term.problem), "")
+    if wrong:
+        return complain(wrong)
     sessions = in_order(store, found.cards)
     if arguments.json:
         sys.stdout.buffer.write(json_line(listing(store, sessions, now_us, [source.source for source in sources])))
     else:
         for line in listing_text(store, sessions, now_us):
             print(line)
+    if found.loosely and found.cards:
+        remark(f"no title holds {', '.join(found.loosely)}: found letter by letter")
     if found.blame:
         remark(found.blame)
     return _status(read, sources)
@@ -274,8 +288,7 @@ async def show(arguments: argparse.Namespace, paths: list[Path]) -> int:
                 reason = str(error)
                 continue
         if arguments.clean:
-            for line in sanitize.lines(found.text):
-                print(line)
+            print(sanitize.outside(found.text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n")))
         else:
             sys.stdout.buffer.write(found.text.encode("utf-8", "surrogateescape"))
         return OK

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from adapter.health import Health
@@ -36,8 +36,9 @@ class Requests(Protocol):
     def load(self, source: str, session_id: str) -> None:
         """The whole tree of a session; it arrives as changes."""
 
-    def payload(self, source: str, uri: str, look: str, done: PayloadDone) -> None:
-        """One text, ready to be drawn in a look; `done` is always called, with it or with the reason."""
+    def payload(self, source: str, uri: str, look: str, done: PayloadDone, more: Sequence[str] = ()) -> None:
+        """One text, ready to be drawn in a look; `done` is always called, with it or with the reason. What is behind
+        the references in `more` goes on in it."""
 
     def probe(self) -> None:
         """Fresh counts of every source; they arrive as healths."""

@@ -6,8 +6,9 @@ fifty are drawn. To know how many there are it is enough to count.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import overload
 
@@ -17,26 +18,34 @@ BLOCK = 64 * 1024
 CUT = 4
 """Blocks whose lines are kept: of what is in sight, and of where a search is."""
 
-_ENDS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
-"""Where `str.splitlines` ends a line; the feed first, because the first that is found shortens the search for the
-others."""
+ANY_END = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
+"""Where `str.splitlines` ends a line, and CR LF as one: for what is only looked at, so that nothing overwrites. The
+feed first, because the first that is found shortens the search for the others."""
+FEED = "\n"
+"""Where a diff ends a line: everything else belongs to the line, a CR in front of the feed included."""
+FEED_OR_RETURN = "\n\r"
+"""Where Markdown ends a line, and CR LF as one."""
+
+_FEED_OR_RETURN = re.compile(r"\r\n?|\n")
 
 
 class RawLines(Sequence[str]):
-    """What `text.splitlines()` gives, as it came: to be searched and measured, never to be drawn.
+    """The lines of a text as they came: to be searched and measured, never to be drawn. With ANY_END they are what
+    `text.splitlines()` gives, with the others lines end there alone.
 
     `blocks` are the pieces of the text, each of whole lines; `lines_of` gives the lines of one by its number.
     """
 
-    __slots__ = ("_starts", "blocks", "lines_of")
+    __slots__ = ("_split", "_starts", "blocks", "lines_of")
 
-    def __init__(self, text: str) -> None:
-        self.blocks = blocks = list(_blocks(text))
+    def __init__(self, text: str, ends: str = ANY_END) -> None:
+        self.blocks = blocks = list(_blocks(text, ends))
+        self._split = split = _SPLITTERS[ends]
         self._starts = [0]
         for block in blocks:
-            self._starts.append(self._starts[-1] + _count(block))
+            self._starts.append(self._starts[-1] + _count(block, ends))
         # Not around a method, which would hold this object, and its megabytes, in a cycle.
-        self.lines_of = lru_cache(CUT)(lambda number: blocks[number].splitlines())
+        self.lines_of = lru_cache(CUT)(lambda number: split(blocks[number]))
 
     def __len__(self) -> int:
         return self._starts[-1]
@@ -75,24 +84,41 @@ class RawLines(Sequence[str]):
         """The lines behind one, without keeping any."""
         if index + 1 < len(self):
             block, at = self.place(index + 1)
-            yield from self.blocks[block].splitlines()[at:]
+            yield from self._split(self.blocks[block])[at:]
             for text in self.blocks[block + 1 :]:
-                yield from text.splitlines()
+                yield from self._split(text)
 
 
-def _blocks(text: str) -> Iterator[str]:
+def _feeds(text: str) -> list[str]:
+    return text.removesuffix("\n").split("\n")
+
+
+def _feeds_and_returns(text: str) -> list[str]:
+    found = _FEED_OR_RETURN.split(text)
+    return found if found[-1] else found[:-1]
+
+
+_SPLITTERS: dict[str, Callable[[str], list[str]]] = {
+    ANY_END: str.splitlines,
+    FEED: _feeds,
+    FEED_OR_RETURN: _feeds_and_returns,
+}
+"""The lines of a text that is not empty, by what ends them."""
+
+
+def _blocks(text: str, ends: str) -> Iterator[str]:
     at = 0
     while at < len(text):
-        end = _end(text, at + BLOCK)
+        end = _end(text, at + BLOCK, ends)
         yield text[at:end]
         at = end
 
 
-def _end(text: str, at: int) -> int:
+def _end(text: str, at: int, ends: str) -> int:
     """Behind the first end of a line from a place on."""
     while at < len(text):
         end = stop = at + BLOCK
-        for mark in _ENDS:
+        for mark in ends:
             found = text.find(mark, at, end)
             end = found if found >= 0 else end
         if end < stop:
@@ -101,8 +127,8 @@ def _end(text: str, at: int) -> int:
     return len(text)
 
 
-def _count(text: str) -> int:
+def _count(text: str, ends: str) -> int:
     """How many lines there are in a text that is not empty."""
-    if any(mark in text for mark in _ENDS[1:]):
-        return len(text.splitlines())
+    if any(mark in text for mark in ends[1:]):
+        return len(_SPLITTERS[ends](text))
     return text.count("\n") + (not text.endswith("\n"))

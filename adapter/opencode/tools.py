@@ -14,25 +14,35 @@ from typing import Any, NamedTuple
 import msgspec
 
 from adapter.events import LABEL_LIMIT
-from adapter.opencode.json import Row
+from adapter.opencode.json import NOTHING, Row, text_size
 
 Scalar = str | int | float | bool | None
 
 
 class FileChange(msgspec.Struct, frozen=True, gc=False):
-    """One file of an edit or patch, named by one of three keys; the texts before and after it are skipped."""
+    """One file of an edit or patch, named by one of three keys; `patch` is a unified diff, the texts before and after
+    it are skipped."""
 
     filePath: Any = None
     relativePath: Any = None
     file: Any = None
     additions: Any = None
     deletions: Any = None
+    patch: msgspec.Raw = NOTHING
 
     @property
     def name(self) -> str:
         """The shortest name it has, "" without one."""
         names = (self.relativePath, self.filePath, self.file)
         return next((name for name in names if isinstance(name, str) and name), "")
+
+
+class Patch(NamedTuple):
+    """A unified diff of one file: its field in the metadata, its bytes, the name of the file."""
+
+    field: str
+    size: int
+    name: str
 
 
 Loose = FileChange | list[Any] | Scalar
@@ -66,6 +76,14 @@ class CallMetadata(Row, frozen=True, gc=False):
         """The files that the call changed."""
         files = self.files if isinstance(self.files, list) else []
         return [change for change in (self.filediff, *files) if isinstance(change, FileChange)]
+
+    @property
+    def patches(self) -> list[Patch]:
+        """The diffs of single files, where there are any."""
+        files = self.files if isinstance(self.files, list) else []
+        changes = [("filediff", self.filediff), *((f"files.{at}", change) for at, change in enumerate(files))]
+        found = [(at, change, text_size(change.patch)) for at, change in changes if isinstance(change, FileChange)]
+        return [Patch(f"{at}.patch", size, short(change.name)) for at, change, size in found if size]
 
 
 Label = Callable[[Any, CallMetadata, str], str]
@@ -156,8 +174,10 @@ def _todo_label(arguments: Any, metadata: CallMetadata, title: str) -> str:
 
 def _todo_facts(out: dict[str, Any], arguments: Any, metadata: CallMetadata) -> None:
     todos = _todos(arguments)
-    done = sum(1 for todo in todos if todo.get("status") in ("completed", "cancelled"))
-    out["todos"] = [done, len(todos)]
+    states = [todo.get("status") for todo in todos]
+    out["todos"] = [states.count("completed"), len(todos)]
+    if "cancelled" in states:
+        out["todos_cancelled"] = states.count("cancelled")
 
 
 def _exit(out: dict[str, Any], arguments: Any, metadata: CallMetadata) -> None:
@@ -250,7 +270,8 @@ def label(tool: Tool, arguments: Any, metadata: CallMetadata, title: str) -> str
 
 def about(tool: Tool, arguments: Any, metadata: CallMetadata, title: str, phase: str) -> dict[str, Any]:
     """The extras of a call: `label`, `phase`, and numbers worth a column: `exit`, `additions`, `deletions`, `todos`
-    ([done, total]), `hits`, `truncated`, `background`, `interrupted`, `questions`. Only what the row really says."""
+    ([done, total]), `todos_cancelled` (of that total), `hits`, `truncated`, `background`, `interrupted`, `questions`.
+    Only what the row really says."""
     out: dict[str, Any] = {"label": label(tool, arguments, metadata, title), "phase": phase}
     if metadata.truncated is True:
         out["truncated"] = True

@@ -209,6 +209,28 @@ def test_an_edit_tells_its_lines_and_its_diff() -> None:
     assert (refs(events)["diff"].size, refs(events)["diff"].format) == (12, "diff")
 
 
+def test_a_patch_has_the_diffs_of_its_files_where_there_is_none_of_all() -> None:
+    files = [
+        {"filePath": "/p/a.py", "relativePath": "a.py", "patch": "@@ -1 +1 @@\n", "additions": 1},
+        "odd",
+        {"filePath": "/p/b.py", "patch": "", "additions": 1},
+        {"filePath": "/p/c.py", "patch": "@@ -2 +2 @@\n-ä", "additions": 1},
+    ]
+    events = events_of(OPEN, [tool("completed", "apply_patch", input={}, metadata={"files": files})])
+    found = [event for event in events if isinstance(event, PayloadRef) and event.payload_kind == "diff"]
+    assert [(one.uri.partition("field=")[2], one.size, one.format, one.preview) for one in found] == [
+        ("state.metadata.files.0.patch", 12, "diff", "a.py"),
+        ("state.metadata.files.3.patch", 15, "diff", "/p/c.py"),
+    ]
+    edit = {"filediff": {"file": "/p/a.py", "patch": "@@ -1 +1 @@\n"}}
+    events = events_of(OPEN, [tool("completed", "edit", input={}, metadata=edit)])
+    assert refs(events)["diff"].uri.endswith("field=state.metadata.filediff.patch")
+    both = {"diff": "--- a\n", "files": files, **edit}
+    events = events_of(OPEN, [tool("completed", "edit", input={}, metadata=both)])
+    found = [event for event in events if isinstance(event, PayloadRef) and event.payload_kind == "diff"]
+    assert [one.uri.partition("field=")[2] for one in found] == ["state.metadata.diff"]
+
+
 PATCHED = {"files": [{"filePath": "/p/a.py", "relativePath": "a.py", "additions": 2, "deletions": 1}]}
 ABOUT: list[tuple[str, dict[str, Any], str]] = [
     ("bash", {"input": {"command": "make -j"}}, "make -j"),
@@ -312,7 +334,11 @@ def test_the_configured_servers_reach_the_calls_of_both_families() -> None:
 def test_todos_are_counted() -> None:
     todos = [{"status": "completed"}, {"status": "cancelled"}, {"status": "pending"}]
     events = events_of(OPEN, [tool("completed", "todowrite", input={"todos": todos})])
-    assert starts(events)[0].extras["todos"] == [2, 3]
+    extras = starts(events)[0].extras
+    assert (extras["todos"], extras["todos_cancelled"]) == ([1, 3], 1)
+    events = events_of(OPEN, [tool("completed", "todowrite", input={"todos": todos[::2]})])
+    extras = starts(events)[0].extras
+    assert (extras["todos"], "todos_cancelled" in extras) == ([1, 2], False)
 
 
 def test_pictures_of_a_tool_are_attachments() -> None:

@@ -170,7 +170,7 @@ def test_the_running_command() -> None:
 def test_todo_lists_edits_and_changed_files() -> None:
     name = "1.18.33/v2-api"
     todos = [(op.extras["label"], op.extras["todos"]) for op in tools(name, "todowrite")]
-    assert todos == [("first thing", [0, 3]), ("second thing", [2, 3])]
+    assert todos == [("first thing", [0, 3]), ("second thing", [1, 3])]
     edits = [(op.extras["label"], op.extras["additions"], op.extras["deletions"]) for op in tools(name, "edit")]
     assert edits == [("new.txt", 1, 1), ("hello.txt", 1, 1)]
     diffs = [e for e in of(name, PayloadRef) if e.payload_kind == "diff"]

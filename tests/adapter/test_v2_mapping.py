@@ -261,13 +261,18 @@ def test_an_edit_tells_its_lines_and_its_diffs() -> None:
     files = [
         {"file": "a.txt", "patch": "@@ -1 +1 @@", "additions": 2, "deletions": 1, "status": "modified"},
         {"file": "b.txt", "patch": "", "additions": 1, "deletions": 0, "status": "added"},
+        "odd",
+        {"file": "c.txt", "patch": "@@ -2 +2 @@", "status": "modified"},
     ]
     events = events_of(("assistant", step(call("completed", "patch", metadata={"files": files}))))
     extras = calls(events)[0].extras
     assert (extras["additions"], extras["deletions"]) == (3, 1)
-    assert extras["label"] == "a.txt, b.txt"
+    assert extras["label"] == "a.txt, b.txt, c.txt"
     refs = [e for e in of(events, PayloadRef) if e.payload_kind == "diff"]
-    assert [e.uri.partition("field=")[2] for e in refs] == ["content.0.state.metadata.files.0.patch"]
+    assert [(e.uri.partition("field=")[2], e.preview) for e in refs] == [
+        ("content.0.state.metadata.files.0.patch", "a.txt"),
+        ("content.0.state.metadata.files.3.patch", "c.txt"),
+    ]
 
 
 @pytest.mark.parametrize(

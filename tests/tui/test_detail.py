@@ -307,6 +307,33 @@ async def test_what_is_not_there_is_said() -> None:
         assert "not in this text" in shown(app)
 
 
+async def test_a_thought_of_many_parts_is_one_section() -> None:
+    step = Step("ses_think", 1, "usr_t", 90)
+    for number in range(200):
+        step.op("reasoning", "", 80 - number / 10, 0.05, label=f"w{number}", refs={"llm_reasoning": f" w{number}"})
+    events = [session("ses_think", "Think", 95), prompt("ses_think", "usr_t", "think", 91), *step.events]
+    uris = [event.uri for event in events if isinstance(event, PayloadRef) and event.payload_kind == "llm_reasoning"]
+    source = FakeSource({uri: f" w{number}" for number, uri in enumerate(uris)})
+    async with playing(events, source=source) as (app, pilot):
+        app.main.sessions.select(Key(SOURCE, "turn", "ses_think", "msg_ses_think_1"))
+        await pilot.press("3")
+        await until(pilot, lambda: "w0 w1 w2" in shown(app))
+        assert len(source.asked) == 200
+        assert "── llm reasoning" not in shown(app)
+        assert "loading" not in shown(app)
+
+
+async def test_what_is_cut_off_a_long_line_is_searched_too() -> None:
+    text = "a" * 45_000 + " needle " + "b" * 500_000 + " needle"
+    async with reading(f"{text}\nshort\n") as (app, pilot):
+        await pilot.press("slash", *"needle", "enter")
+        await until(pilot, lambda: "2 beyond column 20,000, not shown" in shown(app))
+        assert "not in this text" not in shown(app)
+        await pilot.press("slash", *(["backspace"] * 6), *"short", "enter")
+        await until(pilot, lambda: "1 of 1" in shown(app))
+        assert "beyond" not in shown(app)
+
+
 async def test_hits_are_marked_and_only_lines_in_sight_are_drawn(drawn: Counter[str]) -> None:
     async with reading("\n".join(f"{n:07} of a needle" for n in range(20_000)), size=(120, 30)) as (app, pilot):
         view = app.main.detail.view

@@ -18,7 +18,7 @@ from textual.pilot import Pilot
 
 from tests.tui import story
 from tests.tui.stage import FakeSource, playing, screen_text, until
-from tests.tui.story import SOURCE
+from tests.tui.story import SOURCE, session
 from tui import doors
 from tui.app import ViewerApp
 from tui.model.nodes import Key
@@ -46,8 +46,8 @@ async def test_y_sends_the_clean_text_to_the_clipboard() -> None:
     async with looking() as (app, pilot):
         await pilot.press("y")
         await pilot.pause()
-        assert app.clipboard == "one\ntwo     three"
-        assert "sent 17 bytes to the terminal's clipboard" in said(app)
+        assert app.clipboard == "one\ntwo\tthree"
+        assert "sent 13 bytes to the terminal's clipboard" in said(app)
 
 
 async def test_y_in_a_text_sends_the_facts_of_the_overview_too() -> None:
@@ -74,12 +74,27 @@ async def test_a_text_that_is_not_here_yet_is_not_taken() -> None:
         assert "not here yet" in said(app)
 
 
-async def test_capital_y_sends_the_command_that_resumes_the_session() -> None:
-    async with looking() as (app, pilot):
+async def test_capital_y_sends_the_command_that_resumes_the_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = tmp_path / "it's here"
+    directory.mkdir()
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.delenv("OPENCODE_DB", raising=False)
+    events = [session("ses_here", "Here", 20, cwd=str(directory)), session("ses_gone", "Gone", 30, cwd="/gone/away")]
+    async with playing(events) as (app, pilot):
+        database = SOURCE.partition(":")[2]
+        app.main.sessions.select(Key(SOURCE, "session", "ses_here", "ses_here"))
         await pilot.press("Y")
         await pilot.pause()
-        assert app.clipboard == "opencode -s ses_retry"
-        assert "opencode -s ses_retry" in said(app)
+        quoted = "'" + str(directory).replace("'", "'\"'\"'") + "'"
+        assert app.clipboard == f"cd {quoted} && OPENCODE_DB={database} opencode -s ses_here"
+        assert "sent to the terminal's clipboard: cd " in "\n".join(screen_text(app))
+        app.main.sessions.select(Key(SOURCE, "session", "ses_gone", "ses_gone"))
+        await pilot.press("Y")
+        await pilot.pause()
+        assert app.clipboard == f"OPENCODE_DB={database} opencode -s ses_gone"
+        assert "its directory /gone/away is not here any more" in "\n".join(screen_text(app))
 
 
 async def test_the_keys_come_back_when_the_answer_has_been_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,7 +111,7 @@ async def test_capital_s_saves_the_text_for_the_user_alone(monkeypatch: pytest.M
         await pilot.press("S")
         await until(pilot, lambda: "saved to" in "".join(screen_text(app)[-3:]))
         (path,) = (tmp_path / "new").iterdir()
-        assert path.read_text() == "one\ntwo     three\n"
+        assert path.read_text() == "one\ntwo\tthree\n"
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert re.fullmatch(r"opencode-prt_ses_retry_1_3-tool-output-\d{8}-\d{6}\.txt", path.name)
         assert path.name in "".join(screen_text(app)[-3:]).replace(" ", "")
@@ -148,7 +163,7 @@ async def test_a_program_gets_the_text_in_a_file_that_is_gone_afterwards(
         await pilot.pause()
     path, mode, *text = report.read_text().splitlines()
     assert suspended == ["out", "back"]
-    assert text == ["one", "two     three"]
+    assert text == ["one", "two\tthree"]
     assert mode.endswith("600")
     assert Path(path).name == "opencode-prt_ses_retry_1_3-tool-output.txt"
     assert not Path(path).parent.exists()
@@ -183,7 +198,6 @@ def test_a_file_is_never_written_over(tmp_path: Path) -> None:
 def test_a_name_or_an_id_of_a_stranger_stays_a_name() -> None:
     assert doors.file_name("../../etc/passwd\x1b[2J", "Raw") == "opencode-etc-passwd-2J-raw.json"
     assert doors.file_name("", "Diff") == "opencode-text-diff.diff"
-    assert doors.resume_command("x; rm -rf ~") == "opencode -s 'x; rm -rf ~'"
 
 
 def test_the_limit_of_the_clipboard_is_in_bytes_and_ends_the_reading() -> None:

@@ -80,6 +80,21 @@ async def test_a_text_arrives_as_a_document_and_a_failure_as_words() -> None:
     assert (None, "the row is gone") in answers
 
 
+async def test_a_text_of_many_parts_arrives_as_one_document() -> None:
+    source = FakeSource({str(n): f" word{n}" for n in range(300)})
+    answers: list[tuple[Shown | None, str]] = []
+    async with running(source) as (feed, _):
+        await until(None, lambda: source.following)
+        more = [str(n) for n in range(1, 300)]
+        feed.payload(SOURCE, "0", "markdown", lambda *answer: answers.append(answer), more)
+        await until(None, lambda: bool(answers))
+    ((document, note),) = answers
+    assert document is not None
+    assert list(document.words()) == ["".join(f" word{n}" for n in range(300))]
+    assert note == ""
+    assert source.asked == ["0", *more]
+
+
 async def test_a_text_that_cannot_be_asked_for_or_is_given_up_is_answered_too() -> None:
     class Interrupted(FakeSource):
         async def payload(self, uri: str, limit: int = 0) -> Text:

@@ -138,6 +138,13 @@ async def test_when_nothing_matches_the_term_to_blame_is_named_and_the_tree_is_e
         assert app.main.sessions.cursor == RETRY
 
 
+async def test_what_is_found_letter_by_letter_is_said_to_be() -> None:
+    async with playing(story.everything()) as (app, pilot):
+        await type_filter(pilot, "flkyrtry")
+        assert RETRY.id in {key[-1] for key in app.main.finder.matches}
+        assert "only letter by letter: no title holds flkyrtry" in where(app)
+
+
 async def test_sessions_come_and_go_as_they_begin_and_cease_to_match() -> None:
     async with playing(story.everything()) as (app, pilot):
         await type_filter(pilot, "is:running")

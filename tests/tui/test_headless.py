@@ -370,10 +370,28 @@ def test_ls_and_tree_say_the_same_of_sessions_that_a_person_stopped(tmp_path: Pa
     assert len(aborted) == 4
 
 
+def test_a_session_without_a_prompt_is_read_and_has_none(tmp_path: Path) -> None:
+    with OpencodeWriter(tmp_path / "opencode.db") as opencode:
+        session = opencode.session("Nothing yet")
+        for arguments in (["tree", "--json"], ["tree", "--json", "--session", session], ["ls", "--json", "tool:x"]):
+            told = json.loads(run(*arguments, "--db", opencode.path).stdout)["sessions"]
+            assert [one["reason"] for one in told] == ([] if "tool:x" in arguments else ["no prompt yet"])
+        assert "- state: idle: no prompt yet\n" in run("export", "--db", opencode.path, session).stdout.decode()
+        exported = json.loads(run("export", "--format", "json", "--db", opencode.path, session).stdout)
+    assert exported["sessions"][0]["reason"] == "no prompt yet"
+
+
 def test_ls_says_which_term_matches_nothing_and_refuses_one_that_says_nothing(database: Path) -> None:
     done = run("ls", "--db", database, "agent:nobody")
     assert (done.returncode, done.stdout) == (0, b"")
     assert done.stderr == b"opencode-viewer: agent:nobody matches nothing\n"
+    unknown = run("ls", "--db", database, "agnt:build")
+    assert (unknown.returncode, unknown.stdout) == (2, b"")
+    assert unknown.stderr == b"opencode-viewer: agnt: no such field; did you mean agent:\n"
+    loose = run("ls", "--db", database, "rtrytst")
+    assert loose.returncode == 0
+    assert loose.stdout
+    assert loose.stderr == b"opencode-viewer: no title holds rtrytst: found letter by letter\n"
     wrong = run("ls", "--db", database, "is:nonsense")
     assert (wrong.returncode, wrong.stdout) == (2, b"")
     assert b"is:nonsense is no state" in wrong.stderr
@@ -389,6 +407,63 @@ def test_show_prints_the_exact_text_of_a_reference(database: Path) -> None:
         row = plain.execute("SELECT data FROM part WHERE id = ?", (reference["part_id"],)).fetchone()
     assert done.stdout.decode() == json.loads(row[0])["state"]["output"]
     assert len(done.stdout) == reference["size"]
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_every_line_comes_in_any_encoding(tmp_path: Path, encoding: str) -> None:
+    with OpencodeWriter(tmp_path / "opencode.db") as opencode:
+        for title in ("plain", "Größe \N{CJK UNIFIED IDEOGRAPH-6F22}", "last"):
+            session = opencode.session(title)
+            opencode.user(session)
+        for arguments in (["tree"], ["ls"], ["doctor"]):
+            done = subprocess.run(
+                command(*arguments, "--db", opencode.path),
+                capture_output=True, timeout=TIMEOUT_S, check=False,
+                env={**os.environ, "PYTHONIOENCODING": encoding, "PYTHONWARNINGS": "error"},
+            )  # fmt: skip
+            assert (done.returncode, done.stderr) == (0, b"")
+            told = done.stdout.decode(encoding)
+            if arguments != ["doctor"]:
+                assert all(word in told for word in ("plain", "Gr", "last"))
+                assert ("\\u6f22" in told) == (encoding != "utf-8")
+                assert "\\u25ba" not in told
+
+
+def test_an_export_has_a_title_with_its_joiners_and_without_what_acts(tmp_path: Path) -> None:
+    woman = "\N{WOMAN}\u200d\N{PERSONAL COMPUTER}"
+    with OpencodeWriter(tmp_path / "opencode.db") as opencode:
+        session = opencode.session(f"\x1b[31m{woman}\u202e\n\ttitle")
+        for form, head in (("md", f"# {woman} title\n"), ("html", f"<h1>{woman} title</h1>")):
+            done = run("export", "--format", form, "--db", opencode.path, session)
+            assert head in done.stdout.decode()
+
+
+def test_an_export_has_a_thought_of_many_parts_once(tmp_path: Path) -> None:
+    with OpencodeWriter(tmp_path / "opencode.db") as opencode:
+        session = opencode.session("Thinker")
+        prompt = opencode.user(session)
+        step = opencode.message(session, answer(1, prompt, completed=9, finish="stop"))
+        pieces = ["Let", " me", " **think**"] + [" on"] * 200
+        for piece in pieces:
+            opencode.part(step, {"type": "reasoning", "text": piece, "time": {"start": 2, "end": 3}})
+        size = sum(map(len, pieces))
+        words = run("export", "--db", opencode.path, session).stdout.decode()
+        assert words.count("reasoning (") == 1
+        assert f"reasoning ({size} B):\n\n> Let me **think**{' on' * 200}\n" in words
+        redacted = run("export", "--redact", "--db", opencode.path, session).stdout.decode()
+        assert f"reasoning ({size} B, redacted)\n" in redacted
+        cut = run("export", "--max-text", "2", "--db", opencode.path, session).stdout.decode()
+        assert "cut: 2 of 3 bytes, see --max-text" in cut
+
+
+def test_show_clean_prints_the_whole_text_without_what_drives_a_terminal(tmp_path: Path) -> None:
+    with OpencodeWriter(tmp_path / "opencode.db") as opencode:
+        session = opencode.session("Odd text")
+        prompt = opencode.user(session)
+        words = "\x1b[31mred\x1b[0m\r\n\N{WOMAN}\u200d\N{PERSONAL COMPUTER}\u2028\tx\rhidden" + "y" * 30_000
+        part = opencode.part(prompt, {"type": "text", "text": words})
+        done = run("show", "--clean", "--db", opencode.path, f"opencode-sqlite://?part_id={part}&field=text")
+    assert done.stdout.decode() == f"red\n\N{WOMAN}\u200d\N{PERSONAL COMPUTER}\u2028\tx\nhidden{'y' * 30_000}\n"
 
 
 @pytest.mark.parametrize("uri", ["nonsense", "opencode-sqlite://?part_id=prt_gone&field=text"])

@@ -28,6 +28,20 @@ def test_the_lines_of_all_blocks_are_those_of_the_text(
     assert list(found.behind(max(-1, start))) == expected[max(0, start + 1) :]
 
 
+@given(TEXTS, st.integers(1, 12))
+def test_where_only_a_feed_or_a_return_ends_a_line_all_else_belongs_to_it(text: str, size: int) -> None:
+    for ends, expected in (
+        (raw_lines.FEED, text.split("\n")),
+        (raw_lines.FEED_OR_RETURN, text.replace("\r\n", "\n").replace("\r", "\n").split("\n")),
+    ):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(raw_lines, "BLOCK", size)
+            found = RawLines(text, ends)
+        assert "".join(found.blocks) == text
+        assert list(found) == (expected if expected[-1] else expected[:-1])
+        assert [found[index] for index in range(len(found))] == list(found)
+
+
 def test_a_line_that_is_not_there_is_not_made_up() -> None:
     for index in (3, -4):
         with pytest.raises(IndexError):

@@ -81,6 +81,44 @@ def test_what_becomes_of_hostile_text(raw: str, clean: str) -> None:
     assert sanitize.line(raw) == clean
 
 
+@given(_hostile)
+def test_nothing_that_drives_a_terminal_or_turns_text_leaves_the_screen_either(text: str) -> None:
+    kept = set("\t\n\v\f\r\u2028\u2029")
+    left = {char for char in sanitize.outside(text) if unicodedata.category(char) in {"Cc", "Cs"}}
+    assert left <= kept
+    assert not re.search("\r(?!\n|$)|[\u202a-\u202e\u2066-\u2069]", sanitize.outside(text).rstrip("\n"))
+    assert sanitize.outside(sanitize.outside(text)) == sanitize.outside(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\N{WOMAN}\u200d\N{PERSONAL COMPUTER} \N{HEAVY BLACK HEART}\ufe0f",
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+        "\u845b\U000e0100",
+        "z" + "\u0301" * 50,
+        "\tif x:\r\n\t\tpass\r\n\x0c\nEnd\u2028",
+        "soft\u00adhyphen \ufeffmark",
+    ],
+)
+def test_what_only_the_cells_of_a_screen_forbid_is_kept_outside_of_it(text: str) -> None:
+    assert sanitize.outside(text) == text
+
+
+@pytest.mark.parametrize(
+    ("raw", "clean"),
+    [
+        ("a\x1b[31mb\x1b]52;c;ZXZpbA==\x07c\x9b2Jd", "abcd"),
+        ("rm -rf ~\recho hello", "rm -rf ~\ufffdecho hello"),
+        ("\u202eevil\u202c \u2066x\u2069 tag\U000e0041", "evil x tag"),
+        ("bell\x07 lone \ud800 \x85", "bell\ufffd lone \ufffd \ufffd"),
+        ("\x1b\x1b[31m[31mx", "\ufffd[31mx"),
+    ],
+)
+def test_what_is_harmful_is_so_outside_of_the_screen_too(raw: str, clean: str) -> None:
+    assert sanitize.outside(raw) == clean
+
+
 def test_a_label_joins_lines_and_runs_of_white_space() -> None:
     assert sanitize.label("  one\n\ttwo\u2028three\r\n four\u3000five ") == "one two three four five"
     assert sanitize.label("a \u200b b") == "a b"

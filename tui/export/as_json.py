@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from adapter.events import Usage
+from tui.export.reasons import dated
 from tui.export.texts import Texts
 from tui.model import rollup, state
 from tui.model.nodes import Op, Payload, Prompt, Session, Turn
@@ -31,7 +32,7 @@ _OP = (
     *("seq", "parent_seq", "part_id", "kind", "namespace", "start_ts", "end_ts", "status", "error_class"),
     *("cost", "bytes_in", "bytes_out", "child_session_id"),
 )
-_NUMBERS = ("exit", "additions", "deletions", "hits", "todos")
+_NUMBERS = ("exit", "additions", "deletions", "hits", "todos", "todos_cancelled")
 """Extras of a call that hold numbers only."""
 
 
@@ -83,10 +84,10 @@ def _session(store: Store, session: Session, texts: Texts, now_us: int) -> dict[
     caller = store.op(call) if call is not None else None
     return {
         **{name: getattr(session, name) for name in _SESSION},
-        "title": texts.free(session.title),
+        "title": texts.title(session),
         "cwd": texts.free(session.cwd),
         "state": now.name,
-        "reason": texts.free(now.reason),
+        "reason": texts.free(dated(now, now_us)),
         "error_class": session.error_class,
         "error_message": texts.free(session.error_message),
         "usage": _usage(own.usage),

@@ -6,12 +6,12 @@ sub-agent under the call that started it. Pure; the texts are read by whoever wr
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from adapter.events import Usage
 from tui import sanitize
+from tui.export.reasons import dated
 from tui.export.texts import Texts
 from tui.model import rollup, state
 from tui.model.layout import called
@@ -19,12 +19,14 @@ from tui.model.names import step_name
 from tui.model.nodes import Op, Payload, Prompt, Session, Turn, op_id
 from tui.model.outline import outline
 from tui.model.store import Store
+from tui.model.thoughts import texts_of, thoughts, without_followers
+from tui.moments import utc
 from tui.render import numbers
 
 Fact = tuple[str, str]
 """What it is called, and its words: one clean line that no markup has been applied to."""
 Kind = Literal["session", "prompt", "step", "call"]
-Look = Literal["words", "thought", "input", "output", "diff", "files", "todo", "attachment"]
+Look = Literal["words", "answer", "thought", "input", "output", "diff", "files", "todo", "attachment"]
 
 
 class Begin(NamedTuple):
@@ -39,11 +41,13 @@ class Begin(NamedTuple):
 
 
 class Passage(NamedTuple):
-    """A text of the part that is open. `words` is Markdown by a person or a model, the others what they are called."""
+    """A text of the part that is open. `words` are a person's, an `answer` and a `thought` a model's, which writes
+    Markdown; the others are what they are called."""
 
     label: str
     look: Look
     payload: Payload
+    more: tuple[Payload, ...] = ()
 
 
 class End(NamedTuple):
@@ -88,8 +92,14 @@ class _Writer:
     def session(self, below: _Below) -> Iterator[Block | _Below]:
         store, session = self.store, below.session
         whose = f"Sub-agent {below.number}" if below.number else ""
-        title = self.texts.free(session.title) or sanitize.label(session.id)
-        yield Begin("session", below.level, f"{whose}: {title}" if whose else title, self._facts(session), session.id)
+        title = self.texts.title(session) or sanitize.label(session.id)
+        yield Begin(
+            "session",
+            below.level,
+            f"{whose}: {title}" if whose else title,
+            self._facts(session),
+            session.id,
+        )
         numbers_of = {
             (child.source, child.id): f"{below.number}.{place}" if below.number else str(place)
             for place, child in enumerate(store.children_of(session) if self.children else (), start=1)
@@ -129,8 +139,8 @@ class _Writer:
             ("model", _model(session.model, session.provider_alias)),
             ("directory", free(session.cwd)),
             ("opencode", session.version),
-            ("started", moment(session.start_ts)),
-            ("last activity", moment(max(session.last_ts, session.updated_ts))),
+            ("started", utc(session.start_ts)),
+            ("last activity", utc(max(session.last_ts, session.updated_ts))),
             ("holds", ", ".join(holds)),
             ("cost", money(own.cost)),
             ("tokens", tokens(own.usage)),
@@ -149,7 +159,7 @@ class _Writer:
 
     def _prompt(self, prompt: Prompt, title: str, level: int) -> Iterator[Block]:
         facts = [
-            ("sent", moment(prompt.ts)),
+            ("sent", utc(prompt.ts)),
             ("agent", prompt.agent),
             ("model", prompt.model),
             ("origin", "written by opencode" if prompt.synthetic else ""),
@@ -167,7 +177,7 @@ class _Writer:
         added = outline(self.store, session).growth.get(turn.message_id, 0)
         facts = [
             ("state", "" if now.name == "completed" else self._state(now)),
-            ("began", moment(turn.start_ts)),
+            ("began", utc(turn.start_ts)),
             ("took", numbers.duration(turn.end_ts - turn.start_ts) if turn.end_ts else ""),
             ("agent", turn.agent),
             ("model", _model(turn.model, turn.provider_alias)),
@@ -178,8 +188,13 @@ class _Writer:
             ("error", self._error(turn.error_class, turn.error_message)),
         ]
         yield Begin("step", level, _title(whose, step_name(turn)), [fact for fact in facts if fact[1]])
-        for op in turn.ops.values():
-            if op.kind == "tool" or (op.kind == "session" and op_id(op.part_id, "tool") not in turn.ops):
+        parts = {parts[0].part_id: parts for parts in thoughts(turn)}
+        for op in without_followers(turn.ops.values()):
+            if op.kind == "reasoning":
+                found = texts_of(parts[op.part_id])
+                if found:
+                    yield from self._passage(found[0], more=tuple(found[1:]))
+            elif op.kind == "tool" or (op.kind == "session" and op_id(op.part_id, "tool") not in turn.ops):
                 yield from self._call(session, op, level, numbers_of)
             else:
                 for payload in op.payloads.values():
@@ -196,7 +211,7 @@ class _Writer:
         changed = isinstance(added, int) and isinstance(removed, int) and bool(added or removed)
         facts = [
             ("state", "" if now.name == "completed" else self._state(now)),
-            ("began", moment(op.start_ts)),
+            ("began", utc(op.start_ts)),
             ("took", numbers.duration(op.end_ts - op.start_ts) if op.end_ts else ""),
             ("exit", str(op.extras["exit"]) if isinstance(op.extras.get("exit"), int) else ""),
             ("changed", f"+{added} -{removed} lines" if changed else ""),
@@ -214,12 +229,14 @@ class _Writer:
             yield _Below(child, level + 1, numbers_of[child.source, child.id])
         yield End("call")
 
-    def _passage(self, payload: Payload, op: Op | None = None) -> Iterator[Passage]:
+    def _passage(self, payload: Payload, op: Op | None = None, more: tuple[Payload, ...] = ()) -> Iterator[Passage]:
         match payload.kind:
-            case "user_prompt" | "llm_response":
-                yield Passage("prompt" if payload.kind == "user_prompt" else "answer", "words", payload)
+            case "user_prompt":
+                yield Passage("prompt", "words", payload)
+            case "llm_response":
+                yield Passage("answer", "answer", payload)
             case "llm_reasoning":
-                yield Passage("reasoning", "thought", payload)
+                yield Passage("reasoning", "thought", payload, more)
             case "tool_request":
                 todo = op is not None and op.tool == "todowrite"
                 yield Passage("todo" if todo else "input", "todo" if todo else "input", payload)
@@ -228,7 +245,8 @@ class _Writer:
                 yield Passage("output", "output" if plain or payload.format != "diff" else "diff", payload)
             case "diff":
                 named = payload.format == "diff"
-                yield Passage("diff" if named else "changed files", "diff" if named else "files", payload)
+                label = f"diff of {self.texts.free(payload.preview)}" if named and payload.preview else "diff"
+                yield Passage(label if named else "changed files", "diff" if named else "files", payload)
             case _ if payload.format == "text":
                 # What opencode adds for @files and the like; a real file has a MIME type.
                 yield Passage("text added by opencode" if payload.extras.get("synthetic") else "text", "words", payload)
@@ -240,7 +258,9 @@ class _Writer:
         """The state and why; reasons quote errors and what a person was asked, so a redacted document has none."""
         name = now.name + ("?" if now.inferred else "")
         # The reason of a failure is its error, which is a fact of its own.
-        return name if self.texts.redact or now.name == "failed" or not now.reason else f"{name}: {now.reason}"
+        if self.texts.redact or now.name == "failed" or not now.reason:
+            return name
+        return f"{name}: {dated(now, self.now_us)}"
 
     def _error(self, name: str, message: str) -> str:
         return ": ".join(part for part in (name, self.texts.free(message)) if part)
@@ -252,13 +272,6 @@ def _title(whose: str, what: str) -> str:
 
 def _model(model: str, alias: str) -> str:
     return f"{model} ({alias})" if model and alias else model or alias
-
-
-def moment(ts: int) -> str:
-    """A moment (µs) in UTC: a document is read elsewhere than it was made."""
-    if ts <= 0:
-        return ""
-    return datetime.datetime.fromtimestamp(ts // 1_000_000, datetime.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def money(dollars: float) -> str:

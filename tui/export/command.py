@@ -47,8 +47,10 @@ async def write(arguments: argparse.Namespace, sources: list[OpencodeSource], pr
         members = [event.session_id for event in family]
         for member in members[:1] if arguments.no_children else members:
             store.apply(await source.load(member))
+            store.mark_loaded(source.source, member)
         root = store.sessions[source.source, members[0]]
-        texts = Texts(source.payload, arguments.max_text, redact=arguments.redact)
+        titles = {event.session_id: event.title for event in family}
+        texts = Texts(source.payload, arguments.max_text, redact=arguments.redact, titles=titles)
         told = [store.sessions[source.source, member] for member in members if not arguments.no_children]
         chunks = document(store, told or [root], texts, arguments.format, int(time.time() * 1e6), arguments.max_text)
         with opened(arguments.output, protected) as file:
@@ -106,7 +108,7 @@ async def document(
     yield writer.head(REDACTED if texts.redact else root.name).encode()
     for block in blocks(store, root, texts, now_us, children=len(told) > 1):
         if isinstance(block, Passage):
-            words = writer.passage(block, await texts.read(block.payload))
+            words = writer.passage(block, await texts.read_all([block.payload, *block.more]))
         else:
             words = writer.begin(block) if isinstance(block, Begin) else writer.end(block)
         yield words.encode()

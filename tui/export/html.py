@@ -6,6 +6,7 @@ from html import escape
 
 from tui import sanitize
 from tui.export.blocks import Begin, End, Passage
+from tui.export.prose import rendered
 from tui.export.readable import readable
 from tui.export.texts import Text
 from tui.render import numbers
@@ -31,9 +32,15 @@ body {{ color: var(--fg); background: var(--bg); font: 16px/1.5 system-ui, sans-
   margin: 2rem auto; padding: 0 1rem; overflow-wrap: anywhere; }}
 h1, h2, h3, h4, h5, h6 {{ line-height: 1.25; margin: 1.5rem 0 .5rem; }}
 h2 {{ border-top: 1px solid var(--line); padding-top: 1rem; }}
-pre, .words {{ background: var(--box); border-radius: 6px; padding: .75rem; margin: .5rem 0; }}
+pre, .words, .prose {{ background: var(--box); border-radius: 6px; padding: .75rem; margin: .5rem 0; }}
 pre {{ font: 13px/1.45 ui-monospace, monospace; overflow-x: auto; }}
 .words {{ white-space: pre-wrap; }}
+.prose > :first-child {{ margin-top: 0; }} .prose p, .prose ul, .prose ol {{ margin: .5rem 0; }}
+.prose h1, .prose h2, .prose h3, .prose h4, .prose h5, .prose h6 {{ font-size: 1rem; border: 0; padding: 0; }}
+.prose pre {{ border: 1px solid var(--line); }} .prose code {{ font: .85em ui-monospace, monospace; }}
+.prose blockquote {{ border-left: 4px solid var(--line); margin: .5rem 0; padding-left: .75rem; color: var(--dim); }}
+.prose table {{ border-collapse: collapse; display: block; overflow-x: auto; }}
+.prose th, .prose td {{ border: 1px solid var(--line); padding: .25rem .5rem; }} .prose a {{ color: var(--hunk); }}
 .prompt > .words {{ border-left: 4px solid var(--hunk); }}
 .sub, .call {{ border-left: 2px solid var(--line); padding-left: 1rem; margin: .75rem 0; }}
 .call > p:first-child b {{ color: var(--call); }}
@@ -79,8 +86,13 @@ class Html:
         if text.text is None:
             return f'<p class="label">{label}</p>\n'
         body = readable(text.text, passage.look)
-        if passage.look == "words":
-            return f'<p class="label">{label}</p><div class="words">{escape(body)}</div>\n'
+        markup = rendered(body) if passage.look in ("answer", "thought") else None
+        prose = f'<div class="prose">\n{markup}</div>' if markup is not None else ""
+        if passage.look in ("words", "answer"):
+            said = prose or f'<div class="words">{escape(body)}</div>'
+            return f'<p class="label">{label}</p>{said}\n'
+        if prose:
+            return f"<details><summary>{label}</summary>{prose}</details>\n"
         shown = _diff(body) if passage.look == "diff" else escape(body)
         unfolded = passage.look != "thought" and body.count("\n") < OPEN_LINES
         # A line feed right behind <pre> is dropped by HTML, one of the text's own included.

@@ -1,17 +1,19 @@
-"""The document as Markdown (CommonMark). Headings are ours alone: every text stands in a fence that it cannot close."""
+"""The document as Markdown (CommonMark). What a model wrote stands in a quote that it cannot leave, every other text in
+a fence that it cannot close: headings outside of quotes are ours alone."""
 
 from __future__ import annotations
 
 import re
 
 from tui.export.blocks import Begin, End, Passage
+from tui.export.prose import quoted
 from tui.export.readable import readable
 from tui.export.texts import Text
 from tui.render import numbers
 
 _SPECIAL = re.compile(r"([\\`*\[\]~|#]|<(?=[A-Za-z/!?])|&(?=[#A-Za-z])|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
 _TICKS = re.compile(r"`+")
-_LANGUAGES = {"words": "markdown", "thought": "markdown", "diff": "diff"}
+_LANGUAGES = {"words": "markdown", "answer": "markdown", "thought": "markdown", "diff": "diff"}
 LEVELS = 6
 """Markdown has no more headings; deeper ones look like the sixth."""
 
@@ -38,6 +40,8 @@ class Markdown:
         if text.text is None:
             return f"{head}\n\n"
         body = readable(text.text, passage.look)
+        if passage.look in ("answer", "thought") and (quote := quoted(body)) is not None:
+            return f"{head}:\n\n{quote}\n\n"
         return f"{head}:\n\n{fenced(body, _LANGUAGES.get(passage.look, 'text'))}\n\n"
 
     def end(self, block: End) -> str:

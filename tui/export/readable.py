@@ -17,7 +17,8 @@ _BOXES = {"completed": "[x]", "in_progress": "[>]", "cancelled": "[-]"}
 
 
 def readable(text: str, look: Look) -> str:
-    """The lines of a text, clean, separated by line feeds."""
+    """A text without what could drive a terminal or turn it around. Lines end with a feed; in a diff, which must still
+    apply, with whatever they ended with."""
     if look == "input":
         text = fields(text) or _indented(text)
     elif look == "output" and text[:1] in ("{", "["):
@@ -28,7 +29,11 @@ def readable(text: str, look: Look) -> str:
         text = _todo(text)
     elif look == "attachment" and text.startswith("data:"):
         text = _attached(text)
-    return sanitize.block("\n".join(text.splitlines()))
+    if look != "diff":
+        text = text.replace("\r\n", "\n")
+    if look == "output":
+        text = text.replace("\r", "\n")  # where a terminal would overwrite the line
+    return sanitize.outside(text.removesuffix("\n"))
 
 
 def _indented(text: str) -> str:

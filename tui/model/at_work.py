@@ -9,13 +9,13 @@ from tui.model.rollup import subtree
 from tui.model.thresholds import (
     ORPHANED_AFTER,
     PERMISSION_AFTER,
-    SECOND,
     SHELL_ORPHANED_AFTER,
     SHELL_STALLED_AFTER,
     STALLED_AFTER,
     WAITING_DOUBTED_AFTER,
     WAITING_ORPHANED_AFTER,
 )
+from tui.moments import age
 
 if TYPE_CHECKING:
     from tui.model.store import Store
@@ -42,16 +42,8 @@ class State(NamedTuple):
 
 
 def span(us: int) -> str:
-    """A duration in words: `9 s`, `4 min 10 s`, `2 h 3 min`, `5 days`."""
-    seconds = max(0, us) // SECOND
-    minutes, hours = seconds // 60, seconds // 3600
-    if seconds < 60:
-        return f"{seconds} s"
-    if minutes < 60:
-        return f"{minutes} min {seconds % 60} s" if seconds % 60 else f"{minutes} min"
-    if hours < 48:
-        return f"{hours} h {minutes % 60} min" if minutes % 60 else f"{hours} h"
-    return f"{hours // 24} days"
+    """A duration in a sentence: `9s`, `4m10`, `2h03`, `5d`."""
+    return age(us)
 
 
 def running_tool(store: Store, session: Session, op: Op, now_us: int) -> State:

@@ -20,6 +20,7 @@ from tui.model.folds import EVERYTHING, TOOLS, Folds
 from tui.model.links import SessionKey
 from tui.model.nodes import Key, Op, Prompt, Row, Session, Turn, op_id, op_key, prompt_key, session_key, turn_key
 from tui.model.outline import outline
+from tui.model.thoughts import without_followers
 from tui.model.unnamed import may_call
 
 if TYPE_CHECKING:
@@ -215,11 +216,12 @@ def turn_level(folds: Folds, key: Key, inherited: int) -> int:
 
 
 def shown_ops(turn: Turn, level: int) -> list[Op]:
-    """The ops of a turn that have a row at this level. A `session` op has none beside the `tool` op of its part."""
+    """The ops of a turn that have a row at this level. A `session` op has none beside the `tool` op of its part, and of
+    a thought only the first part has one."""
     kinds = _KINDS[max(0, min(EVERYTHING, level))]
     return [
         op
-        for op in turn.ops.values()
+        for op in without_followers(turn.ops.values())
         if op.kind in kinds and (op.kind != "session" or op_id(op.part_id, "tool") not in turn.ops)
     ]
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 
-from tui import sanitize
+from tui import moments, sanitize
 from tui.model.arrange import project
 from tui.model.links import SessionKey
 from tui.model.nodes import Session
@@ -46,10 +45,9 @@ def listing(store: Store, sessions: Sequence[Session], now_us: int, source_names
 def _columns(store: Store, session: Session, now_us: int) -> list[str]:
     state = session_state(store, session, now_us)
     tree = subtree(store, session)
-    when = datetime.datetime.fromtimestamp(tree.last_ts / 1e6).strftime("%Y-%m-%d %H:%M")
     return [
         state.name + ("?" if state.inferred else ""),
-        when,
+        moments.date_and_minute(tree.last_ts),
         f"${tree.cost:.2f}",
         sanitize.label(session.id),
         session.agent,

@@ -40,6 +40,7 @@ Test = Callable[[Card], bool]
 class Term(NamedTuple):
     """One condition: `source` as it was typed, `word` when it is free text that may be looked for letter by letter, as
     it is when `loose`, `problem` what is wrong with it. `part` is what one text of a card has to hold, if that is all.
+    `unknown` is what is wrong with a word that looks like a field and is none, unless a title holds it.
     """
 
     source: str
@@ -50,6 +51,7 @@ class Term(NamedTuple):
     problem: str = ""
     part: str = ""
     loose: bool = False
+    unknown: str = ""
 
 
 class Found(NamedTuple):
@@ -125,7 +127,7 @@ def _implies(new: Term, old: Term) -> bool:
 
 
 def _same(new: Term, old: Term) -> bool:
-    return (new.source, new.loose) == (old.source, old.loose) and old.field != "since"
+    return (new.source, new.loose, new.problem) == (old.source, old.loose, old.problem) and old.field != "since"
 
 
 def accepts(terms: Sequence[Term], card: Card) -> bool:
@@ -168,7 +170,22 @@ def _term(match: re.Match[str], now_us: int) -> Term:
     quoted = match["value"].startswith('"') and not field
     word = value if quoted else source.lstrip("-").lower() if negated else source.lower()
     part = "" if negated else word
-    return Term(source, lambda card: word in card.title, negated, word="" if quoted else part, part=part)
+    unknown = _no_such(field, sign, value) if sign else ""
+    return Term(
+        source, lambda card: word in card.title, negated, word="" if quoted else part, part=part, unknown=unknown
+    )
+
+
+def _no_such(field: str, sign: str, value: str) -> str:
+    """What is wrong with a field that does not exist, or is compared as it cannot be."""
+    if field in (*TEXTS, "is", "since"):
+        return f"{field}{sign}{value} is no comparison: write {field}:{value}"
+    from difflib import get_close_matches  # not needed by those who type well
+
+    names = {name.rstrip(":>"): name for name in FIELDS}
+    close = get_close_matches(field, names, n=1)
+    meant = f"did you mean {names[close[0]]}" if close else f"there are {' '.join(FIELDS)}"
+    return f"{field}{sign} no such field; {meant}"
 
 
 def _named(field: str, value: str, now_us: int) -> tuple[Test, str]:
@@ -240,7 +257,11 @@ def _everything(_card: Card) -> bool:
 
 
 def _loosened(term: Term, cards: Collection[Card]) -> Term:
-    """A word that no title holds becomes its letters in this order, each run of letters as short as can be."""
+    """A word that no title holds becomes its letters in this order, each run of letters as short as can be; one that
+    looks like a field is told to be none."""
+    written = term.source.lstrip("-").lower()
+    if term.unknown and not any(written in card.title for card in cards):
+        return Term(term.source, _everything, problem=term.unknown)
     if len(term.word) < LOOSE_FROM or any(term.word in card.title for card in cards):
         return term
     letters = re.compile("".join(f"[^{re.escape(letter)}]*{re.escape(letter)}" for letter in term.word))

@@ -76,6 +76,12 @@ def total(parts: list[Usage]) -> Usage:
     )
 
 
+def written(usage: Usage) -> int:
+    """Tokens that a model wrote, its reasoning among them: `out`, wherever that is one figure. Up to 1.3.2 reasoning
+    is in the output already and counts twice."""
+    return usage.output + usage.reasoning
+
+
 def _billed(session: Session) -> Iterable[Turn]:
     """The steps that the session's own sum counts: in 2.x a fork begins at 0."""
     return own_turns(session) if session.extras.get("sums_apart") else session.turns.values()

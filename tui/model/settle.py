@@ -23,6 +23,7 @@ from tui.model.nodes import (
     turn_key,
 )
 from tui.model.state import told_idle
+from tui.model.thoughts import heads
 from tui.model.unnamed import infer_calls
 from tui.sanitize import label
 
@@ -49,7 +50,21 @@ def settle(store: Store, batch: Batch) -> ChangeSet:
     for key in batch.shrunk:
         if key in store.sessions:
             _mark_line(store, key, batch, marked)
+    _mark_thoughts(store, batch)
     return ChangeSet(roots=roots, dirty=batch.dirty, order=bool(roots or marked))
+
+
+def _mark_thoughts(store: Store, batch: Batch) -> None:
+    """Marks the first part of every thought of which a part is different: it has the row."""
+    known: dict[tuple[str, str, str], dict[str, str]] = {}
+    for key in [key for key in batch.dirty if key.kind == "op" and key.id.endswith(":reasoning")]:
+        turn = store.turn_of_op(key)
+        if turn is None:
+            continue
+        place = (key.source, key.session_id, turn.message_id)
+        if place not in known:
+            known[place] = heads(turn)
+        batch.dirty.add(key._replace(id=known[place].get(key.id, key.id)))
 
 
 def _settle_session(store: Store, session: Session, touch: Touch, batch: Batch) -> None:

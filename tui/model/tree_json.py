@@ -13,7 +13,7 @@ from tui.model.layout import called
 from tui.model.names import call_note, prompt_name, prompt_words, step_name
 from tui.model.nodes import Op, Prompt, Session, Turn, op_id
 from tui.model.outline import outline
-from tui.model.rollup import own, prompt_usage, subtree
+from tui.model.rollup import own, prompt_usage, subtree, written
 from tui.model.state import State, op_state, prompt_state, session_state, turn_state, waiting_prompts
 from tui.model.store import Store
 from tui.model.unnamed import may_call
@@ -24,19 +24,25 @@ MARKS = {
     "waiting": "?",
     "permission": "?",
     "stalled": "!",
-    "orphaned": "x",
-    "failed": "✖",
+    "orphaned": "☓",
+    "failed": "✗",
+    "between": "▹",
     "aborted": "⊘",
     "suspended": "⊚",
     "cancelled": "⊘",
-    "truncated": "✂",
-    "idle": "✔",
-    "completed": "✔",
-    "archived": "✔",
+    "truncated": "⊘",
+    "idle": "◦",
+    "completed": "✓",
+    "archived": "∎",
 }
-RUNNING_MARK = "▶"
+RUNNING_MARK = "►"
+"""As on the screen, by state: characters that no terminal draws as pictures."""
 WAITING_MARK = "…"
 """Of a prompt that waits while nothing goes on."""
+QUIET = frozenset({"aborted", "cancelled", "truncated", "idle", "completed", "archived"})
+"""States of which the mark says enough."""
+ASCII = str.maketrans("☓✗▹⊘⊚◦✓∎►…", "xX~/@-+.>:")
+"""The same marks where the output has no others."""
 
 
 def tree(store: Store, now_us: int, source_paths: list[str]) -> dict[str, Any]:
@@ -48,7 +54,7 @@ def tree(store: Store, now_us: int, source_paths: list[str]) -> dict[str, Any]:
     }
 
 
-def tree_text(store: Store, now_us: int) -> Iterator[str]:
+def tree_text(store: Store, now_us: int, *, ascii_marks: bool = False) -> Iterator[str]:
     """The same as lines: a mark, the words, agent, model, tokens and money; steps, calls and sub-agents below."""
     for top in _tops(store):
         stack: list[tuple[Session | Prompt | Turn | Op, Session, int]] = [(top, top, 0)]
@@ -58,8 +64,9 @@ def tree_text(store: Store, now_us: int) -> Iterator[str]:
             mark = MARKS.get(state.name, RUNNING_MARK)
             if isinstance(node, Prompt) and node.waits and state.name == "idle":
                 mark = WAITING_MARK
+            mark = mark.translate(ASCII) if ascii_marks else mark
             doubt = "?" if state.inferred else ""
-            told = f"  [{state.name}{doubt}: {state.reason}]" if mark in (RUNNING_MARK, "?", "!", "x", "✖", "⊚") else ""
+            told = f"  [{state.name}{doubt}: {state.reason}]" if state.name not in QUIET else ""
             yield "  " * min(depth, INDENT_LIMIT) + f"{mark} {words}{told}"
             stack.extend((child, owner, depth + 1) for child, owner in reversed(_below(store, node, session)))
 
@@ -196,8 +203,7 @@ def _session_columns(store: Store, session: Session) -> list[str]:
 def _tokens(usage: Usage, cost: float) -> str:
     if not usage.total and not cost:
         return ""
-    # Reasoning stays out of it: up to 1.3.2 it is part of the output.
-    return f"in {usage.context} out {usage.output} ${cost:.4f}"
+    return f"in {usage.context} out {written(usage)} ${cost:.4f}"
 
 
 def _join(*columns: str) -> str:

@@ -9,6 +9,7 @@ from tui.model.names import prompt_words, step_name
 from tui.model.nodes import Key, Op, Prompt, Session, Turn
 from tui.model.outline import outline
 from tui.model.store import Store
+from tui.model.thoughts import as_one, first_words, texts_of, thought_of, thoughts
 from tui.model.urgency import ACTIVE
 from tui.render import numbers, summaries
 from tui.render.glyphs import mark
@@ -73,13 +74,19 @@ def _turn(store: Store, session: Session, turn: Turn, now_us: int) -> list[Line]
     tools = sum(op.kind == "tool" for op in turn.ops.values())
     lines += [row("holds", numbers.plural(tools, "tool call"))] if tools else []
     lines.append(row("message", (sanitize.label(turn.message_id), "dim")))
-    said = [payload for op in turn.ops.values() if op.kind != "tool" for payload in op.payloads.values()]
-    return lines + payload_lines([*turn.payloads.values(), *said])
+    said = [
+        *(as_one(texts) for parts in thoughts(turn) if (texts := texts_of(parts))),
+        *texts_of([op for op in turn.ops.values() if op.kind not in ("tool", "reasoning")]),
+    ]
+    return lines + payload_lines([*turn.payloads.values(), *sorted(said, key=lambda text: text.order)])
 
 
 def _op(store: Store, session: Session, op: Op, now_us: int) -> list[Line]:
-    now = state.op_state(store, session, op, now_us)
-    head = summaries.op_summary(op)
+    turn = session.turns.get(op.message_id)
+    parts = thought_of(turn, op) if turn is not None else [op]
+    last = parts[-1]
+    now = state.op_state(store, session, last, now_us)
+    head = summaries.op_summary(op, first_words(parts))
     lines: list[Line] = [head, [], state_line(now, now_us)]
     lines += error_lines(op.error_class, op.error_message)
     if op.title and op.title != op.label:
@@ -98,13 +105,14 @@ def _op(store: Store, session: Session, op: Op, now_us: int) -> list[Line]:
         lines.append(row("sub-agent", (f"{sanitize.label(op.child_session_id)} is not in the database", "dim")))
     lines += [row("money", numbers.money(op.cost))] if op.cost else []
     lines += usage_lines(op.usage)
-    lines += time_lines(op.start_ts, op.end_ts, now_us, now.name in ACTIVE)
+    lines += time_lines(parts[0].start_ts, last.end_ts, now_us, now.name in ACTIVE)
     sizes = [
         f"{word} {numbers.size(count)}" for word, count in (("in", op.bytes_in), ("out", op.bytes_out)) if count >= 0
     ]
     lines += [row("bytes", "   ".join(sizes))] if sizes else []
     lines.append(row("part", (sanitize.label(op.part_id), "dim")))
-    return lines + payload_lines(list(op.payloads.values()))
+    texts = texts_of(parts)
+    return lines + payload_lines([as_one(texts)] if len(parts) > 1 and texts else texts)
 
 
 def _child_lines(store: Store, child: Session, now_us: int) -> list[Line]:

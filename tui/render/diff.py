@@ -6,6 +6,7 @@ import re
 from difflib import SequenceMatcher
 from functools import lru_cache
 
+from tui.raw_lines import FEED
 from tui.render.document import Document, Range
 from tui.render.lines import Line, marked
 
@@ -21,7 +22,9 @@ _WORDS = re.compile(r"\w+|\s+|.")
 
 
 class Diff(Document):
-    """A unified diff, as opencode and git write it."""
+    """A unified diff, as opencode and git write it: a line is what ends with a feed, whatever else stands in it."""
+
+    ends = FEED
 
     def line(self, index: int) -> Line:
         text = self.lines[index]

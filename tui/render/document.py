@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import overload
 
 from tui import sanitize
+from tui.raw_lines import ANY_END
 from tui.render.lines import Line, Span, cut_out, plain, wrap
 
 WRAP_LIMIT = 300_000
@@ -19,6 +20,13 @@ WRAP_LIMIT = 300_000
 
 OWN = -1
 """In the place of the first character of a piece: the document laid the piece out itself."""
+
+BEYOND = 200_000
+"""Characters of a long line that are looked through at once, 2 ms."""
+BEYOND_LINES = 10_000
+"""Lines after which a look for long ones pauses."""
+OVERLAP = 400
+"""Longest words, in characters, that are found where two pieces of a long line meet."""
 
 SIGN = 4
 """Most characters of the sign in front of an item of a painted list, its spaces included."""
@@ -58,6 +66,11 @@ class Text(Sequence[Line]):
         """Those of `ranges` that begin in the line: in a broken text the first may be the rest of one above."""
         return self.ranges(index, pattern)
 
+    def beyond(self, pattern: re.Pattern[str]) -> Iterator[int]:
+        """Looks through what is cut off lines that are too long to be shown whole, a piece a step, so that a caller can
+        take a big text in slices: how often the pattern is in each piece."""
+        return iter(())
+
     @property
     def foldable(self) -> bool:
         """Whether some of the lines can be folded."""
@@ -78,7 +91,7 @@ class Text(Sequence[Line]):
         """Folds what is folded in an older state of the same text."""
 
     def words(self) -> Iterator[str]:
-        """All lines as clean text, nothing cut and nothing folded: what is copied and saved."""
+        """All lines as they leave the screen, nothing cut and nothing folded: what is copied and saved."""
         return (plain(line) for line in self)
 
 
@@ -109,10 +122,11 @@ class Document(Text):
     """A payload. `size` is its length in characters; kinds of documents paint their lines differently.
 
     `as_written` says that a line on the screen holds what the line of the payload does, cleaned and no more, so that a
-    search needs to paint none; tabs stop at every `tab_size` columns.
+    search needs to paint none; `ends` are the characters that end a line; tabs stop at every `tab_size` columns.
     """
 
     as_written = True
+    ends = ANY_END
     tab_size = sanitize.TAB_SIZE
 
     def __init__(self, lines: sanitize.Lines, size: int) -> None:
@@ -123,7 +137,7 @@ class Document(Text):
     @classmethod
     def read(cls, text: str) -> Document:
         """The document of a text. May take a moment for a big one."""
-        return cls(sanitize.lines(text), len(text))
+        return cls(sanitize.lines(text, ends=cls.ends), len(text))
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -151,7 +165,10 @@ class Document(Text):
         raw = self.lines.raw[start:stop]
         if not self.as_written or max(map(len, raw), default=0) > sanitize.LINE_LIMIT:
             return super().find(pattern, start, stop)
-        whole = sanitize.block("\n".join(raw), self.tab_size)
+        whole = "\n".join(raw)
+        if "\r" in whole:
+            whole = whole.replace("\r\n", "\n").removesuffix("\r")
+        whole = sanitize.block(whole, self.tab_size)
         found: list[int] = []
         line, at = start, 0
         match = pattern.search(whole)
@@ -162,8 +179,25 @@ class Document(Text):
             match = pattern.search(whole, match.end())
         return found
 
+    def beyond(self, pattern: re.Pattern[str]) -> Iterator[int]:
+        for index, text in enumerate(self.lines.raw):
+            if len(text) > sanitize.LINE_LIMIT:
+                yield from (self._cut_off(text, at, pattern) for at in range(0, len(text), BEYOND))
+            elif index % BEYOND_LINES == 0:
+                yield 0
+
+    def _cut_off(self, text: str, at: int, pattern: re.Pattern[str]) -> int:
+        """How often the pattern begins in the piece of a line at a place, and ends where nothing is shown."""
+        piece = sanitize.block(text[at : at + BEYOND], self.tab_size)
+        # What begins in this piece may end in the next, which may not be counted again.
+        rest = sanitize.block(text[at + BEYOND : at + BEYOND + OVERLAP], self.tab_size)
+        head = sanitize.block(text[: sanitize.LINE_LIMIT], self.tab_size) if at == 0 else ""
+        shown = min(len(head), sanitize.LINE_LIMIT - 1)
+        found = pattern.finditer(piece + rest)
+        return sum(match.start() < len(piece) and match.end() > shown for match in found)
+
     def words(self) -> Iterator[str]:
-        return (sanitize.block(text, self.tab_size) for text in self.lines.raw)
+        return map(sanitize.outside, self.lines.raw)
 
 
 class Wrapped(Text):
@@ -258,6 +292,9 @@ class Wrapped(Text):
     def toggle(self, index: int) -> None:
         self.source.toggle(self._places[index][0])
 
+    def beyond(self, pattern: re.Pattern[str]) -> Iterator[int]:
+        return self.source.beyond(pattern)
+
     def words(self) -> Iterator[str]:
         return self.source.words()
 
@@ -308,6 +345,10 @@ class Joined(Text):
     def toggle(self, index: int) -> None:
         part = self._part(index)
         self._parts[part].toggle(index - self._starts[part])
+
+    def beyond(self, pattern: re.Pattern[str]) -> Iterator[int]:
+        for part in self._parts:
+            yield from part.beyond(pattern)
 
     def words(self) -> Iterator[str]:
         for part in self._parts:

@@ -26,13 +26,18 @@ def fields(text: str) -> str | None:
 def _field(name: str, value: Any) -> str:
     if name in ("oldString", "newString") and isinstance(value, str):
         sign = "- " if name == "oldString" else "+ "
-        return f"{name}\n" + "\n".join(sign + part for part in value.splitlines())
+        return f"{name}\n" + "\n".join(sign + part for part in _lines(value))
     if isinstance(value, str):
         if "\n" not in value:
             return f"{name}  {value}"
-        return f"{name}\n" + "\n".join("  " + part for part in value.splitlines())
+        return f"{name}\n" + "\n".join("  " + part for part in _lines(value))
     shown = json.dumps(value, indent=2, ensure_ascii=False)
     return f"{name}  {shown}" if "\n" not in shown else f"{name}\n{shown}"
+
+
+def _lines(value: str) -> list[str]:
+    """The lines of a value: what a file has between two feeds, whatever it is."""
+    return value.removesuffix("\n").split("\n") if value else []
 
 
 def todos(text: str) -> list[dict[str, Any]] | None:

@@ -45,6 +45,8 @@ def hint(finder: Finder, choices: Sequence[str]) -> Line:
         return [(f" {finder.found.blame}", "warn")]
     found = len(finder.matches)
     spans: list[Span] = [(f" {found:,} sessions match" if found != 1 else " 1 session matches", "accent")]
+    if finder.found.loosely:
+        spans.append((f" only letter by letter: no title holds {', '.join(finder.found.loosely)}", "warn"))
     if choices:
         spans += [("   tab: ", "dim"), ("  ".join(choices[:12]), "text")]
     return spans

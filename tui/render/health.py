@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from adapter.health import Health
-from tui import sanitize
+from tui import moments, sanitize
 from tui.render import numbers
 from tui.render.family import counted, family_words
 from tui.render.lines import Line, Span
@@ -85,7 +85,7 @@ def _freshness(health: Health, lags: Lags | None) -> Line:
         spans.append((sparkline(lags.newest, LAGS_SHOWN), "accent"))
         spans.append((f"   to screen +{lags.paint_p50:.0f} +{lags.paint_p99:.0f} ms", "text"))
     if health.last_change:
-        spans.append((f"   last change {numbers.clock(health.last_change)}", "text"))
+        spans.append((f"   last change {moments.clock(int(health.last_change * 1e6))}", "text"))
     if not health.warnings:
         spans.append(("   warnings 0", "dim"))
     return spans
@@ -113,7 +113,7 @@ def _history(health: Health) -> list[Line]:
     return [
         [
             (" " * len(head) if number else head, "dim"),
-            (f"{numbers.clock(one.at)} ", "dim"),
+            (f"{moments.clock(int(one.at * 1e6))} ", "dim"),
             (sanitize.label(one.words), "text"),
         ]
         for number, one in enumerate(reversed(health.history[-SHOWN_HISTORY:]))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import datetime
-
 from adapter.events import Usage
+from tui import moments
 from tui.model.nodes import Payload
 from tui.model.state import State
 from tui.model.urgency import ACTIVE
@@ -14,11 +13,6 @@ from tui.render.lines import Line, Span
 
 LABEL_WIDTH = 10
 """Cells of the names at the left; values that go on do so behind them."""
-
-
-def moment(ts: int) -> str:
-    """A moment (µs UTC) as local date and time."""
-    return datetime.datetime.fromtimestamp(ts / 1e6).strftime("%Y-%m-%d %H:%M:%S") if ts > 0 else ""
 
 
 def row(label: str, *spans: Span | str) -> Line:
@@ -100,9 +94,9 @@ def time_lines(start: int, end: int, now_us: int, running: bool) -> list[Line]:
     """When it started, how long it took or has taken, when it ended."""
     lines: list[Line] = []
     if start > 0:
-        lines.append(row("started", moment(start)))
+        lines.append(row("started", moments.date_and_time(start)))
     stop = now_us if running else end
     if stop >= start > 0:
-        ended = "" if running else f"   ended {moment(stop)}"
+        ended = "" if running else f"   ended {moments.date_and_time(stop)}"
         lines.append(row("time", numbers.duration(stop - start), (ended, "dim")))
     return lines

@@ -1,7 +1,8 @@
 """Markdown as models write it, line by line: headings, lists, quotes, code fences, emphasis, links, tables.
 
-Every line is drawn from itself and the lists of fences and tables, so a text of any size costs
-only what is in sight. Nothing is left out but the marks themselves; what is not understood stays as it was written.
+Every line is drawn from itself and the lists of blocks and tables, so a text of any size costs
+only what is in sight. Nothing is left out but the marks themselves; what is not understood stays as it was written, and
+so does what is a name: `__init__.py`, `src/**/*.ts`, `x*y*z`.
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ import re
 from bisect import bisect_right
 
 from tui import sanitize
+from tui.raw_lines import FEED_OR_RETURN
 from tui.render import tables
 from tui.render.document import Document
 from tui.render.lines import Line, Span, pad, plain, width_of
+from tui.render.markdown_blocks import Piece, blocks
+from tui.render.markdown_names import INSIDE_BEFORE, INSIDE_BEHIND, NAME
 
 INLINE_LIMIT = 4000
 """Longest line, in characters, that is searched for emphasis."""
@@ -21,17 +25,20 @@ TABLE_LIMIT = 2000
 CELL_LIMIT = 48
 """Cells up to which the columns of a table in a text that is not broken to the pane are equally wide."""
 
-_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})\s*([\w+#.-]*)")
+_FENCE = re.compile(r"^(.*?)(?:`{3,}|~{3,})(.*)$")
 _HEADING = re.compile(r"^ {0,3}(#{1,6})\s+(.*?)\s*#*\s*$")
 _RULE = re.compile(r"^ {0,3}(?:(?:\*\s*){3,}|(?:-\s*){3,}|(?:_\s*){3,})$")
 _ITEM = re.compile(r"^(\s*)([-*+]|\d{1,9}[.)])(\s+)(\[[ xX]\]\s+)?")
 _QUOTE = re.compile(r"^ {0,3}((?:>\s?)+)")
-_DELIMITER = re.compile(r"^\s*\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*$")
+_BEFORE, _BEHIND = rf"(?<!{INSIDE_BEFORE.pattern.removesuffix('$')})", rf"(?!{INSIDE_BEHIND.pattern})"
 # Bounded repetition keeps a line full of asterisks from taking forever.
 _INLINE = re.compile(
     r"(?P<code>(?P<ticks>`{1,3})(?!`)(?P<in_code>.{1,800}?)(?<!`)(?P=ticks)(?!`))"
-    r"|(?P<strong>\*\*(?=\S)(?P<in_strong>.{1,400}?)(?<=\S)\*\*|\b__(?=\S)(?P<in_strong2>.{1,400}?)(?<=\S)__\b)"
-    r"|(?P<em>\*(?=[^\s*])(?P<in_em>[^*]{1,400}?)(?<=\S)\*|\b_(?=[^\s_])(?P<in_em2>[^_]{1,400}?)(?<=\S)_\b)"
+    rf"|(?P<name>{NAME.pattern})"
+    rf"|(?P<strong>{_BEFORE}\*\*(?=\S)(?P<in_strong>.{{1,400}}?)(?<=\S)\*\*{_BEHIND}"
+    rf"|\b__(?=\S)(?P<in_strong2>.{{1,400}}?)(?<=\S)__\b{_BEHIND})"
+    rf"|(?P<em>{_BEFORE}\*(?=[^\s*])(?P<in_em>[^*]{{1,400}}?)(?<=\S)\*(?![A-Za-z0-9_]){_BEHIND}"
+    rf"|\b_(?=[^\s_])(?P<in_em2>[^_]{{1,400}}?)(?<=\S)_\b{_BEHIND})"
     r"|(?P<gone>~~(?=\S)(?P<in_gone>.{1,400}?)~~)"
     r"|(?P<link>!?\[(?P<in_link>[^\[\]]{1,400})\]\((?P<target>[^()\s]{1,800})(?:\s[^()]{0,200})?\))"
     r"|\\(?P<escaped>[!-/:-@\[-`{-~])"
@@ -42,23 +49,18 @@ class Markdown(Document):
     """A text in Markdown."""
 
     as_written = False
+    ends = FEED_OR_RETURN
 
     def __init__(self, lines: sanitize.Lines, size: int) -> None:
         super().__init__(lines, size)
-        raw = list(lines.raw)
-        self._fences = _fences(raw)
-        self._tables = _tables(raw, self._fences)
+        self._pieces, self._tables = blocks(list(lines.raw), size)
         self._widths: dict[int, list[int]] = {}
 
     def line(self, index: int) -> Line:
         text = self.lines[index]
-        fence = bisect_right(self._fences, index)
-        if fence and self._fences[fence - 1] == index:
-            match = _FENCE.match(text)
-            name = match[2] if match else ""
-            return [(f"── {name} " if name and fence % 2 else "──", "dim")]
-        if fence % 2:
-            return [(f"  {text}", "code")]
+        piece = self._piece(index)
+        if piece is not None:
+            return _piece_line(text, piece)
         if table := self._table(index):
             # Without a pane to fit into: columns of a bearable width, from which a long cell sticks out.
             widths = [min(CELL_LIMIT, width) for width in self._columns(*table)]
@@ -66,16 +68,18 @@ class Markdown(Document):
         return _block(text)
 
     def hanging(self, index: int) -> int:
-        if self._in_code(index):
+        piece = self._piece(index)
+        if piece is not None and piece.kind in ("open", "code", "close"):
             return 2
         text = self.lines[index]
         if match := _ITEM.match(text):
             return match.end()
         return width_of([(_quote_bar(match[1]), "dim")]) if (match := _QUOTE.match(text)) else 0
 
-    def _in_code(self, index: int) -> bool:
-        fence = bisect_right(self._fences, index)
-        return fence % 2 == 1 or (fence > 0 and self._fences[fence - 1] == index)
+    def _piece(self, index: int) -> Piece | None:
+        """The piece that a line is in; None in prose and tables."""
+        place = bisect_right(self._pieces, (index, len(self.lines) + 1)) - 1
+        return self._pieces[place] if place >= 0 and index < self._pieces[place].stop else None
 
     # --- tables ----------------------------------------------------------------------------------------------
 
@@ -109,44 +113,26 @@ class Markdown(Document):
         return self._widths[first]
 
 
-def _tables(raw: list[str], fences: list[int]) -> list[tuple[int, int]]:
-    """The tables: lines with pipes outside of code, the second of them dashes."""
-    found: list[tuple[int, int]] = []
-    code = iter([*fences, len(raw)])
-    fence, inside, first = next(code), False, -1
-    for index, text in enumerate([*raw, ""]):
-        at_fence = index == fence
-        if at_fence and index < len(raw):
-            fence, inside = next(code), not inside
-        if "|" in text and not inside and not at_fence:
-            first = index if first < 0 else first
-        elif first >= 0:
-            if index - first > 1 and _DELIMITER.match(raw[first + 1]):
-                found.append((first, index))
-            first = -1
-    return found
-
-
-def _fences(raw: list[str]) -> list[int]:
-    """The lines that open and close code, alternating; a fence that is never closed goes to the end."""
-    fences: list[int] = []
-    mark = ""
-    for index, text in enumerate(raw):
-        # Looking at the first characters first: nearly no line of a long text is a fence.
-        if "```" not in text[:6] and "~~~" not in text[:6]:
-            continue
+def _piece_line(text: str, piece: Piece) -> Line:
+    """A line of code, of a fence, of a heading of two lines, of HTML."""
+    if piece.kind in ("open", "close"):
         match = _FENCE.match(text)
-        if match is None:
-            continue
-        if not mark:
-            if match[1][0] == "`" and "`" in text[match.end() :]:
-                continue  # code in one line that begins with three ticks
-            mark = match[1]
-            fences.append(index)
-        elif match[1].startswith(mark) and not text[match.end(1) :].strip():
-            mark = ""
-            fences.append(index)
-    return fences
+        before, info = match.groups() if match else ("", "")
+        name = info.strip() if piece.kind == "open" else ""
+        edge = (f"── {name} " if name else "──", "dim")
+        return [*_block(before), edge] if before.strip() else [(before, "text"), edge] if before else [edge]
+    bars, rest = _unquoted(text, piece.quotes)
+    if piece.kind == "code":
+        return [*bars, (f"  {rest}", "code")]
+    if piece.kind == "underline":
+        return [*bars, ("─" * 24, "dim")]
+    return [*bars, *(inline(rest, "heading") if piece.kind == "title" else [(rest, "text")])]
+
+
+def _unquoted(text: str, quotes: int) -> tuple[list[Span], str]:
+    """The bars of the quotes that a line stands in, and what is behind them."""
+    match = re.match(rf"(?:\s*>){{1,{quotes}}}\s?", text) if quotes else None
+    return ([(_quote_bar(match[0]), "dim")], text[match.end() :]) if match else ([], text)
 
 
 def _quote_bar(marks: str) -> str:
@@ -186,6 +172,8 @@ def inline(text: str, base: str, depth: int = 2) -> list[Span]:
 
 
 def _span(match: re.Match[str], base: str, depth: int) -> list[Span]:
+    if match["name"]:
+        return [(match["name"], base)]
     if match["code"]:
         inner = match["in_code"]
         return [(inner.strip() or inner, "code")]

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
-
-LAST_S = 253_402_214_400.0
-"""Unix seconds from which on, on the last day of the year 9999, some zones have no date any more."""
+from tui.moments import duration as duration  # beside the other columns
 
 
 def tokens(count: int) -> str:
@@ -29,27 +26,6 @@ def _scaled(count: int, base: int, units: tuple[str, ...]) -> str:
         unit += 1
     digits = f"{value:.1f}" if unit and round(value, 1) < 10 else f"{value:.0f}"
     return f"{sign}{digits}{units[unit]}"
-
-
-def duration(micros: int) -> str:
-    """µs as `45ms`, `9.1s`, `32s`, `4m10`, `2h05`, `3d04`; nothing for a time that is not known (negative)."""
-    if micros < 0:
-        return ""
-    if micros < 100_000:
-        return f"{micros // 1000}ms"
-    if micros < 9_950_000:
-        return f"{micros / 1e6:.1f}s"
-    seconds = round(micros / 1e6)
-    if seconds < 60:
-        return f"{seconds}s"
-    minutes, seconds = divmod(seconds, 60)
-    if minutes < 60:
-        return f"{minutes}m{seconds:02}"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 24:
-        return f"{hours}h{minutes:02}"
-    days, hours = divmod(hours, 24)
-    return f"{days}d{hours:02}"
 
 
 def money(dollars: float) -> str:
@@ -86,17 +62,3 @@ def percent(part: float, whole: float) -> str:
 def plural(count: int, noun: str) -> str:
     """`1 file`, `6,785 files`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
-def clock(seconds: float) -> str:
-    """A moment (unix seconds) as local time of day."""
-    return _local(seconds).strftime("%H:%M:%S")
-
-
-def date_and_time(seconds: float) -> str:
-    """A moment (unix seconds) as local date and time."""
-    return _local(seconds).isoformat(" ", "seconds")
-
-
-def _local(seconds: float) -> datetime.datetime:
-    return datetime.datetime.fromtimestamp(min(seconds, LAST_S))

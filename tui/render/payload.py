@@ -29,6 +29,7 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 
 from tui import sanitize
+from tui.raw_lines import FEED
 from tui.render import numbers
 from tui.render.diff import Diff
 from tui.render.document import Document, Painted, spans_of
@@ -59,12 +60,16 @@ _TASK = re.compile(r"<task_result>\n?(.*?)\n?</task_result>", re.DOTALL)
 class Json(Foldable):
     """Indented JSON: keys, numbers and punctuation stand out."""
 
+    ends = FEED
+
     def paint(self, row: int) -> Line:
         return paint_json(self.lines[row])
 
 
 class Fields(Foldable):
     """The text that `fields` makes; what is JSON in it can be folded."""
+
+    ends = FEED
 
     def __init__(self, lines: sanitize.Lines, size: int) -> None:
         super().__init__(lines, size)

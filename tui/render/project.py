@@ -8,9 +8,10 @@ from tui.model.rollup import subtree, total
 from tui.model.state import session_state
 from tui.model.store import Store
 from tui.model.urgency import WAITING, WORKING
+from tui.moments import date_and_time
 from tui.render import numbers
 from tui.render.glyphs import GLYPHS
-from tui.render.labelled import moment, row, usage_lines
+from tui.render.labelled import row, usage_lines
 from tui.render.lines import Line, Span
 from tui.render.tree_row import Cells
 
@@ -50,4 +51,4 @@ def project_card(store: Store, key: Key, now_us: int) -> list[Line]:
     lines += [row("money", cost)] if cost else []
     lines += usage_lines(total([one.usage for one in sums]))
     newest = max((one.last_ts for one in sums), default=0)
-    return [*lines, row("last", moment(newest))] if newest else lines
+    return [*lines, row("last", date_and_time(newest))] if newest else lines

@@ -15,14 +15,17 @@ def pattern_of(words: str) -> re.Pattern[str] | None:
     return re.compile(re.escape(words), 0 if any(char.isupper() for char in words) else re.IGNORECASE)
 
 
-def found_line(words: str, place: int, count: int, share: float, wrapped: bool) -> Line:
+def found_line(words: str, place: int, count: int, share: float, wrapped: bool, beyond: int = 0) -> Line:
     """`place` is the number of the hit that is shown (0 none) of `count`; `share` (0 to 1) of the text has been
-    searched; `wrapped` when the last step went over an end."""
+    searched; `wrapped` when the last step went over an end; so many are `beyond` where long lines are cut."""
     spans: list[Span] = [(f" /{sanitize.label(words, 60)}  ", "key")]
     if count:
         spans.append((f"{place:,} of {count:,}" if place else f"{count:,} found", "text"))
-    elif share >= 1:
+    elif share >= 1 and not beyond:
         spans.append(("not in this text", "warn"))
+    if beyond:
+        more = "  and " if count else ""
+        spans.append((f"{more}{beyond:,} beyond column {sanitize.LINE_LIMIT:,}, not shown", "warn"))
     if share < 1:
         spans.append((f"  searching, {share:.0%}", "dim"))
     if wrapped:

@@ -14,6 +14,7 @@ from tui.render import numbers
 from tui.render.labelled import error_lines, model_words, row, state_line, time_lines, usage_lines
 from tui.render.lines import Line, Span
 from tui.render.sparkline import sparkline
+from tui.resume import program
 
 CURVE = 24
 """Most bars of the curve of the context."""
@@ -53,7 +54,7 @@ def session_card(store: Store, session: Session, now_us: int) -> list[Line]:
         lines.append(row("holds", ("not read yet: open it to read it", "dim")))
     lines += [row("directory", session.cwd)] if session.cwd else []
     lines += [row("version", f"opencode {session.version}")] if session.version else []
-    lines.append(row("resume", f"opencode -s {sanitize.label(session.id)}", ("   Y copies", "dim")))
+    lines.append(row("resume", f"{program(session.version)} -s {sanitize.label(session.id)}", ("   Y copies", "dim")))
     for log in sorted(session.logs.values(), key=lambda log: log.ts):
         role = {"ERR": "bad", "WRN": "warn"}.get(log.severity, "dim")
         lines.append(row("note", (f"{log.severity} ", role), log.message))

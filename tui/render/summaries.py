@@ -20,12 +20,13 @@ LOOK_BACK = 5
 _PATTERN_TOOLS = frozenset({"grep", "glob", "list"})
 
 
-def op_summary(op: Op) -> list[Span]:
-    """Name and subject of an op: `bash  npm test`, `edit  src/retry.ts`, `todowrite  3/5 done`."""
+def op_summary(op: Op, thought: str = "") -> list[Span]:
+    """Name and subject of an op: `bash  npm test`, `edit  src/retry.ts`, `todowrite  3/5 done`. The words of a thought
+    may be those of several parts."""
     if op.kind == "text":
         return [(f"{GLYPHS.text} ", "dim"), (op.label or "writing", "dim")]
     if op.kind == "reasoning":
-        return [(f"{GLYPHS.reasoning} ", "dim"), (op.label or "thinking", "dim")]
+        return [(f"{GLYPHS.reasoning} ", "dim"), (thought or op.label or "thinking", "dim")]
     if op.kind == "compaction":
         return [(f"{GLYPHS.compaction} ", "dim"), (op.label or "context compacted", "dim")]
     name = f"{op.namespace}: {op.name}" if op.namespace else op.name or op.kind
@@ -45,10 +46,12 @@ def subject_of(op: Op) -> str:
 
 
 def todo_progress(op: Op) -> str:
-    """`3/5 done` of a todo list, or nothing when the call does not say."""
+    """`3/5 done`, `3/5 done, 1 cancelled` of a todo list, or nothing when the call does not say."""
     todos = op.extras.get("todos")
     if isinstance(todos, list | tuple) and len(todos) == 2 and todos[1]:
-        return f"{todos[0]}/{todos[1]} done"
+        cancelled = op.extras.get("todos_cancelled")
+        given_up = f", {cancelled} cancelled" if isinstance(cancelled, int) and cancelled else ""
+        return f"{todos[0]}/{todos[1]} done{given_up}"
     return ""
 
 

@@ -12,6 +12,7 @@ from tui.model.layout import called
 from tui.model.nodes import Key, Op, Payload, Session, Turn, find_payload
 from tui.model.outline import outline
 from tui.model.store import Store
+from tui.model.thoughts import as_one, texts_of, thought_of, thoughts
 from tui.render.labelled import payload_name
 from tui.render.lines import Line, Span, width_of
 
@@ -25,17 +26,21 @@ MARKDOWN_TOOLS = frozenset({"webfetch", "plan_exit", "skill"})
 
 
 class Text(NamedTuple):
-    """One text of a tab: where it is and its look (see `payload.py`); `title` is what it is called among others."""
+    """One text of a tab: where it is and its look (see `payload.py`); `title` is what it is called among others. `more`
+    are the references to what goes on in it: a thought may be of many parts."""
 
     payload: Payload
     look: str
     title: str
+    more: tuple[str, ...] = ()
 
     @property
     def slot(self) -> str:
         """What stays the same when a running call ends and its text moves to another field."""
         payload = self.payload
-        return payload.uri if payload.kind == "attachment" else f"{payload.part_id} {payload.kind} {self.look}"
+        return (
+            payload.uri if payload.kind in ("attachment", "diff") else f"{payload.part_id} {payload.kind} {self.look}"
+        )
 
 
 Tabs = dict[str, list[Text]]
@@ -154,6 +159,9 @@ def _output(store: Store, session: Session, key: Key) -> list[Text]:
 
 
 def _output_of_op(store: Store, session: Session, op: Op) -> list[Text]:
+    turn = session.turns.get(op.message_id)
+    if op.kind == "reasoning" and turn is not None:
+        return _thought(thought_of(turn, op))
     if op.kind in ("text", "reasoning"):
         return [_text(p, "markdown") for p in op.payloads.values() if p.kind in ("llm_response", "llm_reasoning")]
     texts = [_text(p, _look_of(op)) for p in op.payloads.values() if p.kind == "tool_response"]
@@ -174,9 +182,17 @@ def _look_of(op: Op) -> str:
 
 def _said(turn: Turn) -> list[Text]:
     """What the model wrote in a step: its answer, then its thoughts."""
-    payloads = [p for op in turn.ops.values() if op.kind in ("text", "reasoning") for p in op.payloads.values()]
-    said = [_text(p, "markdown") for p in payloads if p.kind == "llm_response"]
-    return said + [_text(p, "markdown") for p in payloads if p.kind == "llm_reasoning"]
+    answers = texts_of([op for op in turn.ops.values() if op.kind == "text"])
+    said = [_text(p, "markdown") for p in answers if p.kind == "llm_response"]
+    return said + [text for parts in thoughts(turn) for text in _thought(parts)]
+
+
+def _thought(parts: list[Op]) -> list[Text]:
+    """The text of a thought, one whatever it is made of."""
+    payloads = [payload for payload in texts_of(parts) if payload.kind == "llm_reasoning"]
+    if not payloads:
+        return []
+    return [_text(as_one(payloads), "markdown")._replace(more=tuple(payload.uri for payload in payloads[1:]))]
 
 
 def _answer(turns: list[Turn]) -> list[Text]:
@@ -212,16 +228,20 @@ def _newest_calls(turns: Iterable[Turn]) -> Iterator[Op]:
 def _diffs(store: Store, session: Session, key: Key) -> list[Text]:
     """The changes of a call, or of all calls below a node, oldest first."""
     own = store.op(key)
-    if own is not None and (payload := find_payload(own, "diff")) is not None and payload.format == "diff":
-        return [Text(payload, "diff", own.label or own.title)]
-    found: list[Text] = []
+    found = _diffs_of(own) if own is not None else []
+    if found:
+        return found[::-1][:DIFF_LIMIT]
     for op in _newest_calls(_turns(store, session, key)):
-        if len(found) == DIFF_LIMIT:
+        if len(found) >= DIFF_LIMIT:
             break
-        payload = find_payload(op, "diff")
-        if payload is not None and payload.format == "diff":
-            found.append(Text(payload, "diff", op.label or op.title))
-    return found[::-1]
+        found += _diffs_of(op)
+    return found[DIFF_LIMIT - 1 :: -1]
+
+
+def _diffs_of(op: Op) -> list[Text]:
+    """The diffs of a call, one for all its files or one for each, the last file first."""
+    diffs = [payload for payload in op.payloads.values() if payload.kind == "diff" and payload.format == "diff"]
+    return [Text(payload, "diff", payload.preview or op.label or op.title) for payload in reversed(diffs)]
 
 
 def _todo(store: Store, session: Session, key: Key) -> list[Text]:

@@ -19,8 +19,11 @@ def todo_lines(text: str) -> list[Line] | None:
     items = todos(text)
     if items is None:
         return None
-    done = sum(item.get("status") in ("completed", "cancelled") for item in items)
-    lines: list[Line] = [[(f"{done} of {len(items)} done", "dim")], []]
+    states = [item.get("status") for item in items]
+    count = f"{states.count('completed')} of {len(items)} done"
+    if "cancelled" in states:
+        count += f", {states.count('cancelled')} cancelled"
+    lines: list[Line] = [[(count, "dim")], []]
     return lines + [_item(item) for item in items]
 
 

@@ -21,6 +21,7 @@ from tui.model.nodes import Op, Row, Session, Turn
 from tui.model.outline import outline
 from tui.model.state import State
 from tui.model.store import Store
+from tui.model.thoughts import first_words, thought_of
 from tui.model.timing import ended
 from tui.model.urgency import ACTIVE, WAITING
 from tui.render import numbers, summaries
@@ -202,7 +203,7 @@ def io(usage: Usage) -> str:
     """Tokens in and out as billed: `38k/1.2k`."""
     if not usage.total:
         return ""
-    return f"{numbers.tokens(usage.context)}/{numbers.tokens(usage.output + usage.reasoning)}"
+    return f"{numbers.tokens(usage.context)}/{numbers.tokens(rollup.written(usage))}"
 
 
 def session_start(session: Session, running: bool) -> int:
@@ -357,20 +358,23 @@ def _op(store: Store, session: Session, op: Op, row: Row, now_us: int) -> Cells:
     child = called(store, session, op)
     if child is not None:
         return _sub_agent(store, session, op, child, row, now_us)
-    now = state.op_state(store, session, op, now_us)
+    turn = session.turns.get(op.message_id)
+    parts = thought_of(turn, op) if turn is not None else [op]
+    last = parts[-1]
+    now = state.op_state(store, session, last, now_us)
     look = mark(now.name)
     running = now.name in ACTIVE
-    words, note = summaries.op_summary(op), summaries.tail(op)
+    words, note = summaries.op_summary(op, first_words(parts)), summaries.tail(op)
     if now.inferred or now.name in ("waiting", "permission", "stalled"):
         note.append((f"  {state_words(now)}", look.role))
     if op.kind in ("text", "reasoning") and not running:
-        return Cells(" ", "dim", words, {"time": elapsed(op.start_ts, op.end_ts)}, False)
+        return Cells(" ", "dim", words, {"time": elapsed(op.start_ts, last.end_ts)}, False)
     return Cells(
         look.glyph,
         look.role,
         words,
         {
-            "time": elapsed(op.start_ts, now_us if running else op.end_ts),
+            "time": elapsed(op.start_ts, now_us if running else last.end_ts),
             "io": io(op.usage),
             "cost": numbers.money(op.cost),
         },

@@ -12,7 +12,7 @@ from textual.app import SuspendNotSupported
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from tui import doors, sanitize
+from tui import doors, resume, sanitize
 from tui.widgets.detail import Detail
 from tui.widgets.key_bar import KeyBar
 
@@ -48,12 +48,13 @@ class DoorScreen(Screen[None]):
         self.say(f"sent {len(text.encode()):,} bytes to the terminal's clipboard")
 
     def action_copy_resume(self) -> None:
-        if self.detail.key is None or not self.detail.key.session_id:
+        session = self.detail.store.session_of(self.detail.key) if self.detail.key is not None else None
+        if session is None:
             self.say("no session here to resume")
             return
-        command = doors.resume_command(self.detail.key.session_id)
+        command, missing = resume.command(session, os.environ, Path(os.path.expanduser("~")))
         self.app.copy_to_clipboard(command)
-        self.say(f"sent to the terminal's clipboard: {command}")
+        self.say(f"{missing}; " * bool(missing) + f"sent to the terminal's clipboard: {command}")
 
     def action_save(self) -> None:
         words = self._words()

@@ -260,7 +260,7 @@ class Detail(Vertical):
     def on_search_view_searched(self) -> None:
         view, found = self.view, self.found
         found.display = bool(view.words)
-        found.show([found_line(view.words, view.place, len(view.hits), view.share, view.wrapped)])
+        found.show([found_line(view.words, view.place, len(view.hits), view.share, view.wrapped, view.beyond)])
 
     # --- taking it along -------------------------------------------------------------------------------------
 
@@ -320,7 +320,8 @@ class Detail(Vertical):
             if not fresh and text.slot not in self._asked and self.key is not None:
                 self._asked.add(text.slot)
                 self._stale.discard(text.slot)
-                self.requests.payload(self.key.source, text.payload.uri, text.look, partial(self.deliver, text))
+                answer = partial(self.deliver, text)
+                self.requests.payload(self.key.source, text.payload.uri, text.look, answer, text.more)
 
     def deliver(self, text: tabs.Text, document: payload.Shown | None, note: str) -> None:
         """Takes a text in, or why there is none; one that nobody looks at any more is dropped."""

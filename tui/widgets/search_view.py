@@ -6,6 +6,7 @@ import re
 import time
 from array import array
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 
 from textual.timer import Timer
 
@@ -27,7 +28,7 @@ class SearchView(LineView):
     """A LineView with a search: every place where the words are is marked, one of them is where `step` goes on from.
 
     `hits` has the line of each of them, ascending; `at` is the line of the one that is shown, and its place among those
-    of the line.
+    of the line. `beyond` counts those that are in no line as it is shown, because long ones are cut.
     """
 
     class Searched(Told):
@@ -40,6 +41,8 @@ class SearchView(LineView):
         self.at: tuple[int, int] | None = None
         self.wrapped = False
         self._pattern: re.Pattern[str] | None = None
+        self.beyond = 0
+        self._rest: Iterator[int] | None = None
         self._next = 0
         self._lines = FIRST_LINES
         self._origin: int | None = None
@@ -53,8 +56,9 @@ class SearchView(LineView):
 
     @property
     def share(self) -> float:
-        """How much of the text has been searched, 0 to 1."""
-        return self._next / len(self.lines) if len(self.lines) else 1.0
+        """How much of the text has been searched, 0 to 1; what is cut off its lines counts for a hundredth."""
+        share = self._next / len(self.lines) if len(self.lines) else 1.0
+        return share if self._rest is None else min(share, 0.99)
 
     def search(self, words: str) -> None:
         """Looks for words from the top line in sight on, and goes to the first place where they are; "" ends it."""
@@ -98,7 +102,9 @@ class SearchView(LineView):
             self._timer.stop()
             self._timer = None
         self.hits, self._next, self._lines, self._origin = array("L"), 0, FIRST_LINES, origin
+        self.beyond, self._rest = 0, None
         if self._pattern is not None:
+            self._rest = self.lines.beyond(self._pattern)
             self._slice()
         else:
             self.post_message(self.Searched())
@@ -120,7 +126,21 @@ class SearchView(LineView):
             if now > deadline:
                 self._timer = self.set_timer(PAUSE, self._slice)
                 break
+        else:
+            self._look_beyond(deadline)
         self._settle(done=self._next >= len(self.lines))
+
+    def _look_beyond(self, deadline: float) -> None:
+        """Goes on with what is cut off long lines."""
+        while self._rest is not None:
+            found = next(self._rest, None)
+            if found is None:
+                self._rest = None
+                return
+            self.beyond += found
+            if time.perf_counter() > deadline:
+                self._timer = self.set_timer(PAUSE, self._slice)
+                return
 
     def _settle(self, done: bool) -> None:
         """Goes to where the search leads as soon as that is known."""

@@ -22,14 +22,14 @@ class CallPart(Call, frozen=True, gc=False):
     request_size: int
     response_size: int
     response_field: str
-    diff_size: int
+    diffs: list[tools.Patch]
     attachments: list[str]
     lost: tuple[str, ...]
     """Fields of the part and of its metadata that could not be read (json.Row)."""
 
 
 def read_call(row: RawRow, part: ToolPart) -> CallPart:
-    """Takes a tool part apart."""
+    """Takes a tool part apart. The diff of all files of a call says the same as those of each file beside it."""
     state = part.state or NO_STATE
     name = part.tool or "?"
     tool = tools.tool_of(name)
@@ -61,6 +61,7 @@ def read_call(row: RawRow, part: ToolPart) -> CallPart:
         lost += _odd_child(metadata.sessionId)
     outcome, error, words = _outcome(tool.name, state, metadata)
     size = len(state.input)
+    diff_size = text_size(metadata.diff) if metadata.diff else 0
     return CallPart(
         name,
         tool.name,
@@ -77,7 +78,7 @@ def read_call(row: RawRow, part: ToolPart) -> CallPart:
         0 if size == 4 and is_empty(state.input) else size,
         response_size,
         field,
-        text_size(metadata.diff) if metadata.diff else 0,
+        [tools.Patch("diff", diff_size, "")] if diff_size else metadata.patches,
         [_format(attachment) for attachment in state.attachments or ()],
         lost,
     )

@@ -139,8 +139,9 @@ class PartsMapper(Builder):
         if call.response_size:
             form = "json" if call.lost and _is_lost(call.response_field, call.lost) else "text"
             self.ref(row, "tool_response", call.response_field, seq, end, format=form, size=call.response_size)
-        if call.diff_size:
-            self.ref(row, "diff", "state.metadata.diff", seq, end, format="diff", size=call.diff_size)
+        for patch in call.diffs:
+            field = f"state.metadata.{patch.field}"
+            self.ref(row, "diff", field, seq, end, format="diff", size=patch.size, preview=patch.name)
         for index, mime in enumerate(call.attachments):
             self.ref(row, "attachment", f"state.attachments.{index}.url", seq, end, format=mime)
         self.end_call(row, call, ops)

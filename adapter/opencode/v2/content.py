@@ -21,7 +21,6 @@ from adapter.opencode.rows import RawRow, milliseconds
 from adapter.opencode.v2.rows import (
     Assistant,
     Failure,
-    FileDiff,
     Item,
     ReasoningItem,
     Result,
@@ -178,11 +177,9 @@ class ContentMapper(Builder):
         return end
 
     def _diffs(self, row: RawRow, metadata: ToolMetadata, where: str, seq: int, at_ms: int) -> None:
-        for index, change in enumerate(metadata.changes):
-            size = text_size(change.patch) if isinstance(change, FileDiff) else 0
-            if size:
-                field = f"state.{where}.files.{index}.patch"
-                self.ref(row, "diff", field, seq, at_ms, format="diff", size=size)
+        for patch in metadata.patches:
+            field = f"state.{where}.{patch.field}"
+            self.ref(row, "diff", field, seq, at_ms, format="diff", size=patch.size, preview=patch.name)
 
     def _changed_files(self, step: RawRow, message: Assistant) -> None:
         """What `patch` parts say in 1.x: which files the step changed, as the snapshots before and after it differ."""

@@ -14,7 +14,7 @@ import msgspec
 
 from adapter.opencode.json import NOTHING, AnyText, Malformed, Row, Shape, Time, is_empty
 from adapter.opencode.rows import Number, Tokens
-from adapter.opencode.tools import CallMetadata, FileChange, Scalar
+from adapter.opencode.tools import CallMetadata, Scalar
 
 
 class Times(msgspec.Struct, frozen=True, gc=False):
@@ -216,17 +216,10 @@ class ToolItem(Row, frozen=True, gc=False, tag_field="type", tag="tool"):
 Item = TextItem | ReasoningItem | ToolItem
 
 
-class FileDiff(FileChange, frozen=True, gc=False):
-    """One changed file; `patch` is a unified diff."""
-
-    patch: msgspec.Raw = NOTHING
-
-
 class ToolMetadata(CallMetadata, frozen=True, gc=False):
     """As 2.x writes it. `status` is `running` for a shell or subagent that goes on in the background, of which the
     preview only says the `shellID`; `content` is what 1.18 read from a file."""
 
-    files: list[FileDiff | list[Any] | Scalar] | dict[str, Any] | Scalar = None  # type: ignore[assignment]
     status: Any = None
     shellID: Any = None
     content: msgspec.Raw = NOTHING

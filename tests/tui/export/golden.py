@@ -52,6 +52,7 @@ async def _export(path: Path, form: str, redact: bool, max_text: int, session: s
         store.apply(family)
         for row in family:
             store.apply(await source.load(row.session_id))
+            store.mark_loaded(source.source, row.session_id)
         told = [store.sessions[source.source, row.session_id] for row in family]
         texts = Texts(source.payload, max_text, redact=redact)
         chunks = document(store, told if children else told[:1], texts, form, int(corpus.NOW * 1e6), max_text)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from adapter.events import Event
 from tests.tui.model.builders import SOURCE, at, op, op_end, prompt, session, store_of, task, turn, turn_end
 from tui import sanitize
 from tui.export.blocks import Begin, End, blocks
 from tui.export.html import Html
 from tui.export.markdown import Markdown
+from tui.export.reasons import dated
 from tui.export.texts import REDACTED, Texts
+from tui.model import state
 from tui.model.store import Store
 
 
@@ -74,6 +78,38 @@ def test_redacted_headings_keep_names_and_numbers() -> None:
         REDACTED, "Prompt 1", "Step 1", f"task  {REDACTED}", f"Sub-agent 1: {REDACTED}",
         "Sub-agent 1, step 1", f"bash  {REDACTED}",
     ]  # fmt: skip
+
+
+def state_of(now: float) -> str:
+    """The state that a document of `FAMILY`, made at a time, tells of its root."""
+
+    async def unread(uri: str, limit: int) -> None:
+        raise AssertionError(uri)
+
+    fetch: Callable[..., object] = unread
+    store = store_of(*FAMILY, turn_end("a2", 2, 20), turn_end("b1", 1, 8, session_id="kid"))
+    root = next(iter(blocks(store, store.sessions[SOURCE, "s1"], Texts(fetch, 0, redact=False), at(now))))
+    assert isinstance(root, Begin)
+    return dict(root.facts)["state"]
+
+
+def test_a_document_tells_when_and_not_how_long_ago() -> None:
+    assert state_of(50) == state_of(5_000_000) == "idle: it answered at 1970-01-01 00:00:20 UTC"
+
+
+@pytest.mark.parametrize("passed", [1, 40, 400, 100_000])
+def test_no_reason_in_a_document_tells_an_age(passed: int) -> None:
+    stories = [[prompt("u1", 2)], [prompt("u1", 2), turn("a1", 1, 3, "u1")]]
+    stories += [[*stories[1], op("p1", "a1", "tool", 1, 4, name=name)] for name in ("bash", "read", "question", "edit")]
+    stories += [[*stories[1], turn_end("a1", 1, 5, finish=finish)] for finish in ("stop", "tool-calls")]
+    for events in stories:
+        store = store_of(session(), *events)
+        now = state.session_state(store, store.sessions[SOURCE, "s1"], at(5 + passed))
+        assert now.reason
+        words = dated(now, at(5 + passed))
+        assert " ago" not in words
+        if now.name not in ("stalled", "idle"):
+            assert " UTC" in words
 
 
 def test_an_id_of_strangers_is_harmless_in_heading_facts_and_anchor() -> None:

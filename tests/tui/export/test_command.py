@@ -144,6 +144,14 @@ def test_a_fence_is_longer_than_any_run_of_ticks_in_it(text: str, fence: str) ->
     assert fenced(text, "text") == f"{fence}text\n{text}\n{fence}"
 
 
+def test_what_is_exported_is_what_was_written() -> None:
+    diff = "@@ -1 +1 @@\n-\ta\x0cb\r\n+\tc\u2028d \N{HEAVY BLACK HEART}\ufe0f\r\n"
+    assert readable(diff, "diff") == diff.removesuffix("\n")
+    words = "\N{WOMAN}\u200d\N{PERSONAL COMPUTER}\n\tx\u2028y\n"
+    assert readable(words, "words") == words.removesuffix("\n")
+    assert readable("10 %\r20 %\r\n\x1b[32mdone\x1b[0m\r\n", "output") == "10 %\n20 %\ndone"
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [('{"a":[1]}', '{\n  "a": [\n    1\n  ]\n}'), ("[not json", "[not json"), ("plain {}", "plain {}")],

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 from tests.adapter import corpus
 from tests.tui.export.golden import exported
@@ -37,9 +38,11 @@ PIECES = (
 )
 TAGS = {
     *("html", "head", "meta", "title", "style", "body", "section", "div", "details", "summary", "pre", "span"),
-    *("h1", "h2", "h3", "h4", "h5", "h6", "p", "b", "dl", "dt", "dd"),
+    *("h1", "h2", "h3", "h4", "h5", "h6", "p", "b", "dl", "dt", "dd", "em", "strong", "s", "code", "blockquote"),
+    *("ul", "ol", "li", "table", "thead", "tbody", "tr", "th", "td", "hr", "br", "a"),
 }
-VOID = {"meta"}
+VOID = {"meta", "hr", "br"}
+ATTRIBUTES = {"a": {"href", "rel"}, "ol": {"start"}, "th": {"style"}, "td": {"style"}}
 SCENARIOS = (
     "task",
     "files",
@@ -85,27 +88,41 @@ def hostile(seed: int) -> str:
     return "".join(dice.choices(PIECES, k=dice.randrange(5, 120)))
 
 
+def outside_of_quotes(tokens: list[Token]) -> list[Token]:
+    found: list[Token] = []
+    quotes = 0
+    for token in tokens:
+        quotes += token.type == "blockquote_open"
+        found += [] if quotes else [token]
+        quotes -= token.type == "blockquote_close"
+    return found
+
+
 @pytest.mark.parametrize("seed", range(12))
-def test_hostile_text_stays_inside_its_fence(seed: int, tmp_path: Path) -> None:
+def test_hostile_text_stays_inside_its_fence_or_quote(seed: int, tmp_path: Path) -> None:
     path = corpus.build("1.18.33/files", tmp_path / "opencode.db")
     words = hostile(seed) + "\n```"
     spoil(path, words)
     document = exported(path, "md")
-    tokens = MarkdownIt("commonmark").parse(document)
-    kinds = {token.type for token in tokens}
-    assert kinds <= {
+    env: dict[str, Any] = {}
+    tokens = MarkdownIt("commonmark").parse(document, env)
+    ours = outside_of_quotes(tokens)
+    assert {token.type for token in ours} <= {
         *("heading_open", "heading_close", "inline", "paragraph_open", "paragraph_close", "fence"),
         *("bullet_list_open", "bullet_list_close", "list_item_open", "list_item_close"),
     }
-    inner = {child.type for token in tokens for child in token.children or ()}
+    inner = {child.type for token in ours for child in token.children or ()}
     assert inner <= {"text", "text_special", "softbreak", "strong_open", "strong_close"}
-    headings = [token.content for token in tokens if token.type == "inline" and token.level == 1][0:1]
-    assert headings
-    clean = sanitize.block("\n".join(words.splitlines()))
+    headings = [token for token in ours if token.type == "heading_open"]
+    assert len(headings) == document.count("\n### Step ") + document.count("\n## Prompt ") + 1
+    everywhere = {child.type for token in tokens for child in token.children or ()} | {token.type for token in tokens}
+    assert not everywhere & {"html_inline", "html_block", "image"}
+    assert not env.get("references")
+    clean = sanitize.outside(words.replace("\r\n", "\n"))
     fences = [token.content for token in tokens if token.type == "fence"]
     assert len(fences) >= 10
     assert sum(content == clean + "\n" for content in fences) >= 5
-    assert sanitize.block(document) == document
+    assert sanitize.outside(document) == document
 
 
 class Strict(HTMLParser):
@@ -121,7 +138,12 @@ class Strict(HTMLParser):
         allowed = {"class", "id", "open", "lang"} | (
             {"charset", "name", "content", "http-equiv"} if tag == "meta" else set()
         )
-        assert {name for name, _ in attrs} <= allowed
+        assert {name for name, _ in attrs} <= allowed | ATTRIBUTES.get(tag, set())
+        for name, value in attrs:
+            if name == "href":
+                assert (value or "").startswith(("http://", "https://", "mailto:"))
+            if name == "style":
+                assert value in ("text-align:left", "text-align:center", "text-align:right")
         if tag not in VOID:
             self.open.append(tag)
 
@@ -148,9 +170,9 @@ def test_hostile_text_is_text_in_html(seed: int, tmp_path: Path) -> None:
     page.feed(document)
     page.close()
     assert page.open == []
-    clean = sanitize.block("\n".join(words.splitlines()))
+    clean = sanitize.outside(words.replace("\r\n", "\n"))
     assert sum(text.strip("\n") == clean.strip("\n") for text in page.texts) >= 3
-    assert sanitize.block(document) == document
+    assert sanitize.outside(document) == document
 
 
 def test_json_holds_every_byte(tmp_path: Path) -> None:

@@ -73,9 +73,9 @@ def test_a_session_without_calls_has_no_flag() -> None:
 @pytest.mark.parametrize(
     ("name", "quiet", "told", "reason"),
     [
-        ("bash", 599, 600, "bash has run for 10 min"),
-        ("webfetch", 599, 4000, "webfetch has run for 1 h 6 min"),
-        ("task", 1799, 1800, "task has run for 30 min"),
+        ("bash", 599, 600, "bash has run for 10m"),
+        ("webfetch", 599, 4000, "webfetch has run for 1h06"),
+        ("task", 1799, 1800, "task has run for 30m"),
     ],
 )
 def test_a_call_far_beyond_what_is_usual_is_long(name: str, quiet: float, told: float, reason: str) -> None:
@@ -92,7 +92,7 @@ def test_a_question_is_never_too_long_for_the_model() -> None:
 def test_a_step_is_long_by_the_time_that_the_model_took_since_its_last_call() -> None:
     begun = [session(), turn("a1", 1, 10)]
     assert found(*begun, now=10 + 599) == []
-    assert [one.reason for one in found(*begun, now=10 + 600)] == ["the model has been at one step for 10 min"]
+    assert [one.reason for one in found(*begun, now=10 + 600)] == ["the model has been at one step for 10m"]
     called = [*begun, op("p1", "a1", "tool", 1, 20, name="bash"), op_end("p1", "a1", "tool", 1, 500)]
     assert found(*called, now=10 + 600) == []
     assert [one.name for one in found(*called, now=500 + 600)] == ["long"]

@@ -122,6 +122,18 @@ def test_a_query_finds(text: str, names: set[str]) -> None:
         ("xyzzy", "xyzzy matches nothing"),
         ("is:failed xyzzy", "xyzzy matches nothing"),
         ("agent:nobody agent:noone", "agent:nobody matches nothing"),
+        ("agnt:build", "agnt: no such field; did you mean agent:"),
+        ("-agnt:build", "agnt: no such field; did you mean agent:"),
+        ('modl:"opus 4"', "modl: no such field; did you mean model:"),
+        ("Cots>1", "cots> no such field; did you mean cost>"),
+        (
+            "file:",
+            "file: no such field; there are is: agent: model: tool: dir: provider: version: cost> tokens> since:",
+        ),
+        ("agent>build", "agent>build is no comparison: write agent:build"),
+        ("rename:", ""),
+        ("-rename:", ""),
+        ('"agnt:build"', '"agnt:build" matches nothing'),
     ],
 )
 def test_the_term_to_blame_is_named(text: str, words: str) -> None:
@@ -132,6 +144,12 @@ def test_an_unknown_state_names_the_known_ones() -> None:
     blame = search(parse("is:bogus", at(NOON)), index_of(world()).cards.values()).blame
     assert blame.startswith("is:bogus is no state: running, ")
     assert "subagent" in blame
+
+
+def test_a_field_that_does_not_exist_hides_nothing_and_is_one_when_a_title_has_it() -> None:
+    assert found("agnt:build") == found("-agnt:build") == ALL
+    assert found("rename:") == {"ask"}
+    assert found("-rename:") == ALL - {"ask"}
 
 
 def test_a_word_that_no_title_holds_is_said_to_be_looked_for_letter_by_letter() -> None:

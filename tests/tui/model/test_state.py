@@ -49,8 +49,8 @@ TABLE = [
     ("failed, nothing loaded", [session(), failed()], 9, "failed", False, "APIError"),
     ("archived", [*DONE, session(extras={"archived_ts": at(8)})], 9, "archived", False, "archived"),
     ("reverted", [*DONE, session(extras={"revert_message_id": "u1"})], 9, "idle", False, "reverted"),
-    ("unanswered", ASKED, 5, "starting", False, "no answer for 3 s"),
-    ("unanswered for long", ASKED, 2 + 4 * MINUTE, "stalled", True, "no commit for 4 min"),
+    ("unanswered", ASKED, 5, "starting", False, "no answer for 3s"),
+    ("unanswered for long", ASKED, 2 + 4 * MINUTE, "stalled", True, "no commit for 4m"),
     (
         "unanswered for ever",
         ASKED,
@@ -65,19 +65,19 @@ TABLE = [
         5,
         "compacting",
         False,
-        "asked for 3 s ago",
+        "asked for 3s ago",
     ),
-    ("step without parts", [*ASKED, turn("a1", 1, 3, "u1")], 9, "starting", False, "has not answered for 6 s; a retry"),
-    ("step begun", STEP, 9, "starting", False, "has not answered for 6 s"),
-    ("thinking", [*STEP, op("p2", "a1", "reasoning", 2, 4)], 9, "thinking", False, "thinking for 5 s"),
-    ("writing", [*STEP, op("p2", "a1", "text", 2, 4)], 9, "writing", False, "writing for 5 s"),
+    ("step without parts", [*ASKED, turn("a1", 1, 3, "u1")], 9, "starting", False, "has not answered for 6s; a retry"),
+    ("step begun", STEP, 9, "starting", False, "has not answered for 6s"),
+    ("thinking", [*STEP, op("p2", "a1", "reasoning", 2, 4)], 9, "thinking", False, "thinking for 5s"),
+    ("writing", [*STEP, op("p2", "a1", "text", 2, 4)], 9, "writing", False, "writing for 5s"),
     (
         "writing, silent",
         [*STEP, op("p2", "a1", "text", 2, 4)],
         4 + 200,
         "stalled",
         True,
-        "writing for 3 min 20 s; no com",
+        "writing for 3m20; no com",
     ),
     (
         "writing for ever",
@@ -85,7 +85,7 @@ TABLE = [
         4 + 12 * MINUTE,
         "orphaned",
         True,
-        "no commit for 12 min",
+        "no commit for 12m",
     ),
     (
         "written, step open",
@@ -93,13 +93,13 @@ TABLE = [
         9,
         "between",
         False,
-        "text ended 3 s ago",
+        "text ended 3s ago",
     ),
-    ("writes a summary", [*ASKED, turn("a1", 1, 3, "u1", extras={"summary": True})], 9, "compacting", False, "for 6 s"),
-    ("writes arguments", tool("edit", phase="pending"), 9, "writing", False, "writing the arguments of edit for 5 s"),
-    ("bash runs", tool("bash", running=True, output_bytes=9), 4 + 250, "tool", False, "bash has run for 4 min 10 s"),
-    ("bash, silent", tool("bash", running=True), 4 + 250, "tool", False, "bash has run for 4 min 10 s with no output"),
-    ("bash, silent for long", tool("bash", running=True), 4 + 12 * MINUTE, "stalled", True, "no commit for 12 min"),
+    ("writes a summary", [*ASKED, turn("a1", 1, 3, "u1", extras={"summary": True})], 9, "compacting", False, "for 6s"),
+    ("writes arguments", tool("edit", phase="pending"), 9, "writing", False, "writing the arguments of edit for 5s"),
+    ("bash runs", tool("bash", running=True, output_bytes=9), 4 + 250, "tool", False, "bash has run for 4m10"),
+    ("bash, silent", tool("bash", running=True), 4 + 250, "tool", False, "bash has run for 4m10 with no output"),
+    ("bash, silent for long", tool("bash", running=True), 4 + 12 * MINUTE, "stalled", True, "no commit for 12m"),
     (
         "bash for ever",
         tool("bash", running=True),
@@ -108,22 +108,22 @@ TABLE = [
         True,
         "bash is marked running: opencode",
     ),
-    ("bash not begun yet", tool("bash"), 5, "tool", False, "bash has run for 1 s"),
-    ("bash not begun", tool("bash"), 9, "permission", True, "bash was called 5 s ago and has not begun"),
+    ("bash not begun yet", tool("bash"), 5, "tool", False, "bash has run for 1s"),
+    ("bash not begun", tool("bash"), 9, "permission", True, "bash was called 5s ago and has not begun"),
     ("edit not begun", tool("edit", phase="running"), 9, "permission", True, "probably waits for permission"),
-    ("edit at work", tool("edit", running=True), 9, "tool", False, "edit has run for 5 s"),
+    ("edit at work", tool("edit", running=True), 9, "tool", False, "edit has run for 5s"),
     ("permission for long", tool("bash"), 4 + 40 * MINUTE, "permission", True, "unless opencode was closed"),
-    ("a slow reader", tool("webfetch"), 9, "tool", False, "webfetch has run for 5 s"),
-    ("a tool, silent", tool("grep"), 4 + 216, "stalled", True, "grep has run for 3 min 36 s; no commit for 3 min 36 s"),
+    ("a slow reader", tool("webfetch"), 9, "tool", False, "webfetch has run for 5s"),
+    ("a tool, silent", tool("grep"), 4 + 216, "stalled", True, "grep has run for 3m36; no commit for 3m36"),
     (
         "a tool for ever",
         tool("grep"),
         4 + 12 * MINUTE,
         "orphaned",
         True,
-        "no commit for 12 min while grep is marked running: opencode was probably killed",
+        "no commit for 12m while grep is marked running: opencode was probably killed",
     ),
-    ("a question", tool("question", label="Which?"), 9, "waiting", False, "question has waited for an answer for 5 s"),
+    ("a question", tool("question", label="Which?"), 9, "waiting", False, "question has waited for an answer for 5s"),
     ("leaving a plan", tool("plan_exit"), 9, "waiting", False, "plan_exit has waited"),
     ("a question for long", tool("question"), 4 + 40 * MINUTE, "waiting", True, "unless opencode was closed"),
     ("a question for days", tool("question"), 4 + 13 * 60 * MINUTE, "orphaned", True, "probably closed"),
@@ -133,18 +133,18 @@ TABLE = [
         9,
         "waiting",
         False,
-        "for 5 s, and 1 more",
+        "for 5s, and 1 more",
     ),
     ("a call outranks an open text", [*tool("grep"), op("p3", "a1", "text", 3, 4)], 9, "tool", False, "grep has run"),
-    ("between steps", CALLED, 9, "between", False, "a step ended 4 s ago"),
-    ("no step followed", CALLED, 60, "idle", True, "ended 55 s ago with tool calls, and none followed"),
+    ("between steps", CALLED, 9, "between", False, "a step ended 4s ago"),
+    ("no step followed", CALLED, 60, "idle", True, "ended 55s ago with tool calls, and none followed"),
     (
         "permission refused",
         [*tool("bash"), op_end("p2", "a1", seq=2, status="failed", error="PermissionRejected"), CALLED[-1]],
         60,
         "idle",
         True,
-        "bash was refused 55 s ago",
+        "bash was refused 55s ago",
     ),
     (
         "question dismissed",
@@ -152,9 +152,9 @@ TABLE = [
         60,
         "idle",
         True,
-        "question got no answer 55 s ago",
+        "question got no answer 55s ago",
     ),
-    ("answered", DONE, 9, "idle", False, "it answered 4 s ago"),
+    ("answered", DONE, 9, "idle", False, "it answered 4s ago"),
     ("cut", [*STEP, turn_end("a1", 1, 5, finish="length")], 9, "idle", False, "cut at the output limit"),
     ("filtered", [*STEP, turn_end("a1", 1, 5, finish="content-filter")], 9, "idle", False, "provider's filter"),
     ("failed", [*STEP, turn_end("a1", 1, 5, status="failed", error="APIError")], 9, "failed", False, "APIError"),
@@ -165,16 +165,16 @@ TABLE = [
         9,
         "starting",
         False,
-        "1 s",
+        "1s",
     ),
-    ("asked while it runs", [*tool("grep"), prompt("u2", 6)], 9, "tool", False, "grep has run for 5 s"),
+    ("asked while it runs", [*tool("grep"), prompt("u2", 6)], 9, "tool", False, "grep has run for 5s"),
     (
         "killed, then on",
         [*tool("bash"), turn("a2", 2, 8, "u1"), turn_end("a2", 2, 9)],
         10,
         "idle",
         False,
-        "answered 1 s",
+        "answered 1s",
     ),
 ]
 
@@ -189,7 +189,7 @@ TABLE += [
         48,
         "starting",
         False,
-        "retrying, attempt 3, next in 12 s: overloaded",
+        "retrying, attempt 3, next in 12s: overloaded",
     ),
     (
         "a retry is due",
@@ -213,16 +213,16 @@ TABLE += [
         60 + 11 * MINUTE,
         "orphaned",
         True,
-        "no commit for 11 min while a retry is due",
+        "no commit for 11m while a retry is due",
     ),
-    ("told to have ended", [*tool("bash"), session(extras=IDLE_AT_8)], 9, "aborted", False, "interrupted 1 s ago"),
+    ("told to have ended", [*tool("bash"), session(extras=IDLE_AT_8)], 9, "aborted", False, "interrupted 1s ago"),
     (
         "told to have failed",
         [*STEP, session(extras={"idle_outcome": "failed", "idle_ts": at(8)})],
         9,
         "failed",
         False,
-        "opencode says that it failed 1 s ago",
+        "opencode says that it failed 1s ago",
     ),
     (
         "told to be done, last step called tools",
@@ -230,7 +230,7 @@ TABLE += [
         9,
         "idle",
         False,
-        "opencode says that it succeeded 1 s ago",
+        "opencode says that it succeeded 1s ago",
     ),
     (
         "told to be done, answered",
@@ -238,7 +238,7 @@ TABLE += [
         9,
         "idle",
         False,
-        "it answered 4 s ago",
+        "it answered 4s ago",
     ),
     (
         "failed and told so",
@@ -254,7 +254,7 @@ TABLE += [
         10,
         "starting",
         False,
-        "no answer for 1 s",
+        "no answer for 1s",
     ),
     (
         "a step since it was idle",
@@ -262,7 +262,7 @@ TABLE += [
         10,
         "starting",
         False,
-        "not answered for 1 s",
+        "not answered for 1s",
     ),
 ]
 
@@ -288,7 +288,7 @@ def test_a_session_that_is_not_open_never_becomes_active(events: list[Event]) ->
 def test_the_clock_of_the_database_may_be_ahead_of_ours() -> None:
     store = store_of(*tool("grep"))
     state = session_state(store, store.sessions[SOURCE, "s1"], 0)
-    assert (state.name, state.reason) == ("tool", "grep has run for 0 s")
+    assert (state.name, state.reason) == ("tool", "grep has run for 0s")
 
 
 def test_an_output_chunk_is_a_commit() -> None:
@@ -360,7 +360,7 @@ class TestSubAgents:
     def test_a_parent_runs_a_tool_while_its_child_writes(self) -> None:
         store = store_of(*delegating(op("q1", "b1", "text", 1, 6, session_id="kid")))
         state = session_state(store, store.sessions[SOURCE, "s1"], at(9))
-        assert (state.name, state.reason) == ("tool", "sub-agent explore: the model has been writing for 3 s")
+        assert (state.name, state.reason) == ("tool", "sub-agent explore: the model has been writing for 3s")
 
     def test_a_question_of_a_child_is_a_question_of_its_parent(self) -> None:
         store = store_of(*delegating(op("q1", "b1", "tool", 1, 6, session_id="kid", name="question")))
@@ -417,14 +417,14 @@ class TestSubAgents:
 
 def test_durations_in_words() -> None:
     assert [span(at(s)) for s in (-5, 0.9, 9, 60, 250, 3600, 7380, 172_800)] == [
-        "0 s",
-        "0 s",
-        "9 s",
-        "1 min",
-        "4 min 10 s",
-        "1 h",
-        "2 h 3 min",
-        "2 days",
+        "0s",
+        "0s",
+        "9s",
+        "1m",
+        "4m10",
+        "1h",
+        "2h03",
+        "2d",
     ]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tui.render.diff import PAIR_LIMIT, Diff, changed_words
 from tui.render.lines import plain
 
@@ -12,6 +14,23 @@ def test_a_diff_by_its_signs() -> None:
         ("--- a/x", "strong"), ("+++ b/x", "strong"), ("@@ -1 +1 @@", "accent"), ("-old", "removed"),
         ("+new", "added"), (" same", "text"), ("\\ No newline at end of file", "dim"),
     ]  # fmt: skip
+
+
+ODD = "a\x0cb\u2028c\x0bd\u2029e\tf"
+
+
+def test_a_line_of_a_diff_ends_with_a_feed_whatever_stands_in_it() -> None:
+    text = f"@@ -1,2 +1,2 @@\n-{ODD}\n+{ODD} \n a\rb\x85c\n same\r\n"
+    shown = Diff.read(text)
+    assert [line[0][1] for line in shown] == ["accent", "removed", "added", "text", "text"]
+    assert plain(shown[3]) == " a\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER}c"
+    assert plain(shown[4]) == " same"
+    assert shown.find(re.compile("same$"), 0, 5) == [4]
+
+
+def test_a_diff_that_is_taken_along_is_the_diff() -> None:
+    text = f"--- a/x\n+++ b/x\n@@ -1,2 +1,2 @@\n-{ODD}\n+{ODD} \n \tsame \N{WOMAN}\u200d\N{PERSONAL COMPUTER}\ufe0f\r"
+    assert "\n".join(Diff.read(text).words()) == text
 
 
 def test_a_removed_comment_is_no_header() -> None:

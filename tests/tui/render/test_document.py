@@ -28,6 +28,16 @@ def test_a_search_finds_every_time_that_a_line_has_it(kind: type[Document]) -> N
     assert text.ranges(1, NEEDLE) == [(0, 6), (11, 17)]
 
 
+@pytest.mark.parametrize("kind", [Document, Terminal, Markdown])
+@pytest.mark.parametrize("at", [19_990, 19_997, 20_000, 45_000, 199_997, 200_000, 399_998, 650_000])
+def test_what_is_behind_the_cut_of_a_line_is_counted_once(kind: type[Document], at: int) -> None:
+    pattern = re.compile("needle")
+    shown = kind.read("x\n" + "a" * at + "needle" + "b" * 50 + "\n" + "c" * 700_000 + "\nneedle")
+    assert sum(shown.beyond(pattern)) + len(hits(shown, pattern)) == 2
+    assert len(hits(shown, pattern)) == (2 if at < 19_994 else 1)
+    assert sum(Joined([shown, Wrapped(shown, 80)]).beyond(pattern)) == 2 * sum(shown.beyond(pattern))
+
+
 def test_a_search_sees_what_the_screen_shows() -> None:
     assert hits(Terminal.read("x\nnee\x1b[31mdle\x1b[0m\nn\x1b]0;x\x07eedle")) == [1, 2]
     assert hits(Markdown.read("a **nee**dle\n[needle](x)")) == [0, 1]
@@ -75,7 +85,7 @@ def test_parts_are_searched_as_one() -> None:
 def test_the_words_are_whole_and_clean() -> None:
     long = "a\t" + "b" * 30_000
     joined = Joined([Document.read(long).wrapped(40), Terminal.read("\x1b[31mred\x1b[0m\x1b[2J")])
-    assert list(joined.words()) == ["a   " + "b" * 30_000, "red"]
+    assert list(joined.words()) == ["a\t" + "b" * 30_000, "red"]
 
 
 @given(st.text(st.sampled_from("ab  \n日*-"), max_size=60), st.integers(4, 20), st.sampled_from(["a", "ab", "b a"]))

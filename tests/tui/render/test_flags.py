@@ -38,10 +38,10 @@ def test_a_session_at_work_has_its_flags_on_its_line_and_their_reasons_in_the_ov
     alive = op("p2", "a2", "tool", 1, 7, turn_seq=2, name="webfetch", time_updated=at(700))
     lines, note = told([*LONG, alive], 701)
     assert lines[1:] == [
-        "flag      long  webfetch has run for 11 min 34 s",
+        "flag      long  webfetch has run for 11m34",
         "flag      full  91 % of its context of 1,000 tokens is used: compacted soon",
     ]
-    assert note == "  webfetch  long: webfetch 11 min 34 s  context 91 %"
+    assert note == "  webfetch  long: webfetch 11m34  context 91 %"
 
 
 def test_an_idle_session_tells_a_full_context_in_the_overview_alone() -> None:
@@ -55,4 +55,4 @@ def test_an_idle_session_tells_a_full_context_in_the_overview_alone() -> None:
 def test_a_retry_is_told_with_what_it_waits_for() -> None:
     lines, note = told(RETRYING, 48)
     assert note == "  retrying"
-    assert lines[0].endswith("retrying, attempt 3, next in 12 s: overloaded")
+    assert lines[0].endswith("retrying, attempt 3, next in 12s: overloaded")

@@ -12,6 +12,7 @@ from rich.cells import cell_len
 
 from tui.render.lines import plain, width_of
 from tui.render.markdown import Markdown, inline
+from tui.render.markdown_blocks import LINES_LIMIT, SIZE_LIMIT
 from tui.render.tables import shrunk
 
 
@@ -24,7 +25,9 @@ def said(text: str, width: int = 0) -> list[str]:
     ("written", "spans"),
     [
         ("a **b** c", [("a ", "text"), ("b", "strong"), (" c", "text")]),
-        ("*a* _b_ __c__", [("a", "em"), (" ", "text"), ("b", "em"), (" ", "text"), ("c", "strong")]),
+        ("*a* _b_ __c d__", [("a", "em"), (" ", "text"), ("b", "em"), (" ", "text"), ("c d", "strong")]),
+        ("**a**b", [("a", "strong"), ("b", "text")]),
+        ("这是**重点**内容", [("这是", "text"), ("重点", "strong"), ("内容", "text")]),
         ("`x = a*b*c`", [("x = a*b*c", "code")]),
         ("``a ` b``", [("a ` b", "code")]),
         ("**see `x`**", [("see ", "strong"), ("x", "code")]),
@@ -40,6 +43,65 @@ def said(text: str, width: int = 0) -> list[str]:
 )
 def test_emphasis(written: str, spans: list[tuple[str, str]]) -> None:
     assert inline(written, "text") == spans
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "see __init__.py and pkg/__main__.py",
+        "the __init__ of it",
+        "_private_.py",
+        "src/**/*.ts",
+        "src/**/*.ts and lib/**/*.js",
+        "**/*.ts, **/*.js and (**/*.md,**/*.txt)",
+        "*.ts and *.js, (*.md)",
+        "x*y*z and 2**3**4",
+        "f(*args, **kwargs) and g(*a, *b)",
+        "/etc/*/conf.d/*",
+        "C:\\*\\x*",
+        "MAX_*_SIZE or a_*_b",
+    ],
+)
+def test_marks_in_names_and_paths_are_part_of_them(written: str) -> None:
+    assert "".join(text for text, _ in inline(written, "text")) == written.replace("\\*", "*")
+    assert {role for _, role in inline(written, "text")} == {"text"}
+
+
+@pytest.mark.parametrize("lead", ["", "filler line\n" * (LINES_LIMIT + 1)])
+def test_code_at_the_edge_is_code_in_a_text_of_any_length(lead: str) -> None:
+    text = lead + "```py\nx*y*z\n```\n*after*"
+    assert said(text)[-4:] == ["── py", "  x*y*z", "──", "after"]
+
+
+def test_code_inside_of_lists_and_quotes_is_code() -> None:
+    text = "1. Edit it:\n\n    ```python\n    def __init__(self): x*y*z\n    ```\n\n   *then*\n- ```\n  *a*\n  ```\n"
+    assert said(text) == [
+        "1. Edit it:", "", "    ── python", "      def __init__(self): x*y*z", "    ──", "",
+        "   then", "• ──", "    *a*", "  ──",
+    ]  # fmt: skip
+    assert Markdown.read(text).line(3)[-1][1] == "code"
+    quoted = "> ```\n> >>> *a*\n> ```\n> *b*"
+    assert said(quoted) == ["│ ──", "│   >>> *a*", "│ ──", "│ b"]
+
+
+def test_indented_code_html_and_headings_of_two_lines() -> None:
+    assert Markdown.read("so:\n\n    x*y*z\n").line(2) == [("      x*y*z", "code")]
+    assert said("<details>\n*a*\n</details>\n\n*b*") == ["<details>", "*a*", "</details>", "", "b"]
+    shown = Markdown.read("A *title*\n===\n> One\n> ---\n")
+    assert shown.line(0) == [("A ", "heading"), ("title", "em")]
+    assert said("A *title*\n===\n> One\n> ---\n")[1:] == ["─" * 24, "│ One", "│ " + "─" * 24]
+
+
+def test_an_odd_end_of_a_line_moves_no_block() -> None:
+    assert said("a\u2028b\x0cc\r\n```\r*x*\r\n```\n*y*") == ["a�b�c", "──", "  *x*", "──", "y"]
+
+
+def test_a_text_that_is_all_blocks_is_read_in_bounded_time() -> None:
+    for line in ("- a\n", "1. a\n", "|a|b|\n|-|-|\n", "a\n===\n", "> a\n\n", "[a]: b\n"):
+        text = (line * LINES_LIMIT)[:SIZE_LIMIT]
+        began = time.process_time()
+        Markdown.read("\n".join(text.split("\n")[:LINES_LIMIT]))
+        assert time.process_time() - began < 3
 
 
 def test_blocks() -> None:

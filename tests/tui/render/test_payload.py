@@ -70,6 +70,15 @@ def test_an_attachment_is_shown_when_it_is_text_and_described_when_it_is_not() -
     assert said("file:///home/ada/x.py", "attachment") == ["file:///home/ada/x.py"]
 
 
+def test_a_line_of_an_argument_is_what_stands_between_two_feeds() -> None:
+    edit = {"oldString": "one\x0ctwo\nthree\n", "newString": "a\u2028b", "note": "x\ny\x0b"}
+    assert said(json.dumps(edit), "fields") == [
+        "oldString", "- one\N{REPLACEMENT CHARACTER}two", "- three",
+        "newString", "+ a\N{REPLACEMENT CHARACTER}b", "note", "  x", "  y\N{REPLACEMENT CHARACTER}",
+    ]  # fmt: skip
+    assert len(said(json.dumps({"a": "1\u20282", "b": []}, ensure_ascii=False), "json")) == 4
+
+
 def test_todo_items_have_their_states() -> None:
     todos = [
         {"content": "read", "status": "completed", "priority": "high"},
@@ -80,7 +89,7 @@ def test_todo_items_have_their_states() -> None:
         {},
     ]
     assert said(json.dumps({"todos": todos}), "todo") == [
-        "2 of 6 done", "", "✓ read  high", "► write", "◦ test  low", "⊘ drop  cancelled",
+        "1 of 6 done, 1 cancelled", "", "✓ read  high", "► write", "◦ test  low", "⊘ drop  cancelled",
         "◦ odd  so\N{REPLACEMENT CHARACTER}what", "◦ ",
     ]  # fmt: skip
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tui.render.lines import plain
@@ -35,8 +37,13 @@ def test_no_words_look_for_nothing() -> None:
         ((1, 1, 1.0, True), " /x\N{REPLACEMENT CHARACTER}  1 of 1  over the end"),
         ((0, 1200, 0.456, False), " /x\N{REPLACEMENT CHARACTER}  1,200 found  searching, 46%"),
         ((0, 0, 1.0, False), " /x\N{REPLACEMENT CHARACTER}  not in this text"),
+        ((0, 0, 1.0, False, 2), " /x\N{REPLACEMENT CHARACTER}  2 beyond column 20,000, not shown"),
+        (
+            (1, 4, 1.0, False, 1),
+            " /x\N{REPLACEMENT CHARACTER}  1 of 4  and 1 beyond column 20,000, not shown",
+        ),
         ((0, 0, 0.1, False), " /x\N{REPLACEMENT CHARACTER}    searching, 10%"),
     ],
 )
-def test_the_count(state: tuple[int, int, float, bool], words: str) -> None:
+def test_the_count(state: tuple[Any, ...], words: str) -> None:
     assert plain(found_line("x\x07", *state)) == words

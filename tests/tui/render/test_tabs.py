@@ -73,6 +73,21 @@ def test_an_edit_has_its_diff() -> None:
     assert (text.look, text.title, text.payload.part_id) == ("diff", "a.py", "prt_ses_a_1_3")
 
 
+def test_a_patch_of_many_files_has_the_diff_of_each() -> None:
+    step = Step("ses_p", 1, "usr_p", 50).op("tool", "apply_patch", 47, 1, label="a.py, b.py", refs={"diff": "-a"})
+    (ref,) = (event for event in step.events if isinstance(event, PayloadRef))
+    diffs = [
+        replace(ref, uri=f"{ref.uri}.files.{number}.patch", format="diff", preview=name)
+        for number, name in enumerate(("a.py", "b.py"))
+    ]
+    events = [event for event in step.events if event is not ref]
+    store = store_of([session("ses_p", "P", 60), story.prompt("ses_p", "usr_p", "ask", 55), *events, *diffs])
+    for key in (node("op", "prt_ses_p_1_1:tool", "ses_p"), node("session", "ses_p", "ses_p")):
+        shown = tabs.tabs_of(store, key)["Diff"]
+        assert [(text.title, text.payload.uri) for text in shown] == [(one.preview, one.uri) for one in diffs]
+        assert len({text.slot for text in shown}) == 2
+
+
 def test_a_todo_list_is_on_its_call_and_on_everything_above() -> None:
     store = store_of(working())
     for key in (

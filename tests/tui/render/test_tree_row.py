@@ -279,3 +279,11 @@ def test_a_written_file_says_what_was_added_and_an_empty_todo_list_says_nothing(
     assert rows[0][:4] == ["✓", "write", "new.txt", "+3"]
     assert rows[1][1] == "todowrite"
     assert "0/0" not in rows[1]
+
+
+def test_what_a_todo_list_gave_up_does_not_count_as_done() -> None:
+    step = Step("ses_x", 1, "usr_x", 9)
+    step.op("tool", "todowrite", 7, None, label="the last one", todos=[1, 3], todos_cancelled=1)
+    store = store_of([session("ses_x", "x", 10), *step.events])
+    shown = drawn(store, Row(key("op", "ses_x", "prt_ses_x_1_1:tool"), 2, ""), 100)
+    assert "1/3 done, 1 cancelled" in shown
