@@ -375,7 +375,7 @@ class Follower:
 
     async def _work(self, look: Look | None = None) -> Batch | None:
         """Reads what has changed, and gives what is new with it."""
-        newest_ms = await self._backlog.work(look.read if look else {})
+        newest_ms = await (self._backlog.work(look.read, look.changes.sessions) if look else self._backlog.work({}, {}))
         if self.memory.pending or self.memory.loaded:
             return self._batch(look.changes.rows if look else 0, newest_ms)
         return None
