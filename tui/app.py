@@ -17,7 +17,7 @@ from textual.widgets import Input
 from adapter.contract import Source
 from adapter.health import Health
 from tui import bindings, ending, terminal_signals, themes
-from tui.feed import Feed
+from tui.feed.worker import Feed
 from tui.keymap import NONE, Keymap
 from tui.keys_in_turn import KeysInTurn
 from tui.model.budget import Budget

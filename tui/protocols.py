@@ -30,8 +30,8 @@ class Listener(Protocol):
 
 
 class Requests(Protocol):
-    """What the screen may ask for, on the UI loop; `tui.feed.Feed` answers. Each is a call and none a message, so that
-    nothing can be asked of nobody. What cannot be done is told to the listener as a problem."""
+    """What the screen may ask for, on the UI loop; `Feed` in `tui/feed/worker.py` answers. Each is a call and none a
+    message, so that nothing can be asked of nobody. What cannot be done is told to the listener as a problem."""
 
     def load(self, source: str, session_id: str) -> None:
         """The whole tree of a session; it arrives as changes."""

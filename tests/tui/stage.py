@@ -15,7 +15,7 @@ from adapter.events import Event
 from adapter.health import Health
 from tests.tui.story import NOW, SOURCE
 from tui.app import ViewerApp
-from tui.arrivals import Arrival
+from tui.feed.queue import Arrival
 from tui.settings import Memory
 
 

@@ -33,7 +33,7 @@ from tests.tui.judge import MARK, judge
 from tests.tui.stage import FakeSource, feed, health, screen_text, until
 from tests.tui.story import NOW, SOURCE, Step, at, prompt, session
 from tui.app import ViewerApp
-from tui.arrivals import Arrival
+from tui.feed.queue import Arrival
 from tui.model.folds import EVERYTHING
 from tui.model.nodes import Key
 

@@ -13,7 +13,7 @@ from tests.tui import story
 from tests.tui.conftest import Recording
 from tests.tui.stage import FakeSource, feed, playing, screen_text, until
 from tests.tui.story import NOW, SOURCE, session
-from tui.arrivals import Arrival
+from tui.feed.queue import Arrival
 from tui.model.nodes import Key
 from tui.screens.main import MainScreen
 

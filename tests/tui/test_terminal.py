@@ -31,7 +31,7 @@ import sys
 from pathlib import Path
 from threading import Event
 from tui import cli
-from tui.feed import Feed
+from tui.feed.worker import Feed
 
 def broken(feed):
     while not Path(sys.argv[1]).exists():

@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
-import math
 import threading
 import time
 from collections import deque
@@ -24,10 +23,11 @@ from typing import NamedTuple
 
 from adapter.events import Event
 from adapter.health import Health
+from tui.feed.lag import Delays
 from tui.model.nodes import ChangeSet
 from tui.model.store import Store
 from tui.protocols import Listener
-from tui.render.health import LAGS_SHOWN, Lags
+from tui.render.health import Lags
 
 PERIOD = 0.033
 """Seconds between two applications under load: 30 Hz is as fast as anyone can read."""
@@ -101,8 +101,7 @@ class Arrivals:
         self._position = 0
         self._busy_since: float | None = None
         self._unfrozen = 0
-        self._to_model: deque[float] = deque(maxlen=500)
-        self._to_paint: deque[float] = deque(maxlen=500)
+        self._delays = Delays()
 
     # --- from any thread -------------------------------------------------------------------------------------
 
@@ -164,11 +163,7 @@ class Arrivals:
 
     def lags(self) -> Lags | None:
         """How late the screen is, over the last 500 live batches; None before the first."""
-        if not self._to_model:
-            return None
-        model, paint = sorted(self._to_model), sorted(self._to_paint) or [0.0]
-        newest = [round(each) for each in list(self._to_model)[-LAGS_SHOWN:]]
-        return Lags(_at(model, 0.5), _at(model, 0.99), _at(paint, 0.5), _at(paint, 0.99), newest)
+        return self._delays.summary()
 
     def apply(self) -> None:
         """Applies what is waiting, within BUDGET, and tells the listener once."""
@@ -207,10 +202,10 @@ class Arrivals:
         if changes.roots or changes.dirty or changes.order:
             drawn = self._listener.changed(changes)
         now = self._clock()
-        self._to_model.extend((now - at) * 1000 for at in committed)
+        self._delays.to_model((now - at) * 1000 for at in committed)
         if drawn and committed:
             applied = time.perf_counter()
-            self._listener.after_paint(lambda: self._to_paint.append((time.perf_counter() - applied) * 1000))
+            self._listener.after_paint(lambda: self._delays.to_paint((time.perf_counter() - applied) * 1000))
         for call in calls:
             call()
         if health_changed:
@@ -282,8 +277,3 @@ def _merge(into: ChangeSet, more: ChangeSet) -> None:
     into.roots |= more.roots
     into.dirty |= more.dirty
     into.order = into.order or more.order
-
-
-def _at(ordered: list[float], share: float) -> float:
-    """The smallest value that so large a share of them (0 to 1) does not exceed."""
-    return ordered[max(0, math.ceil(len(ordered) * share) - 1)]

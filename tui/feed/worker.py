@@ -1,4 +1,4 @@
-"""The worker that follows the sources: one thread reads, and hands what it has read to the UI loop (`arrivals.py`).
+"""The worker that follows the sources: one thread reads, and hands what it has read to the UI loop (`queue.py`).
 
 The thread runs its own asyncio loop with one task a source. What the screen asks for (a session, a text, fresh
 counts) goes to that loop, and the answer comes back in order with the events. What a task raises is told to the
@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from adapter.contract import Batch, Source
-from tui.arrivals import Answer, Arrival, Arrivals
+from tui.feed.queue import Answer, Arrival, Arrivals
 from tui.model.store import Store
 from tui.protocols import Listener, PayloadDone
 from tui.render import payload as payloads
