@@ -20,9 +20,7 @@ from tui import bindings, ending, terminal_signals, themes
 from tui.feed.worker import Feed
 from tui.keymap import NONE, Keymap
 from tui.keys_in_turn import KeysInTurn
-from tui.model.budget import Budget
-from tui.model.nodes import ChangeSet, Key
-from tui.model.notices import Notices
+from tui.model.nodes import ChangeSet
 from tui.model.store import Store
 from tui.model.window import Limits, no_limits
 from tui.render.glyphs import plain
@@ -32,6 +30,7 @@ from tui.screens.help import HelpScreen
 from tui.screens.main import MainScreen
 from tui.screens.palette import Palette
 from tui.settings import Memory
+from tui.view import View
 from tui.widgets.panes import Panes
 from tui.widgets.plain_filter import PlainFilter
 from tui.widgets.roles import ROLE_CLASSES
@@ -73,12 +72,11 @@ class ViewerApp(KeysInTurn):
         self.set_keymap(keymap.keys)
         self.clock = clock
         self.store = Store(limits)
-        self.notices = Notices(self.store, self.now_us()) if notify else None
+        self.view = View(self.store, self.now_us(), notify=notify)
         self.feed = Feed(sources, self.store, self, clock=clock, discover=discover)
         paths = tuple(str(source.path) for source in sources)
-        self.main = MainScreen(self.store, paths, self.now_us, self.feed, self.memory.settings, keymap)
-        self.main.problem = problem
-        self.budget = Budget(self.store, self.main.rows)
+        self.main = MainScreen(self.view, paths, self.now_us, self.feed, self.memory.settings, keymap)
+        self.view.problem = problem
 
     def _use_themes(self, chosen: str) -> None:
         """Knows our themes and no others: of those nobody has computed how readable our text is."""
@@ -104,13 +102,10 @@ class ViewerApp(KeysInTurn):
         return ()
 
     def on_main_screen_ready(self) -> None:
-        self.watch(self.main.sessions, "cursor", self._looked_at, init=False)
         if not self.is_headless:
             ending.when_asked(lambda status: self.exit(return_code=status))
         self._tell(terminal_signals.SAVE_TITLE + terminal_signals.set_title(self.TITLE))
         self._welcome()
-        if self.notices is not None:
-            self.set_interval(1, self._watch_time)
         self.feed.arrivals.attach()
 
     def on_unmount(self) -> None:
@@ -165,32 +160,7 @@ class ViewerApp(KeysInTurn):
 
     def changed(self, changes: ChangeSet) -> bool:
         """The model changed."""
-        if self.notices is not None:
-            self.notices.update(changes, self.now_us())
-            self._notify()
-        if not self._stands:
-            return False
-        drawn = self.main.changed(changes)
-        self._keep_to_budget()
-        return drawn
-
-    def _keep_to_budget(self) -> None:
-        """Gives back what was looked at longest ago, when more is loaded than is to be; a filter may ask for it."""
-        for source, session_id in self.budget.regretted():
-            self.feed.load(source, session_id)
-        if not self.main.finder.on:
-            for source, session_id in self.budget.surplus(self.main.sessions.trees_in_sight, self.now_us()):
-                self.feed.release(source, session_id)
-
-    def _watch_time(self) -> None:
-        if self.notices is not None:
-            self.notices.tick(self.now_us())
-            self._notify()
-
-    def _notify(self) -> None:
-        words = self.notices.due(self.now_us()) if self.notices is not None else ""
-        if words:
-            self._tell(terminal_signals.notice(self._shown(words), in_tmux="TMUX" in os.environ))
+        return self._stands and self.main.changed(changes)
 
     def _shown(self, words: str) -> str:
         return words if self._plain is None else plain(words, self._plain.encoding)
@@ -198,10 +168,10 @@ class ViewerApp(KeysInTurn):
     def health_changed(self, healths: dict[str, Health]) -> None:
         """A source has news about itself; one that works takes an old problem back."""
         if self._stands:
-            if self.main.problem and all(health.state == "ok" for health in healths.values()):
+            if self.view.problem and all(health.state == "ok" for health in healths.values()):
                 self.main.show_problem("")
             arrivals = self.feed.arrivals
-            self.main.health_changed(tuple(healths.values()), arrivals.lags(), arrivals.behind)
+            self.main.health_changed(healths, arrivals.lags(), arrivals.behind)
 
     def problem(self, text: str) -> None:
         """Something went wrong that a person should know."""
@@ -214,10 +184,6 @@ class ViewerApp(KeysInTurn):
 
     # --- the screen tells -------------------------------------------------------------------------------------
 
-    def _looked_at(self, key: Key | None) -> None:
-        if key is not None:
-            self.budget.looked_at(key, self.now_us())
-
     def on_panes_divided(self, message: Panes.Divided) -> None:
         if message.done:
             self._remember(tree_width=message.share)
@@ -229,6 +195,9 @@ class ViewerApp(KeysInTurn):
     def on_main_screen_counted(self, message: MainScreen.Counted) -> None:
         words = terminal_signals.title(message.running, message.waiting)
         self._tell(terminal_signals.set_title(self._shown(words)))
+
+    def on_main_screen_noticed(self, message: MainScreen.Noticed) -> None:
+        self._tell(terminal_signals.notice(self._shown(message.words), in_tmux="TMUX" in os.environ))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Of Textual's own commands those that have no key here and make sense."""

@@ -36,6 +36,9 @@ class Requests(Protocol):
     def load(self, source: str, session_id: str) -> None:
         """The whole tree of a session; it arrives as changes."""
 
+    def release(self, source: str, session_id: str) -> None:
+        """All of a session but its row is not needed any more; that it is gone arrives as changes."""
+
     def payload(self, source: str, uri: str, look: str, done: PayloadDone) -> None:
         """One text, ready to be drawn in a look; `done` is always called, with it or with the reason."""
 

@@ -277,3 +277,4 @@ def _merge(into: ChangeSet, more: ChangeSet) -> None:
     into.roots |= more.roots
     into.dirty |= more.dirty
     into.order = into.order or more.order
+    into.new |= more.new

@@ -47,7 +47,7 @@ def settle(store: Store, batch: Batch) -> ChangeSet:
     for key in batch.shrunk:
         if key in store.sessions:
             _mark_line(store, key, batch, marked)
-    return ChangeSet(roots=roots, dirty=batch.dirty, order=bool(roots or marked))
+    return ChangeSet(roots=roots, dirty=batch.dirty, order=bool(roots or marked), new=batch.new)
 
 
 def _settle_session(store: Store, session: Session, touch: Touch, batch: Batch) -> None:
@@ -78,6 +78,8 @@ def _settle_prompt(session: Session, message_id: str, touch: Touch, batch: Batch
         return
     key = Key(session.source, "prompt", session.id, message_id)
     batch.change((session.source, session.id), key)
+    if old is None:
+        batch.began(session, key)
     if new is None:
         session.prompts.pop(message_id, None)
     else:
