@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 from adapter.health import Health
@@ -24,6 +24,16 @@ class Listener(Protocol):
 
     def problem(self, text: str) -> None:
         """Something that a person should know; an empty text takes it back."""
+
+    def fault(self, stage: str, error: Exception, sources: Collection[str] | None) -> None:
+        """An error of our own at a stage of the way, in what these sources have brought, None for any of them. What
+        they bring is dropped until they have been loaded anew."""
+
+    def trouble(self, stage: str, error: BaseException) -> None:
+        """An error of our own that costs what was asked for, or that its source comes back from by itself."""
+
+    def loading_anew(self, source: str) -> None:
+        """The model knows nothing of a source any more, and what comes from here on is all of it."""
 
     def after_paint(self, callback: Callable[[], None]) -> None:
         """Calls back when what has just been drawn is on its way to the terminal."""

@@ -86,8 +86,9 @@ class Summary(NamedTuple):
 
 
 class View:
-    """The state of the screen. `notify` keeps notices. `problem` is what to say about what is wrong outside, "" for
-    nothing; with `enter_opens` enter leads to the detail, which has no place beside the tree."""
+    """The state of the screen. `notify` keeps notices. `problem` is what to say about what is wrong outside, `fault`
+    about an error of our own, "" for nothing; with `enter_opens` enter leads to the detail, for which there is no room
+    beside the tree."""
 
     def __init__(self, store: Store, now_us: int, *, notify: bool = False) -> None:
         self.store = store
@@ -100,6 +101,7 @@ class View:
         self.paused = False
         self.enter_opens = False
         self.problem = ""
+        self.fault = ""
         self.healths: tuple[Health, ...] = ()
         self._known: dict[str, tuple[Health, int]] = {}
         self._untouched = True
@@ -107,6 +109,7 @@ class View:
         self._came_from: list[Key] = []
         self._awaited: Callable[[], Key | None] | None = None
         self._lost: Key | None = None
+        self._wanted: set[SessionKey] = set()
         self._frame = Frame()
         self._drawn = Summary()
         self._titled = (0, 0)
@@ -184,6 +187,8 @@ class View:
         if self._lost is not None and (at := self.rows.index_of(self._lost)) is not None:
             self._lost = None
             self.place.go(at)
+        if self._wanted:
+            self._want_again()
         key = self._awaited() if self._awaited is not None else None
         if key is not None:
             self._awaited = None
@@ -217,21 +222,30 @@ class View:
         self._frame.status = True
         return self._done()
 
-    def rebuild(self) -> Frame:
+    def rebuild(self, now_us: int) -> Frame:
         """Makes everything anew that follows from the store and the user's choices: what an error has left behind is
-        not to be trusted."""
-        before, text = self.rows, self.finder.text
+        not to be trusted. The cursor goes back to its node, and what was unfolded is read again, when it is there."""
+        before, text, height = self.rows, self.finder.text, self.place.height
         self._lost = self.cursor or self._lost
-        height = self.place.height
+        self._wanted |= {(key.source, key.session_id) for key, is_open in before.folds.chosen.items() if is_open}
+        self._awaited = None
+        self._frame = Frame(rows=True, heading=True, status=True)
         self.rows = VisibleRows(self.store, before.folds)
         self._begin()
         self.place.height = height
         self.rows.arrange(before.arrangement)
-        self._awaited = None
-        self.finder.ask(text, self.now)
+        if self.notices is not None:
+            self.notices = Notices(self.store, now_us)
+        self.finder.ask(text, now_us)
         self.rows.keep(self.finder.trees if self.finder.on else None)
-        self._frame.rows = self._frame.heading = True
-        return self.apply(ChangeSet(roots=set(self.store.tops()), dirty=set()), self.now)
+        return self.apply(ChangeSet(roots=set(), dirty=set()), now_us)
+
+    def _want_again(self) -> None:
+        """Asks for what was unfolded before everything was loaded anew."""
+        for key in [key for key in self._wanted if key in self.store.sessions]:
+            self._wanted.discard(key)
+            if not self.store.sessions[key].loaded:
+                self._frame.load.append(key)
 
     def _pass(self, now_us: int) -> None:
         """Notes the time. A clock that was set back makes what was over go on again, and an age is counted from the

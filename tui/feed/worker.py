@@ -2,7 +2,7 @@
 
 The thread runs its own asyncio loop with one task a source. What the screen asks for (a session, a text, fresh
 counts) goes to that loop, and the answer comes back in order with the events. What a task raises is told to the
-listener as a problem: nothing ends in silence.
+listener: nothing ends in silence.
 """
 
 from __future__ import annotations
@@ -14,13 +14,16 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from adapter.contract import Batch, Source
-from tui.feed.queue import Answer, Arrival, Arrivals
+from tui.feed.queue import Anew, Answer, Arrival, Arrivals
 from tui.model.store import Store
 from tui.protocols import Listener, PayloadDone
 from tui.render import payload as payloads
 
 DISCOVER_EVERY = 5.0
 """Seconds between two looks for databases that have appeared since."""
+
+CLOSED_AFTER = 10.0
+"""Seconds that a source may take to be closed before it is loaded anew."""
 
 RETRY_AFTER = 5.0
 """Seconds before a source that failed in an unforeseen way is opened again."""
@@ -44,6 +47,7 @@ class Feed:
         self._discover = discover
         self._sources: dict[str, Source] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._following: dict[str, asyncio.Task[None]] = {}
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -75,6 +79,16 @@ class Feed:
             self._source(source).release(session_id)
 
         self._request(f"session {session_id} stays in memory", request)
+
+    @property
+    def names(self) -> list[str]:
+        """The sources that are followed, or will be as soon as the thread runs."""
+        return list(self._sources) or [source.source for source in self._initial]
+
+    def reload(self, source: str) -> None:
+        """Has a source told anew from the beginning; until then nothing more of it is applied."""
+        self.arrivals.drop(source)
+        self._request(f"{source} cannot be loaded anew", lambda: self._reload(source))
 
     def payload(self, source: str, uri: str, look: str, done: PayloadDone) -> None:
         """Asks for one text; `done` is called on the UI loop with it, ready to be drawn in a look, or with the reason
@@ -126,7 +140,18 @@ class Feed:
 
     def _add(self, source: Source) -> None:
         self._sources[source.source] = source
-        self._spawn(f"{source.path} is not followed any more", self._follow(source))
+        self._following[source.source] = self._spawn(f"{source.path} is not followed any more", self._follow(source))
+
+    async def _reload(self, name: str) -> None:
+        source = self._source(name)
+        task = self._following[name]
+        task.cancel()
+        await asyncio.wait({task}, timeout=CLOSED_AFTER)
+        if not task.done():
+            raise TimeoutError(f"its reading does not end within {CLOSED_AFTER:.0f} s")
+        source.forget()
+        self.arrivals.offer(Anew(name))
+        self._add(source)
 
     def _source(self, name: str) -> Source:
         """Raises LookupError for one that is not followed."""
@@ -134,17 +159,18 @@ class Feed:
             raise LookupError("its database is not followed")
         return self._sources[name]
 
-    def _spawn(self, trouble: str, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, trouble: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Runs a task; `trouble` says what it means when it raises."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(lambda ended: self._ended(ended, trouble))
+        return task
 
     def _ended(self, task: asyncio.Task[None], trouble: str) -> None:
         self._tasks.discard(task)
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            self._problem(f"{trouble}: {_reason(error)}")
+            self._trouble(trouble, error)
 
     async def _follow(self, source: Source) -> None:
         """One source for ever. What it foresees it reports itself; anything else is shown and tried again."""
@@ -155,7 +181,7 @@ class Feed:
                         await self._offer_batch(source, batch)
                 return
             except Exception as error:
-                self._problem(f"{source.path}: {error!r}")
+                self._trouble(f"{source.path} is opened again in {RETRY_AFTER:.0f} s", error)
                 await asyncio.sleep(RETRY_AFTER)
 
     async def _look_for_more(self, discover: Callable[[], Sequence[Source]]) -> None:
@@ -195,7 +221,7 @@ class Feed:
             document, note = None, _reason(error)
         finally:
             # Whatever happens: who asks shows "loading" until there is an answer.
-            self._answer(lambda: done(document, note))
+            self._answer(lambda: done(document, note), source)
 
     async def _probe(self) -> None:
         for name, source in list(self._sources.items()):
@@ -209,8 +235,11 @@ class Feed:
     def _problem(self, text: str) -> None:
         self._answer(lambda: self._listener.problem(text))
 
-    def _answer(self, call: Callable[[], None]) -> None:
-        self.arrivals.offer(Answer(call))
+    def _trouble(self, words: str, error: BaseException) -> None:
+        self._answer(lambda: self._listener.trouble(words, error))
+
+    def _answer(self, call: Callable[[], None], source: str = "") -> None:
+        self.arrivals.offer(Answer(call, source))
 
 
 def _reason(error: BaseException) -> str:

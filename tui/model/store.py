@@ -28,7 +28,7 @@ from tui.model.apply import take, unload
 from tui.model.batch import Batch
 from tui.model.links import Links, SessionKey
 from tui.model.logbook import LogBook
-from tui.model.nodes import ChangeSet, Key, Log, Op, Prompt, Session, Turn, op_id
+from tui.model.nodes import ChangeSet, Key, Log, Op, Prompt, Session, Turn, op_id, op_key
 from tui.model.rollup import own
 from tui.model.settle import settle
 from tui.model.window import Limits, no_limits
@@ -197,6 +197,25 @@ class Store:
             self.given_back[source, session_id] = own(self, session)
         unload(self, (source, session_id), batch)
         return settle(self, batch)
+
+    def forget(self, source: str) -> None:
+        """Drops all that is known of a source, in whatever state an error has left it. Says nothing of what changed:
+        who has made anything of the store makes it anew."""
+        of_sessions: list[dict[SessionKey, Any]] = [self.sessions, self.homes, self.finals, self.given_back]
+        for known in (*of_sessions, self.usages, self.subtrees, self.outlines):
+            for key in [key for key in known if key[0] == source]:
+                del known[key]
+        self.arriving = {key for key in self.arriving if key[0] != source}
+        self.books.pop(source, None)
+        self.kids.clear()
+        self.links = Links()
+        for key, session in self.sessions.items():
+            self.links.place(key, (session.source, session.parent_id) if session.parent_id else None)
+        for session in self.sessions.values():
+            for turn in session.turns.values():
+                for op in turn.ops.values():
+                    if op.kind == "session" and op.child_session_id:
+                        self.links.call((session.source, op.child_session_id), op_key(session, op))
 
     def _caller(self, child: SessionKey) -> Key | None:
         """The newest `session` op of the parent that names a child. Calls of other sessions do not count: a fork

@@ -33,6 +33,7 @@ from tui.screens.doors import DoorScreen
 from tui.settings import DEFAULTS, Settings
 from tui.view import Frame, View
 from tui.widgets.compositor import SparseCompositor
+from tui.widgets.contained import Contained
 from tui.widgets.detail import Detail
 from tui.widgets.filter_bar import FilterBar
 from tui.widgets.fixed_lines import FixedLines
@@ -51,7 +52,7 @@ ROOMY = 20
 """Lines from which one of them says where the cursor is."""
 
 
-class MainScreen(DoorScreen):
+class MainScreen(Contained, DoorScreen):
     """Holds the panes, moves the focus between them, and hands every change to the parts that show it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -172,6 +173,24 @@ class MainScreen(DoorScreen):
         self.view.problem = text
         self._show_status()
 
+    def show_fault(self, text: str) -> None:
+        """Shows what became of an error of our own, until escape takes it away."""
+        self.view.fault = text
+        self._show_status()
+
+    def paint_nothing(self) -> None:
+        """Gives up what was to be painted in the next frame."""
+        self._dirty_widgets.clear()
+        self._compositor._dirty_regions.clear()
+
+    def rebuild(self) -> None:
+        """Makes the view and all that is drawn anew, after an error."""
+        self.draw(self.view.rebuild(self.now()))
+        self.detail.show_again()
+        self.refresh(layout=True)
+        for widget in self.query("*"):
+            widget.refresh()
+
     def tick(self) -> None:
         """Lets time pass for everything, in sight or not."""
         self.draw(self.view.tick(self.now()))
@@ -245,7 +264,7 @@ class MainScreen(DoorScreen):
             new_below=summary.new_below,
             stale_s=summary.stale_s,
         )
-        self.status_bar.update(status, view.problem)
+        self.status_bar.update(status, view.fault or view.problem)
 
     def _keep_choice(self) -> None:
         """Tells of another filter, unless it is still being typed, and of another order."""
@@ -373,6 +392,8 @@ class MainScreen(DoorScreen):
             self.show_detail()
 
     def action_back(self) -> None:
+        if self.view.fault:
+            self.show_fault("")
         if self.sessions.has_focus and self.finder.on:
             self.filter("")
         self.show_tree()

@@ -24,6 +24,7 @@ from tui.render.document import Joined, Painted, Text
 from tui.render.labelled import LABEL_WIDTH
 from tui.render.lines import Line, folded, width_of
 from tui.render.search import found_line
+from tui.widgets.contained import Contained
 from tui.widgets.fixed_lines import FixedLines
 from tui.widgets.line_view import MARGIN
 from tui.widgets.search_view import SearchView
@@ -54,7 +55,7 @@ class TabLine(FixedLines):
             self.post_message(self.Picked(name))
 
 
-class Detail(Vertical):
+class Detail(Contained, Vertical):
     """Shows the node it was last given; asks `requests` for texts, and gets each of them, or the reason why there is
     none, through `deliver`.
 
@@ -121,6 +122,11 @@ class Detail(Vertical):
         self._draw(keep=False)
         if self._turned - before > FETCH_AFTER:
             self._fetch_now()
+
+    def show_again(self) -> None:
+        """Makes everything anew that is said of the node; its texts are fetched again."""
+        key, self.key = self.key, None
+        self.show(key)
 
     def pick(self, name: str) -> None:
         """Turns to a tab."""
