@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from adapter.health import Health
 from tui.model.arrange import Arrangement
@@ -70,6 +70,10 @@ class Frame:
     detail_wanted: bool = False
 
 
+Pane = Literal["tree", "filter", "detail", "search"]
+"""Where the user is: among the rows, in the line of the filter, in the detail, in the line of its search."""
+
+
 class Summary(NamedTuple):
     """What the bar says of the view. Counts are sessions, `cost_today` US dollars, `stale_s` the seconds since the last
     look at the source that was looked at longest ago, 0 while all are fresh."""
@@ -87,7 +91,8 @@ class Summary(NamedTuple):
 
 class View:
     """The state of the screen. `notify` keeps notices. `problem` is what to say about what is wrong outside, `fault`
-    about an error of our own, "" for nothing; with `enter_opens` enter leads to the detail, for which there is no room
+    about an error of our own, "" for nothing; `pane` is where the keys go, `tab` what the user
+    wants of a detail, "" for the first; with `enter_opens` enter leads to the detail, for which there is no room
     beside the tree."""
 
     def __init__(self, store: Store, now_us: int, *, notify: bool = False) -> None:
@@ -100,6 +105,8 @@ class View:
         self.following = False
         self.paused = False
         self.enter_opens = False
+        self.pane: Pane = "tree"
+        self.tab = ""
         self.problem = ""
         self.fault = ""
         self.healths: tuple[Health, ...] = ()

@@ -31,7 +31,7 @@ from tui.render.tabs import NAMES
 from tui.render.tree_row import heading
 from tui.screens.doors import DoorScreen
 from tui.settings import DEFAULTS, Settings
-from tui.view import Frame, View
+from tui.view import Frame, Pane, View
 from tui.widgets.compositor import SparseCompositor
 from tui.widgets.contained import Contained
 from tui.widgets.detail import Detail
@@ -127,7 +127,7 @@ class MainScreen(Contained, DoorScreen):
         self.sessions = JumpingTree(view, now, self.draw, id="tree")
         self.bar = FilterBar(self._complete, self.filter, id="filter")
         self.where = FixedLines([[]], id="where")
-        self.detail = Detail(view.store, now, requests, id="detail")
+        self.detail = Detail(view, now, requests, id="detail")
         left = Vertical(self.heading, self.sessions, self.bar, self.where, id="left")
         self.panes = Panes(left, self.detail, share=settings.tree_width, id="panes")
         self.health = HealthPane(id="health")
@@ -336,21 +336,25 @@ class MainScreen(Contained, DoorScreen):
         self._show_keys()
 
     def on_descendant_focus(self) -> None:
+        self.view.pane = self._focused()
         self._show_keys()
         self._show_where()
         # The filter is no longer being typed.
         self._keep_choice()
 
     def _show_keys(self) -> None:
-        in_detail = self.detail.has_focus_within
-        self.set_class(in_detail, "in-detail")
-        narrow = self.has_class("narrow")
-        shown = (keys.DETAIL_ALONE if narrow else keys.DETAIL) if in_detail else keys.TREE
+        pane = self.view.pane
+        self.set_class(pane in ("detail", "search"), "in-detail")
+        detail = keys.DETAIL_ALONE if self.has_class("narrow") else keys.DETAIL
+        shown = {"tree": keys.TREE, "filter": keys.FILTER, "detail": detail, "search": keys.SEARCH}
+        self.key_bar.update(shown[pane])
+
+    def _focused(self) -> Pane:
         if self.bar.input.has_focus:
-            shown = keys.FILTER
-        elif in_detail and not self.detail.view.has_focus:
-            shown = keys.SEARCH
-        self.key_bar.update(shown)
+            return "filter"
+        if self.detail.has_focus_within:
+            return "detail" if self.detail.view.has_focus else "search"
+        return "tree"
 
     def _turn_to(self, key: Key | None) -> None:
         if key is not None:
