@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from adapter.contract import Batch, Source
+from adapter.contract import AdapterError, Batch, Source
 from tui.feed.queue import Anew, Answer, Arrival, Arrivals
 from tui.model.store import Store
 from tui.protocols import Listener, PayloadDone
@@ -27,6 +27,10 @@ CLOSED_AFTER = 10.0
 
 RETRY_AFTER = 5.0
 """Seconds before a source that failed in an unforeseen way is opened again."""
+
+
+class NotFollowed(LookupError):
+    """A source that was asked for is none of ours, or none any more."""
 
 
 class Feed:
@@ -154,9 +158,9 @@ class Feed:
         self._add(source)
 
     def _source(self, name: str) -> Source:
-        """Raises LookupError for one that is not followed."""
+        """Raises NotFollowed."""
         if name not in self._sources:
-            raise LookupError("its database is not followed")
+            raise NotFollowed("its database is not followed")
         return self._sources[name]
 
     def _spawn(self, trouble: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -169,7 +173,9 @@ class Feed:
     def _ended(self, task: asyncio.Task[None], trouble: str) -> None:
         self._tasks.discard(task)
         error = None if task.cancelled() else task.exception()
-        if error is not None:
+        if isinstance(error, AdapterError | NotFollowed):
+            self._problem(f"{trouble}: {_reason(error)}")
+        elif error is not None:
             self._trouble(trouble, error)
 
     async def _follow(self, source: Source) -> None:

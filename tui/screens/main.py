@@ -152,6 +152,7 @@ class MainScreen(Contained, DoorScreen):
         self.sessions.focus()
         self.draw(self.view.arrange(self.settings.arrangement))
         self.filter(sanitize.line(self.settings.filter, FILTER_LIMIT))
+        self._show_status()
         self._wind_up()
         self.post_message(self.Ready())
 
