@@ -264,7 +264,7 @@ async def tour(words: Callable[[], str]) -> str:
         moment[0] += 60
         question = Step(BAD, 2, "usr_b", -30).op("tool", "question", -31, None, label=words())
         feed(app, question.events)
-        app._watch_time()
+        app.main.tick()
         app.main.tick()
         app.screen.refresh()
         await pilot.pause()
