@@ -42,6 +42,12 @@ def within_limit(words: Iterable[str]) -> str | None:
     return "\n".join(lines)
 
 
+def at_home(path: Path) -> str:
+    """A path as people write it: with ~ for the home directory."""
+    home, shown = str(Path.home()), str(path)
+    return f"~{shown[len(home) :]}" if shown.startswith(home + os.sep) else shown
+
+
 def file_name(node_id: str, tab: str) -> str:
     """A name for the text of a tab: the id (anything but letters, digits, - and _ replaced), the tab, a suffix."""
     safe = _UNSAFE.sub("-", node_id).strip("-")[:80] or "text"

@@ -18,6 +18,7 @@ from adapter.opencode.limits import ModelLimits
 from tui import keymap
 from tui.app import ViewerApp
 from tui.bindings import EVERY, SCOPES
+from tui.error_log import ErrorLog, error_file
 from tui.settings import LOOKS, Memory, keymap_file, settings_file
 
 COLLECT_AFTER = (5_000, 4)
@@ -29,8 +30,9 @@ Python's own (700, 10) a start on 7,000 sessions was stopped 676 times, once for
 def run(
     paths: Sequence[Path], *, demo: bool, demo_speed: float, watch: bool, notify: bool, choices: Mapping[str, str]
 ) -> int:
-    """Runs the app to its end; the exit status: 0, 1 after a crash, or that of the signal that ended it. `paths` empty
-    means every database that opencode would use; `choices` are settings by name, an empty one is none.
+    """Runs the app to its end; the exit status: 0, 70 after an error of our own that nothing repaired, or that of
+    the signal that ended it. `paths` empty means every database that opencode would use; `choices` are settings by
+    name, an empty one is none.
 
     Raises ValueError for a demo speed out of range.
     """
@@ -89,7 +91,12 @@ def at_home(demo: bool, choices: Mapping[str, str]) -> dict[str, Any]:
     chosen = {name: value for name, value in choices.items() if value}
     if chosen:
         memory.remember(**chosen)
-    return {"memory": memory, "keymap": keymap.read(keymap_file(), SCOPES), "encoding": foreign_encoding()}
+    return {
+        "memory": memory,
+        "keymap": keymap.read(keymap_file(), SCOPES),
+        "encoding": foreign_encoding(),
+        "errors": ErrorLog(error_file()),
+    }
 
 
 def foreign_encoding() -> str:

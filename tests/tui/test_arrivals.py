@@ -15,8 +15,8 @@ from tests.tui import story
 from tests.tui.listener import Listener, many
 from tests.tui.stage import health, until
 from tests.tui.story import NOW, SOURCE
-from tui import arrivals as queues
-from tui.arrivals import Arrival, Arrivals
+from tui.feed import queue as queues
+from tui.feed.queue import Arrival, Arrivals
 from tui.model.store import Store
 
 

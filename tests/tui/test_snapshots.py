@@ -15,7 +15,7 @@ from tests.tui.stage import FakeSource, feed, health, until
 from tests.tui.story import NOW, SOURCE
 from tests.tui.test_palette import ask
 from tui.app import ViewerApp
-from tui.arrivals import Arrival
+from tui.feed.queue import Arrival
 from tui.model.nodes import Key
 from tui.settings import Memory
 

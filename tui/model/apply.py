@@ -79,14 +79,15 @@ def _session(store: Store, event: Any, batch: Batch) -> Session:
     """The session an event speaks of; an empty one stands in until its row arrives."""
     session = store.sessions.get((event.source, event.session_id))
     if session is None:
-        session = _new_session(store, event)
+        session = _new_session(store, event, batch)
         _place(store, session, batch)
     return session
 
 
-def _new_session(store: Store, event: Any) -> Session:
+def _new_session(store: Store, event: Any, batch: Batch) -> Session:
     session = Session(source=event.source, id=event.session_id, root_id=event.session_id)
     store.sessions[event.source, event.session_id] = session
+    batch.new.add(session_key(session))
     book = store.books.get(event.source)
     if book is not None:
         session.logs = book.about(event.session_id)
@@ -112,7 +113,7 @@ def _session_started(store: Store, event: SessionStarted, batch: Batch) -> None:
     session = store.sessions.get(key)
     is_new = session is None
     if session is None:
-        session = _new_session(store, event)
+        session = _new_session(store, event, batch)
     new = facts.session_facts(event)
     if is_new or any(getattr(session, name) != value for name, value in new.items()):
         batch.change(key)
@@ -166,6 +167,7 @@ def _content(store: Store, event: Any, batch: Batch) -> tuple[SessionKey, Sessio
     key = (session.source, session.id)
     if not session.loaded:
         session.loaded, session.partial = True, key in store.arriving
+        batch.read.add(key)
         if not session.partial:
             store.given_back.pop(key, None)
         batch.change(key).layout = True
@@ -180,6 +182,7 @@ def _turn(store: Store, event: Any, batch: Batch) -> tuple[SessionKey, Session, 
         turn = session.turns[event.message_id] = Turn(message_id=event.message_id, seq=event.turn_seq)
         touch = batch.change(key, turn_key(session, turn))
         touch.layout = touch.turns = True
+        batch.began(session, turn_key(session, turn))
     return key, session, turn
 
 
@@ -282,6 +285,8 @@ def _put_op(store: Store, session: Session, turn: Turn, old: Op | None, new: Op,
         session.aside[name] = told_as
     else:
         session.aside.pop(name, None)
+    if old is None:
+        batch.began(session, op_key(session, new))
     if old is None or old.child_session_id != new.child_session_id:
         if old is not None:
             _link_child(store, session, old, "", batch)

@@ -51,7 +51,7 @@ def settle(store: Store, batch: Batch) -> ChangeSet:
         if key in store.sessions:
             _mark_line(store, key, batch, marked)
     _mark_thoughts(store, batch)
-    return ChangeSet(roots=roots, dirty=batch.dirty, order=bool(roots or marked))
+    return ChangeSet(roots=roots, dirty=batch.dirty, order=bool(roots or marked), new=batch.new)
 
 
 def _mark_thoughts(store: Store, batch: Batch) -> None:
@@ -95,6 +95,8 @@ def _settle_prompt(session: Session, message_id: str, touch: Touch, batch: Batch
         return
     key = Key(session.source, "prompt", session.id, message_id)
     batch.change((session.source, session.id), key)
+    if old is None:
+        batch.began(session, key)
     if new is None:
         session.prompts.pop(message_id, None)
     else:

@@ -67,9 +67,7 @@ class DoorScreen(Screen[None]):
         except OSError as error:
             self.say(f"not saved: {error}")
             return
-        home = str(Path.home())
-        shown = str(path)
-        self.say(f"saved to {'~' + shown[len(home) :] if shown.startswith(home + os.sep) else shown}")
+        self.say(f"saved to {doors.at_home(path)}")
 
     def action_pager(self) -> None:
         self._hand_over(doors.pager)

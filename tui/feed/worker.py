@@ -1,8 +1,8 @@
-"""The worker that follows the sources: one thread reads, and hands what it has read to the UI loop (`arrivals.py`).
+"""The worker that follows the sources: one thread reads, and hands what it has read to the UI loop (`queue.py`).
 
 The thread runs its own asyncio loop with one task a source. What the screen asks for (a session, a text, fresh
 counts) goes to that loop, and the answer comes back in order with the events. What a task raises is told to the
-listener as a problem: nothing ends in silence.
+listener: nothing ends in silence.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from adapter.contract import Batch, Source
-from tui.arrivals import Answer, Arrival, Arrivals
+from adapter.contract import AdapterError, Batch, Source
+from tui.feed.queue import Anew, Answer, Arrival, Arrivals
 from tui.model.store import Store
 from tui.model.thoughts import joined
 from tui.protocols import Listener, PayloadDone
@@ -23,8 +23,15 @@ from tui.render import payload as payloads
 DISCOVER_EVERY = 5.0
 """Seconds between two looks for databases that have appeared since."""
 
+CLOSED_AFTER = 10.0
+"""Seconds that a source may take to be closed before it is loaded anew."""
+
 RETRY_AFTER = 5.0
 """Seconds before a source that failed in an unforeseen way is opened again."""
+
+
+class NotFollowed(LookupError):
+    """A source that was asked for is none of ours, or none any more."""
 
 
 class Feed:
@@ -45,6 +52,7 @@ class Feed:
         self._discover = discover
         self._sources: dict[str, Source] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._following: dict[str, asyncio.Task[None]] = {}
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -76,6 +84,16 @@ class Feed:
             self._source(source).release(session_id)
 
         self._request(f"session {session_id} stays in memory", request)
+
+    @property
+    def names(self) -> list[str]:
+        """The sources that are followed, or will be as soon as the thread runs."""
+        return list(self._sources) or [source.source for source in self._initial]
+
+    def reload(self, source: str) -> None:
+        """Has a source told anew from the beginning; until then nothing more of it is applied."""
+        self.arrivals.drop(source)
+        self._request(f"{source} cannot be loaded anew", lambda: self._reload(source))
 
     def payload(self, source: str, uri: str, look: str, done: PayloadDone, more: Sequence[str] = ()) -> None:
         """Asks for one text, of one reference or of several parts of a thought; `done` is called on the UI loop with
@@ -128,25 +146,39 @@ class Feed:
 
     def _add(self, source: Source) -> None:
         self._sources[source.source] = source
-        self._spawn(f"{source.path} is not followed any more", self._follow(source))
+        self._following[source.source] = self._spawn(f"{source.path} is not followed any more", self._follow(source))
+
+    async def _reload(self, name: str) -> None:
+        source = self._source(name)
+        task = self._following[name]
+        task.cancel()
+        await asyncio.wait({task}, timeout=CLOSED_AFTER)
+        if not task.done():
+            raise TimeoutError(f"its reading does not end within {CLOSED_AFTER:.0f} s")
+        source.forget()
+        self.arrivals.offer(Anew(name))
+        self._add(source)
 
     def _source(self, name: str) -> Source:
-        """Raises LookupError for one that is not followed."""
+        """Raises NotFollowed."""
         if name not in self._sources:
-            raise LookupError("its database is not followed")
+            raise NotFollowed("its database is not followed")
         return self._sources[name]
 
-    def _spawn(self, trouble: str, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, trouble: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Runs a task; `trouble` says what it means when it raises."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(lambda ended: self._ended(ended, trouble))
+        return task
 
     def _ended(self, task: asyncio.Task[None], trouble: str) -> None:
         self._tasks.discard(task)
         error = None if task.cancelled() else task.exception()
-        if error is not None:
+        if isinstance(error, AdapterError | NotFollowed):
             self._problem(f"{trouble}: {_reason(error)}")
+        elif error is not None:
+            self._trouble(trouble, error)
 
     async def _follow(self, source: Source) -> None:
         """One source for ever. What it foresees it reports itself; anything else is shown and tried again."""
@@ -157,7 +189,7 @@ class Feed:
                         await self._offer_batch(source, batch)
                 return
             except Exception as error:
-                self._problem(f"{source.path}: {error!r}")
+                self._trouble(f"{source.path} is opened again in {RETRY_AFTER:.0f} s", error)
                 await asyncio.sleep(RETRY_AFTER)
 
     async def _look_for_more(self, discover: Callable[[], Sequence[Source]]) -> None:
@@ -198,7 +230,7 @@ class Feed:
             document, note = None, _reason(error)
         finally:
             # Whatever happens: who asks shows "loading" until there is an answer.
-            self._answer(lambda: done(document, note))
+            self._answer(lambda: done(document, note), source)
 
     async def _probe(self) -> None:
         for name, source in list(self._sources.items()):
@@ -212,8 +244,11 @@ class Feed:
     def _problem(self, text: str) -> None:
         self._answer(lambda: self._listener.problem(text))
 
-    def _answer(self, call: Callable[[], None]) -> None:
-        self.arrivals.offer(Answer(call))
+    def _trouble(self, words: str, error: BaseException) -> None:
+        self._answer(lambda: self._listener.trouble(words, error))
+
+    def _answer(self, call: Callable[[], None], source: str = "") -> None:
+        self.arrivals.offer(Answer(call, source))
 
 
 def _reason(error: BaseException) -> str:
