@@ -207,7 +207,8 @@ class Arrivals:
         if changes.roots or changes.dirty or changes.order:
             drawn = self._listener.changed(changes)
         now = self._clock()
-        self._to_model.extend((now - at) * 1000 for at in committed)
+        # The rows have their times by another clock, or by one that was set back since.
+        self._to_model.extend(max(0.0, now - at) * 1000 for at in committed)
         if drawn and committed:
             applied = time.perf_counter()
             self._listener.after_paint(lambda: self._to_paint.append((time.perf_counter() - applied) * 1000))
