@@ -10,6 +10,8 @@ from typing import ClassVar
 from textual.actions import SkipAction
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import BindingType
+from textual.driver import Driver
+from textual.drivers.linux_driver import LinuxDriver
 from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.widgets import Input
@@ -32,6 +34,7 @@ from tui.screens.help import HelpScreen
 from tui.screens.main import MainScreen
 from tui.screens.palette import Palette
 from tui.settings import Memory
+from tui.terminal_driver import TerminalDriver
 from tui.widgets.panes import Panes
 from tui.widgets.plain_filter import PlainFilter
 from tui.widgets.roles import ROLE_CLASSES
@@ -41,7 +44,8 @@ class ViewerApp(KeysInTurn):
     """The program. `clock` gives unix seconds; `problem` is what to say before the first source answers;
     `discover` is asked from time to time for sources that have appeared since; `limits` knows the models' context
     windows; `memory` holds the user's choices and keeps new ones; `keymap` has the user's own keys; `encoding` is that
-    of the terminal where it is not UTF-8; with `notify` a bell calls back to what is over or waits."""
+    of the terminal where it is not UTF-8, which has ASCII only where it is `basic`; with `notify` a bell calls back to
+    what is over or waits."""
 
     CSS_PATH = "viewer.tcss"
     TITLE = TITLE
@@ -61,6 +65,7 @@ class ViewerApp(KeysInTurn):
         memory: Memory | None = None,
         keymap: Keymap = NONE,
         encoding: str = "",
+        basic: bool = False,
         notify: bool = False,
     ) -> None:
         # Under NO_COLOR Textual turns colours into greys; only those of the terminal itself does it leave away.
@@ -68,10 +73,13 @@ class ViewerApp(KeysInTurn):
         self.memory = memory or Memory()
         self._use_themes(self.memory.settings.theme)
         chosen = self.memory.settings.glyphs
-        self._plain = PlainFilter(encoding) if chosen == "ascii" or (encoding and not chosen) else None
+        self.encoding = encoding
+        plain = chosen == "ascii" or (not chosen and (encoding or basic))
+        self._plain = PlainFilter(encoding) if plain else None
         self.keymap = keymap
         self.set_keymap(keymap.keys)
         self.clock = clock
+        self._words = self.TITLE
         self.store = Store(limits)
         self.notices = Notices(self.store, self.now_us()) if notify else None
         self.feed = Feed(sources, self.store, self, clock=clock, discover=discover)
@@ -98,6 +106,16 @@ class ViewerApp(KeysInTurn):
     def get_default_screen(self) -> Screen[object]:
         return self.main
 
+    def get_driver_class(self) -> type[Driver]:
+        """Ours where Textual would take the one that it is made of."""
+        chosen = super().get_driver_class()
+        return TerminalDriver if chosen is LinuxDriver else chosen
+
+    def on_load(self) -> None:
+        # Before the terminal is another one.
+        if not self.is_headless:
+            ending.when_asked(lambda status: self.exit(return_code=status))
+
     def compose(self) -> ComposeResult:
         # The first thing, so that there is something to show when the screen stands.
         self.run_worker(self.feed.run, name="feed", thread=True, exit_on_error=True)
@@ -105,9 +123,7 @@ class ViewerApp(KeysInTurn):
 
     def on_main_screen_ready(self) -> None:
         self.watch(self.main.sessions, "cursor", self._looked_at, init=False)
-        if not self.is_headless:
-            ending.when_asked(lambda status: self.exit(return_code=status))
-        self._tell(terminal_signals.SAVE_TITLE + terminal_signals.set_title(self.TITLE))
+        self._tell(terminal_signals.SAVE_TITLE + terminal_signals.set_title(self._words))
         self._welcome()
         if self.notices is not None:
             self.set_interval(1, self._watch_time)
@@ -155,6 +171,39 @@ class ViewerApp(KeysInTurn):
         """Sends the terminal something that is not on the screen."""
         if self._driver is not None and not self.is_headless and not self.is_web:
             self._driver.write(sequence)
+
+    # --- the shell --------------------------------------------------------------------------------------------
+
+    def action_suspend(self) -> None:
+        """Stops, as every program does that a shell has started; `fg` brings it back."""
+        if not isinstance(self._driver, TerminalDriver):
+            self.main.say("there is no shell to go back to")
+            return
+        self.let_go()
+        self._tell(terminal_signals.RESTORE_TITLE)
+        stopped = self._driver.stop()
+        self.take_again()
+        self._show_anew()
+        if not stopped:
+            self.main.say("there is no shell to go back to")
+
+    def let_go(self) -> None:
+        """Closes opencode's files: a process that is stopped with one open keeps opencode from folding its WAL."""
+        self.feed.rest()
+
+    def take_again(self) -> None:
+        """Reads on, from where it was."""
+        self.feed.go_on()
+
+    def draw_anew(self) -> None:
+        """Takes the terminal back from whoever had it while the process was stopped."""
+        if isinstance(self._driver, TerminalDriver):
+            self._driver.take_back()
+            self._show_anew()
+
+    def _show_anew(self) -> None:
+        self._tell(terminal_signals.SAVE_TITLE + terminal_signals.set_title(self._words))
+        self.refresh(layout=True)
 
     # --- the feed tells --------------------------------------------------------------------------------------
 
@@ -227,8 +276,8 @@ class ViewerApp(KeysInTurn):
         self._remember(filter=message.filter, order=how.order, by_project=how.by_project)
 
     def on_main_screen_counted(self, message: MainScreen.Counted) -> None:
-        words = terminal_signals.title(message.running, message.waiting)
-        self._tell(terminal_signals.set_title(self._shown(words)))
+        self._words = self._shown(terminal_signals.title(message.running, message.waiting))
+        self._tell(terminal_signals.set_title(self._words))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Of Textual's own commands those that have no key here and make sense."""

@@ -20,6 +20,7 @@ APP: list[BindingType] = [
     Binding("T", "next_theme", "colours: dark, light, high contrast, the terminal's", id="theme", show=False),
     Binding("q", "quit", "quit", id="quit", show=False),
     # With priority: a modal screen asks nobody behind it.
+    Binding("ctrl+z", "suspend", "to the shell; fg comes back", id="suspend", show=False, priority=True),
     Binding("ctrl+c", "leave", "quit, from anywhere", id="quit.anywhere", show=False, priority=True),
 ]
 

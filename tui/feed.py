@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from contextlib import aclosing, suppress
+from typing import Any, cast
 
-from adapter.contract import Batch, Source
+from adapter.contract import AdapterError, Batch, PayloadText, Source
 from tui.arrivals import Answer, Arrival, Arrivals
 from tui.model.store import Store
 from tui.protocols import Listener, PayloadDone
@@ -24,6 +25,11 @@ DISCOVER_EVERY = 5.0
 
 RETRY_AFTER = 5.0
 """Seconds before a source that failed in an unforeseen way is opened again."""
+
+REST_S = 0.1
+"""How long a source may go on with what it is doing when all have to let go of their files; an idle one only waits."""
+REST_MOST_S = 1.0
+"""Seconds after which nobody waits any longer for sources to let go."""
 
 
 class Feed:
@@ -48,6 +54,11 @@ class Feed:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._stopped = False
+        self._followers: dict[str, asyncio.Task[None]] = {}
+        self._awake = asyncio.Event()
+        """Not set while the sources are to keep their hands off their files."""
+        self._awake.set()
+        self._rests = 0
         self._early: list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]] = []
 
     # --- called on the UI loop -------------------------------------------------------------------------------
@@ -59,6 +70,26 @@ class Feed:
                 self._loop.call_soon_threadsafe(self._stop.set)
             self._stopped = True
         self.arrivals.close()
+
+    def rest(self) -> None:
+        """Has every source close its files, and waits for it, for a while; nothing is read until `go_on`."""
+        with self._lock:
+            if self._stopped:
+                return
+            if self._loop is None:
+                self._awake.clear()
+                return
+            resting = asyncio.run_coroutine_threadsafe(self._rest(), self._loop)
+        with suppress(TimeoutError):
+            resting.result(REST_MOST_S)
+
+    def go_on(self) -> None:
+        """Reads on, and what has changed meanwhile."""
+        with self._lock:
+            if self._loop is None:
+                self._awake.set()
+            elif not self._stopped:
+                self._loop.call_soon_threadsafe(self._go_on)
 
     def load(self, source: str, session_id: str) -> None:
         """Asks for the whole tree of a session; it arrives as changes, in order with all others."""
@@ -126,7 +157,27 @@ class Feed:
 
     def _add(self, source: Source) -> None:
         self._sources[source.source] = source
-        self._spawn(f"{source.path} is not followed any more", self._follow(source))
+        self._begin(source)
+
+    def _begin(self, source: Source) -> None:
+        self._followers[source.source] = self._spawn(f"{source.path} is not followed any more", self._follow(source))
+
+    async def _rest(self) -> None:
+        """Ends every follower, at a batch if one comes in time, and with it the connections of its source."""
+        self._awake.clear()
+        self._rests += 1
+        busy = {task for task in self._followers.values() if not task.done()}
+        if busy:
+            _, busy = await asyncio.wait(busy, timeout=REST_S)
+        for task in busy:
+            task.cancel()
+        await asyncio.gather(*busy, return_exceptions=True)
+
+    def _go_on(self) -> None:
+        self._awake.set()
+        for name, source in self._sources.items():
+            if self._followers[name].done():
+                self._begin(source)
 
     def _source(self, name: str) -> Source:
         """Raises LookupError for one that is not followed."""
@@ -134,11 +185,12 @@ class Feed:
             raise LookupError("its database is not followed")
         return self._sources[name]
 
-    def _spawn(self, trouble: str, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, trouble: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Runs a task; `trouble` says what it means when it raises."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(lambda ended: self._ended(ended, trouble))
+        return task
 
     def _ended(self, task: asyncio.Task[None], trouble: str) -> None:
         self._tasks.discard(task)
@@ -147,12 +199,16 @@ class Feed:
             self._problem(f"{trouble}: {_reason(error)}")
 
     async def _follow(self, source: Source) -> None:
-        """One source for ever. What it foresees it reports itself; anything else is shown and tried again."""
+        """One source, until it has to let go of its file. What it foresees it reports itself; anything else is shown
+        and tried again."""
         while True:
+            await self._awake.wait()
             try:
-                async with source:
-                    async for batch in source.tail():
+                async with source, aclosing(cast(AsyncGenerator[Batch, None], source.tail())) as batches:
+                    async for batch in batches:
                         await self._offer_batch(source, batch)
+                        if not self._awake.is_set():
+                            break
                 return
             except Exception as error:
                 self._problem(f"{source.path}: {error!r}")
@@ -187,7 +243,7 @@ class Feed:
     async def _payload(self, source: str, uri: str, look: str, done: PayloadDone) -> None:
         document, note = None, "reading it was given up"
         try:
-            found = await self._source(source).payload(uri)
+            found = await self._read(source, uri)
             document = await asyncio.to_thread(payloads.read, found.text, look)
             note = f"cut: the text has {found.size:,} bytes" if found.truncated else ""
         except Exception as error:
@@ -197,11 +253,26 @@ class Feed:
             # Whatever happens: who asks shows "loading" until there is an answer.
             self._answer(lambda: done(document, note))
 
+    async def _read(self, source: str, uri: str) -> PayloadText:
+        """A text; once more when its file was closed meanwhile."""
+        while True:
+            await self._awake.wait()
+            rests = self._rests
+            try:
+                return await self._source(source).payload(uri)
+            except AdapterError:
+                if rests == self._rests:
+                    raise
+
     async def _probe(self) -> None:
+        await self._awake.wait()
+        rests = self._rests
         for name, source in list(self._sources.items()):
             try:
                 health = await source.probe()
             except Exception as error:
+                if rests != self._rests:
+                    return
                 self._problem(f"{source.path}: {_reason(error)}")
                 continue
             self.arrivals.offer(Arrival(name, (), health=health))

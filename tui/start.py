@@ -6,6 +6,8 @@ import codecs
 import gc
 import locale
 import os
+import re
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +17,7 @@ from adapter.local import OpencodeSource
 from adapter.opencode.config import OpencodeConfig
 from adapter.opencode.discover import distinct, locate
 from adapter.opencode.limits import ModelLimits
-from tui import keymap
+from tui import keymap, terminals
 from tui.app import ViewerApp
 from tui.bindings import EVERY, SCOPES
 from tui.settings import LOOKS, Memory, keymap_file, settings_file
@@ -62,7 +64,7 @@ def run(
 
 def status_of(app: ViewerApp) -> int:
     """Runs an app to its end; its exit status."""
-    app.run()
+    app.run(mouse=app.memory.settings.mouse != "off")
     return app.return_code or 0
 
 
@@ -89,17 +91,30 @@ def at_home(demo: bool, choices: Mapping[str, str]) -> dict[str, Any]:
     chosen = {name: value for name, value in choices.items() if value}
     if chosen:
         memory.remember(**chosen)
-    return {"memory": memory, "keymap": keymap.read(keymap_file(), SCOPES), "encoding": foreign_encoding()}
+    return {
+        "memory": memory,
+        "keymap": keymap.read(keymap_file(), SCOPES),
+        "encoding": foreign_encoding(),
+        "basic": terminals.is_basic(os.environ),
+    }
 
 
 def foreign_encoding() -> str:
     """The locale's encoding where that is not UTF-8, else "". Python's own UTF-8 mode is not asked: it is on just where
-    the terminal was promised nothing but ASCII."""
+    the terminal was promised nothing but ASCII. A locale that this machine does not have (`LC_ALL=de_DE.UTF-8`, from
+    the other end of an ssh connection) is ASCII for the system; what its name says of the terminal is true even so.
+    """
     name = locale.getencoding()
     try:
-        return "" if codecs.lookup(name).name == "utf-8" else name
+        encoding = codecs.lookup(name).name
     except LookupError:
         return "ascii"
+    if encoding == "ascii":
+        chosen = next(filter(None, map(os.environ.get, ("LC_ALL", "LC_CTYPE", "LANG"))), "")
+        printed = codecs.lookup(getattr(sys.__stderr__, "encoding", None) or "ascii").name
+        if printed == "utf-8" and re.search(r"\.utf-?8\b", chosen, re.IGNORECASE):
+            return ""
+    return "" if encoding == "utf-8" else name
 
 
 def keys() -> str:
