@@ -78,7 +78,7 @@ print(len(ours), *(name for name in others if not name.startswith("_")), file=sy
         ("doctor", BASE, 69),
         ("events", BASE, 69),
         ("tree", BASE, 88),
-        ("ls", BASE, 91),
+        ("ls", BASE, 92),
     ],
 )
 def test_a_command_loads_no_more_than_it_needs(command: str, packages: set[str], most: int, tmp_path: Path) -> None:

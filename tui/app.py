@@ -40,7 +40,7 @@ from tui.widgets.plain_filter import PlainFilter
 from tui.widgets.roles import ROLE_CLASSES
 
 
-class ViewerApp(KeysInTurn):
+class ViewerApp(KeysInTurn, inherit_bindings=False):
     """The program. `clock` gives unix seconds; `problem` is what to say before the first source answers;
     `discover` is asked from time to time for sources that have appeared since; `limits` knows the models' context
     windows; `memory` holds the user's choices and keeps new ones; `keymap` has the user's own keys; `encoding` is that
@@ -147,7 +147,8 @@ class ViewerApp(KeysInTurn):
             words.append(f"the filter of last time is on: {self._key('pane.back')} takes it away")
         if self.memory.path is not None and not settings.hint_seen and not words:
             named = [("help.open", "shows every key"), ("filter.open", "filters the sessions"), ("quit", "quits")]
-            words.append(", ".join([*(f"{self._key(name)} {what}" for name, what in named), "ctrl+p finds anything"]))
+            named.append(("palette", "finds anything"))
+            words.append(", ".join([*(f"{self._key(name)} {what}" for name, what in named)]))
             self._remember(hint_seen=True)
         if words:
             self.main.say("; ".join(words))
