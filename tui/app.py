@@ -27,6 +27,7 @@ from tui.model.nodes import ChangeSet, Key
 from tui.model.notices import Notices
 from tui.model.store import Store
 from tui.model.window import Limits, no_limits
+from tui.no_sessions import NONE_YET, NoSessions
 from tui.render.glyphs import plain
 from tui.render.help import key_name
 from tui.render.status import TITLE
@@ -41,7 +42,7 @@ from tui.widgets.roles import ROLE_CLASSES
 
 
 class ViewerApp(KeysInTurn, inherit_bindings=False):
-    """The program. `clock` gives unix seconds; `problem` is what to say before the first source answers;
+    """The program. `clock` gives unix seconds; `no_sessions` is what to say while there is none;
     `discover` is asked from time to time for sources that have appeared since; `limits` knows the models' context
     windows; `memory` holds the user's choices and keeps new ones; `keymap` has the user's own keys; `encoding` is that
     of the terminal where it is not UTF-8, which has ASCII only where it is `basic`; with `notify` a bell calls back to
@@ -59,7 +60,7 @@ class ViewerApp(KeysInTurn, inherit_bindings=False):
         sources: Sequence[Source],
         *,
         clock: Callable[[], float] = time.time,
-        problem: str = "",
+        no_sessions: NoSessions = NONE_YET,
         discover: Callable[[], Sequence[Source]] | None = None,
         limits: Limits = no_limits,
         memory: Memory | None = None,
@@ -84,8 +85,7 @@ class ViewerApp(KeysInTurn, inherit_bindings=False):
         self.notices = Notices(self.store, self.now_us()) if notify else None
         self.feed = Feed(sources, self.store, self, clock=clock, discover=discover)
         paths = tuple(str(source.path) for source in sources)
-        self.main = MainScreen(self.store, paths, self.now_us, self.feed, self.memory.settings, keymap)
-        self.main.problem = problem
+        self.main = MainScreen(self.store, paths, self.now_us, self.feed, self.memory.settings, keymap, no_sessions)
         self.budget = Budget(self.store, self.main.rows)
 
     def _use_themes(self, chosen: str) -> None:

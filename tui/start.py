@@ -20,6 +20,7 @@ from adapter.opencode.limits import ModelLimits
 from tui import keymap, terminals
 from tui.app import ViewerApp
 from tui.bindings import EVERY, SCOPES
+from tui.no_sessions import no_sessions
 from tui.settings import LOOKS, Memory, keymap_file, settings_file
 
 COLLECT_AFTER = (5_000, 4)
@@ -48,7 +49,8 @@ def run(
     servers = OpencodeConfig(os.environ, Path.home()).mcp_servers
     if paths:
         named = [OpencodeSource(path, watch=watch, servers=servers) for path in distinct(paths)]
-        return status_of(ViewerApp(named, notify=notify, **home))
+        words = no_sessions(os.environ, Path.home(), paths)
+        return status_of(ViewerApp(named, no_sessions=words, notify=notify, **home))
     located = locate(os.environ, Path.home())
 
     def discover() -> list[OpencodeSource]:
@@ -57,9 +59,8 @@ def run(
         return [OpencodeSource(path, watch=watch, servers=servers) for path in found if path.exists()]
 
     sources = [OpencodeSource(path, watch=watch, servers=servers) for path in located.paths]
-    waiting = not any(path.exists() for path in located.paths)
-    problem = f"no opencode database yet: {located.note}; waiting for one" if waiting else ""
-    return status_of(ViewerApp(sources, problem=problem, discover=discover, notify=notify, **home))
+    words = no_sessions(os.environ, Path.home())
+    return status_of(ViewerApp(sources, no_sessions=words, discover=discover, notify=notify, **home))
 
 
 def status_of(app: ViewerApp) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
+import msgspec
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -23,6 +24,7 @@ from tui.model.query import Completion
 from tui.model.rows import VisibleRows
 from tui.model.store import Store
 from tui.model.tally import Tally
+from tui.no_sessions import NONE_YET, NoSessions
 from tui.protocols import Requests
 from tui.render import filter_line, keys
 from tui.render.breadcrumb import breadcrumb, databases
@@ -34,6 +36,7 @@ from tui.screens.doors import DoorScreen
 from tui.settings import DEFAULTS, Settings
 from tui.widgets.compositor import SparseCompositor
 from tui.widgets.detail import Detail
+from tui.widgets.empty_pane import EmptyPane
 from tui.widgets.filter_bar import FilterBar
 from tui.widgets.fixed_lines import FixedLines
 from tui.widgets.health_pane import HealthPane
@@ -97,6 +100,7 @@ class MainScreen(DoorScreen):
         requests: Requests,
         settings: Settings = DEFAULTS,
         keymap: Keymap = NONE,
+        no_sessions: NoSessions = NONE_YET,
     ) -> None:
         super().__init__()
         self._compositor = SparseCompositor()
@@ -128,14 +132,15 @@ class MainScreen(DoorScreen):
         self.detail = Detail(store, now, requests, id="detail")
         left = Vertical(self.heading, self.sessions, self.bar, self.where, id="left")
         self.panes = Panes(left, self.detail, share=settings.tree_width, id="panes")
+        self.empty = EmptyPane(no_sessions, id="empty")
         self.health = HealthPane(id="health")
         self.key_bar = KeyBar(keys.TREE, keymap.keys, id="keys")
 
     def compose(self) -> ComposeResult:
-        yield from (self.status_bar, self.panes, self.health, self.key_bar)
+        yield from (self.status_bar, self.panes, self.empty, self.health, self.key_bar)
 
     def on_mount(self) -> None:
-        self.health.display = self.bar.display = False
+        self.health.display = self.bar.display = self.empty.display = False
         self._ticking = self.set_interval(1, self.tick, pause=True)
         self._arrange(self.app.size.width)
         self.watch(self.sessions, "cursor", self._turn_to, init=False)
@@ -187,11 +192,23 @@ class MainScreen(DoorScreen):
         if self._ticking is not None:
             self._ticking.resume()
 
+    def _show_empty(self) -> bool:
+        """Sentences instead of the panes where no source has a session, and none is in trouble; whether it is so."""
+        healths = self.healths
+        empty = not self.store.sessions and bool(healths) and all(one.state in ("ok", "waiting") for one in healths)
+        if empty != self.empty.display:
+            self.empty.display, self.panes.display = empty, not empty
+            if not empty:
+                self.show_tree()
+        return empty
+
     def _show_status(self) -> None:
         counts, tree = self.tally.counts, self.sessions
+        empty = self._show_empty()
         status = Status(
-            paths=self.paths,
-            healths=self.healths,
+            paths=() if empty else self.paths,
+            # That the file is waited for say the sentences.
+            healths=tuple(msgspec.structs.replace(one, message="") for one in self.healths) if empty else self.healths,
             lags=self.lags,
             behind=self.behind,
             running=counts.running,
