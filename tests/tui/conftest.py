@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import pytest
 from textual.drivers.headless_driver import HeadlessDriver
 
+from tui import clipboard
 from tui.widgets.fixed_lines import FixedLines
 from tui.widgets.line_view import LineView
 from tui.widgets.session_tree import SessionTree
@@ -26,6 +27,13 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
         monkeypatch.setattr(kind, method, counting)
     return counts
+
+
+@pytest.fixture(autouse=True)
+def nobodys_clipboard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs the tests keeps what is in the clipboard, and they do not depend on whose terminal it is."""
+    monkeypatch.setattr(clipboard, "tool", lambda _environ: None)
+    monkeypatch.setattr(clipboard, "deaf", lambda _environ: "")
 
 
 class Recording(HeadlessDriver):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -256,7 +257,7 @@ def test_without_a_shell_ctrl_z_says_that_there_is_none(demo: Terminal) -> None:
 
 def test_stopped_out_of_a_pager_nothing_is_open_either(opencode: OpencodeWriter, tmp_path: Path) -> None:
     pager = tmp_path / "pager"
-    pager.write_text("#!/bin/sh\necho the pager is there\nread line\n")
+    pager.write_text("#!/bin/sh\necho the pager is there\nread line\nsleep 1\n")
     pager.chmod(0o700)
     shell = Shell("--db", str(opencode.path), PAGER=str(pager))
     try:
@@ -272,6 +273,27 @@ def test_stopped_out_of_a_pager_nothing_is_open_either(opencode: OpencodeWriter,
         shell.until("Written while the pager is there")
     finally:
         shell.child.close(force=True)
+
+
+@pytest.mark.parametrize("pager", ["cat", "less -FX"])
+def test_a_pager_that_does_not_stay_leaves_its_text_until_a_key(pager: str, opencode: OpencodeWriter) -> None:
+    if shutil.which(pager.split()[0]) is None:
+        pytest.skip(f"needs {pager}")
+    terminal = Terminal("--db", str(opencode.path), PAGER=pager, LESS="")
+    try:
+        terminal.until("q quit")
+        left = len(terminal.raw)
+        terminal.child.send("v")
+        terminal.until("press any key to go back")
+        assert b"The first one" in terminal.raw[left:]
+        left = len(terminal.raw)
+        terminal.child.send("x")
+        while b"\x1b[?1049h" not in terminal.raw[left:]:
+            assert terminal.read()
+        assert terminal.quit() == 0
+        terminal.assert_restored()
+    finally:
+        terminal.child.close(force=True)
 
 
 # --- terminals
