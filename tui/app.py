@@ -81,6 +81,7 @@ class ViewerApp(KeysInTurn, inherit_bindings=False):
         self.set_keymap(keymap.keys)
         self.clock = clock
         self._words = self.TITLE
+        self._asked = ending.Asked()
         self.store = Store(limits)
         self.notices = Notices(self.store, self.now_us()) if notify else None
         self.feed = Feed(sources, self.store, self, clock=clock, discover=discover)
@@ -114,7 +115,7 @@ class ViewerApp(KeysInTurn, inherit_bindings=False):
     def on_load(self) -> None:
         # Before the terminal is another one.
         if not self.is_headless:
-            ending.when_asked(lambda status: self.exit(return_code=status))
+            self._asked = ending.when_asked(lambda status: self.exit(return_code=status))
 
     def compose(self) -> ComposeResult:
         # The first thing, so that there is something to show when the screen stands.
@@ -183,10 +184,17 @@ class ViewerApp(KeysInTurn, inherit_bindings=False):
         self.let_go()
         self._tell(terminal_signals.RESTORE_TITLE)
         stopped = self._driver.stop()
+        if self.is_leaving:
+            return
         self.take_again()
         self._show_anew()
         if not stopped:
             self.main.say("there is no shell to go back to")
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether a signal has asked for the end."""
+        return bool(self._asked.by)
 
     def let_go(self) -> None:
         """Closes opencode's files: a process that is stopped with one open keeps opencode from folding its WAL."""

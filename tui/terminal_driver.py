@@ -49,6 +49,10 @@ _QUESTIONS = ("\x1b[>", "\x1b[<u", "\x1b[?2026$p", "\x1b[?2048$p")
 class Stoppable(Protocol):
     """The app, as far as stopping concerns it."""
 
+    @property
+    def is_leaving(self) -> bool:
+        """Whether the end has been asked for, so that nobody needs the terminal any more."""
+
     def let_go(self) -> None:
         """Closes every file of opencode's, in any thread, and is done when it returns."""
 
@@ -83,7 +87,8 @@ class TerminalDriver(LinuxDriver):
     # --- what goes out ---------------------------------------------------------------------------------------
 
     def write(self, data: str) -> None:
-        if not (self._basic and data.startswith(_QUESTIONS)):
+        # Without the terminal there is nobody to write it.
+        if self._writer_thread is not None and not (self._basic and data.startswith(_QUESTIONS)):
             super().write(data)
 
     # --- what comes in ---------------------------------------------------------------------------------------
@@ -157,8 +162,18 @@ class TerminalDriver(LinuxDriver):
         self._active = self._writer_thread is not None
 
     def stop_application_mode(self) -> None:
-        self._active = False
-        super().stop_application_mode()
+        # Whoever has the terminal now has set it as it likes.
+        if self._active:
+            super().stop_application_mode()
+            self._active = False
+
+    def disable_input(self) -> None:
+        if self._active:
+            super().disable_input()
+
+    def close(self) -> None:
+        super().close()
+        self._writer_thread = None
 
     def stop(self) -> bool:
         """Gives the terminal back and stops the process, with all that were started together with it, as the shell
@@ -174,7 +189,8 @@ class TerminalDriver(LinuxDriver):
                 time.sleep(0.01)
         finally:
             signal.signal(signal.SIGTSTP, handler)
-            self.resume_application_mode()
+            if not self._stoppable.is_leaving:
+                self.resume_application_mode()
         return self._continued
 
     def take_back(self) -> None:

@@ -245,6 +245,40 @@ def test_stopped_by_others_in_any_way_it_is_drawn_anew_when_it_goes_on(opencode:
         shell.child.close(force=True)
 
 
+def test_ended_while_it_is_stopped_it_does_not_want_the_terminal_back(opencode: OpencodeWriter) -> None:
+    shell = Shell("--db", str(opencode.path))
+    try:
+        shell.until("The first one")
+        shell.stops(lambda: shell.child.send("\x1a"))
+        since = len(shell.raw)
+        # The shell continues what it sends a signal to, in the background.
+        shell.child.sendline("kill %1")
+        end = time.monotonic() + DEADLINE_S
+        while b"Exit 143" not in shell.raw[since:]:
+            assert time.monotonic() < end, shell.raw[since:]
+            shell.child.sendline("jobs")
+            shell.read()
+        assert b"\x1b[" not in shell.raw[since:]
+    finally:
+        shell.child.close(force=True)
+
+
+def test_continued_in_the_background_it_waits_for_the_terminal(opencode: OpencodeWriter) -> None:
+    shell = Shell("--db", str(opencode.path))
+    try:
+        shell.until("The first one")
+        shell.stops(lambda: shell.child.send("\x1a"))
+        since = len(shell.raw)
+        shell.child.sendline("bg; wait %1; echo again stopped")
+        shell.says(rb"again stopped\r\n", since)
+        assert b"\x1b[" not in shell.raw[since:]
+        shell.child.sendline("fg")
+        shell.until("q quit")
+        shell.quits()
+    finally:
+        shell.child.close(force=True)
+
+
 def test_without_a_shell_ctrl_z_says_that_there_is_none(demo: Terminal) -> None:
     demo.child.send("\x1a")
     demo.until("no shell to go back to")
