@@ -13,6 +13,8 @@ from textual import events
 from textual.actions import SkipAction
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import BindingType
+from textual.driver import Driver
+from textual.drivers.linux_driver import LinuxDriver
 from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.widgets import Input
@@ -29,6 +31,7 @@ from tui.keys_in_turn import KeysInTurn
 from tui.model.nodes import ChangeSet
 from tui.model.store import Store
 from tui.model.window import Limits, no_limits
+from tui.no_sessions import NONE_YET, NoSessions
 from tui.recovery import PATIENCE_S, Recovery, Verdict
 from tui.render.glyphs import plain
 from tui.render.help import key_name
@@ -37,6 +40,7 @@ from tui.screens.help import HelpScreen
 from tui.screens.main import MainScreen
 from tui.screens.palette import Palette
 from tui.settings import Memory
+from tui.terminal_driver import TerminalDriver
 from tui.view import View
 from tui.widgets.panes import Panes
 from tui.widgets.plain_filter import PlainFilter
@@ -48,12 +52,12 @@ PAINTING = frozenset({"_on_timer_update", "_compositor_refresh", "render_lines",
 LOADING = "; loading everything anew"
 
 
-class ViewerApp(KeysInTurn):
-    """The program. `clock` gives unix seconds; `problem` is what to say before the first source answers;
+class ViewerApp(KeysInTurn, inherit_bindings=False):
+    """The program. `clock` gives unix seconds; `no_sessions` is what to say while there is none;
     `discover` is asked from time to time for sources that have appeared since; `limits` knows the models' context
     windows; `memory` holds the user's choices and keeps new ones; `keymap` has the user's own keys; `encoding` is that
-    of the terminal where it is not UTF-8; with `notify` a bell calls back to what is over or waits; `errors` is where
-    errors of our own are written down."""
+    of the terminal where it is not UTF-8, which has ASCII only where it is `basic`; with `notify` a bell calls back to
+    what is over or waits; `errors` is where errors of our own are written down."""
 
     CSS_PATH = "viewer.tcss"
     TITLE = TITLE
@@ -67,12 +71,13 @@ class ViewerApp(KeysInTurn):
         sources: Sequence[Source],
         *,
         clock: Callable[[], float] = time.time,
-        problem: str = "",
+        no_sessions: NoSessions = NONE_YET,
         discover: Callable[[], Sequence[Source]] | None = None,
         limits: Limits = no_limits,
         memory: Memory | None = None,
         keymap: Keymap = NONE,
         encoding: str = "",
+        basic: bool = False,
         notify: bool = False,
         errors: ErrorLog | None = None,
     ) -> None:
@@ -81,18 +86,21 @@ class ViewerApp(KeysInTurn):
         self.memory = memory or Memory()
         self._use_themes(self.memory.settings.theme)
         chosen = self.memory.settings.glyphs
-        self._plain = PlainFilter(encoding) if chosen == "ascii" or (encoding and not chosen) else None
+        self.encoding = encoding
+        plain = chosen == "ascii" or (not chosen and (encoding or basic))
+        self._plain = PlainFilter(encoding) if plain else None
         self.keymap = keymap
         self.set_keymap(keymap.keys)
         self.clock = clock
+        self._words = self.TITLE
+        self._asked = ending.Asked()
         self.store = Store(limits)
         self.view = View(self.store, self.now_us(), notify=notify)
         self.feed = Feed(sources, self.store, self, clock=clock, discover=discover)
         self.errors = errors or ErrorLog(None)
         self.recovery = Recovery(time.monotonic)
         paths = tuple(str(source.path) for source in sources)
-        self.main = MainScreen(self.view, paths, self.now_us, self.feed, self.memory.settings, keymap)
-        self.view.problem = problem
+        self.main = MainScreen(self.view, paths, self.now_us, self.feed, self.memory.settings, keymap, no_sessions)
 
     def _use_themes(self, chosen: str) -> None:
         """Knows our themes and no others: of those nobody has computed how readable our text is."""
@@ -112,15 +120,23 @@ class ViewerApp(KeysInTurn):
     def get_default_screen(self) -> Screen[object]:
         return self.main
 
+    def get_driver_class(self) -> type[Driver]:
+        """Ours where Textual would take the one that it is made of."""
+        chosen = super().get_driver_class()
+        return TerminalDriver if chosen is LinuxDriver else chosen
+
+    def on_load(self) -> None:
+        # Before the terminal is another one.
+        if not self.is_headless:
+            self._asked = ending.when_asked(lambda status: self.exit(return_code=status))
+
     def compose(self) -> ComposeResult:
         # The first thing, so that there is something to show when the screen stands.
         self.run_worker(self.feed.run, name="feed", thread=True, exit_on_error=True)
         return ()
 
     def on_main_screen_ready(self) -> None:
-        if not self.is_headless:
-            ending.when_asked(lambda status: self.exit(return_code=status))
-        self._tell(terminal_signals.SAVE_TITLE + terminal_signals.set_title(self.TITLE))
+        self._tell(terminal_signals.SAVE_TITLE + terminal_signals.set_title(self._words))
         self._welcome()
         self.feed.arrivals.attach()
 
@@ -142,7 +158,8 @@ class ViewerApp(KeysInTurn):
             words.append(f"the filter of last time is on: {self._key('pane.back')} takes it away")
         if self.memory.path is not None and not settings.hint_seen and not words:
             named = [("help.open", "shows every key"), ("filter.open", "filters the sessions"), ("quit", "quits")]
-            words.append(", ".join([*(f"{self._key(name)} {what}" for name, what in named), "ctrl+p finds anything"]))
+            named.append(("palette", "finds anything"))
+            words.append(", ".join([*(f"{self._key(name)} {what}" for name, what in named)]))
             self._remember(hint_seen=True)
         if words:
             self.main.say("; ".join(words))
@@ -166,6 +183,46 @@ class ViewerApp(KeysInTurn):
         """Sends the terminal something that is not on the screen."""
         if self._driver is not None and not self.is_headless and not self.is_web:
             self._driver.write(sequence)
+
+    # --- the shell --------------------------------------------------------------------------------------------
+
+    def action_suspend(self) -> None:
+        """Stops, as every program does that a shell has started; `fg` brings it back."""
+        if not isinstance(self._driver, TerminalDriver):
+            self.main.say("there is no shell to go back to")
+            return
+        self.let_go()
+        self._tell(terminal_signals.RESTORE_TITLE)
+        stopped = self._driver.stop()
+        if self.is_leaving:
+            return
+        self.take_again()
+        self._show_anew()
+        if not stopped:
+            self.main.say("there is no shell to go back to")
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether a signal has asked for the end."""
+        return bool(self._asked.by)
+
+    def let_go(self) -> None:
+        """Closes opencode's files: a process that is stopped with one open keeps opencode from folding its WAL."""
+        self.feed.rest()
+
+    def take_again(self) -> None:
+        """Reads on, from where it was."""
+        self.feed.go_on()
+
+    def draw_anew(self) -> None:
+        """Takes the terminal back from whoever had it while the process was stopped."""
+        if isinstance(self._driver, TerminalDriver):
+            self._driver.take_back()
+            self._show_anew()
+
+    def _show_anew(self) -> None:
+        self._tell(terminal_signals.SAVE_TITLE + terminal_signals.set_title(self._words))
+        self.refresh(layout=True)
 
     # --- the feed tells --------------------------------------------------------------------------------------
 
@@ -312,8 +369,8 @@ class ViewerApp(KeysInTurn):
         self._remember(filter=message.filter, order=how.order, by_project=how.by_project)
 
     def on_main_screen_counted(self, message: MainScreen.Counted) -> None:
-        words = terminal_signals.title(message.running, message.waiting)
-        self._tell(terminal_signals.set_title(self._shown(words)))
+        self._words = self._shown(terminal_signals.title(message.running, message.waiting))
+        self._tell(terminal_signals.set_title(self._words))
 
     def on_main_screen_noticed(self, message: MainScreen.Noticed) -> None:
         self._tell(terminal_signals.notice(self._shown(message.words), in_tmux="TMUX" in os.environ))

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import pytest
 from textual.drivers.headless_driver import HeadlessDriver
 
+from tui import clipboard
 from tui.error_log import ErrorLog
 from tui.widgets.fixed_lines import FixedLines
 from tui.widgets.line_view import LineView
@@ -50,6 +51,13 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
         monkeypatch.setattr(kind, method, counting)
     return counts
+
+
+@pytest.fixture(autouse=True)
+def nobodys_clipboard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs the tests keeps what is in the clipboard, and they do not depend on whose terminal it is."""
+    monkeypatch.setattr(clipboard, "tool", lambda _environ: None)
+    monkeypatch.setattr(clipboard, "deaf", lambda _environ: "")
 
 
 class Recording(HeadlessDriver):

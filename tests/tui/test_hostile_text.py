@@ -235,7 +235,7 @@ async def tour(words: Callable[[], str]) -> str:
     events, texts = world(words)
     source = Strange(texts, words)
     moment = [float(NOW)]
-    app = ViewerApp([source], clock=lambda: moment[0], problem=words(), notify=True)
+    app = ViewerApp([source], clock=lambda: moment[0], notify=True)
     async with app.run_test(size=(160, 45)) as pilot:
         await pilot.pause()
         feed(app, events)

@@ -269,7 +269,7 @@ def test_a_keymap_in_the_users_directory_counts_and_keys_says_where_it_belongs()
 def test_a_database_that_is_not_there_is_waited_for(tmp_path: Path) -> None:
     terminal = Terminal("--db", str(tmp_path / "opencode.db"), columns=100, rows=24)
     try:
-        terminal.until("no database at")
+        terminal.until("No opencode session yet")
         assert terminal.quit() == 0
     finally:
         terminal.child.close(force=True)

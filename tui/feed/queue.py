@@ -235,7 +235,8 @@ class Arrivals:
         if changes.roots or changes.dirty or changes.order:
             drawn = self._tell(changes)
         now = self._clock()
-        self._delays.to_model((now - at) * 1000 for at in committed)
+        # The rows have their times by another clock, or by one that was set back since.
+        self._delays.to_model(max(0.0, now - at) * 1000 for at in committed)
         if drawn and committed:
             applied = time.perf_counter()
             self._listener.after_paint(lambda: self._delays.to_paint((time.perf_counter() - applied) * 1000))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
+import msgspec
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -22,6 +23,7 @@ from tui.model.finder import Finder
 from tui.model.nodes import ChangeSet, Key, Session, session_key
 from tui.model.query import Completion
 from tui.model.rows import VisibleRows
+from tui.no_sessions import NONE_YET, NoSessions
 from tui.protocols import Requests
 from tui.render import filter_line, keys
 from tui.render.breadcrumb import breadcrumb, databases
@@ -35,6 +37,7 @@ from tui.view import Frame, Pane, View
 from tui.widgets.compositor import SparseCompositor
 from tui.widgets.contained import Contained
 from tui.widgets.detail import Detail
+from tui.widgets.empty_pane import EmptyPane
 from tui.widgets.filter_bar import FilterBar
 from tui.widgets.fixed_lines import FixedLines
 from tui.widgets.health_pane import HealthPane
@@ -103,6 +106,7 @@ class MainScreen(Contained, DoorScreen):
         requests: Requests,
         settings: Settings = DEFAULTS,
         keymap: Keymap = NONE,
+        no_sessions: NoSessions = NONE_YET,
     ) -> None:
         super().__init__()
         self._compositor = SparseCompositor()
@@ -130,6 +134,7 @@ class MainScreen(Contained, DoorScreen):
         self.detail = Detail(view, now, requests, id="detail")
         left = Vertical(self.heading, self.sessions, self.bar, self.where, id="left")
         self.panes = Panes(left, self.detail, share=settings.tree_width, id="panes")
+        self.empty = EmptyPane(no_sessions, id="empty")
         self.health = HealthPane(id="health")
         self.key_bar = KeyBar(keys.TREE, keymap.keys, id="keys")
 
@@ -144,10 +149,10 @@ class MainScreen(Contained, DoorScreen):
         return self.view.finder
 
     def compose(self) -> ComposeResult:
-        yield from (self.status_bar, self.panes, self.health, self.key_bar)
+        yield from (self.status_bar, self.panes, self.empty, self.health, self.key_bar)
 
     def on_mount(self) -> None:
-        self.health.display = self.bar.display = False
+        self.health.display = self.bar.display = self.empty.display = False
         self._arrange(self.app.size.width)
         self.sessions.focus()
         self.draw(self.view.arrange(self.settings.arrangement))
@@ -248,11 +253,23 @@ class MainScreen(Contained, DoorScreen):
             self._wind_up()
         return drawn
 
+    def _show_empty(self) -> bool:
+        """Sentences instead of the panes where no source has a session, and none is in trouble; whether it is so."""
+        healths = self.view.healths
+        empty = not self.store.sessions and bool(healths) and all(one.state in ("ok", "waiting") for one in healths)
+        if empty != self.empty.display:
+            self.empty.display, self.panes.display = empty, not empty
+            if not empty:
+                self.show_tree()
+        return empty
+
     def _show_status(self) -> None:
         view, summary = self.view, self.view.summary
+        empty = self._show_empty()
         status = Status(
-            paths=self.paths,
-            healths=view.healths,
+            paths=() if empty else self.paths,
+            # That the file is waited for say the sentences.
+            healths=tuple(msgspec.structs.replace(one, message="") for one in view.healths) if empty else view.healths,
             lags=self.lags,
             behind=self.behind,
             running=summary.running,
