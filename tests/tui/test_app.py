@@ -277,14 +277,15 @@ async def test_the_health_pane_shows_fresh_counts() -> None:
         assert not app.main.query_one(HealthPane).display
 
 
-async def test_no_database_yet_is_one_calm_line_that_goes_away() -> None:
+async def test_no_database_yet_is_one_sentence_that_goes_away() -> None:
     source = FakeSource(state=health(state="waiting", message="no database at /data/opencode.db; waiting"))
     source.first = [Batch([])]
     async with playing(source=source) as (app, pilot):
-        await until(pilot, lambda: "no database at /data/opencode.db" in titles(screen_text(app)))
+        await until(pilot, lambda: "No opencode session yet" in titles(screen_text(app)))
+        assert "no database at" not in titles(screen_text(app))
         source.state = health()
         source.send(Batch(story.others()))
-        await until(pilot, lambda: "no database" not in titles(screen_text(app)))
+        await until(pilot, lambda: "No opencode session yet" not in titles(screen_text(app)))
 
 
 async def test_elapsed_time_ticks_for_what_runs() -> None:
