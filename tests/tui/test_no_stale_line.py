@@ -43,9 +43,10 @@ def at_rest(app: ViewerApp) -> bool:
     """Whether everything that is to be painted has been."""
     screen = app.screen
     waiting = {screen, *screen.walk_children(Widget), *screen._compositor.visible_widgets}  # the last have scroll bars
-    # What is put off by a timer that ends, such as the next slice of a search, is to be painted, too.
+    # What is put off by a timer that ends, such as the next slice of a search, is to be painted, too. That of the
+    # clock is always set.
     put_off = any(
-        timer._repeat == 0 and timer._task is not None and not timer._task.done()
+        timer is not app.main._clock and timer._repeat == 0 and timer._task is not None and not timer._task.done()
         for pump in (app, *waiting)
         for timer in pump._timers
     )
