@@ -184,6 +184,7 @@ async def tree(arguments: argparse.Namespace, paths: list[Path]) -> int:
     else:
         for line in tree_text(store, now_us, ascii_marks=not _in_unicode(sys.stdout.encoding)):
             print(line)
+        _remark_on_copies(store)
     return _status(read, sources)
 
 
@@ -219,6 +220,14 @@ async def _family(source: OpencodeSource, session_id: str) -> list[str]:
     return family
 
 
+def _remark_on_copies(store: Store) -> None:
+    """Says on stderr once where other copies of the sessions lie; in JSON each session has it."""
+    from tui.model.copies import remark as words
+
+    if store.copies.aside:
+        remark(words(store))
+
+
 async def ls(arguments: argparse.Namespace, paths: list[Path]) -> int:
     """The sessions that a filter finds, as the screen knows them when it starts; what they did is read where the filter
     asks for it."""
@@ -244,7 +253,8 @@ async def ls(arguments: argparse.Namespace, paths: list[Path]) -> int:
             rest = search([term for term in terms if term.field != "tool"], index.cards.values())
             for source in sources:
                 for name, session_id in rest.cards:
-                    if name == source.source and not store.sessions[name, session_id].loaded:
+                    session = store.held((name, session_id))
+                    if name == source.source and session is not None and not session.loaded:
                         index.update(store.apply(await source.load(session_id)), now_us)
                         index.update(store.mark_loaded(name, session_id), now_us)
     found = search(terms, index.cards.values())
@@ -257,6 +267,7 @@ async def ls(arguments: argparse.Namespace, paths: list[Path]) -> int:
     else:
         for line in listing_text(store, sessions, now_us):
             print(line)
+        _remark_on_copies(store)
     if found.loosely and found.cards:
         remark(f"no title holds {', '.join(found.loosely)}: found letter by letter")
     if found.blame:
@@ -300,14 +311,14 @@ async def export(arguments: argparse.Namespace, paths: list[Path]) -> int:
     from tui.export.command import Unknown, write
 
     try:
-        await write(arguments, [_source(path, arguments) for path in paths], protected(paths))
+        whole = await write(arguments, [_source(path, arguments) for path in paths], protected(paths), remark)
     except BrokenPipeError:
         raise
     except (Unknown, SourceUnavailable) as error:
         return complain(str(error))
     except OSError as error:
         return complain(problem(error))
-    return OK
+    return OK if whole else DEGRADED
 
 
 async def doctor(arguments: argparse.Namespace, paths: list[Path]) -> int:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from tui import sanitize
+from tui import moments, sanitize
 from tui.model import rollup, state
 from tui.model.copied import copied_turns, uncounted
+from tui.model.copies import path_of, updated
 from tui.model.flags import flags
 from tui.model.nodes import Session
 from tui.model.store import Store
@@ -54,6 +55,9 @@ def session_card(store: Store, session: Session, now_us: int) -> list[Line]:
         lines.append(row("holds", ("not read yet: open it to read it", "dim")))
     lines += [row("directory", session.cwd)] if session.cwd else []
     lines += [row("version", f"opencode {session.version}")] if session.version else []
+    for copy in store.copies.of(session):
+        as_of = moments.date_and_minute(updated(copy))
+        lines.append(row("also in", path_of(copy.source), (f"  older, as of {as_of}", "dim") if as_of else ""))
     lines.append(row("resume", f"{program(session.version)} -s {sanitize.label(session.id)}", ("   Y copies", "dim")))
     for log in sorted(session.logs.values(), key=lambda log: log.ts):
         role = {"ERR": "bad", "WRN": "warn"}.get(log.severity, "dim")

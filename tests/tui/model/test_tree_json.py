@@ -28,7 +28,7 @@ FAMILY: list[Event] = [
 ]
 
 
-SESSION_FIELDS = """id parent_id root_id kind title agent model provider_alias status state reason usage cost subtree
+SESSION_FIELDS = """id source copies parent_id root_id kind title agent model provider_alias status state reason usage cost subtree
 turns waiting"""
 
 
