@@ -89,6 +89,10 @@ class Source(Protocol):
         """Takes a `request` back."""
         ...
 
+    def forget(self) -> None:
+        """Forgets what was told: the next `tail` begins as the first did. Not while one runs."""
+        ...
+
     async def probe(self) -> Health:
         """Health with fresh counts. Raises SourceUnavailable."""
         ...

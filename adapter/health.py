@@ -35,6 +35,7 @@ class Health(msgspec.Struct, frozen=True):
     `retries` counts the times that SQLite said busy, locked or being recovered, and we asked again. `interruptions`
     counts what `history` remembers the newest of. `statements_per_minute` are those of the last minute; `hops` are
     changes to SQLite's thread. `watching` says how changes are noticed when it is not by the system's notifications.
+    `looked` is when the files were looked at last (unix seconds), whether anything was found or not.
     `disagreeing` has the tokens that a session's own columns count more (or less) than its messages add up to.
     """
 
@@ -63,6 +64,7 @@ class Health(msgspec.Struct, frozen=True):
     lag_p50_ms: float = 0.0
     lag_p99_ms: float = 0.0
     last_change: float = 0.0
+    looked: float = 0.0
     longest_read_ms: float = 0.0
     statements: int = 0
     statements_per_minute: float = 0.0
@@ -104,6 +106,7 @@ class HealthWriter:
         self._warnings: dict[str, int] = {}
         self._examples: dict[str, str] = {}
         self._versions: set[str] = set()
+        self._looked = 0.0
 
     @property
     def now(self) -> Health:
@@ -125,12 +128,17 @@ class HealthWriter:
             hops=hops,
             retries=retries,
             longest_read_ms=longest_s * 1000,
+            looked=self._looked,
             statements_per_minute=self._rate.per_minute(self._monotonic(), statements),
             warnings=dict(self._warnings),
             examples=dict(self._examples),
             disagreeing=dict(self._disagreeing),
         )
         return self._health
+
+    def looked(self) -> None:
+        """Notes that the files were looked at now."""
+        self._looked = self._clock()
 
     def interrupted(self, words: str) -> None:
         """Notes that the file was replaced, migrated, missing or not readable."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -56,12 +57,20 @@ class OpencodeSource:
         self.path = Path(path).absolute()
         self.source = f"opencode:{encodable(self.path)}"
         self._clock = clock
-        self._health = HealthWriter(self.source, encodable(self.path), clock, monotonic)
+        self._new_health = partial(HealthWriter, self.source, encodable(self.path), clock, monotonic)
+        self._health = self._new_health()
         self._reader = Reader(self.path, limit_s=limit_s)
         self._database = Database(self.path, self._reader)
-        self._follower = Follower(
-            self._database, self._health, self.source, clock=clock, monotonic=monotonic, notify=watch, servers=servers
+        self._new_follower = partial(
+            Follower,
+            self._database,
+            source=self.source,
+            clock=clock,
+            monotonic=monotonic,
+            notify=watch,
+            servers=servers,
         )
+        self._follower = self._new_follower(self._health)
         self._closed = False
 
     async def __aenter__(self) -> Self:
@@ -105,6 +114,12 @@ class OpencodeSource:
         A file that is missing, foreign or locked is told as a `source_error` once, and waited for.
         """
         return self._follower.follow()
+
+    def forget(self) -> None:
+        """Forgets what was told: the next `tail` begins as the first did. Not while one runs."""
+        self._database.forget()
+        self._health = self._new_health()
+        self._follower = self._new_follower(self._health)
 
     async def glance(self) -> AsyncIterator[Batch]:
         """What `tail` begins with, once: the catalogue, the sessions that may be live, whole, and how every other one

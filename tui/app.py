@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+import traceback
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import ClassVar
 
+from rich.text import Text
+from textual import events
 from textual.actions import SkipAction
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import BindingType
+from textual.driver import Driver
+from textual.drivers.linux_driver import LinuxDriver
 from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.widgets import Input
+from textual.worker import WorkerFailed
 
 from adapter.contract import Source
 from adapter.health import Health
-from tui import bindings, ending, terminal_signals, themes
-from tui.feed import Feed
+from tui import __version__, bindings, doors, ending, sanitize, terminal_signals, themes
+from tui.error_log import ErrorLog
+from tui.exit_codes import INTERNAL
+from tui.feed.worker import Feed
 from tui.keymap import NONE, Keymap
 from tui.keys_in_turn import KeysInTurn
-from tui.model.budget import Budget
-from tui.model.nodes import ChangeSet, Key
-from tui.model.notices import Notices
+from tui.model.nodes import ChangeSet
 from tui.model.store import Store
 from tui.model.window import Limits, no_limits
+from tui.no_sessions import NONE_YET, NoSessions
+from tui.recovery import PATIENCE_S, Recovery, Verdict
 from tui.render.glyphs import plain
 from tui.render.help import key_name
 from tui.render.status import TITLE
@@ -32,16 +40,24 @@ from tui.screens.help import HelpScreen
 from tui.screens.main import MainScreen
 from tui.screens.palette import Palette
 from tui.settings import Memory
+from tui.terminal_driver import TerminalDriver
+from tui.view import View
 from tui.widgets.panes import Panes
 from tui.widgets.plain_filter import PlainFilter
 from tui.widgets.roles import ROLE_CLASSES
 
+PAINTING = frozenset({"_on_timer_update", "_compositor_refresh", "render_lines", "render_update"})
+"""Functions that are on the way of every error in painting."""
 
-class ViewerApp(KeysInTurn):
-    """The program. `clock` gives unix seconds; `problem` is what to say before the first source answers;
+LOADING = "; loading everything anew"
+
+
+class ViewerApp(KeysInTurn, inherit_bindings=False):
+    """The program. `clock` gives unix seconds; `no_sessions` is what to say while there is none;
     `discover` is asked from time to time for sources that have appeared since; `limits` knows the models' context
     windows; `memory` holds the user's choices and keeps new ones; `keymap` has the user's own keys; `encoding` is that
-    of the terminal where it is not UTF-8; with `notify` a bell calls back to what is over or waits."""
+    of the terminal where it is not UTF-8, which has ASCII only where it is `basic`; with `notify` a bell calls back to
+    what is over or waits; `errors` is where errors of our own are written down."""
 
     CSS_PATH = "viewer.tcss"
     TITLE = TITLE
@@ -55,30 +71,36 @@ class ViewerApp(KeysInTurn):
         sources: Sequence[Source],
         *,
         clock: Callable[[], float] = time.time,
-        problem: str = "",
+        no_sessions: NoSessions = NONE_YET,
         discover: Callable[[], Sequence[Source]] | None = None,
         limits: Limits = no_limits,
         memory: Memory | None = None,
         keymap: Keymap = NONE,
         encoding: str = "",
+        basic: bool = False,
         notify: bool = False,
+        errors: ErrorLog | None = None,
     ) -> None:
         # Under NO_COLOR Textual turns colours into greys; only those of the terminal itself does it leave away.
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
         self.memory = memory or Memory()
         self._use_themes(self.memory.settings.theme)
         chosen = self.memory.settings.glyphs
-        self._plain = PlainFilter(encoding) if chosen == "ascii" or (encoding and not chosen) else None
+        self.encoding = encoding
+        plain = chosen == "ascii" or (not chosen and (encoding or basic))
+        self._plain = PlainFilter(encoding) if plain else None
         self.keymap = keymap
         self.set_keymap(keymap.keys)
         self.clock = clock
+        self._words = self.TITLE
+        self._asked = ending.Asked()
         self.store = Store(limits)
-        self.notices = Notices(self.store, self.now_us()) if notify else None
+        self.view = View(self.store, self.now_us(), notify=notify)
         self.feed = Feed(sources, self.store, self, clock=clock, discover=discover)
+        self.errors = errors or ErrorLog(None)
+        self.recovery = Recovery(time.monotonic)
         paths = tuple(str(source.path) for source in sources)
-        self.main = MainScreen(self.store, paths, self.now_us, self.feed, self.memory.settings, keymap)
-        self.main.problem = problem
-        self.budget = Budget(self.store, self.main.rows)
+        self.main = MainScreen(self.view, paths, self.now_us, self.feed, self.memory.settings, keymap, no_sessions)
 
     def _use_themes(self, chosen: str) -> None:
         """Knows our themes and no others: of those nobody has computed how readable our text is."""
@@ -98,19 +120,24 @@ class ViewerApp(KeysInTurn):
     def get_default_screen(self) -> Screen[object]:
         return self.main
 
+    def get_driver_class(self) -> type[Driver]:
+        """Ours where Textual would take the one that it is made of."""
+        chosen = super().get_driver_class()
+        return TerminalDriver if chosen is LinuxDriver else chosen
+
+    def on_load(self) -> None:
+        # Before the terminal is another one.
+        if not self.is_headless:
+            self._asked = ending.when_asked(lambda status: self.exit(return_code=status))
+
     def compose(self) -> ComposeResult:
         # The first thing, so that there is something to show when the screen stands.
         self.run_worker(self.feed.run, name="feed", thread=True, exit_on_error=True)
         return ()
 
     def on_main_screen_ready(self) -> None:
-        self.watch(self.main.sessions, "cursor", self._looked_at, init=False)
-        if not self.is_headless:
-            ending.when_asked(lambda status: self.exit(return_code=status))
-        self._tell(terminal_signals.SAVE_TITLE + terminal_signals.set_title(self.TITLE))
+        self._tell(terminal_signals.SAVE_TITLE + terminal_signals.set_title(self._words))
         self._welcome()
-        if self.notices is not None:
-            self.set_interval(1, self._watch_time)
         self.feed.arrivals.attach()
 
     def on_unmount(self) -> None:
@@ -131,7 +158,8 @@ class ViewerApp(KeysInTurn):
             words.append(f"the filter of last time is on: {self._key('pane.back')} takes it away")
         if self.memory.path is not None and not settings.hint_seen and not words:
             named = [("help.open", "shows every key"), ("filter.open", "filters the sessions"), ("quit", "quits")]
-            words.append(", ".join([*(f"{self._key(name)} {what}" for name, what in named), "ctrl+p finds anything"]))
+            named.append(("palette", "finds anything"))
+            words.append(", ".join([*(f"{self._key(name)} {what}" for name, what in named)]))
             self._remember(hint_seen=True)
         if words:
             self.main.say("; ".join(words))
@@ -156,6 +184,46 @@ class ViewerApp(KeysInTurn):
         if self._driver is not None and not self.is_headless and not self.is_web:
             self._driver.write(sequence)
 
+    # --- the shell --------------------------------------------------------------------------------------------
+
+    def action_suspend(self) -> None:
+        """Stops, as every program does that a shell has started; `fg` brings it back."""
+        if not isinstance(self._driver, TerminalDriver):
+            self.main.say("there is no shell to go back to")
+            return
+        self.let_go()
+        self._tell(terminal_signals.RESTORE_TITLE)
+        stopped = self._driver.stop()
+        if self.is_leaving:
+            return
+        self.take_again()
+        self._show_anew()
+        if not stopped:
+            self.main.say("there is no shell to go back to")
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether a signal has asked for the end."""
+        return bool(self._asked.by)
+
+    def let_go(self) -> None:
+        """Closes opencode's files: a process that is stopped with one open keeps opencode from folding its WAL."""
+        self.feed.rest()
+
+    def take_again(self) -> None:
+        """Reads on, from where it was."""
+        self.feed.go_on()
+
+    def draw_anew(self) -> None:
+        """Takes the terminal back from whoever had it while the process was stopped."""
+        if isinstance(self._driver, TerminalDriver):
+            self._driver.take_back()
+            self._show_anew()
+
+    def _show_anew(self) -> None:
+        self._tell(terminal_signals.SAVE_TITLE + terminal_signals.set_title(self._words))
+        self.refresh(layout=True)
+
     # --- the feed tells --------------------------------------------------------------------------------------
 
     @property
@@ -165,32 +233,7 @@ class ViewerApp(KeysInTurn):
 
     def changed(self, changes: ChangeSet) -> bool:
         """The model changed."""
-        if self.notices is not None:
-            self.notices.update(changes, self.now_us())
-            self._notify()
-        if not self._stands:
-            return False
-        drawn = self.main.changed(changes)
-        self._keep_to_budget()
-        return drawn
-
-    def _keep_to_budget(self) -> None:
-        """Gives back what was looked at longest ago, when more is loaded than is to be; a filter may ask for it."""
-        for source, session_id in self.budget.regretted():
-            self.feed.load(source, session_id)
-        if not self.main.finder.on:
-            for source, session_id in self.budget.surplus(self.main.sessions.trees_in_sight, self.now_us()):
-                self.feed.release(source, session_id)
-
-    def _watch_time(self) -> None:
-        if self.notices is not None:
-            self.notices.tick(self.now_us())
-            self._notify()
-
-    def _notify(self) -> None:
-        words = self.notices.due(self.now_us()) if self.notices is not None else ""
-        if words:
-            self._tell(terminal_signals.notice(self._shown(words), in_tmux="TMUX" in os.environ))
+        return self._stands and self.main.changed(changes)
 
     def _shown(self, words: str) -> str:
         return words if self._plain is None else plain(words, self._plain.encoding)
@@ -198,25 +241,124 @@ class ViewerApp(KeysInTurn):
     def health_changed(self, healths: dict[str, Health]) -> None:
         """A source has news about itself; one that works takes an old problem back."""
         if self._stands:
-            if self.main.problem and all(health.state == "ok" for health in healths.values()):
+            if self.view.problem and all(health.state == "ok" for health in healths.values()):
                 self.main.show_problem("")
             arrivals = self.feed.arrivals
-            self.main.health_changed(tuple(healths.values()), arrivals.lags(), arrivals.behind)
+            self.main.health_changed(healths, arrivals.lags(), arrivals.behind)
 
     def problem(self, text: str) -> None:
         """Something went wrong that a person should know."""
         if self._stands:
             self.main.show_problem(text)
 
+    # --- what goes wrong in our own code -----------------------------------------------------------------------
+
+    def fault(self, stage: str, error: Exception, sources: Collection[str] | None) -> None:
+        """An error of our own: it is written down and shown, and what it may have left behind is loaded anew. One that
+        comes again soon after that ends the program with a report."""
+        self.errors.write(stage, error)
+        if self._stands:
+            # What was to be painted when it came would raise it again with the next frame.
+            self.main.paint_nothing()
+        concerned = self.feed.names if sources is None else [name for name in self.feed.names if name in sources]
+        try:
+            verdict = self.recovery.failed(concerned)
+            if verdict is Verdict.END or not self._stands:
+                self._end_with_report(stage, error)
+            elif verdict is Verdict.LOAD_ANEW:
+                self.main.show_fault(f"{self._said(stage, error)}{LOADING}")
+                for name in concerned:
+                    self.feed.reload(name)
+                if not concerned:
+                    self.loading_anew("")
+                self.set_timer(PATIENCE_S + 1, lambda: self._not_loaded(stage, error))
+        except Exception as another:
+            self.errors.write("dealing with the error before", another)
+            self._end_with_report(stage, error)
+
+    def trouble(self, stage: str, error: BaseException) -> None:
+        """An error of our own that costs what was asked for, or that its source comes back from by itself."""
+        self.errors.write(stage, error)
+        if self._stands:
+            self.main.show_fault(f"{stage}: {_named(error)}; {self._written}, {self._way_out}")
+
+    def loading_anew(self, source: str) -> None:
+        """What was left of an error is gone, and everything that follows from the model is made anew."""
+        self.recovery.begun(source)
+        if self._stands:
+            try:
+                self.main.rebuild()
+            except Exception as error:
+                self.fault("making the screen anew", error, None)
+                return
+            self.main.show_fault(self.view.fault.replace(LOADING, f"; everything was loaded anew, {self._way_out}"))
+
+    def _not_loaded(self, stage: str, error: Exception) -> None:
+        """Ends the program when what an error touched has not begun to be loaded anew by now."""
+        if self.recovery.overdue:
+            self._end_with_report(stage, error)
+
+    def contain(self, error: Exception, stage: str = "passing a message on") -> bool:
+        """Takes an error of a handler over; False where there is nothing to go on with yet, or any more."""
+        if not self._stands or self._exit:
+            return False
+        self.fault(stage, error, None)
+        return True
+
+    async def on_event(self, event: events.Event) -> None:
+        """Deals with an event; an error in what a key or the mouse does is contained."""
+        try:
+            await super().on_event(event)
+        except Exception as error:
+            if not self.contain(
+                error, "doing what a key asks for" if isinstance(event, events.Key) else "passing an event on"
+            ):
+                raise
+
+    def _handle_exception(self, error: Exception) -> None:
+        """What Textual calls with errors of painting, timers and callbacks, after which it goes on, and of handlers and
+        workers, after which it cannot. Its own way is always to end, with everybody's variables on the terminal."""
+        path = {frame.name for frame in traceback.extract_tb(error.__traceback__)}
+        goes_on = "_dispatch_message" not in path and not isinstance(error, WorkerFailed)
+        if goes_on and self.contain(error, "painting" if path & PAINTING else "running a timer"):
+            return
+        if self._exception is None:
+            self._exception = error
+            self._exception_event.set()
+        cause = error.error if isinstance(error, WorkerFailed) else error
+        self.errors.write("running a part that cannot go on", cause)
+        self._end_with_report("running a part that cannot go on", cause)
+        self._close_messages_no_wait()
+
+    def _said(self, stage: str, error: BaseException) -> str:
+        return f"opencode-viewer has a bug: {_named(error)}, while {stage}; {self._written}"
+
+    @property
+    def _written(self) -> str:
+        if self.errors.path is None:
+            return "it is not written down"
+        if self.errors.problem:
+            return f"it could not be written down: {self.errors.problem}"
+        return f"please report it with {doors.at_home(self.errors.path)}"
+
+    @property
+    def _way_out(self) -> str:
+        return f"{self._key('pane.back')} takes this away"
+
+    def _end_with_report(self, stage: str, error: BaseException) -> None:
+        """Ends the program; what is printed then is for whoever reads the terminal, the log has the rest."""
+        if self._exit:
+            return
+        report = (
+            f"{self._said(stage, error)}.\nopencode-viewer {__version__} has ended. Nothing of opencode's was changed."
+        )
+        self.exit(return_code=INTERNAL, message=Text(report))
+
     def after_paint(self, callback: Callable[[], None]) -> None:
         """Calls back after the next paint of the main screen."""
         self.main.call_after_refresh(callback)
 
     # --- the screen tells -------------------------------------------------------------------------------------
-
-    def _looked_at(self, key: Key | None) -> None:
-        if key is not None:
-            self.budget.looked_at(key, self.now_us())
 
     def on_panes_divided(self, message: Panes.Divided) -> None:
         if message.done:
@@ -227,8 +369,11 @@ class ViewerApp(KeysInTurn):
         self._remember(filter=message.filter, order=how.order, by_project=how.by_project)
 
     def on_main_screen_counted(self, message: MainScreen.Counted) -> None:
-        words = terminal_signals.title(message.running, message.waiting)
-        self._tell(terminal_signals.set_title(self._shown(words)))
+        self._words = self._shown(terminal_signals.title(message.running, message.waiting))
+        self._tell(terminal_signals.set_title(self._words))
+
+    def on_main_screen_noticed(self, message: MainScreen.Noticed) -> None:
+        self._tell(terminal_signals.notice(self._shown(message.words), in_tmux="TMUX" in os.environ))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Of Textual's own commands those that have no key here and make sense."""
@@ -256,3 +401,9 @@ class ViewerApp(KeysInTurn):
 
     def action_help(self) -> None:
         self.push_screen(HelpScreen(bindings.key_groups(self.keymap), self.keymap))
+
+
+def _named(error: BaseException) -> str:
+    """An error in a few words that are safe to show."""
+    words = sanitize.label(str(error), 120)
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__

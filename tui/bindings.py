@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from textual.binding import Binding, BindingType
+from textual.widgets import Input
 
 from tui import keymap
 from tui.keymap import Keymap, Scope
 from tui.screens.doors import DoorScreen
-from tui.screens.help import Group
+from tui.screens.help import Group, HelpScreen
 from tui.screens.main import MainScreen
 from tui.widgets.detail import Detail
 from tui.widgets.filter_bar import FilterInput
@@ -20,11 +21,14 @@ APP: list[BindingType] = [
     Binding("T", "next_theme", "colours: dark, light, high contrast, the terminal's", id="theme", show=False),
     Binding("q", "quit", "quit", id="quit", show=False),
     # With priority: a modal screen asks nobody behind it.
+    Binding("ctrl+z", "suspend", "to the shell; fg comes back", id="suspend", show=False, priority=True),
     Binding("ctrl+c", "leave", "quit, from anywhere", id="quit.anywhere", show=False, priority=True),
+    Binding("ctrl+q", "quit", "quit, whatever is selected", id="quit.now", show=False, priority=True),
+    Binding("ctrl+p", "command_palette", "command palette", id="palette", show=False, priority=True),
 ]
 
 EVERYWHERE, TREE, FINDING, DOORS = "Everywhere", "In the tree", "Finding", "Taking it along"
-FILTER, TEXT = "In the filter", "In a text"
+FILTER, TEXT, HELP = "In the filter", "In a text", "In the help"
 
 _PARTS: dict[str, list[BindingType]] = {
     EVERYWHERE: [*MainScreen.BINDINGS, *APP],
@@ -33,6 +37,7 @@ _PARTS: dict[str, list[BindingType]] = {
     DOORS: list(DoorScreen.BINDINGS),
     FILTER: list(FilterInput.BINDINGS),
     TEXT: [*LineView.BINDINGS, *Detail.BINDINGS],
+    HELP: list(HelpScreen.BINDINGS),
 }
 PARTS: dict[str, list[Binding]] = {
     name: [binding for binding in bindings if isinstance(binding, Binding)] for name, bindings in _PARTS.items()
@@ -41,12 +46,16 @@ PARTS: dict[str, list[Binding]] = {
 EVERY: list[Binding] = [binding for bindings in PARTS.values() for binding in bindings]
 
 _SHARED = [*PARTS[EVERYWHERE], *PARTS[DOORS]]
+_ANYWHERE = [binding for binding in PARTS[EVERYWHERE] if binding.priority]
+_LINE = [binding for binding in Input.BINDINGS if isinstance(binding, Binding)]
+_VIEW = [binding for binding in LineView.BINDINGS if isinstance(binding, Binding)]
 SCOPES: list[Scope] = [
-    [*_SHARED, *PARTS[TREE], *PARTS[FINDING]],
-    [*_SHARED, *PARTS[TEXT]],
-    PARTS[FILTER],
+    Scope([*_SHARED, *PARTS[TREE], *PARTS[FINDING]]),
+    Scope([*_SHARED, *PARTS[TEXT]]),
+    Scope([*_ANYWHERE, *PARTS[FILTER], *_LINE], typed=True),
+    Scope([*_ANYWHERE, *PARTS[HELP], *_VIEW]),
 ]
-"""The bindings that are alive together: with the tree, with a text, with the filter's line."""
+"""The bindings that are alive together: with the tree, with a text, with the filter's line, in the help."""
 
 
 def by_id(name: str) -> Binding:
@@ -59,5 +68,5 @@ def key_groups(keys: Keymap = keymap.NONE) -> list[Group]:
     groups: list[Group] = [("In your keymap", [("", problem) for problem in keys.problems])] if keys.problems else []
     for name, bindings in PARTS.items():
         entries = [(keys.of(binding), binding.description) for binding in bindings]
-        groups.append((name, [*entries, ("ctrl+p", "command palette")] if name == EVERYWHERE else entries))
+        groups.append((name, entries))
     return groups

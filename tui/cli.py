@@ -96,6 +96,18 @@ def build_parser() -> argparse.ArgumentParser:
     glyphs.add_argument(
         "--unicode", action="store_const", const="unicode", dest="glyphs", default="", help="the opposite, remembered"
     )
+    mouse = parser.add_mutually_exclusive_group()
+    mouse.add_argument(
+        "--no-mouse",
+        action="store_const",
+        const="off",
+        dest="mouse",
+        default="",
+        help="leave the mouse to the terminal, to select and copy with it, remembered",
+    )
+    mouse.add_argument(
+        "--mouse", action="store_const", const="on", dest="mouse", default="", help="the opposite, remembered"
+    )
     parser.add_argument(
         "--notify",
         action="store_true",
@@ -287,6 +299,10 @@ def _run_app(arguments: argparse.Namespace) -> int:
         return _complain("--demo plays its own database; leave out --db")
     if not all(stream is not None and stream.isatty() for stream in (sys.stdout, sys.stdin)):
         return _complain("the screen needs a terminal; see --help for commands that do not")
+    from tui.terminals import refusal
+
+    if words := refusal(os.environ):
+        return _complain(words)
     gc.disable()
     from tui.start import run
 
@@ -297,7 +313,7 @@ def _run_app(arguments: argparse.Namespace) -> int:
             demo_speed=arguments.demo_speed,
             watch=not arguments.no_watch,
             notify=arguments.notify,
-            choices={"theme": arguments.theme or "", "glyphs": arguments.glyphs},
+            choices={"theme": arguments.theme or "", "glyphs": arguments.glyphs, "mouse": arguments.mouse},
         )
     except ValueError as error:
         return _complain(str(error))

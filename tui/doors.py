@@ -6,6 +6,7 @@ are what `opencode-viewer show URI` prints.
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
 import shlex
@@ -13,33 +14,48 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import termios
 import threading
 import time
-from collections.abc import Iterable, Mapping
+import tty
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import platformdirs
 
 from tui import files
 
-CLIPBOARD_LIMIT = 55_000
-"""Most bytes that are sent to the clipboard: in base64 that is just below the 74,994 that hterm and others take, and
-terminals drop what is longer without a word."""
-
+AT_ONCE_S = 1.0
+"""Seconds within which no person has read or written anything."""
+_IN_THE_TERMINAL = frozenset(
+    ["vi", "vim", "nvim", "view", "nano", "pico", "micro", "hx", "kak", "joe", "mg", "less", "more", "most"]
+)
+"""Editors that have no window of their own: when they are left at once, it was for a person to do so."""
+_PLUS = _IN_THE_TERMINAL - {"hx"} | {"gvim", "emacs", "emacsclient", "gedit", "kate"}
+"""Programs that take the line as +N before the file."""
+_COLON = {"code": ["-g"], "codium": ["-g"], "cursor": ["-g"], "hx": [], "subl": [], "zed": []}
+"""Programs that take it as FILE:N, behind these arguments."""
 _SUFFIXES = {"Diff": ".diff", "Raw": ".json"}
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 
 
-def within_limit(words: Iterable[str]) -> str | None:
-    """The lines as one text when the clipboard can take them, else None; no more of a long text is looked at."""
+def within_limit(words: Iterable[str], limit: int) -> str | None:
+    """The lines as one text of at most so many bytes, else None; no more of a long text is looked at."""
     lines: list[str] = []
     size = 0
     for line in words:
         size += len(line.encode()) + 1
-        if size > CLIPBOARD_LIMIT:
+        if size > limit:
             return None
         lines.append(line)
     return "\n".join(lines)
+
+
+def at_home(path: Path) -> str:
+    """A path as people write it: with ~ for the home directory."""
+    home, shown = str(Path.home()), str(path)
+    return f"~{shown[len(home) :]}" if shown.startswith(home + os.sep) else shown
 
 
 def file_name(node_id: str, tab: str) -> str:
@@ -86,26 +102,102 @@ def editor(environ: Mapping[str, str]) -> list[str]:
     return named or [next(filter(None, map(shutil.which, ("nano", "vim", "vi"))), "vi")]
 
 
-def show(command: list[str], words: Iterable[str], name: str) -> str:
-    """Runs a program on the lines in a private temporary file, which is gone afterwards; returns what went wrong, ""
-    for nothing. Raises nothing: the terminal has to be taken back in any case."""
+def line_of(words: Iterable[str], pattern: re.Pattern[str], nth: int) -> int:
+    """The number of the line, from 1, in which the nth hit (from 1) of a pattern begins; 0 for none."""
+    for number, line in enumerate(words, 1):
+        nth -= sum(1 for _ in pattern.finditer(line))
+        if nth <= 0:
+            return number
+    return 0
+
+
+def page(command: list[str], words: Iterable[str], name: str, line: int = 0) -> str:
+    """Runs a pager as `_show` does. One that ends at once, as `cat` and `less -F` do, has left the text on the terminal
+    and nobody has seen it yet: it stays until a key is pressed."""
+
+    def ended(took_s: float, _directory: str, _path: Path) -> str:
+        if took_s < AT_ONCE_S:
+            _wait_for_key("press any key to go back to opencode-viewer")
+        return ""
+
+    return _show(command, words, name, line, ended)
+
+
+def edit(command: list[str], words: Iterable[str], name: str, line: int = 0) -> str:
+    """Runs an editor as `_show` does. One that ends at once has opened a window, which reads the file when it is there:
+    the file stays until the program ends, and the answer says where it is."""
+
+    def ended(took_s: float, directory: str, path: Path) -> str:
+        if took_s >= AT_ONCE_S or _program(command) in _IN_THE_TERMINAL:
+            return ""
+        atexit.register(shutil.rmtree, directory, ignore_errors=True)
+        return f"{command[0]} has a window of its own: {path} is there until you quit"
+
+    return _show(command, words, name, line, ended)
+
+
+def _show(
+    command: list[str], words: Iterable[str], name: str, line: int, ended: Callable[[float, str, Path], str]
+) -> str:
+    """Runs a program on the lines in a private temporary file, at a line where that is known and there is a way to say
+    it. `ended` is told how long the program took, and says why the file has to stay, "" when it is to go. Returns what
+    the user has to know, "" for nothing. Raises nothing: the terminal has to be taken back in any case."""
+    stays = ""
     try:
-        with tempfile.TemporaryDirectory(prefix="opencode-viewer-") as directory:
+        directory = tempfile.mkdtemp(prefix="opencode-viewer-")
+        try:
             path = Path(directory) / name
             _write(words, path)
-            process = subprocess.Popen([*command, str(path)])
-            status = _wait(process)
+            began = time.monotonic()
+            with _for_the_program():
+                status = subprocess.Popen([*command, *_at(command, path, line)]).wait()
+                if not status:
+                    stays = ended(time.monotonic() - began, directory, path)
+        finally:
+            if not stays:
+                shutil.rmtree(directory, ignore_errors=True)
     except OSError as error:
         return f"{command[0]}: {error.strerror or error}"
-    return f"{command[0]} ended with status {status}" if status else ""
+    return f"{command[0]} ended with status {status}" if status else stays
 
 
-def _wait(process: subprocess.Popen[bytes]) -> int:
-    """Waits for the program; ctrl+c is for it and not for us."""
+def _at(command: list[str], path: Path, line: int) -> list[str]:
+    """The arguments that open a file at a line, from 1; 0 for the top."""
+    program = _program(command)
+    if line > 1 and program in _PLUS:
+        return [f"+{line}", str(path)]
+    if line > 1 and program in _COLON:
+        return [*_COLON[program], f"{path}:{line}"]
+    return [str(path)]
+
+
+def _program(command: list[str]) -> str:
+    return os.path.basename(command[0])
+
+
+@contextmanager
+def _for_the_program() -> Iterator[None]:
+    """Meanwhile ctrl+c is for the program that has the terminal, and not for us."""
     if threading.current_thread() is not threading.main_thread():
-        return process.wait()
+        yield
+        return
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        return process.wait()
+        yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _wait_for_key(words: str) -> None:
+    """Says something in the last line, and waits for a key; not where there is no terminal."""
+    try:
+        before = termios.tcgetattr(0)
+    except termios.error:
+        return
+    os.write(1, f"\r\n\x1b[7m {words} \x1b[0m".encode())
+    try:
+        tty.setcbreak(0)
+        os.read(0, 100)
+    finally:
+        termios.tcsetattr(0, termios.TCSANOW, before)
+        os.write(1, b"\r\n")

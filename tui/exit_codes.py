@@ -7,5 +7,7 @@ DEGRADED = 1
 """Some of several databases could not be read; `doctor` also: readable, with something worth a look."""
 UNUSABLE = 2
 """No usable database, or wrong arguments."""
+INTERNAL = 70
+"""An error of our own that loading everything anew did not repair (EX_SOFTWARE of sysexits.h)."""
 INTERRUPTED = 130
 """ctrl+c, as a shell reports it."""

@@ -47,7 +47,10 @@ def run(arguments: argparse.Namespace) -> int:
         located = locate(os.environ, _home())
         paths = [path for path in located.paths if os.path.exists(path) or obstacle(path)]
         if not paths and not (arguments.command == "events" and arguments.follow and located.paths):
-            return complain(f"no opencode database: {located.note}")
+            from tui.no_sessions import FROM_JSON, json_sessions  # no command needs it otherwise
+
+            files = json_sessions(data_directory(os.environ, _home()))
+            return complain(f"no opencode database: {located.note}" + (f"; {files}: {FROM_JSON}" if files else ""))
         paths = paths or located.paths
     try:
         return asyncio.run(COMMANDS[arguments.command](arguments, distinct(paths)))

@@ -3,8 +3,8 @@
     "tree.up" = "up,k"        the same as   [tree]
                                             up = "up,k"
 
-What cannot be meant - an id or a key that does not exist, one key for two things - is told and has no effect; the rest
-of the file has.
+What cannot be meant - an id or a key that does not exist, one key for two things, a key that no terminal sends, a
+letter where letters are typed - is told and has no effect; the rest of the file has.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from textual.binding import Binding
-from textual.keys import KEY_NAME_REPLACEMENTS, KEY_TO_UNICODE_NAME, Keys
+from textual.keys import KEY_NAME_REPLACEMENTS, KEY_TO_UNICODE_NAME, Keys, key_to_character
 
 from tui import files, sanitize
 
@@ -26,8 +26,16 @@ SIZE_LIMIT = 64_000
 _MODIFIERS = {"ctrl", "alt", "shift", "super", "hyper", "meta"}
 _NAMED = {name.value.rpartition("+")[2] for name in Keys} | {*KEY_NAME_REPLACEMENTS.values(), *KEY_TO_UNICODE_NAME}
 
-Scope = Sequence[Binding]
-"""Bindings that are asked for the same key press."""
+_SAME_BYTE = {"ctrl+i": "tab", "ctrl+m": "enter", "ctrl+h": "backspace", "ctrl+left_square_bracket": "escape"}
+"""Keys for which a terminal sends what it sends for another one, unless it speaks the protocol of kitty."""
+
+
+class Scope(NamedTuple):
+    """Bindings that are asked for the same key press; where letters are `typed`, none of them sees a letter. Those
+    without an id are not the user's to change."""
+
+    bindings: Sequence[Binding]
+    typed: bool = False
 
 
 class Keymap(NamedTuple):
@@ -64,7 +72,8 @@ def parse(text: str, scopes: Sequence[Scope]) -> Keymap:
         table = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         return Keymap(problems=(f"not TOML: {sanitize.label(str(error), 100)}",))
-    known = {binding.id: binding for scope in scopes for binding in scope if binding.id}
+    known = {binding.id: binding for scope in scopes for binding in scope.bindings if binding.id}
+    typed = {binding.id for scope in scopes for binding in scope.bindings if scope.typed}
     problems: list[str] = []
     wanted: dict[str, str] = {}
     for name, value in _flat(table):
@@ -76,11 +85,15 @@ def parse(text: str, scopes: Sequence[Scope]) -> Keymap:
         elif strange := [key for key in _split(value) if not _exists(key)]:
             problems.append(f"{shown}: there is no key {sanitize.label(strange[0], 30)}")
         else:
-            wanted[name] = ",".join(spelled.key for spelled in Binding.make_bindings([Binding(value, "")]))
+            keys = [spelled.key for spelled in Binding.make_bindings([Binding(value, "")])]
+            if dead := next(filter(None, (_dead(key, name in typed) for key in keys)), ""):
+                problems.append(f"{shown}: {dead}; it keeps {known[name].key}")
+            else:
+                wanted[name] = ",".join(keys)
     while clash := _clash(scopes, wanted):
         key, loser, other = clash
         del wanted[loser]
-        problems.append(f"{key} is {known[other].description!r} already: {loser} keeps {known[loser].key}")
+        problems.append(f"{key} is {other.description!r} already: {loser} keeps {known[loser].key}")
     return Keymap(wanted, tuple(problems))
 
 
@@ -116,18 +129,33 @@ def _exists(key: str) -> bool:
         return False
 
 
-def _clash(scopes: Sequence[Scope], wanted: Mapping[str, str]) -> tuple[str, str, str] | None:
+def _dead(key: str, typed: bool) -> str:
+    """Why a key that exists would do nothing, in words; "" for no reason."""
+    *modifiers, base = key.split("+") if len(key) > 1 else [key]
+    letter = base if len(base) == 1 else key_to_character(base) or ""
+    if modifiers == ["shift"] and letter.isprintable() and letter.strip():
+        return f"for {key} a terminal sends {letter.upper()}" if letter.isalpha() else f"no terminal sends {key}"
+    if "ctrl" in modifiers and letter.isalpha() and letter != letter.lower():
+        return f"for {key} a terminal sends {key.lower()}"
+    if key in _SAME_BYTE:
+        return f"for {key} most terminals send {_SAME_BYTE[key]}"
+    if typed and not modifiers and letter.isprintable() and letter:
+        return f"{key} is typed into the line there"
+    return ""
+
+
+def _clash(scopes: Sequence[Scope], wanted: Mapping[str, str]) -> tuple[str, str, Binding] | None:
     """A key that two bindings of a scope would share because of the file: the key, the id that has to give way (the
     later one of the file), the other. Bindings that share a key without the file are meant to."""
     order = {name: place for place, name in enumerate(wanted)}
     for scope in scopes:
-        for one, other in combinations(scope, 2):
+        for one, other in combinations(scope.bindings, 2):
             if one.id == other.id or not {one.id, other.id} & wanted.keys():
                 continue
             shared = _keys(one, wanted) & _keys(other, wanted) - (_keys(one, {}) & _keys(other, {}))
             if shared:
                 first, second = sorted((one, other), key=lambda binding: order.get(binding.id or "", -1))
-                return min(shared), second.id or "", first.id or ""
+                return min(shared), second.id or "", first
     return None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from adapter.health import Health
@@ -25,16 +25,29 @@ class Listener(Protocol):
     def problem(self, text: str) -> None:
         """Something that a person should know; an empty text takes it back."""
 
+    def fault(self, stage: str, error: Exception, sources: Collection[str] | None) -> None:
+        """An error of our own at a stage of the way, in what these sources have brought, None for any of them. What
+        they bring is dropped until they have been loaded anew."""
+
+    def trouble(self, stage: str, error: BaseException) -> None:
+        """An error of our own that costs what was asked for, or that its source comes back from by itself."""
+
+    def loading_anew(self, source: str) -> None:
+        """The model knows nothing of a source any more, and what comes from here on is all of it."""
+
     def after_paint(self, callback: Callable[[], None]) -> None:
         """Calls back when what has just been drawn is on its way to the terminal."""
 
 
 class Requests(Protocol):
-    """What the screen may ask for, on the UI loop; `tui.feed.Feed` answers. Each is a call and none a message, so that
-    nothing can be asked of nobody. What cannot be done is told to the listener as a problem."""
+    """What the screen may ask for, on the UI loop; `Feed` in `tui/feed/worker.py` answers. Each is a call and none a
+    message, so that nothing can be asked of nobody. What cannot be done is told to the listener as a problem."""
 
     def load(self, source: str, session_id: str) -> None:
         """The whole tree of a session; it arrives as changes."""
+
+    def release(self, source: str, session_id: str) -> None:
+        """All of a session but its row is not needed any more; that it is gone arrives as changes."""
 
     def payload(self, source: str, uri: str, look: str, done: PayloadDone, more: Sequence[str] = ()) -> None:
         """One text, ready to be drawn in a look; `done` is always called, with it or with the reason. What is behind

@@ -6,6 +6,8 @@ import codecs
 import gc
 import locale
 import os
+import re
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,9 +17,11 @@ from adapter.local import OpencodeSource
 from adapter.opencode.config import OpencodeConfig
 from adapter.opencode.discover import distinct, locate
 from adapter.opencode.limits import ModelLimits
-from tui import keymap
+from tui import keymap, terminals
 from tui.app import ViewerApp
 from tui.bindings import EVERY, SCOPES
+from tui.error_log import ErrorLog, error_file
+from tui.no_sessions import no_sessions
 from tui.settings import LOOKS, Memory, keymap_file, settings_file
 
 COLLECT_AFTER = (5_000, 4)
@@ -29,8 +33,9 @@ Python's own (700, 10) a start on 7,000 sessions was stopped 676 times, once for
 def run(
     paths: Sequence[Path], *, demo: bool, demo_speed: float, watch: bool, notify: bool, choices: Mapping[str, str]
 ) -> int:
-    """Runs the app to its end; the exit status: 0, 1 after a crash, or that of the signal that ended it. `paths` empty
-    means every database that opencode would use; `choices` are settings by name, an empty one is none.
+    """Runs the app to its end; the exit status: 0, 70 after an error of our own that nothing repaired, or that of
+    the signal that ended it. `paths` empty means every database that opencode would use; `choices` are settings by
+    name, an empty one is none.
 
     Raises ValueError for a demo speed out of range.
     """
@@ -46,7 +51,8 @@ def run(
     servers = OpencodeConfig(os.environ, Path.home()).mcp_servers
     if paths:
         named = [OpencodeSource(path, watch=watch, servers=servers) for path in distinct(paths)]
-        return status_of(ViewerApp(named, notify=notify, **home))
+        words = no_sessions(os.environ, Path.home(), paths)
+        return status_of(ViewerApp(named, no_sessions=words, notify=notify, **home))
     located = locate(os.environ, Path.home())
 
     def discover() -> list[OpencodeSource]:
@@ -55,14 +61,13 @@ def run(
         return [OpencodeSource(path, watch=watch, servers=servers) for path in found if path.exists()]
 
     sources = [OpencodeSource(path, watch=watch, servers=servers) for path in located.paths]
-    waiting = not any(path.exists() for path in located.paths)
-    problem = f"no opencode database yet: {located.note}; waiting for one" if waiting else ""
-    return status_of(ViewerApp(sources, problem=problem, discover=discover, notify=notify, **home))
+    words = no_sessions(os.environ, Path.home())
+    return status_of(ViewerApp(sources, no_sessions=words, discover=discover, notify=notify, **home))
 
 
 def status_of(app: ViewerApp) -> int:
     """Runs an app to its end; its exit status."""
-    app.run()
+    app.run(mouse=app.memory.settings.mouse != "off")
     return app.return_code or 0
 
 
@@ -89,17 +94,31 @@ def at_home(demo: bool, choices: Mapping[str, str]) -> dict[str, Any]:
     chosen = {name: value for name, value in choices.items() if value}
     if chosen:
         memory.remember(**chosen)
-    return {"memory": memory, "keymap": keymap.read(keymap_file(), SCOPES), "encoding": foreign_encoding()}
+    return {
+        "memory": memory,
+        "keymap": keymap.read(keymap_file(), SCOPES),
+        "encoding": foreign_encoding(),
+        "errors": ErrorLog(error_file()),
+        "basic": terminals.is_basic(os.environ),
+    }
 
 
 def foreign_encoding() -> str:
     """The locale's encoding where that is not UTF-8, else "". Python's own UTF-8 mode is not asked: it is on just where
-    the terminal was promised nothing but ASCII."""
+    the terminal was promised nothing but ASCII. A locale that this machine does not have (`LC_ALL=de_DE.UTF-8`, from
+    the other end of an ssh connection) is ASCII for the system; what its name says of the terminal is true even so.
+    """
     name = locale.getencoding()
     try:
-        return "" if codecs.lookup(name).name == "utf-8" else name
+        encoding = codecs.lookup(name).name
     except LookupError:
         return "ascii"
+    if encoding == "ascii":
+        chosen = next(filter(None, map(os.environ.get, ("LC_ALL", "LC_CTYPE", "LANG"))), "")
+        printed = codecs.lookup(getattr(sys.__stderr__, "encoding", None) or "ascii").name
+        if printed == "utf-8" and re.search(r"\.utf-?8\b", chosen, re.IGNORECASE):
+            return ""
+    return "" if encoding == "utf-8" else name
 
 
 def keys() -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from adapter.contract import AdapterError, Damaged
@@ -52,13 +52,15 @@ class Backlog:
         finally:
             self._held.discard(session_id)
 
-    async def work(self, read: dict[str, RawSession]) -> int:
-        """Reads what waits, for a while, and notes it in the memory. What a look has `read` already comes first. Gives
-        the time (ms) of the newest row that is new with it, 0 when none is."""
+    async def work(self, read: dict[str, RawSession], wanted: Mapping[str, Messages]) -> int:
+        """Reads what waits, for a while, and notes it in the memory. What a look has `read` already, the `wanted`
+        messages of some sessions, comes first. Gives the time (ms) of the newest row that is new with it, 0 when none
+        is."""
         newest, until = 0, self._monotonic() + WORK_S
         for session_id, raw in read.items():
-            if session_id not in self._held:
-                newest = max(newest, await self._take(session_id, self._sessions[session_id], raw))
+            # Where more waits than the look has read, what it did not read would be taken for removed.
+            if session_id not in self._held and self._sessions[session_id] == wanted[session_id]:
+                newest = max(newest, await self._take(session_id, wanted[session_id], raw))
         while True:
             if (listed := self._first(self._lists)) is not None:
                 await self._compare_list(listed)

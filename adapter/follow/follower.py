@@ -67,6 +67,9 @@ CHANGED_S = 0.05
 """A replacement gets so long to be complete before it is opened."""
 SIZES_S = 0.25
 """How old the sizes of the files in a batch's health may be: asking for them takes longer than the rest of it."""
+HEARTBEAT_S = 5.0
+"""After so long with nothing to tell a batch without events says when the files were looked at last: whoever shows what
+was told can then know that it is still so."""
 NEVER = float("inf")
 
 
@@ -117,6 +120,7 @@ class Follower:
         self._target = ""
         self._sizes = (0, 0)
         self._sized_at = float("-inf")
+        self._told_at = float("-inf")
 
     def request(self, session_id: str) -> None:
         """Asks for a whole session; it comes as a batch of `follow`, before everything that is loaded by itself."""
@@ -326,6 +330,9 @@ class Follower:
                 # It may be long until there is anything else to tell.
                 yield self._batch()
                 continue
+            if self._monotonic() - self._told_at >= HEARTBEAT_S:
+                yield self._batch(cursor=False)
+                continue
             if self.database.reader.is_open and self._gate.rests:
                 await self.database.reader.rest()
             await watch.wait(self._patience(watch))
@@ -335,7 +342,9 @@ class Follower:
     async def _look(self, watch: Watch) -> Batch | None:
         """Asks the gate, and reads what one or more commits changed."""
         database, gate = self.database, self._gate
-        if not gate.is_due():
+        is_due = gate.is_due()
+        self._health.looked()
+        if not is_due:
             return None
         schema, state = database.schema, None if gate.more else gate.state
         look = await database.read(
@@ -375,7 +384,7 @@ class Follower:
 
     async def _work(self, look: Look | None = None) -> Batch | None:
         """Reads what has changed, and gives what is new with it."""
-        newest_ms = await self._backlog.work(look.read if look else {})
+        newest_ms = await (self._backlog.work(look.read, look.changes.sessions) if look else self._backlog.work({}, {}))
         if self.memory.pending or self.memory.loaded:
             return self._batch(look.changes.rows if look else 0, newest_ms)
         return None
@@ -612,7 +621,7 @@ class Follower:
     def _patience(self, watch: Watch) -> float:
         """How long nothing needs to be done by itself, seconds."""
         now = self._monotonic()
-        due = [watch.tick, *self.reconciler.patience(now)]
+        due = [watch.tick, self._told_at + HEARTBEAT_S - now, *self.reconciler.patience(now)]
         if self._count_due < NEVER:
             due.append(self._count_due - now)
         if self._gate.waits_s:
@@ -650,6 +659,7 @@ class Follower:
         """All that is pending. No cursor goes with it while something is known to have changed and was not told, nor
         while no more than the beginning of a session was."""
         now = self._clock()
+        self._told_at = self._monotonic()
         if newest_ms:
             self._health.changed(newest_ms)
             if self._count_due == NEVER:

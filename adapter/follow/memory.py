@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 
 import msgspec
 
-from adapter.events import Event, LogEntry, SessionRemoved, SourceError, Usage
+from adapter.events import Event, LogEntry, SessionRemoved, SourceError, TurnRemoved, Usage
 from adapter.follow.position import SUMS, EmittedSession
 from adapter.follow.tracked import TrackedSession, digest, last_answer, map_rows
 from adapter.health import HealthWriter
@@ -84,6 +84,8 @@ class Memory:
         self._resumed = False
         """Whether an earlier run may have emitted more than its cursor says: it may have ended between the two."""
         self._warned: set[int] = set()
+        self._begun: dict[str, set[str]] = {}
+        """The messages of the beginnings that were told and not gone on with."""
 
     # -- what is known
 
@@ -240,9 +242,12 @@ class Memory:
     ) -> AsyncIterator[bool]:
         """As `whole`, but stops from time to time, so that others need not wait for a long session. It gives True once,
         when the beginning of one that was not tracked is pending: what fills a screen need not wait for 90 ms of
-        mapping 5,000 parts. Until it has gone on to its end nothing of the session is remembered, so after an error
-        all of it is emitted again."""
+        mapping 5,000 parts. Until it has gone on to its end no more of the session is remembered than which messages
+        that was about; after an error they are taken back, and all of it is emitted again."""
         self._tell_lost(session_id, raw)
+        for message_id in sorted(self._begun.pop(session_id, ())):
+            removed = TurnRemoved(source=self._source, ts=self._now_us(), session_id=session_id, message_id=message_id)
+            self.pending.append(removed)
         if raw.columns is None:
             self.forget(session_id)
             self.loaded.append(session_id)
@@ -264,10 +269,12 @@ class Memory:
             beginning = await paced(_first(pieces, BEGINNING))
             self.session(raw.columns)
             self.pending += beginning
+            self._begun[session_id] = {name for event in beginning if (name := getattr(event, "message_id", ""))}
             yield True
         events: list[Event] = []
         async for _ in paced_with_pauses(pieces, events):
             yield False
+        self._begun.pop(session_id, None)
         session.storage = str(raw.columns[-1])
         if self.keep_contents:
             session.contents = content_of(raw)
@@ -327,6 +334,7 @@ class Memory:
     def forget(self, session_id: str) -> None:
         """The session is gone."""
         record = self.records.pop(session_id, None)
+        self._begun.pop(session_id, None)
         self._health.compared(session_id, 0)
         if record is None or record.emitted is None:
             return

@@ -26,8 +26,10 @@ SMALLEST_DATABASE = 512
 beside it, also under a connection that writes (measured with 3.40)."""
 JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
 """What a rollback journal that holds pages begins with."""
-WAL_HEADER_BYTES = 32
+WAL_HEADER_BYTES, FRAME_HEADER_BYTES = 32, 24
 WAL_MAGICS = (0x377F0682, 0x377F0683)
+WAL_VERSION = 3_007_000
+PAGE_BYTES = {512 << power for power in range(8)}
 MADE_SHM = "ro (made -shm)"
 
 
@@ -120,9 +122,14 @@ def what_lies_at(path: Path) -> tuple[int, ...]:
 
 
 def rungs(path: Path, now: Signature) -> list[tuple[str, str]]:
-    """The ways to open that suit what lies there, in order: a name for health, and SQLite's URI parameters."""
-    shm = side_file(path, "-shm").exists()
-    if now.wal_size > 0 and _has_frames(side_file(path, "-wal")):
+    """The ways to open that suit what lies there, in order: a name for health, and SQLite's URI parameters.
+
+    Raises SourceUnreadable where SQLite would wait for ever.
+    """
+    shm = side_file(path, "-shm").is_file()
+    if now.wal_size > 0 and _has_frames(side_file(path, "-wal"), now.wal_size):
+        if side_file(path, "-shm").is_fifo():
+            raise SourceUnreadable(f"{path} cannot be opened: its -shm is a FIFO")
         if shm:
             return [("readonly_shm", "mode=ro&readonly_shm=1"), ("ro", "mode=ro")]
         return [(MADE_SHM, "mode=ro")]
@@ -133,15 +140,18 @@ def rungs(path: Path, now: Signature) -> list[tuple[str, str]]:
     return [("immutable", "mode=ro&immutable=1")]
 
 
-def _has_frames(wal: Path) -> bool:
-    """Whether a WAL begins with a header that SQLite takes (file format, section 4.1). What follows another one counts
-    for nothing, and beside a `-shm` SQLite asks for ten seconds whether a writer is about to mend it. One that may not
-    be read has some: opening it says why not."""
+def _has_frames(wal: Path, size: int) -> bool:
+    """Whether a WAL begins with a header that SQLite takes (file format, section 4.1), and goes on behind it. Nothing
+    else in it counts, and beside a `-shm` SQLite asks for ten seconds whether a writer is about to mend it, and writes
+    the `-shm` anew. One that may not be read has some: opening it says why not."""
     if not os.access(wal, os.R_OK):
         return True
     head = _head(wal, WAL_HEADER_BYTES)
     magic = int.from_bytes(head[:4])
-    if len(head) < WAL_HEADER_BYTES or magic not in WAL_MAGICS:
+    version, page = int.from_bytes(head[4:8]), int.from_bytes(head[8:12])
+    if magic not in WAL_MAGICS or version != WAL_VERSION or page not in PAGE_BYTES:
+        return False
+    if size < WAL_HEADER_BYTES + FRAME_HEADER_BYTES + page:
         return False
     words = struct.unpack(">6I" if magic & 1 else "<6I", head[:24])
     one = two = 0

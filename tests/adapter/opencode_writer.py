@@ -165,7 +165,7 @@ class OpencodeWriter(Writer):
 
     def _row(self, row_id: str, data: Any, created: int | None, **columns: str) -> dict[str, Any]:
         now = self._now()
-        text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False)
+        text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False, separators=(",", ":"))
         times = {"time_created": now if created is None else created, "time_updated": now}
         return {"id": row_id, **columns, **times, "data": text}
 

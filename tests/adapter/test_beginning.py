@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from adapter.contract import Batch
-from adapter.events import Event, SessionFinalized, SessionStarted, SourceProgress
+from adapter.events import Event, SessionFinalized, SessionStarted, SourceProgress, TurnRemoved, TurnStarted
 from adapter.follow import memory
 from adapter.local import OpencodeSource
 from adapter.opencode.storage import RawSession, read_whole
@@ -108,9 +108,34 @@ async def test_who_stops_at_the_beginning_is_told_all_the_next_time(
     assert book.tracked(made) is None
     await book.whole(made, raw)
     again, loaded = book.take()
-    assert of_turns(again)[: len(beginning)] == beginning
-    assert len(of_turns(again)) > len(beginning)
+    told = [event for event in of_turns(again) if not isinstance(event, TurnRemoved)]
+    assert told[: len(beginning)] == beginning
+    assert len(told) > len(beginning)
     assert loaded == [made]
+
+
+async def test_what_a_beginning_told_is_taken_back_where_it_is_gone_at_the_next_read(
+    opencode: OpencodeWriter, source: OpencodeSource
+) -> None:
+    """As where the file is replaced while a long session is read."""
+    made = session(opencode)
+    opencode.user(made)
+    raw = await read(source, made)
+    book = source._follower.memory
+    followed = Store()
+    async with aclosing(book.begin_whole(made, raw)) as pieces:  # type: ignore[type-var]
+        async for _ in pieces:
+            followed.apply(book.take()[0])
+            break
+    assert len(followed.sessions[source.source, made].turns) > 1
+    opencode.commit(("DELETE FROM part", ()), ("DELETE FROM message WHERE rowid < 5", ()))
+    async for _ in book.begin_whole(made, await read(source, made)):
+        pass
+    followed.apply(book.take()[0])
+    async with OpencodeSource(opencode.path) as cold:
+        loaded = Store()
+        loaded.apply(await cold.load(made))
+    assert followed.sessions == loaded.sessions
 
 
 async def test_what_is_known_already_is_not_told_from_its_beginning(
@@ -183,3 +208,27 @@ async def test_a_session_that_a_person_asks_for_does_not_wait_for_the_end_of_a_l
                 break
         source.request(old)
         assert await told_meanwhile(batches, made, lambda event: getattr(event, "message_id", "") == prompt)
+
+
+@pytest.mark.usefixtures("at_every_turn")
+async def test_what_waits_for_the_end_of_a_long_session_is_not_taken_for_removed_by_the_next_look(
+    opencode: OpencodeWriter, source: OpencodeSource
+) -> None:
+    made = session(opencode, 600)
+    last = next(reversed(opencode.messages))
+    first = second = ""
+    told: set[str] = set()
+    async with aclosing(source.tail()) as batches:  # type: ignore[type-var]
+        async for batch in batches:
+            assert not any(isinstance(event, TurnRemoved) for event in batch.events)
+            told |= {event.message_id for event in batch.events if isinstance(event, TurnStarted)}
+            if made in batch.begun:
+                opencode.part(last, {"type": "text", "text": "meanwhile"})
+                first = opencode.assistant(made, completed=1, finish="stop")
+            elif made in batch.loaded and not second:
+                # Before what waited is read.
+                assert source._follower._backlog
+                second = opencode.assistant(made, completed=1, finish="stop")
+            elif second in told:
+                break
+    assert first in told

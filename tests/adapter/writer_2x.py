@@ -241,7 +241,7 @@ REWRITINGS = {
 
 
 def _text(data: Any) -> str:
-    return data if isinstance(data, str) else json.dumps(data, ensure_ascii=False)
+    return data if isinstance(data, str) else json.dumps(data, ensure_ascii=False, separators=(",", ":"))
 
 
 def step(*content: Any, created: int = 1000, completed: int = 0, tokens: int = 0, **fields: Any) -> dict[str, Any]:

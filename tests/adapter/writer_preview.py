@@ -86,4 +86,7 @@ class WriterPreview(Writer2x):
         told = {"sessionID": session_id, **({field: value} if field else {}), **data}
         statement = f"INSERT INTO event (id, aggregate_id, seq, created, type, data) VALUES (?, ?, {SEQ}, ?, ?, ?)"
         name = identifier("evt", self._now(), next(self._count))
-        return [*moved, (statement, [name, session_id, session_id, self._now(), kind, json.dumps(told)])]
+        return [
+            *moved,
+            (statement, [name, session_id, session_id, self._now(), kind, json.dumps(told, separators=(",", ":"))]),
+        ]

@@ -187,7 +187,8 @@ def fold(app: ViewerApp) -> None:
     """Folds or unfolds the session of the cursor."""
     cursor = app.main.sessions.cursor
     assert cursor is not None
-    app.main.sessions._fold(Key(cursor.source, "session", cursor.session_id, cursor.session_id))
+    app.main.sessions.select(Key(cursor.source, "session", cursor.session_id, cursor.session_id))
+    app.main.sessions.action_fold()
 
 
 def keystrokes(arguments: argparse.Namespace) -> Iterator[Line]:

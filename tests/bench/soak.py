@@ -24,7 +24,7 @@ from tests.bench.screen import answer, child, still, writing
 from tests.bench.table import Line, machine, table
 from tests.bench.terminal import App, percentile
 from tests.lab import opencode_binary
-from tui.feed import Feed
+from tui.feed.worker import Feed
 from tui.model.nodes import ChangeSet
 from tui.model.store import Store
 

@@ -3,14 +3,39 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import pytest
 from textual.drivers.headless_driver import HeadlessDriver
 
+from tui import clipboard
+from tui.error_log import ErrorLog
 from tui.widgets.fixed_lines import FixedLines
 from tui.widgets.line_view import LineView
 from tui.widgets.session_tree import SessionTree
+
+
+@pytest.fixture
+def faults() -> list[tuple[str, BaseException]]:
+    """The errors of our own that the program has contained, with the stage of each."""
+    return []
+
+
+@pytest.fixture(autouse=True)
+def no_other_faults(
+    request: pytest.FixtureRequest, faults: list[tuple[str, BaseException]], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """An error that is contained is an error all the same, except where a test plants it."""
+    write = ErrorLog.write
+
+    def noted(self: ErrorLog, stage: str, error: BaseException) -> None:
+        faults.append((stage, error))
+        write(self, stage, error)
+
+    monkeypatch.setattr(ErrorLog, "write", noted)
+    yield
+    assert request.node.get_closest_marker("faulty") is not None or not faults, faults
 
 
 @pytest.fixture
@@ -26,6 +51,13 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
         monkeypatch.setattr(kind, method, counting)
     return counts
+
+
+@pytest.fixture(autouse=True)
+def nobodys_clipboard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs the tests keeps what is in the clipboard, and they do not depend on whose terminal it is."""
+    monkeypatch.setattr(clipboard, "tool", lambda _environ: None)
+    monkeypatch.setattr(clipboard, "deaf", lambda _environ: "")
 
 
 class Recording(HeadlessDriver):

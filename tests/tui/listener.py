@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from adapter.events import Event
 from adapter.health import Health
@@ -17,6 +17,8 @@ class Listener:
         self.changes: list[ChangeSet] = []
         self.healths: dict[str, Health] = {}
         self.problems: list[str] = []
+        self.faults: list[tuple[str, str, Collection[str] | None]] = []
+        self.anew: list[str] = []
         self.painted: list[Callable[[], None]] = []
 
     def changed(self, changes: ChangeSet) -> bool:
@@ -28,6 +30,15 @@ class Listener:
 
     def problem(self, text: str) -> None:
         self.problems.append(text)
+
+    def fault(self, stage: str, error: Exception, sources: Collection[str] | None) -> None:
+        self.faults.append((stage, str(error), sources))
+
+    def trouble(self, stage: str, error: BaseException) -> None:
+        self.problems.append(f"{stage}: {error}")
+
+    def loading_anew(self, source: str) -> None:
+        self.anew.append(source)
 
     def after_paint(self, callback: Callable[[], None]) -> None:
         self.painted.append(callback)

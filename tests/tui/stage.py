@@ -15,7 +15,7 @@ from adapter.events import Event
 from adapter.health import Health
 from tests.tui.story import NOW, SOURCE
 from tui.app import ViewerApp
-from tui.arrivals import Arrival
+from tui.feed.queue import Arrival
 from tui.settings import Memory
 
 
@@ -80,6 +80,7 @@ class FakeSource:
         self.released: list[str] = []
         self.asked: list[str] = []
         self.closed = False
+        self.forgotten = 0
         self.first: list[Batch] = []
 
     async def __aenter__(self) -> FakeSource:
@@ -109,6 +110,9 @@ class FakeSource:
 
     def release(self, session_id: str) -> None:
         self.released.append(session_id)
+
+    def forget(self) -> None:
+        self.forgotten += 1
 
     async def payload(self, uri: str, limit: int = 0) -> Text:
         self.asked.append(uri)

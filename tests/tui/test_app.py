@@ -6,6 +6,7 @@ from adapter.events import SessionRemoved
 from tests.tui import story
 from tests.tui.stage import Batch, FakeSource, feed, health, playing, screen_text, until
 from tests.tui.story import NOW, SOURCE, Step, prompt, session
+from tui.model.arrange import Arrangement
 from tui.model.nodes import Key
 from tui.screens.help import HelpScreen
 from tui.widgets.health_pane import HealthPane
@@ -186,12 +187,14 @@ async def test_follow_mode_stays_on_the_newest_activity_until_the_user_moves() -
 
 async def test_the_cursor_stays_on_its_node_and_line_when_rows_arrive_above() -> None:
     old = [session(f"ses_{n:03}", f"Old session {n}", 10_000 + n) for n in range(100)]
-    async with playing(old, size=(80, 24)) as (app, pilot):
+    moment = [NOW - 200.0]
+    async with playing(old, size=(80, 24), clock=lambda: moment[0]) as (app, pilot):
         tree = app.main.sessions
         tree.select(Key(SOURCE, "session", "ses_060", "ses_060"))
         await pilot.pause()
         before = screen_text(app)
         place = next(y for y, line in enumerate(before) if "Old session 60" in line)
+        moment[0] = float(NOW)
         feed(app, [session(f"ses_new{n}", f"New session {n}", 100 - n) for n in range(7)])
         await pilot.pause()
         after = screen_text(app)
@@ -211,11 +214,17 @@ async def test_before_the_user_moves_the_cursor_stays_on_top_where_the_newest_is
         assert "Session 0" in screen_text(app)[2]
 
 
-async def test_rows_that_arrive_below_are_counted_until_they_are_seen() -> None:
-    old = [session(f"ses_{n:03}", f"Session {n}", 1000 + n) for n in range(30)]
-    async with playing(old, size=(80, 24)) as (app, pilot):
+async def test_rows_that_are_new_below_are_counted_until_they_are_seen_and_those_only_known_now_are_not() -> None:
+    old = [session(f"ses_{n:03}", f"Session {n:03}", 1000 + n) for n in range(30)]
+    moment = [NOW - 200.0]
+    async with playing(old, size=(80, 24), clock=lambda: moment[0]) as (app, pilot):
+        app.main.draw(app.view.arrange(Arrangement("name")))
         await pilot.press("j")
-        feed(app, [session(f"ses_late{n}", f"Older session {n}", 90_000 + n) for n in range(5)])
+        moment[0] = float(NOW)
+        feed(app, [session(f"ses_late{n}", f"Session that is older {n}", 90_000 + n) for n in range(5)])
+        await pilot.pause()
+        assert "new below" not in screen_text(app)[0]
+        feed(app, [session(f"ses_new{n}", f"Session that is new {n}", 90 + n) for n in range(5)])
         await pilot.pause()
         assert "5 new below" in screen_text(app)[0]
         await pilot.press("G")
@@ -268,14 +277,15 @@ async def test_the_health_pane_shows_fresh_counts() -> None:
         assert not app.main.query_one(HealthPane).display
 
 
-async def test_no_database_yet_is_one_calm_line_that_goes_away() -> None:
+async def test_no_database_yet_is_one_sentence_that_goes_away() -> None:
     source = FakeSource(state=health(state="waiting", message="no database at /data/opencode.db; waiting"))
     source.first = [Batch([])]
     async with playing(source=source) as (app, pilot):
-        await until(pilot, lambda: "no database at /data/opencode.db" in titles(screen_text(app)))
+        await until(pilot, lambda: "No opencode session yet" in titles(screen_text(app)))
+        assert "no database at" not in titles(screen_text(app))
         source.state = health()
         source.send(Batch(story.others()))
-        await until(pilot, lambda: "no database" not in titles(screen_text(app)))
+        await until(pilot, lambda: "No opencode session yet" not in titles(screen_text(app)))
 
 
 async def test_elapsed_time_ticks_for_what_runs() -> None:

@@ -15,8 +15,8 @@ from tests.tui import story
 from tests.tui.listener import Listener, many
 from tests.tui.stage import health, until
 from tests.tui.story import NOW, SOURCE
-from tui import arrivals as queues
-from tui.arrivals import Arrival, Arrivals
+from tui.feed import queue as queues
+from tui.feed.queue import Arrival, Arrivals
 from tui.model.store import Store
 
 
@@ -104,6 +104,16 @@ async def test_lag_counts_only_changes_made_while_we_watch() -> None:
     assert lags is not None
     assert lags.model_p50 == pytest.approx(25, abs=0.1)
     assert lags.paint_p50 > 0
+
+
+async def test_a_commit_that_claims_to_come_from_the_future_is_not_early() -> None:
+    arrivals = Arrivals(Store(), Listener(), lambda: NOW)
+    arrivals.offer(Arrival(SOURCE, many(1), committed_at=NOW + 0.984))
+    arrivals.apply()
+    lags = arrivals.lags()
+    assert lags is not None
+    assert lags.model_p50 == 0.0
+    assert lags.newest == [0]
 
 
 async def test_a_closed_queue_takes_nothing_in_any_more() -> None:

@@ -260,5 +260,6 @@ async def test_a_question_that_is_asked_rings_when_time_alone_shows_it(sent: lis
         feed(viewer, [session("ses_new", "Clean up", -1), prompt("ses_new", "usr_n", "go", -1), *step.events])
         assert "\x1b]9" not in "".join(sent)
         moment[0] = NOW + 10
-        viewer._watch_time()
+        viewer.main.tick()
+        await pilot.pause()
         assert "\x1b]9;opencode-viewer: waiting for you: Clean up\x07" in "".join(sent)

@@ -24,12 +24,12 @@ async def test_the_oldest_goes_and_comes_back_when_it_is_opened(monkeypatch: pyt
     events = [event for n in range(3) for event in ended(f"ses_{n}", 10_000 - n * 1000)]
     source.first = [Batch(events, loaded=["ses_0", "ses_1", "ses_2"])]
     async with playing(source=source) as (app, pilot):
-        monkeypatch.setattr(app.budget, "ops", 12)
+        monkeypatch.setattr(app.view.budget, "ops", 12)
         await until(pilot, lambda: len(app.store.sessions) == 3)
         # Everything stands on one screen: as long as it can be seen, it stays.
         await pilot.pause()
         assert source.released == []
-        monkeypatch.setattr(app.main.sessions, "trees_in_sight", lambda: {(SOURCE, "ses_2")})
+        monkeypatch.setattr(app.view, "trees_in_sight", lambda: {(SOURCE, "ses_2")})
         source.send(Batch(ended("ses_3", 5000), loaded=["ses_3"]))
         await until(pilot, lambda: source.released == ["ses_0", "ses_1", "ses_3"])
         source.send(Batch([], released=["ses_0", "ses_1"]))
@@ -47,8 +47,8 @@ async def test_one_that_was_opened_on_its_way_out_is_asked_for_again(monkeypatch
     source.first = [Batch([*ended("ses_0", 9000), *ended("ses_1", 5000)], loaded=["ses_0", "ses_1"])]
     async with playing(source=source) as (app, pilot):
         await until(pilot, lambda: len(app.store.sessions) == 2)
-        monkeypatch.setattr(app.budget, "ops", 6)
-        monkeypatch.setattr(app.main.sessions, "trees_in_sight", lambda: {(SOURCE, "ses_1")})
+        monkeypatch.setattr(app.view.budget, "ops", 6)
+        monkeypatch.setattr(app.view, "trees_in_sight", lambda: {(SOURCE, "ses_1")})
         source.send(Batch([session("ses_2", "Another", 100)]))
         await until(pilot, lambda: source.released == ["ses_0"])
         await pilot.press("G", "enter")
@@ -63,8 +63,8 @@ async def test_while_a_filter_is_on_nothing_goes(monkeypatch: pytest.MonkeyPatch
     async with playing(source=source) as (app, pilot):
         await until(pilot, lambda: len(app.store.sessions) == 2)
         app.main.filter("tool:bash")
-        monkeypatch.setattr(app.budget, "ops", 1)
-        monkeypatch.setattr(app.main.sessions, "trees_in_sight", lambda: set[object]())
+        monkeypatch.setattr(app.view.budget, "ops", 1)
+        monkeypatch.setattr(app.view, "trees_in_sight", lambda: set[object]())
         source.send(Batch([session("ses_2", "Another", 100)]))
         await until(pilot, lambda: len(app.store.sessions) == 3)
         assert source.released == []

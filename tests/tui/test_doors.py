@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import os
 import re
@@ -47,7 +46,7 @@ async def test_y_sends_the_clean_text_to_the_clipboard() -> None:
         await pilot.press("y")
         await pilot.pause()
         assert app.clipboard == "one\ntwo\tthree"
-        assert "sent 13 bytes to the terminal's clipboard" in said(app)
+        assert "sent to the terminal's clipboard: 13 bytes" in said(app)
 
 
 async def test_y_in_a_text_sends_the_facts_of_the_overview_too() -> None:
@@ -148,6 +147,7 @@ async def test_a_program_gets_the_text_in_a_file_that_is_gone_afterwards(
         " + open(sys.argv[-1]).read())\n"
     )
     monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.setattr(doors, "AT_ONCE_S", 0.0)
     monkeypatch.setenv(variable, f"{sys.executable} '{program}'")
     suspended: list[str] = []
 
@@ -177,9 +177,90 @@ async def test_a_terminal_that_cannot_be_handed_over_says_what_to_do() -> None:
 
 
 def test_what_goes_wrong_with_a_program_is_words(tmp_path: Path) -> None:
-    assert doors.show(["no-such-program-here"], ["x"], "x.txt") == "no-such-program-here: No such file or directory"
+    assert doors.page(["no-such-program-here"], ["x"], "x.txt") == "no-such-program-here: No such file or directory"
     failing = [sys.executable, "-c", "raise SystemExit(3)"]
-    assert doors.show(failing, ["x"], "x.txt") == f"{sys.executable} ended with status 3"
+    assert doors.edit(failing, ["x"], "x.txt") == f"{sys.executable} ended with status 3"
+
+
+def script(path: Path, body: str) -> list[str]:
+    """A program of the shell that has its arguments behind it."""
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o700)
+    return [str(path)]
+
+
+def test_what_an_editor_with_a_window_has_been_given_stays_until_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    atexit: list[Any] = []
+    monkeypatch.setattr(doors, "AT_ONCE_S", 60.0)
+    monkeypatch.setattr("atexit.register", lambda *call, **options: atexit.append((call, options)))
+    said = doors.edit(script(tmp_path / "code", f'echo "$1" > {tmp_path}/given'), ["x"], "x.txt")
+    path = Path((tmp_path / "given").read_text().strip())
+    assert str(path) in said
+    assert path.read_text() == "x\n"
+    (((remove, directory), options),) = atexit
+    remove(directory, **options)
+    assert not path.parent.exists()
+
+
+@pytest.mark.parametrize("name", ["vim", "slow"])
+def test_of_any_other_editor_nothing_stays(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doors, "AT_ONCE_S", 0.0 if name == "slow" else 60.0)
+    assert doors.edit(script(tmp_path / name, f'echo "$1" > {tmp_path}/given'), ["x"], "x.txt") == ""
+    assert not Path((tmp_path / "given").read_text().strip()).parent.exists()
+
+
+def test_of_a_pager_that_ends_at_once_the_text_stays_until_a_key_and_of_another_it_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(doors, "_wait_for_key", asked.append)
+    monkeypatch.setattr(doors, "AT_ONCE_S", 60.0)
+    assert doors.page(script(tmp_path / "cat", "exit 0"), ["x"], "x.txt") == ""
+    assert len(asked) == 1
+    monkeypatch.setattr(doors, "AT_ONCE_S", 0.0)
+    assert doors.page(script(tmp_path / "cat", "exit 0"), ["x"], "x.txt") == ""
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("program", "line", "arguments"),
+    [
+        ("less", 7, "+7 x.txt"),
+        ("nano", 7, "+7 x.txt"),
+        ("less", 1, "x.txt"),
+        ("vim", 0, "x.txt"),
+        ("code", 7, "-g x.txt:7"),
+        ("hx", 7, "x.txt:7"),
+        ("cat", 7, "x.txt"),
+    ],
+)
+def test_a_program_begins_at_the_line_of_the_hit_where_it_can(
+    program: str, line: int, arguments: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doors, "_wait_for_key", lambda _words: None)
+    command = [*script(tmp_path / program, f'shift; echo "$@" > {tmp_path}/given'), "-w"]
+    assert doors.page(command, ["x"], "x.txt", line) == ""
+    given = (tmp_path / "given").read_text().strip()
+    assert re.sub(r"/\S*/", "", given) == arguments
+
+
+@pytest.mark.parametrize(("keys", "line"), [((), 0), (("enter",), 2), (("enter", "n"), 2), (("enter", "n", "n"), 5)])
+async def test_the_hit_that_is_shown_is_where_it_begins(
+    keys: tuple[str, ...], line: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[int] = []
+    monkeypatch.setattr(ViewerApp, "suspend", lambda _app: contextlib.nullcontext())
+    monkeypatch.setattr(doors, "page", lambda _command, _words, _name, line: begun.append(line) or "")
+    async with looking("one\nx x" + " long" * 60 + "\n\n\nx\n") as (app, pilot):
+        if keys:
+            await pilot.press("tab", "slash", "x", *keys)
+            await pilot.pause()
+            await until(pilot, lambda: app.main.detail.view.place == len(keys))
+        await pilot.press("v")
+        await pilot.pause()
+    assert begun == [line]
 
 
 def test_the_programs_of_the_environment_come_first() -> None:
@@ -205,9 +286,9 @@ def test_the_limit_of_the_clipboard_is_in_bytes_and_ends_the_reading() -> None:
         while True:
             yield "é" * 1000
 
-    assert doors.within_limit(endless()) is None
-    assert doors.within_limit(["a", "b"]) == "a\nb"
-    assert len(base64.b64encode(b"x" * doors.CLIPBOARD_LIMIT)) < 74_994
+    assert doors.within_limit(endless(), 55_000) is None
+    assert doors.within_limit(["a", "b"], 3 + 1) == "a\nb"
+    assert doors.within_limit(["a", "b"], 3) is None
 
 
 def test_texts_are_saved_where_downloads_go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -14,9 +14,8 @@ from tests.tui import story
 from tests.tui.listener import Listener, many
 from tests.tui.stage import Batch, FakeSource, Text, until
 from tests.tui.story import NOW, SOURCE
-from tui import arrivals
-from tui import feed as feeds
-from tui.feed import Feed
+from tui.feed import queue, worker
+from tui.feed.worker import Feed
 from tui.model.store import Store
 from tui.render.payload import Shown
 
@@ -49,8 +48,8 @@ async def test_batches_of_a_source_reach_the_store_and_the_listener_hears_of_it(
 
 
 async def test_a_fast_producer_waits_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arrivals, "HIGH", 100)
-    monkeypatch.setattr(arrivals, "LOW", 20)
+    monkeypatch.setattr(queue, "HIGH", 100)
+    monkeypatch.setattr(queue, "LOW", 20)
     longest: list[int] = []
     seen: list[Feed] = []
 
@@ -127,7 +126,7 @@ async def test_a_request_that_raises_is_told() -> None:
 async def test_a_look_for_databases_that_raises_is_told_and_the_next_one_finds_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(feeds, "DISCOVER_EVERY", 0.01)
+    monkeypatch.setattr(worker, "DISCOVER_EVERY", 0.01)
     late = FakeSource()
     late.first = [Batch(story.others())]
     looks: list[int] = []
@@ -166,7 +165,7 @@ async def test_requests_made_before_the_thread_runs_are_kept() -> None:
 
 
 async def test_a_source_that_breaks_is_shown_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feeds, "RETRY_AFTER", 0.01)
+    monkeypatch.setattr(worker, "RETRY_AFTER", 0.01)
     opened: list[int] = []
 
     class Broken(FakeSource):
@@ -184,7 +183,7 @@ async def test_a_source_that_breaks_is_shown_and_tried_again(monkeypatch: pytest
 
 
 async def test_databases_that_appear_later_are_followed_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feeds, "DISCOVER_EVERY", 0.01)
+    monkeypatch.setattr(worker, "DISCOVER_EVERY", 0.01)
     late = FakeSource()
     late.first = [Batch(story.others())]
     async with running(discover=lambda: [late]) as (feed, _):

@@ -33,7 +33,7 @@ from tests.tui.judge import MARK, judge
 from tests.tui.stage import FakeSource, feed, health, screen_text, until
 from tests.tui.story import NOW, SOURCE, Step, at, prompt, session
 from tui.app import ViewerApp
-from tui.arrivals import Arrival
+from tui.feed.queue import Arrival
 from tui.model.folds import EVERYTHING
 from tui.model.nodes import Key
 
@@ -235,7 +235,7 @@ async def tour(words: Callable[[], str]) -> str:
     events, texts = world(words)
     source = Strange(texts, words)
     moment = [float(NOW)]
-    app = ViewerApp([source], clock=lambda: moment[0], problem=words(), notify=True)
+    app = ViewerApp([source], clock=lambda: moment[0], notify=True)
     async with app.run_test(size=(160, 45)) as pilot:
         await pilot.pause()
         feed(app, events)
@@ -264,7 +264,7 @@ async def tour(words: Callable[[], str]) -> str:
         moment[0] += 60
         question = Step(BAD, 2, "usr_b", -30).op("tool", "question", -31, None, label=words())
         feed(app, question.events)
-        app._watch_time()
+        app.main.tick()
         app.main.tick()
         app.screen.refresh()
         await pilot.pause()

@@ -112,4 +112,4 @@ def test_every_tab_has_the_text_of_the_row_that_the_cursor_moves_to_in_what_a_fi
     person.presses("k")
     person.reads("I edit two files")
     person.presses("Z5j")
-    person.reads(r"2 of 3 done(?s:.*)second thing")
+    person.reads(r"1 of 3 done, 1 cancelled(?s:.*)second thing")

@@ -7,7 +7,7 @@ from tests.tui import story
 from tests.tui.stage import FakeSource, feed, playing, screen_text, until
 from tests.tui.story import NOW, SOURCE, Step, at, prompt, session
 from tui.app import ViewerApp
-from tui.arrivals import Arrival
+from tui.feed.queue import Arrival
 from tui.model.nodes import Key
 
 RETRY = Key(SOURCE, "session", "ses_retry", "ses_retry")

@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from textual.binding import Binding
+from textual.command import CommandPalette
 
 from tests.tui import story
 from tests.tui.stage import feed, screen_text
@@ -68,6 +68,57 @@ def test_what_cannot_be_meant_is_told_and_the_rest_counts(text: str, problem: st
     assert told.isprintable()
 
 
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('"tree.up" = "ctrl+p"', "ctrl+p is 'command palette' already: tree.up keeps up,k"),
+        ('"tree.up" = "ctrl+q"', "ctrl+q is 'quit, whatever is selected' already: tree.up keeps up,k"),
+        ('"filter.keep" = "ctrl+c"', "ctrl+c is 'quit, from anywhere' already: filter.keep keeps enter,down"),
+        ('"filter.keep" = "ctrl+z"', "ctrl+z is 'to the shell; fg comes back' already: filter.keep keeps enter,down"),
+        ('"help.close" = "ctrl+c"', "ctrl+c is 'quit, from anywhere' already: help.close keeps escape,question_mark,q"),
+        ('"filter.keep" = "left"', "left is 'Move cursor left' already: filter.keep keeps enter,down"),
+        ('"filter.keep" = "k"', "filter.keep: k is typed into the line there; it keeps enter,down"),
+        ('"filter.keep" = "f5,?"', "filter.keep: question_mark is typed into the line there; it keeps enter,down"),
+        ('"filter.keep" = "space"', "filter.keep: space is typed into the line there; it keeps enter,down"),
+        ('"suspend" = "Z"', "suspend: Z is typed into the line there; it keeps ctrl+z"),
+        ('"tree.up" = "shift+a"', "tree.up: for shift+a a terminal sends A; it keeps up,k"),
+        ('"tree.up" = "shift+1"', "tree.up: no terminal sends shift+1; it keeps up,k"),
+        ('"tree.up" = "ctrl+A"', "tree.up: for ctrl+A a terminal sends ctrl+a; it keeps up,k"),
+        ('"tree.up" = "ctrl+i"', "tree.up: for ctrl+i most terminals send tab; it keeps up,k"),
+        ('"tree.up" = "ctrl+m"', "tree.up: for ctrl+m most terminals send enter; it keeps up,k"),
+    ],
+)
+def test_a_key_that_would_do_nothing_is_refused_with_the_reason(line: str, problem: str) -> None:
+    assert parse(line, SCOPES) == Keymap({}, (problem,))
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [("palette", "f2"), ("quit.now", "f10"), ("suspend", "f8"), ("help.close", "x")],
+)
+async def test_what_works_everywhere_can_have_another_key_and_the_old_one_is_free(name: str, key: str) -> None:
+    file = f'"{name}" = "{key}"\n"tree.up" = "ctrl+p"\n' if name == "palette" else f'"{name}" = "{key}"\n'
+    found = parse(file, SCOPES)
+    assert found.problems == ()
+    app = ViewerApp([], clock=lambda: NOW, keymap=found)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.pause()
+        feed(app, story.everything())
+        await pilot.pause()
+        if name == "help.close":
+            await pilot.press("question_mark")
+            assert isinstance(app.screen, HelpScreen)
+        await pilot.press(key)
+        await pilot.pause()
+        happened = {
+            "palette": lambda: isinstance(app.screen, CommandPalette),
+            "quit.now": lambda: not app.is_running,
+            "suspend": lambda: any("no shell" in line for line in screen_text(app)),
+            "help.close": lambda: app.screen is app.main,
+        }
+        assert happened[name]()
+
+
 @pytest.mark.parametrize("key", ["w", "?", "question_mark", "less_than_sign", "ctrl+shift+f5", "pageup", "ß", "space"])
 def test_keys_have_the_names_that_the_help_and_textual_give_them(key: str) -> None:
     assert (
@@ -95,7 +146,7 @@ def test_without_a_file_there_is_nothing_to_tell(tmp_path: Path) -> None:
 
 
 def test_every_binding_has_an_id_of_its_own() -> None:
-    ids = [binding.id for binding in [*EVERY, *HelpScreen.BINDINGS] if isinstance(binding, Binding)]
+    ids = [binding.id for binding in EVERY]
     assert all(ids)
     assert len(ids) == len(set(ids))
 

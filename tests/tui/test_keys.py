@@ -40,7 +40,7 @@ def bound() -> list[set[str]]:
     return [
         {key_name(key.strip()) for key in keys.split(",")}
         for name, entries in key_groups()
-        if name not in ("In a text", "In the filter")
+        if name not in ("In a text", "In the filter", "In the help")
         for keys, _ in entries
     ]
 

@@ -13,9 +13,8 @@ from tests.tui import story
 from tests.tui.conftest import Recording
 from tests.tui.stage import FakeSource, feed, playing, screen_text, until
 from tests.tui.story import NOW, SOURCE, session
-from tui.arrivals import Arrival
+from tui.feed.queue import Arrival
 from tui.model.nodes import Key
-from tui.screens.main import MainScreen
 
 
 async def test_nothing_is_drawn_while_nothing_changes(drawn: Counter[str]) -> None:
@@ -95,24 +94,6 @@ async def test_a_tick_draws_only_what_runs_and_stops_when_nothing_does(drawn: Co
         app.main.tick()
         await pilot.pause()
         assert drawn["SessionTree"] == 0
-
-
-async def test_that_something_runs_is_told_once_a_tick_whatever_the_number_of_rows(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    told: list[MainScreen] = []
-    monkeypatch.setattr(MainScreen, "on_session_tree_running_in_sight", lambda screen: told.append(screen))
-    moment = [float(NOW)]
-    async with playing(story.everything(), clock=lambda: moment[0]) as (app, pilot):
-        await pilot.press("G")
-        await pilot.pause()
-        assert sum("►" in line for line in screen_text(app)[2:-1]) > 1
-        told.clear()
-        for _ in range(3):
-            moment[0] += 1
-            app.main.tick()
-            await pilot.pause()
-        assert told == [app.main] * 3
 
 
 async def test_five_megabytes_of_output_draw_one_screen(drawn: Counter[str]) -> None:
@@ -226,9 +207,11 @@ async def test_rows_that_come_above_what_is_in_sight_draw_none_of_it(
     terminal: type[Recording], layouts: list[Screen[object]], drawn: Counter[str]
 ) -> None:
     before = [session(f"ses_old_{n}", f"Old session {n}", 9000 + n) for n in range(60)]
-    async with playing([*story.others(), *before]) as (app, pilot):
+    moment = [NOW - 100.0]
+    async with playing([*story.others(), *before], clock=lambda: moment[0]) as (app, pilot):
         await pilot.press("G")
         await pilot.pause()
+        moment[0] = float(NOW)
         layouts.clear()
         terminal.written.clear()
         drawn.clear()

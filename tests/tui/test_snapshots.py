@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from textual.pilot import Pilot
@@ -15,8 +16,9 @@ from tests.tui.stage import FakeSource, feed, health, until
 from tests.tui.story import NOW, SOURCE
 from tests.tui.test_palette import ask
 from tui.app import ViewerApp
-from tui.arrivals import Arrival
+from tui.feed.queue import Arrival
 from tui.model.nodes import Key
+from tui.no_sessions import no_sessions
 from tui.settings import Memory
 
 Compare = Callable[..., bool]
@@ -26,9 +28,9 @@ ARM = Key(SOURCE, "session", "ses_arm", "ses_arm")
 CARGO = Key(SOURCE, "op", "ses_arm", "prt_ses_arm_1_1:tool")
 
 
-def app(problem: str = "") -> ViewerApp:
+def app() -> ViewerApp:
     """The app without a source: everything comes from the test."""
-    return ViewerApp([], clock=lambda: NOW, problem=problem)
+    return ViewerApp([], clock=lambda: NOW)
 
 
 def looking(*sources: FakeSource, **choices: str) -> ViewerApp:
@@ -90,9 +92,19 @@ def test_health_120x40(snap_compare: Compare) -> None:
 
 
 def test_empty_start_80x24(snap_compare: Compare) -> None:
-    """No database yet: one calm line says where we looked."""
-    problem = "no opencode database yet: looked for /home/ada/.local/share/opencode/opencode.db; waiting for one"
-    assert snap_compare(app(problem), terminal_size=SMALL, run_before=staged(()))
+    """No database yet: a sentence says what brings a session here, and where it is looked for."""
+    words = no_sessions({}, Path("/home/ada"))
+
+    async def waits(pilot: Pilot[Any]) -> None:
+        await pilot.pause()
+        assert isinstance(pilot.app, ViewerApp)
+        state = health(state="waiting", message="no database at /home/ada/.local/share/opencode/opencode.db")
+        pilot.app.feed.arrivals.offer(Arrival(SOURCE, (), health=state))
+        pilot.app.feed.arrivals.apply()
+        await pilot.pause()
+
+    viewer = ViewerApp([], clock=lambda: NOW, no_sessions=words)
+    assert snap_compare(viewer, terminal_size=SMALL, run_before=waits)
 
 
 def test_help_120x40(snap_compare: Compare) -> None:

@@ -15,6 +15,8 @@ import pexpect
 import pyte
 import pytest
 
+from tui.exit_codes import INTERNAL
+
 COMMAND = Path(sys.executable).parent / "opencode-viewer"
 DEADLINE_S = 60
 TAKEN = {
@@ -31,7 +33,7 @@ import sys
 from pathlib import Path
 from threading import Event
 from tui import cli
-from tui.feed import Feed
+from tui.feed.worker import Feed
 
 def broken(feed):
     while not Path(sys.argv[1]).exists():
@@ -182,7 +184,7 @@ def test_a_crash_restores_the_terminal_and_says_what_it_was(tmp_path: Path) -> N
     try:
         terminal.until("q quit")
         (tmp_path / "now").touch()
-        assert terminal.ended() == 1
+        assert terminal.ended() == INTERNAL
     finally:
         terminal.child.close(force=True)
     terminal.assert_restored()
@@ -267,7 +269,7 @@ def test_a_keymap_in_the_users_directory_counts_and_keys_says_where_it_belongs()
 def test_a_database_that_is_not_there_is_waited_for(tmp_path: Path) -> None:
     terminal = Terminal("--db", str(tmp_path / "opencode.db"), columns=100, rows=24)
     try:
-        terminal.until("no database at")
+        terminal.until("No opencode session yet")
         assert terminal.quit() == 0
     finally:
         terminal.child.close(force=True)

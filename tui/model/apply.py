@@ -89,6 +89,7 @@ def _new_session(store: Store, event: Any, batch: Batch) -> Session:
     store.sessions[event.source, event.session_id] = session
     store.copies.prefer((event.source,))
     batch.rows.add(event.session_id)
+    batch.new.add(session_key(session))
     book = store.books.get(event.source)
     if book is not None:
         session.logs = book.about(event.session_id)
@@ -173,6 +174,7 @@ def _content(store: Store, event: Any, batch: Batch) -> tuple[SessionKey, Sessio
     key = (session.source, session.id)
     if not session.loaded:
         session.loaded, session.partial = True, key in store.arriving
+        batch.read.add(key)
         if not session.partial:
             store.given_back.pop(key, None)
         batch.change(key).layout = True
@@ -187,6 +189,7 @@ def _turn(store: Store, event: Any, batch: Batch) -> tuple[SessionKey, Session, 
         turn = session.turns[event.message_id] = Turn(message_id=event.message_id, seq=event.turn_seq)
         touch = batch.change(key, turn_key(session, turn))
         touch.layout = touch.turns = True
+        batch.began(session, turn_key(session, turn))
     return key, session, turn
 
 
@@ -289,6 +292,8 @@ def _put_op(store: Store, session: Session, turn: Turn, old: Op | None, new: Op,
         session.aside[name] = told_as
     else:
         session.aside.pop(name, None)
+    if old is None:
+        batch.began(session, op_key(session, new))
     if old is None or old.child_session_id != new.child_session_id:
         if old is not None:
             _link_child(store, session, old, "", batch)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from tui.model.links import SessionKey
-from tui.model.nodes import Key, Payload
+from tui.model.nodes import Key, Payload, Session
 
 
 class Touch(msgspec.Struct):
@@ -25,8 +25,8 @@ class Touch(msgspec.Struct):
 
 class Batch:
     """`touched` sessions, `tops` of trees whose shape changed (also those that are gone), `dirty` nodes, `shrunk`
-    sessions below which something went, `changed` sessions of which a fact is different, `rows` the ids of sessions
-    whose row came, changed or went."""
+    sessions below which something went, `changed` sessions of which a fact is different, `new` what began, `read`
+    sessions of which nothing was known but the row, `rows` the ids of sessions whose row came, changed or went."""
 
     def __init__(self) -> None:
         self.touched: dict[SessionKey, Touch] = {}
@@ -35,6 +35,8 @@ class Batch:
         self.dirty: set[Key] = set()
         self.shrunk: set[SessionKey] = set()
         self.rows: set[str] = set()
+        self.new: set[Key] = set()
+        self.read: set[SessionKey] = set()
 
     def touch(self, session: SessionKey) -> Touch:
         """The notes about a session."""
@@ -48,3 +50,8 @@ class Batch:
         self.changed.add(session)
         self.dirty.update(keys)
         return self.touch(session)
+
+    def began(self, session: Session, key: Key) -> None:
+        """Notes a node that was not there; in a session that is only now being read it says nothing."""
+        if session.whole and (session.source, session.id) not in self.read:
+            self.new.add(key)

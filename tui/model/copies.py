@@ -50,6 +50,11 @@ class Copies:
         """How many copies wait, by source."""
         return Counter(source for source, _ in self.aside)
 
+    def forget(self, source: str) -> None:
+        """Drops the copies of a source."""
+        for key in [key for key in self.aside if key[0] == source]:
+            del self.aside[key]
+
     def below(self, session_id: str) -> set[str]:
         """The ids with several copies of which one names this session as its parent, or did."""
         return self._below.get(session_id, set())
@@ -109,6 +114,10 @@ def _choose(store: Store, session_id: str, batch: Batch) -> bool:
         return True
     if len(held) > 1:
         copies.note(held)
+        rows = {session_key(copy) for copy in held}
+        if not rows <= batch.new:
+            # Another copy of what is there already is nothing new.
+            batch.new -= rows
     with_parent = [copy for copy in held if copy.parent_id and (copy.source, copy.parent_id) in store.sessions]
     # The first of equal ones, in the order of the sources.
     newest = max(with_parent or held, key=updated)

@@ -47,6 +47,8 @@ class Finder:
         terms = parse(text, now_us)
         if terms:
             self.index.fill(now_us)
+            # While no filter was on nobody asked what time has changed.
+            self.index.tick(now_us)
         self._minute = now_us // MINUTE
         self.found = search(terms, self.index.cards.values(), self.found) if terms else NOTHING_ASKED
         self.searched += self.found.asked

@@ -9,6 +9,7 @@ import msgspec
 
 from tui.model import rollup
 from tui.model.flags import NAMES, flags
+from tui.model.folded import fold
 from tui.model.links import SessionKey
 from tui.model.nodes import ChangeSet, Session
 from tui.model.state import session_state
@@ -25,7 +26,8 @@ PIECE = 100
 
 
 class Card(msgspec.Struct, frozen=True):
-    """A session as a filter sees it: texts in lower case, `words` for `is:`, `tools` with a space around each name.
+    """A session as a filter sees it: texts folded (folded.py), `words` for `is:`, `tools` with a space around each
+    name.
 
     Money and tokens are those of its row, sub-agents included; `last_ts` is the newest activity below it (µs). What it
     did is known only when it is `loaded`.
@@ -125,15 +127,15 @@ def card_of(store: Store, session: Session, now_us: int) -> Card:
     words |= {flag.name for flag in flags(store, session, now_us, state in ACTIVE)}
     tree = rollup.subtree(store, session)
     calls = [op for turn in session.turns.values() for op in turn.ops.values() if op.kind == "tool"]
-    tools = {name.lower() for op in calls for name in (op.name, op.tool)}
+    tools = {fold(name) for op in calls for name in (op.name, op.tool)}
     return Card(
         key=(session.source, session.id),
-        title=session.name.lower(),
-        agent=session.agent.lower(),
-        model=session.model.lower(),
-        provider=session.provider_alias.lower(),
-        dir=session.cwd.lower(),
-        version=session.version.lower(),
+        title=fold(session.name),
+        agent=fold(session.agent),
+        model=fold(session.model),
+        provider=fold(session.provider_alias),
+        dir=fold(session.cwd),
+        version=fold(session.version),
         words=frozenset(words),
         tools=f" {' '.join(sorted(tools))} " if tools else "",
         cost=tree.cost,

@@ -230,11 +230,13 @@ class Session(msgspec.Struct):
 class ChangeSet(msgspec.Struct):
     """What one `apply` changed: `roots` whose visible rows must be laid out again (some may have ceased to be roots,
     or to exist), `dirty` nodes to draw again, with every node above them whose sums or state may follow, `order` when
-    the order or the set of top-level sessions may have changed."""
+    the order or the set of top-level sessions may have changed. `new` are sessions that were not known, and nodes that
+    began in a session of which all was known: not what was merely read."""
 
     roots: set[tuple[str, str]]
     dirty: set[Key]
     order: bool = False
+    new: set[Key] = msgspec.field(default_factory=set)
 
 
 class Row(msgspec.Struct, frozen=True, gc=False):

@@ -78,9 +78,15 @@ class Notices:
         """Judges again what time alone can change: a call that does not begin waits for permission after a while."""
         self._judge(set(self._active), now_us)
 
+    @property
+    def pending(self) -> bool:
+        """Whether something is to be told, at once or after the gap."""
+        return bool(self._pending)
+
     def due(self, now_us: int) -> str:
         """The words of the notice that is to be given now, "" for none."""
-        if not self._pending or now_us - self._last < GAP:
+        # A clock that was set back says nothing of how long ago the last one was.
+        if not self._pending or 0 <= now_us - self._last < GAP:
             return ""
         notices, self._pending = list(self._pending.values()), {}
         self._last = now_us

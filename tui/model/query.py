@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Sequence
 from itertools import filterfalse
 from typing import NamedTuple
 
+from tui.model.folded import fold
 from tui.model.index import WORDS, Card, Index
 from tui.model.links import SessionKey
 from tui.model.thresholds import MINUTE, SECOND
@@ -140,7 +141,7 @@ def complete(text: str, cursor: int, index: Index) -> Completion:
     start = max(text.rfind(" ", 0, cursor), text.rfind("\t", 0, cursor)) + 1
     if text.startswith("-", start):
         start += 1
-    word = text[start:cursor].lower()
+    word = fold(text[start:cursor])
     field, colon, value = word.partition(":")
     if not colon:
         return Completion(start, [name for name in FIELDS if name.startswith(word) and name != word])
@@ -159,7 +160,7 @@ def complete(text: str, cursor: int, index: Index) -> Completion:
 def _term(match: re.Match[str], now_us: int) -> Term:
     source, negated = match[0], bool(match["no"])
     field, sign = (match["field"] or "").lower(), match["sign"]
-    value = match["value"].strip('"').lower()
+    value = fold(match["value"].strip('"'))
     if field in (*TEXTS, "is", "since") and sign == ":":
         test, problem = _named(field, value, now_us)
         part = value if field in TEXTS and not negated else ""
@@ -168,7 +169,7 @@ def _term(match: re.Match[str], now_us: int) -> Term:
         test, problem = _number(field, sign, value)
         return Term(source, test, negated and bool(value) and not problem, field, problem=problem)
     quoted = match["value"].startswith('"') and not field
-    word = value if quoted else source.lstrip("-").lower() if negated else source.lower()
+    word = value if quoted else fold(source.lstrip("-") if negated else source)
     part = "" if negated else word
     unknown = _no_such(field, sign, value) if sign else ""
     return Term(
@@ -215,14 +216,15 @@ def _named(field: str, value: str, now_us: int) -> tuple[Test, str]:
 
 
 def since(value: str, now_us: int) -> int | None:
-    """The beginning (µs) of `2d`, `90m`, `today` or `2026-01-31` in local time; None when it is none of these."""
+    """The beginning (µs) of `2d`, `90m`, `today` or `2026-01-31` in local time; None when it is none of these, or more
+    than a number can be."""
     if value == "today":
         today = datetime.datetime.fromtimestamp(now_us / 1e6).replace(hour=0, minute=0, second=0, microsecond=0)
         return int(today.timestamp() * 1e6)
     span = _SPAN.fullmatch(value)
-    if span is not None:
-        return now_us - int(float(span[1]) * _UNITS[span[2]])
     try:
+        if span is not None:
+            return now_us - int(float(span[1]) * _UNITS[span[2]])
         return int(datetime.datetime.fromisoformat(value).timestamp() * 1e6)
     except (ValueError, OverflowError, OSError):
         return None

@@ -17,7 +17,7 @@ from tui.model.block import Block
 from tui.model.folds import EVERYTHING, TOOLS, Folds
 from tui.model.layout import fold_key, lay_out, parent_key, row_key, shown_ops, shown_session
 from tui.model.links import SessionKey
-from tui.model.nodes import ChangeSet, Key, Row, op_id
+from tui.model.nodes import ChangeSet, Key, Row, Session, op_id
 from tui.model.projects import Headings, heading, is_heading, project_key, with_headings
 from tui.model.seek import focus
 from tui.model.state import State, is_open, own_state
@@ -49,6 +49,7 @@ class VisibleRows:
         self._new = True
         self._second = -1
         self._open: set[SessionKey] = set()
+        self._over: set[SessionKey] = set()
         self._live: dict[SessionKey, State] = {}
         self._above_live: set[SessionKey] = set()
         self._blocks: dict[SessionKey, Block] = {}
@@ -66,6 +67,15 @@ class VisibleRows:
         """The sessions that do something themselves, or wait for a person, with their states as of the last `update`.
         One that only waits for its sub-agents is not among them; they are."""
         return self._live
+
+    @property
+    def anything_open(self) -> bool:
+        """Whether time alone may change what a session is said to do."""
+        return len(self._open) > len(self._over)
+
+    def is_live_tree(self, top: Session) -> bool:
+        """Whether something goes on in a session or below it."""
+        return (top.source, top.id) in self._above_live
 
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
@@ -185,12 +195,18 @@ class VisibleRows:
         """Asks the changed open sessions what they do, and all of them once a second because time alone can change it.
         Returns the tops of the trees in which something became live or ceased to be."""
         second = now_us // SECOND
-        asked = self._open if second != self._second else self._open & touched
+        if second < self._second:
+            # The clock was set back: what is over may not be.
+            self._over.clear()
+        self._over &= self._open
+        # Nothing but a change brings an orphan back, and a database may have hundreds.
+        asked = self._open - (self._over - touched) if second != self._second else self._open & touched
         self._second = second
         for key in [key for key in self._live if key not in self._open]:
             del self._live[key]
         for key in asked:
             state = own_state(self.store, self.store.sessions[key], now_us)
+            (self._over.add if state is not None and state.name == "orphaned" else self._over.discard)(key)
             if state is not None and state.name in ACTIVE:
                 self._live[key] = state
             else:

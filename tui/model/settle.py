@@ -56,7 +56,8 @@ def settle(store: Store, batch: Batch) -> ChangeSet:
     if store.copies.aside:
         # Of a copy that waits only that it has gone.
         batch.dirty = {key for key in batch.dirty if _is_told(store, key, batch)}
-    return ChangeSet(roots=roots, dirty=batch.dirty, order=bool(roots or marked))
+        batch.new = {key for key in batch.new if (key.source, key.session_id) not in store.copies.aside}
+    return ChangeSet(roots=roots, dirty=batch.dirty, order=bool(roots or marked), new=batch.new)
 
 
 def _is_told(store: Store, key: Key, batch: Batch) -> bool:
@@ -105,6 +106,8 @@ def _settle_prompt(session: Session, message_id: str, touch: Touch, batch: Batch
         return
     key = Key(session.source, "prompt", session.id, message_id)
     batch.change((session.source, session.id), key)
+    if old is None:
+        batch.began(session, key)
     if new is None:
         session.prompts.pop(message_id, None)
     else:

@@ -28,7 +28,7 @@ from typing import Any
 from adapter.events import Event, SessionFinalized
 from tui.model.apply import take, unload
 from tui.model.batch import Batch
-from tui.model.copies import Copies
+from tui.model.copies import Copies, choose
 from tui.model.links import Links, SessionKey
 from tui.model.logbook import LogBook
 from tui.model.nodes import ChangeSet, Key, Log, Op, Prompt, Session, Turn, op_id, op_key
@@ -218,6 +218,33 @@ class Store:
         key = (session.source, session.id)
         parent = self.links.parent(key)
         return parent is not None and self._naming(key, parent) is not None
+
+    def forget(self, source: str) -> None:
+        """Drops all that is known of a source, in whatever state an error has left it. Says nothing of what changed:
+        who has made anything of the store makes it anew."""
+        of_sessions: list[dict[SessionKey, Any]] = [self.sessions, self.homes, self.finals, self.given_back]
+        for known in (*of_sessions, self.usages, self.subtrees, self.outlines):
+            for key in [key for key in known if key[0] == source]:
+                del known[key]
+        self.arriving = {key for key in self.arriving if key[0] != source}
+        self.books.pop(source, None)
+        self.kids.clear()
+        self.copies.forget(source)
+        waited = {session_id for _, session_id in self.copies.aside}
+        self.sessions |= self.copies.aside
+        self.copies.aside.clear()
+        self.links = Links()
+        for key, session in self.sessions.items():
+            self.links.place(key, (session.source, session.parent_id) if session.parent_id else None)
+        for session in self.sessions.values():
+            for turn in session.turns.values():
+                for op in turn.ops.values():
+                    self.links.ask((session.source, session.id), op_key(session, op), may_call(op))
+                    if op.kind == "session" and op.child_session_id:
+                        self.links.call((session.source, op.child_session_id), op_key(session, op))
+        batch = Batch()
+        batch.rows |= waited
+        choose(self, batch)
 
     def _caller(self, child: SessionKey) -> Key | None:
         """The op of the parent that a child hangs under."""

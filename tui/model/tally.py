@@ -29,6 +29,7 @@ class Tally:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._shares: dict[SessionKey, Counts] = {}
+        self._active: set[SessionKey] = set()
         self._sum = Counts()
         self._midnight = 0
 
@@ -49,8 +50,13 @@ class Tally:
     def tick(self, now_us: int) -> Counts:
         """Judges again what time alone can change: whatever runs or waits."""
         if not self._new_day(now_us):
-            self._judge([key for key, share in self._shares.items() if share.running or share.waiting], now_us)
+            self._judge(list(self._active), now_us)
         return self.counts
+
+    def recount(self, now_us: int) -> Counts:
+        """Judges every session again: the clock was set back, and what was over may not be."""
+        self._midnight = 0
+        return self.tick(now_us)
 
     def _new_day(self, now_us: int) -> bool:
         now = datetime.datetime.fromtimestamp(now_us / 1e6)
@@ -59,6 +65,7 @@ class Tally:
             return False
         self._midnight = midnight
         self._shares.clear()
+        self._active.clear()
         self._sum = Counts()
         self._judge(list(self._store.sessions), now_us)
         return True
@@ -71,6 +78,7 @@ class Tally:
             new = self._share(session, now_us, old.cost_today) if session is not None else Counts()
             if session is not None:
                 self._shares[key] = new
+            (self._active.add if new.running or new.waiting else self._active.discard)(key)
             running += new.running - old.running
             waiting += new.waiting - old.waiting
             failed += new.failed_today - old.failed_today

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeVar
 
+from tui.model.folded import fold, folded
 from tui.model.nodes import Session
 from tui.model.rollup import subtree
 from tui.model.store import Store
@@ -23,7 +24,7 @@ T = TypeVar("T")
 
 
 class Title(NamedTuple):
-    """A text to be found: `text` in lower case, `words` with nothing but a space in front of each of its words."""
+    """A text to be found: `text` folded (folded.py), `words` with nothing but a space in front of each of its words."""
 
     text: str
     words: str
@@ -31,13 +32,13 @@ class Title(NamedTuple):
 
 def title(text: str) -> Title:
     """Prepares a text for being looked for."""
-    lower = text.lower()
+    lower = fold(text)
     return Title(lower, " " + _NO_WORD.sub(" ", lower))
 
 
 def ways(query: str) -> tuple[tuple[float, Callable[[Title], bool]], ...]:
     """The three ways to look for a query, the surest first, each with how good its finds are."""
-    words = query.lower().split()
+    words = fold(query).split()
     starts = [" " + word for word in words]
     letters = _letters(query)
     return (
@@ -65,25 +66,24 @@ def search(query: str, known: Iterable[tuple[Title, T]], limit: int) -> Iterator
 
 def places(query: str, text: str) -> list[tuple[int, int]]:
     """Where a found text holds the query: its words, else its letters one by one. Begin and end of each."""
-    lower = text.lower()
-    if len(lower) != len(text):
-        return []  # a few letters become two in lower case, and the places would be wrong
-    words = query.lower().split()
+    lower, spans = folded(text)
+    words = fold(query).split()
     title_of = title(text)
+    found: list[tuple[int, int]] = []
     for score, holds in ways(query):
         if not holds(title_of):
             continue
         if score == LETTERS:
             match = _letters(query).match(lower)
-            return [match.span(number + 1) for number in range(match.re.groups)] if match is not None else []
-        found = []
+            found = [match.span(number + 1) for number in range(match.re.groups)] if match is not None else []
+            break
         for word in words:
             begun = re.search(rf"(?<!\w){re.escape(word)}", lower)
             at = begun.start() if begun is not None else lower.find(word)
             if at >= 0:
                 found.append((at, at + len(word)))
-        return sorted(found)
-    return []
+        break
+    return sorted((spans[begin][0], spans[end - 1][1]) for begin, end in found)
 
 
 def newest_first(store: Store) -> list[Session]:
@@ -92,5 +92,5 @@ def newest_first(store: Store) -> list[Session]:
 
 
 def _letters(query: str) -> re.Pattern[str]:
-    letters = [re.escape(letter) for letter in query.lower() if not letter.isspace()]
+    letters = [re.escape(letter) for letter in fold(query) if not letter.isspace()]
     return re.compile("".join(f"[^{letter}]*({letter})" for letter in letters))

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from tui import sanitize
 from tui.render.lines import Line, Span
 
 
 def pattern_of(words: str) -> re.Pattern[str] | None:
-    """The words literally, in any case unless one of them is a capital; None for no words."""
+    """The words literally, in any case unless one of them is a capital, whichever way their letters are composed (text
+    from macOS has `ö` in two characters); None for no words."""
     if not words:
         return None
-    return re.compile(re.escape(words), 0 if any(char.isupper() for char in words) else re.IGNORECASE)
+    spellings = {words: None, **{unicodedata.normalize(form, words): None for form in ("NFC", "NFD")}}
+    pattern = "|".join(map(re.escape, spellings))
+    return re.compile(pattern, 0 if any(char.isupper() for char in words) else re.IGNORECASE)
 
 
 def found_line(words: str, place: int, count: int, share: float, wrapped: bool, beyond: int = 0) -> Line:

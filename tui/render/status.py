@@ -20,7 +20,7 @@ WIDE = 100
 class Status(NamedTuple):
     """Everything the bar says. Counts are sessions; `paths` are the files that are watched; `behind` the events that
     have been read and are not on the screen yet, once that takes a while; `paused` that the user moved away from what
-    was followed."""
+    was followed; `stale_s` how many seconds ago a source was looked at last, 0 while that is a moment ago."""
 
     paths: tuple[str, ...] = ()
     healths: tuple[Health, ...] = ()
@@ -34,6 +34,7 @@ class Status(NamedTuple):
     paused: bool = False
     new_above: int = 0
     new_below: int = 0
+    stale_s: int = 0
 
 
 def status_line(status: Status, width: int) -> Line:
@@ -114,6 +115,9 @@ def _source(status: Status, wide: bool) -> list[Span]:
         return [("● error", "bad")]
     if "waiting" in states or not states:
         return [("● waiting", "warn" if states else "dim")]
+    if status.stale_s:
+        ago = numbers.duration(status.stale_s * 1_000_000)
+        return [(f"● last look {ago} ago" if wide else f"● {ago} old", "warn")]
     if status.behind:
         much = numbers.tokens(status.behind)
         return [(f"● catching up: {much} events" if wide else f"● {much} behind", "warn")]

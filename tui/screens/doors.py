@@ -12,7 +12,8 @@ from textual.app import SuspendNotSupported
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from tui import doors, resume, sanitize
+from tui import clipboard, doors, resume, sanitize
+from tui.render.search import pattern_of
 from tui.widgets.detail import Detail
 from tui.widgets.key_bar import KeyBar
 
@@ -39,13 +40,14 @@ class DoorScreen(Screen[None]):
         words = self._words()
         if words is None:
             return
-        text = doors.within_limit(words)
+        tool = clipboard.tool(os.environ)
+        limit = clipboard.TOOL_LIMIT if tool is not None else clipboard.OSC_52_LIMIT
+        text = doors.within_limit(words, limit)
         if text is None:
-            self.say(f"more than {doors.CLIPBOARD_LIMIT:,} bytes: too much for a terminal's clipboard; S saves it")
+            whose = tool.name if tool is not None else "a terminal's clipboard"
+            self.say(f"more than {limit:,} bytes: too much for {whose}; S saves it")
             return
-        self.app.copy_to_clipboard(text)
-        # Nobody answers: a terminal may be set up to take no clipboard text from programs.
-        self.say(f"sent {len(text.encode()):,} bytes to the terminal's clipboard")
+        self._copy(text, f"{len(text.encode()):,} bytes", "S saves it to a file")
 
     def action_copy_resume(self) -> None:
         session = self.detail.store.session_of(self.detail.key) if self.detail.key is not None else None
@@ -53,8 +55,26 @@ class DoorScreen(Screen[None]):
             self.say("no session here to resume")
             return
         command, missing = resume.command(session, os.environ, Path(os.path.expanduser("~")))
-        self.app.copy_to_clipboard(command)
-        self.say(f"{missing}; " * bool(missing) + f"sent to the terminal's clipboard: {command}")
+        self._copy(command, f"{missing}; " * bool(missing) + command, command)
+
+    def _copy(self, text: str, what: str, way_out: str) -> None:
+        """Takes a text into the clipboard by every way there is, and says which it was, or the way out where there is
+        none."""
+        sent = len(text.encode()) <= clipboard.OSC_52_LIMIT
+        if sent:
+            self.app.copy_to_clipboard(text)
+        self.run_worker(self._copied(text, sent, what, way_out), group="copy")
+
+    async def _copied(self, text: str, sent: bool, what: str, way_out: str) -> None:
+        tool, deaf = clipboard.tool(os.environ), clipboard.deaf(os.environ)
+        if tool is not None and await asyncio.to_thread(clipboard.copy, tool, text):
+            self.say(f"copied with {tool.name}: {what}")
+        elif sent and not deaf:
+            # Nobody answers: a terminal may be set up to take no clipboard text from programs.
+            self.say(f"sent to the terminal's clipboard: {what}")
+        else:
+            failed = f"{tool.name} failed, and " if tool is not None else ""
+            self.say(f"not copied: {failed}{deaf or 'the terminal'} takes no such text from programs; {way_out}")
 
     def action_save(self) -> None:
         words = self._words()
@@ -67,17 +87,19 @@ class DoorScreen(Screen[None]):
         except OSError as error:
             self.say(f"not saved: {error}")
             return
-        home = str(Path.home())
-        shown = str(path)
-        self.say(f"saved to {'~' + shown[len(home) :] if shown.startswith(home + os.sep) else shown}")
+        self.say(f"saved to {doors.at_home(path)}")
 
     def action_pager(self) -> None:
-        self._hand_over(doors.pager)
+        self._hand_over(doors.pager, doors.page)
 
     def action_editor(self) -> None:
-        self._hand_over(doors.editor)
+        self._hand_over(doors.editor, doors.edit)
 
-    def _hand_over(self, program: Callable[[Mapping[str, str]], list[str]]) -> None:
+    def _hand_over(
+        self,
+        program: Callable[[Mapping[str, str]], list[str]],
+        show: Callable[[list[str], Iterator[str], str, int], str],
+    ) -> None:
         words = self._words()
         if words is None:
             return
@@ -88,12 +110,20 @@ class DoorScreen(Screen[None]):
             return
         try:
             with self.app.suspend():
-                problem = doors.show(command, words, self._file_name())
+                answer = show(command, words, self._file_name(), self._line())
         except SuspendNotSupported:
             self.say("this terminal cannot be handed to another program; S saves the text to a file")
             return
-        if problem:
-            self.say(problem)
+        if answer:
+            self.say(answer)
+
+    def _line(self) -> int:
+        """The line of the hit that is shown, from 1; 0 where nothing was looked for."""
+        view = self.detail.view
+        pattern, words = pattern_of(view.words), self.detail.words()
+        if pattern is None or words is None or not view.place:
+            return 0
+        return doors.line_of(words, pattern, view.place)
 
     def _words(self) -> Iterator[str] | None:
         """The lines to take along; says so when there are none yet."""

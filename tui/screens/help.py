@@ -23,7 +23,7 @@ class HelpScreen(ModalScreen[None]):
     """A page of lines over everything else; escape, ? and q close it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,question_mark,q", "dismiss", "back", id="help.close", show=False)
+        Binding("escape,question_mark,q", "dismiss", "close the help", id="help.close", show=False)
     ]
 
     def __init__(self, groups: Sequence[Group], keymap: Keymap) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
+import msgspec
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -21,8 +23,7 @@ from tui.model.finder import Finder
 from tui.model.nodes import ChangeSet, Key, Session, session_key
 from tui.model.query import Completion
 from tui.model.rows import VisibleRows
-from tui.model.store import Store
-from tui.model.tally import Tally
+from tui.no_sessions import NONE_YET, NoSessions
 from tui.protocols import Requests
 from tui.render import filter_line, keys
 from tui.render.breadcrumb import breadcrumb, databases
@@ -32,15 +33,17 @@ from tui.render.tabs import NAMES
 from tui.render.tree_row import heading
 from tui.screens.doors import DoorScreen
 from tui.settings import DEFAULTS, Settings
+from tui.view import Frame, Pane, View
 from tui.widgets.compositor import SparseCompositor
+from tui.widgets.contained import Contained
 from tui.widgets.detail import Detail
+from tui.widgets.empty_pane import EmptyPane
 from tui.widgets.filter_bar import FilterBar
 from tui.widgets.fixed_lines import FixedLines
 from tui.widgets.health_pane import HealthPane
 from tui.widgets.jumping_tree import JumpingTree
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.panes import STEP, Panes
-from tui.widgets.session_tree import SessionTree
 from tui.widgets.status_bar import StatusBar
 from tui.widgets.told import Told
 
@@ -52,7 +55,7 @@ ROOMY = 20
 """Lines from which one of them says where the cursor is."""
 
 
-class MainScreen(DoorScreen):
+class MainScreen(Contained, DoorScreen):
     """Holds the panes, moves the focus between them, and hands every change to the parts that show it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -89,126 +92,204 @@ class MainScreen(DoorScreen):
         running: int
         waiting: int
 
+    @dataclass
+    class Noticed(Told):
+        """Something has happened that a person is to be called back for."""
+
+        words: str
+
     def __init__(
         self,
-        store: Store,
+        view: View,
         paths: tuple[str, ...],
         now: Callable[[], int],
         requests: Requests,
         settings: Settings = DEFAULTS,
         keymap: Keymap = NONE,
+        no_sessions: NoSessions = NONE_YET,
     ) -> None:
         super().__init__()
         self._compositor = SparseCompositor()
         self.settings = settings
         self.keymap = keymap
-        self.store = store
-        self.rows = VisibleRows(store)
-        self.tally = Tally(store)
-        self.finder = Finder(store)
+        self.view = view
+        self.store = view.store
         self.now = now
         self.requests = requests
         self.paths = paths
-        self.problem = ""
-        self.healths: tuple[Health, ...] = ()
         self._databases: dict[str, str] = {}
         self.lags: Lags | None = None
         self.behind = 0
-        self._ticking: Timer | None = None
+        self._clock: Timer | None = None
+        self._due_s = 0.0
         self._remark = ""
         self._home: Key | None = None
         self._kept = self.Arranged(settings.filter, settings.arrangement)
-        self._counted = self.Counted(0, 0)
         # Held, not looked up: when the app ends they leave the screen before the last change has come in.
         self.status_bar = StatusBar(id="status")
         self.heading = FixedLines([[]], id="heading")
-        self.sessions = JumpingTree(store, self.rows, now, requests.load, self.finder, id="tree")
+        self.sessions = JumpingTree(view, now, self.draw, id="tree")
         self.bar = FilterBar(self._complete, self.filter, id="filter")
         self.where = FixedLines([[]], id="where")
-        self.detail = Detail(store, now, requests, id="detail")
+        self.detail = Detail(view, now, requests, id="detail")
         left = Vertical(self.heading, self.sessions, self.bar, self.where, id="left")
         self.panes = Panes(left, self.detail, share=settings.tree_width, id="panes")
+        self.empty = EmptyPane(no_sessions, id="empty")
         self.health = HealthPane(id="health")
         self.key_bar = KeyBar(keys.TREE, keymap.keys, id="keys")
 
+    @property
+    def rows(self) -> VisibleRows:
+        """The rows that the tree draws."""
+        return self.view.rows
+
+    @property
+    def finder(self) -> Finder:
+        """The filter that is on."""
+        return self.view.finder
+
     def compose(self) -> ComposeResult:
-        yield from (self.status_bar, self.panes, self.health, self.key_bar)
+        yield from (self.status_bar, self.panes, self.empty, self.health, self.key_bar)
 
     def on_mount(self) -> None:
-        self.health.display = self.bar.display = False
-        self._ticking = self.set_interval(1, self.tick, pause=True)
+        self.health.display = self.bar.display = self.empty.display = False
         self._arrange(self.app.size.width)
-        self.watch(self.sessions, "cursor", self._turn_to, init=False)
         self.sessions.focus()
-        self.sessions.arrange(self.settings.arrangement)
+        self.draw(self.view.arrange(self.settings.arrangement))
         self.filter(sanitize.line(self.settings.filter, FILTER_LIMIT))
+        self._show_status()
+        self._wind_up()
         self.post_message(self.Ready())
 
-    # --- what arrives ----------------------------------------------------------------------------------------
+    # --- what arrives, and time ------------------------------------------------------------------------------
 
     def changed(self, changes: ChangeSet) -> bool:
         """Takes a change of the model in; returns whether something has to be drawn."""
-        now = self.now()
-        self.tally.update(changes, now)
-        if self.finder.update(changes, now):
-            self.sessions.keep(self.finder.trees)
-        before = self.detail.key
-        drawn = self.sessions.apply(changes)
-        if self.detail.key == before:
-            drawn = self.detail.node_changed(changes.dirty | self.rows.headings.changed) or drawn
-        self._show_status()
-        return drawn
+        return self.draw(self.view.apply(changes, self.now()))
 
-    def health_changed(self, healths: tuple[Health, ...], lags: Lags | None, behind: int) -> None:
+    def health_changed(self, healths: dict[str, Health], lags: Lags | None, behind: int) -> None:
         """Takes the newest health of all sources in, and how many events the screen is behind them."""
-        self.healths, self.lags, self.behind = healths, lags, behind
-        self._databases = databases(healths)
-        self.health.update(healths, lags)
-        self._show_status()
+        self.lags, self.behind = lags, behind
+        self._databases = databases(tuple(healths.values()))
+        self.health.update(tuple(healths.values()), lags)
+        self.draw(self.view.heard(healths, self.now()))
 
     def show_problem(self, text: str) -> None:
         """Shows one calm line, or takes it away."""
-        self.problem = text
+        self.view.problem = text
         self._show_status()
+
+    def show_fault(self, text: str) -> None:
+        """Shows what became of an error of our own, until escape takes it away."""
+        self.view.fault = text
+        self._show_status()
+
+    def paint_nothing(self) -> None:
+        """Gives up what was to be painted in the next frame."""
+        self._dirty_widgets.clear()
+        self._compositor._dirty_regions.clear()
+
+    def rebuild(self) -> None:
+        """Makes the view and all that is drawn anew, after an error."""
+        self.draw(self.view.rebuild(self.now()))
+        self.detail.show_again()
+        self.refresh(layout=True)
+        for widget in self.query("*"):
+            widget.refresh()
 
     def tick(self) -> None:
-        """Once a second while something that runs is in sight: elapsed times, and states that time changes."""
-        now = self.now()
-        self.tally.tick(now)
-        if self.finder.tick(now):
-            self.sessions.keep(self.finder.trees)
-        if self.sessions.tick():
-            self.detail.tick()
-        elif self._ticking is not None:
-            self._ticking.pause()
-        self._show_status()
+        """Lets time pass for everything, in sight or not."""
+        self.draw(self.view.tick(self.now()))
 
-    def on_session_tree_running_in_sight(self) -> None:
-        if self._ticking is not None:
-            self._ticking.resume()
+    def _on_time(self) -> None:
+        self._clock = None
+        try:
+            self.tick()
+        finally:
+            self._wind_up()
+
+    def _wind_up(self) -> None:
+        """Sets the clock to when the view has to be ticked next, if that is sooner than what it is set to."""
+        due_s = self.view.patience_s(self.now())
+        if self._clock is not None:
+            if self._due_s <= time.monotonic() + due_s:
+                return
+            self._clock.stop()
+        self._due_s = time.monotonic() + due_s
+        self._clock = self.set_timer(due_s, self._on_time)
+
+    def draw(self, frame: Frame) -> bool:
+        """Draws what is different, and asks for what the view wants; returns whether a line of tree or detail is."""
+        view = self.view
+        before = self.detail.key
+        drawn = self.sessions.draw(frame)
+        if frame.moved:
+            self._turn_to(view.cursor)
+        if self.detail.key == before:
+            if frame.detail:
+                self.detail.tick()
+            drawn = self.detail.node_changed(frame.dirty) or drawn
+        for source, session_id in frame.load:
+            self.requests.load(source, session_id)
+        for source, session_id in frame.release:
+            self.requests.release(source, session_id)
+        if frame.title is not None:
+            self.post_message(self.Counted(*frame.title))
+        if frame.notice:
+            self.post_message(self.Noticed(frame.notice))
+        if frame.remark:
+            self.remark(frame.remark)
+        if frame.status:
+            self._show_status()
+        if frame.heading:
+            self._show_heading()
+            self._keep_choice()
+        elif frame.dirty:
+            self._show_where()
+        if frame.detail_wanted:
+            self.detail.show(view.cursor)
+            self.show_detail()
+        if self._clock is not None:
+            self._wind_up()
+        return drawn
+
+    def _show_empty(self) -> bool:
+        """Sentences instead of the panes where no source has a session, and none is in trouble; whether it is so."""
+        healths = self.view.healths
+        empty = not self.store.sessions and bool(healths) and all(one.state in ("ok", "waiting") for one in healths)
+        if empty != self.empty.display:
+            self.empty.display, self.panes.display = empty, not empty
+            if not empty:
+                self.show_tree()
+        return empty
 
     def _show_status(self) -> None:
-        counts, tree = self.tally.counts, self.sessions
+        view, summary = self.view, self.view.summary
+        empty = self._show_empty()
         status = Status(
-            paths=self.paths,
-            healths=self.healths,
+            paths=() if empty else self.paths,
+            # That the file is waited for say the sentences.
+            healths=tuple(msgspec.structs.replace(one, message="") for one in view.healths) if empty else view.healths,
             lags=self.lags,
             behind=self.behind,
-            running=counts.running,
-            waiting=counts.waiting,
-            failed=counts.failed_today,
-            cost_today=counts.cost_today,
-            following=tree.following,
-            paused=tree.paused,
-            new_above=tree.new_above,
-            new_below=tree.new_below,
+            running=summary.running,
+            waiting=summary.waiting,
+            failed=summary.failed,
+            cost_today=summary.cost_today,
+            following=summary.following,
+            paused=summary.paused,
+            new_above=summary.new_above,
+            new_below=summary.new_below,
+            stale_s=summary.stale_s,
         )
-        self.status_bar.update(status, self.problem)
-        counted = self.Counted(counts.running, counts.waiting)
-        if (counted.running, counted.waiting) != (self._counted.running, self._counted.waiting):
-            self._counted = counted
-            self.post_message(counted)
-        self._show_heading()
+        self.status_bar.update(status, view.fault or view.problem)
+
+    def _keep_choice(self) -> None:
+        """Tells of another filter, unless it is still being typed, and of another order."""
+        chosen = self.Arranged(self.finder.text, self.rows.arrangement)
+        if not self.bar.editing and (chosen.filter, chosen.arrangement) != (self._kept.filter, self._kept.arrangement):
+            self._kept = chosen
+            self.post_message(chosen)
 
     def _show_heading(self) -> None:
         shown = filter_line.order(self.rows.arrangement)
@@ -220,9 +301,6 @@ class MainScreen(DoorScreen):
         """The way to the cursor, or what the last key has to say; on a low screen only that."""
         where = self.where
         editing = self.bar.editing
-        if not editing and (self.finder.text, self.rows.arrangement) != (self._kept.filter, self._kept.arrangement):
-            self._kept = self.Arranged(self.finder.text, self.rows.arrangement)
-            self.post_message(self._kept)
         where.display = editing or bool(self._remark) or self.size.height >= ROOMY
         if editing:
             where.show([filter_line.hint(self.finder, self.bar.input.choices)])
@@ -237,12 +315,10 @@ class MainScreen(DoorScreen):
 
     def filter(self, text: str) -> None:
         """Shows the sessions that a query finds; an empty one shows all."""
-        self.finder.ask(text, self.now())
-        self.sessions.keep(self.finder.trees if self.finder.on else None, self._home if self.bar.editing else None)
-        self._show_status()
+        self.draw(self.view.filter(text, self.now(), self._home if self.bar.editing else None))
 
     def _complete(self, text: str, cursor: int) -> Completion:
-        return self.finder.complete(text, cursor, self.now())
+        return self.view.complete(text, cursor, self.now())
 
     def action_filter(self) -> None:
         self._remark = ""
@@ -254,7 +330,7 @@ class MainScreen(DoorScreen):
 
     def on_filter_input_kept(self) -> None:
         self.show_tree()
-        self.sessions.go_to_match()
+        self.draw(self.view.go_to_match())
 
     def on_filter_input_dropped(self) -> None:
         self.filter("")
@@ -262,7 +338,7 @@ class MainScreen(DoorScreen):
 
     def on_status_bar_filter_wanted(self, message: StatusBar.FilterWanted) -> None:
         self.filter("" if message.text == self.finder.text else message.text)
-        self.sessions.go_to_match()
+        self.draw(self.view.go_to_match())
 
     # --- panes -----------------------------------------------------------------------------------------------
 
@@ -273,24 +349,30 @@ class MainScreen(DoorScreen):
         """Two panes, or the one that has the focus."""
         narrow = width < TWO_PANES
         self.set_class(narrow, "narrow")
-        self.sessions.enter_opens = narrow
+        self.view.enter_opens = narrow
         self.panes.lay_out(width, alone=narrow)
         self._show_keys()
 
     def on_descendant_focus(self) -> None:
+        self.view.pane = self._focused()
         self._show_keys()
         self._show_where()
+        # The filter is no longer being typed.
+        self._keep_choice()
 
     def _show_keys(self) -> None:
-        in_detail = self.detail.has_focus_within
-        self.set_class(in_detail, "in-detail")
-        narrow = self.has_class("narrow")
-        shown = (keys.DETAIL_ALONE if narrow else keys.DETAIL) if in_detail else keys.TREE
+        pane = self.view.pane
+        self.set_class(pane in ("detail", "search"), "in-detail")
+        detail = keys.DETAIL_ALONE if self.has_class("narrow") else keys.DETAIL
+        shown = {"tree": keys.TREE, "filter": keys.FILTER, "detail": detail, "search": keys.SEARCH}
+        self.key_bar.update(shown[pane])
+
+    def _focused(self) -> Pane:
         if self.bar.input.has_focus:
-            shown = keys.FILTER
-        elif in_detail and not self.detail.view.has_focus:
-            shown = keys.SEARCH
-        self.key_bar.update(shown)
+            return "filter"
+        if self.detail.has_focus_within:
+            return "detail" if self.detail.view.has_focus else "search"
+        return "tree"
 
     def _turn_to(self, key: Key | None) -> None:
         if key is not None:
@@ -298,16 +380,10 @@ class MainScreen(DoorScreen):
             self.detail.show(key)
             self._show_where()
 
-    def on_jumping_tree_remark(self, message: JumpingTree.Remark) -> None:
-        self._remark = message.text
+    def remark(self, words: str) -> None:
+        """Says in the line under the tree what the last key has to say, until the cursor moves."""
+        self._remark = words
         self._show_where()
-
-    def on_session_tree_detail_wanted(self, message: SessionTree.DetailWanted) -> None:
-        self.detail.show(message.key)
-        self.show_detail()
-
-    def on_session_tree_status_changed(self) -> None:
-        self._show_status()
 
     def show_detail(self) -> None:
         """Puts the focus, and where there is room for one pane only that pane, on the detail."""
@@ -319,12 +395,12 @@ class MainScreen(DoorScreen):
         """Puts the cursor on a session, wherever it is: a filter that hides it goes, what is folded is opened."""
         key = session_key(session)
         if self.store.session_of(key) is None:
-            self.sessions.post_message(JumpingTree.Remark("this session is gone"))
+            self.remark("this session is gone")
             return
         if self.finder.on and self.store.links.top((session.source, session.id)) not in self.finder.trees:
             self.filter("")
         self.show_tree()
-        self.sessions.jump(key)
+        self.draw(self.view.jump(key))
 
     def show_tree(self) -> None:
         """Puts the focus, and where there is room for one pane only that pane, on the tree."""
@@ -338,6 +414,8 @@ class MainScreen(DoorScreen):
             self.show_detail()
 
     def action_back(self) -> None:
+        if self.view.fault:
+            self.show_fault("")
         if self.sessions.has_focus and self.finder.on:
             self.filter("")
         self.show_tree()
@@ -358,11 +436,11 @@ class MainScreen(DoorScreen):
         self.detail.turn(step)
 
     def action_follow(self) -> None:
-        self.sessions.follow(not self.sessions.following)
+        self.draw(self.view.follow(not self.view.following))
 
     def action_health(self) -> None:
         pane = self.health
         pane.display = not pane.display
         if pane.display:
-            pane.update(self.healths, self.lags)
+            pane.update(self.view.healths, self.lags)
             self.requests.probe()

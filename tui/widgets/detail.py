@@ -17,13 +17,14 @@ from textual.widgets import Input
 
 from tui import sanitize
 from tui.model.nodes import Key
-from tui.model.store import Store
 from tui.protocols import Requests
 from tui.render import detail, numbers, payload, tabs
 from tui.render.document import Joined, Painted, Text
 from tui.render.labelled import LABEL_WIDTH
 from tui.render.lines import Line, folded, width_of
 from tui.render.search import found_line
+from tui.view import View
+from tui.widgets.contained import Contained
 from tui.widgets.fixed_lines import FixedLines
 from tui.widgets.line_view import MARGIN
 from tui.widgets.search_view import SearchView
@@ -54,11 +55,11 @@ class TabLine(FixedLines):
             self.post_message(self.Picked(name))
 
 
-class Detail(Vertical):
+class Detail(Contained, Vertical):
     """Shows the node it was last given; asks `requests` for texts, and gets each of them, or the reason why there is
     none, through `deliver`.
 
-    The tab that the user picked last is remembered: nodes that have it show it, the others their Overview.
+    The tab that the user picked last is the one of `state`: nodes that have it show it, the others their Overview.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -68,13 +69,13 @@ class Detail(Vertical):
         Binding("escape", "end_search", "end the search", id="text.end_search", show=False),
     ]
 
-    def __init__(self, store: Store, now: Callable[[], int], requests: Requests, *, id: str | None = None) -> None:
+    def __init__(self, state: View, now: Callable[[], int], requests: Requests, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.store = store
+        self.state = state
+        self.store = state.store
         self.now = now
         self.requests = requests
         self.key: Key | None = None
-        self.wanted = tabs.OVERVIEW
         self.tabs: tabs.Tabs = {}
         self._texts: dict[str, tuple[payload.Shown | None, str]] = {}
         self._in_sight: list[tabs.Text] = []
@@ -100,6 +101,11 @@ class Detail(Vertical):
         self._draw_tabs()
 
     @property
+    def wanted(self) -> str:
+        """The tab that the user picked last."""
+        return self.state.tab or tabs.OVERVIEW
+
+    @property
     def tab(self) -> str:
         """The tab that is shown: the wanted one where the node has it."""
         return self.wanted if self.wanted in self.tabs else tabs.OVERVIEW
@@ -122,11 +128,16 @@ class Detail(Vertical):
         if self._turned - before > FETCH_AFTER:
             self._fetch_now()
 
+    def show_again(self) -> None:
+        """Makes everything anew that is said of the node; its texts are fetched again."""
+        key, self.key = self.key, None
+        self.show(key)
+
     def pick(self, name: str) -> None:
         """Turns to a tab."""
         if name == self.wanted:
             return
-        before, self.wanted = self.tab, name
+        before, self.state.tab = self.tab, name
         self._draw_tabs()
         if self.tab != before:
             self._draw(keep=False)

@@ -15,10 +15,11 @@ from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
+from tui.widgets.contained import Contained
 from tui.widgets.roles import role_styles
 
 
-class DrawnLines(Widget):
+class DrawnLines(Contained):
     """A widget of which every line is what `render_line` makes of it: `refresh` says which have to be made again."""
 
     def __init__(self, *children: Widget, **options: Any) -> None:

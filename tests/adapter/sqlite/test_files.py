@@ -99,22 +99,35 @@ def left_by_a_reader(database: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("fault", ["noise", "cut", "a checksum that is wrong", "big endian"])
+def with_sums(head: bytes) -> bytes:
+    """The first 24 bytes of a WAL's header, with their checksums."""
+    one = two = 0
+    words = struct.unpack(">6I" if head[3] & 1 else "<6I", head[:24])
+    for first, second in zip(words[::2], words[1::2], strict=True):
+        one = (one + first + two) & 0xFFFFFFFF
+        two = (two + second + one) & 0xFFFFFFFF
+    return head[:24] + struct.pack(">2I", one, two)
+
+
+WAL_FAULTS: dict[str, Callable[[bytes], bytes]] = {
+    "noise": lambda wal: b"x" * len(wal),
+    "cut": lambda wal: wal[:31],
+    "a checksum that is wrong": lambda wal: wal[:30] + bytes([wal[30] ^ 1]) + wal[31:],
+    "big endian": lambda wal: wal[:3] + bytes([wal[3] ^ 1]) + wal[4:],
+    "nothing behind its header": lambda wal: wal[:32],
+    "half a frame": lambda wal: wal[: 32 + 24 + 2048],
+    "a page size that is none": lambda wal: with_sums(wal[:8] + (777).to_bytes(4) + wal[12:24]) + wal[32:],
+    "another version": lambda wal: with_sums(wal[:4] + (3007001).to_bytes(4) + wal[8:24]) + wal[32:],
+}
+
+
+@pytest.mark.parametrize("fault", WAL_FAULTS)
 async def test_a_wal_that_sqlite_would_not_take_is_as_good_as_none(
     crashed: Path, open_reader: OpenReader, fault: str
 ) -> None:
     """Beside a -shm, SQLite would ask for ten seconds whether somebody mends it, and write the -shm anew."""
     wal = crashed.with_name("opencode.db-wal")
-    head = bytearray(wal.read_bytes())
-    if fault == "noise":
-        head[:] = b"x" * len(head)
-    elif fault == "cut":
-        del head[31:]
-    elif fault == "big endian":
-        head[3] ^= 1
-    else:
-        head[30] ^= 1
-    wal.write_bytes(head)
+    wal.write_bytes(WAL_FAULTS[fault](wal.read_bytes()))
     before = corpus.files(crashed.parent)
     reader = open_reader(crashed)
     assert (await titles(reader), reader.mode) == (["Lab plain"], "immutable")
@@ -157,6 +170,16 @@ async def test_a_wal_of_either_byte_order_is_read(crashed: Path, open_reader: Op
 async def test_a_fifo_beside_a_database_is_not_waited_for(database: Path, open_reader: OpenReader, suffix: str) -> None:
     os.mkfifo(f"{database}{suffix}")
     assert await titles(open_reader(database)) == ["Lab plain"]
+
+
+async def test_a_fifo_in_the_place_of_the_shm_is_not_waited_for(crashed: Path, open_reader: OpenReader) -> None:
+    shm, wal = crashed.with_name("opencode.db-shm"), crashed.with_name("opencode.db-wal")
+    shm.unlink()
+    os.mkfifo(shm)
+    with pytest.raises(SourceUnreadable, match="its -shm is a FIFO"):
+        await titles(open_reader(crashed))
+    wal.write_bytes(b"")
+    assert await titles(open_reader(crashed)) == ["Lab plain"]
 
 
 async def test_a_schema_that_is_no_utf_8_is_damage_and_said_so(database: Path, open_reader: OpenReader) -> None:

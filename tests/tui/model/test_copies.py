@@ -15,7 +15,7 @@ from tests.tui.model.builders import at, gone, prompt, session, turn
 from tui.model.copies import elsewhere, remark
 from tui.model.index import Index
 from tui.model.links import SessionKey
-from tui.model.nodes import ChangeSet
+from tui.model.nodes import ChangeSet, Key
 from tui.model.rollup import subtree
 from tui.model.rows import VisibleRows
 from tui.model.store import Store
@@ -193,3 +193,29 @@ def test_one_line_says_where_the_others_lie() -> None:
     store.apply(of(BACKUP, row("s2", 5)))
     assert remark(store).startswith("2 sessions are in several")
     assert builders.SOURCE not in remark(store)
+
+
+def test_a_copy_that_comes_is_nothing_new() -> None:
+    store = Store()
+    assert {key.source for key in store.apply(of(OLD, row("s1", 5))).new} == {OLD}
+    assert store.apply(of(BACKUP, row("s1", 3), turn("m1"))).new == set()
+    assert session_key_of(NEW) not in store.apply(of(NEW, row("s1", 9))).new
+    both = store.apply([*of(OLD, row("s2", 5)), *of(NEW, row("s2", 9))]).new
+    assert [key.source for key in both] == [NEW]
+
+
+def session_key_of(source: str) -> Key:
+    return Key(source, "session", "s1", "s1")
+
+
+def test_a_source_that_is_forgotten_leaves_the_copies_of_the_others() -> None:
+    store = Store()
+    store.apply(of(OLD, row("s1", 5), row("c", 5, "s1")))
+    store.apply(of(BACKUP, row("s1", 3), row("c", 3, "s1")))
+    store.apply(of(NEW, row("s1", 9), row("c", 9, "s1")))
+    store.forget(NEW)
+    assert shown(store) == [(OLD, "c"), (OLD, "s1")]
+    assert store.copies.aside.keys() == {(BACKUP, "s1"), (BACKUP, "c")}
+    assert [child.id for child in store.children_of(store.sessions[OLD, "s1"])] == ["c"]
+    store.apply(of(NEW, row("s1", 9), row("c", 9, "s1")))
+    assert shown(store) == [(NEW, "c"), (NEW, "s1")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any
 
 import pytest
@@ -108,6 +109,25 @@ ALL = {"run", "kid", "ask", "bad", "old", "fork"}
 )
 def test_a_query_finds(text: str, names: set[str]) -> None:
     assert found(text) == names
+
+
+@pytest.mark.parametrize("typed", ["NFC", "NFD"])
+@pytest.mark.parametrize("stored", ["NFC", "NFD"])
+@pytest.mark.parametrize("query", ["größe", '"Die Größe"', "dir:größe", "agent:prüfer", "-dir:app", "dgrö"])
+def test_letters_are_found_whichever_way_they_are_composed(query: str, stored: str, typed: str) -> None:
+    words = {"title": "Die Größe ändern", "cwd": "/Users/eva/größe", "agent": "Prüfer"}
+    form = {name: unicodedata.normalize(stored, text) for name, text in words.items()}
+    index = index_of(store_of(row("macos", ago=3, **form), row("other", "Explain the lexer", 5)))
+    assert search(parse(unicodedata.normalize(typed, query), at(NOON)), index.cards.values()).cards.keys() == {
+        (SOURCE, "macos")
+    }
+
+
+@pytest.mark.parametrize("query", [f"since:{'9' * 320}d", f"since:{'9' * 12}d", f"since:{'9' * 5000}s"])
+def test_a_time_of_any_length_is_a_time_or_a_remark(query: str) -> None:
+    hits = search(parse(query, at(NOON)), index_of(world()).cards.values())
+    assert len(hits.cards) == len(ALL)
+    assert bool(hits.blame) == (len(query) > 100)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 
 from tests.tui.model.builders import session, store_of
@@ -42,6 +44,10 @@ def test_signs_are_letters_like_any_other(query: str) -> None:
         ("rl", "Retry later", ["R", "l"]),
         ("x", "Retry later", []),
         ("テスト", "日本語 テスト", ["テスト"]),
+        ("größe", unicodedata.normalize("NFD", "Die Größe ändern"), [unicodedata.normalize("NFD", "Größe")]),
+        (unicodedata.normalize("NFD", "größe"), "Die Größe ändern", ["Größe"]),
+        ("dä", unicodedata.normalize("NFD", "Die Größe ändern"), ["D", unicodedata.normalize("NFD", "ä")]),
+        ("한글", unicodedata.normalize("NFD", "새 한글 제목"), [unicodedata.normalize("NFD", "한글")]),
     ],
 )
 def test_the_places_of_a_hit_are_those_a_reader_looks_for(query: str, text: str, marked: list[str]) -> None:
@@ -49,7 +55,8 @@ def test_the_places_of_a_hit_are_those_a_reader_looks_for(query: str, text: str,
 
 
 def test_a_letter_that_grows_in_lower_case_shifts_no_mark() -> None:
-    assert places("x", "İx") == []
+    assert places("x", "İx") == [(1, 2)]
+    assert places("i", "İx") == [(0, 1)]
 
 
 def test_the_session_with_the_newest_activity_comes_first() -> None:

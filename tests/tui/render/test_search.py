@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any
 
 import pytest
@@ -47,3 +48,12 @@ def test_no_words_look_for_nothing() -> None:
 )
 def test_the_count(state: tuple[Any, ...], words: str) -> None:
     assert plain(found_line("x\x07", *state)) == words
+
+
+@pytest.mark.parametrize("typed", ["NFC", "NFD"])
+def test_letters_are_found_whichever_way_they_are_composed(typed: str) -> None:
+    pattern = pattern_of(unicodedata.normalize(typed, "größe"))
+    assert pattern is not None
+    for form in ("NFC", "NFD"):
+        text = unicodedata.normalize(form, "Die Größe ändern")
+        assert [text[slice(*hit.span())] for hit in pattern.finditer(text)] == [unicodedata.normalize(form, "Größe")]

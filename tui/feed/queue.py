@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
-import math
 import threading
 import time
 from collections import deque
@@ -24,10 +23,11 @@ from typing import NamedTuple
 
 from adapter.events import Event
 from adapter.health import Health
+from tui.feed.lag import Delays
 from tui.model.nodes import ChangeSet
 from tui.model.store import Store
 from tui.protocols import Listener
-from tui.render.health import LAGS_SHOWN, Lags
+from tui.render.health import Lags
 
 PERIOD = 0.033
 """Seconds between two applications under load: 30 Hz is as fast as anyone can read."""
@@ -70,9 +70,16 @@ class Arrival(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """An answer on its way to the UI loop, in order with the events."""
+    """An answer on its way to the UI loop, in order with the events; `source` is where it comes from."""
 
     call: Callable[[], None]
+    source: str = ""
+
+
+class Anew(NamedTuple):
+    """From here on a source tells everything from the beginning; what it told before is to be forgotten."""
+
+    source: str
 
 
 class Arrivals:
@@ -86,7 +93,7 @@ class Arrivals:
         self._started_at = clock()
 
         self._lock = threading.Lock()
-        self._queue: deque[Arrival | Answer] = deque()
+        self._queue: deque[Arrival | Answer | Anew] = deque()
         self._waiting_events = 0
         self._awake = False
         self._closed = False
@@ -101,12 +108,12 @@ class Arrivals:
         self._position = 0
         self._busy_since: float | None = None
         self._unfrozen = 0
-        self._to_model: deque[float] = deque(maxlen=500)
-        self._to_paint: deque[float] = deque(maxlen=500)
+        self._dropped: set[str] = set()
+        self._delays = Delays()
 
     # --- from any thread -------------------------------------------------------------------------------------
 
-    def offer(self, item: Arrival | Answer) -> None:
+    def offer(self, item: Arrival | Answer | Anew) -> None:
         """Puts an item into the queue and wakes the UI loop if it sleeps."""
         with self._lock:
             if self._closed:
@@ -164,58 +171,100 @@ class Arrivals:
 
     def lags(self) -> Lags | None:
         """How late the screen is, over the last 500 live batches; None before the first."""
-        if not self._to_model:
-            return None
-        model, paint = sorted(self._to_model), sorted(self._to_paint) or [0.0]
-        newest = [round(each) for each in list(self._to_model)[-LAGS_SHOWN:]]
-        return Lags(_at(model, 0.5), _at(model, 0.99), _at(paint, 0.5), _at(paint, 0.99), newest)
+        return self._delays.summary()
+
+    def drop(self, source: str) -> None:
+        """Takes nothing more in from a source until it tells everything anew."""
+        self._dropped.add(source)
+        if self._current is not None and self._current.source == source:
+            self._drained(len(self._current.events) - self._position)
+            self._current = None
 
     def apply(self) -> None:
-        """Applies what is waiting, within BUDGET, and tells the listener once."""
+        """Applies what is waiting, within BUDGET, and tells the listener once. An error in any of it is told, too, and
+        holds up nothing else."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        busy = False
+        try:
+            busy = self._apply()
+        except Exception as error:
+            self._listener.fault("emptying the queue", error, None)
+        finally:
+            self._again(busy)
+
+    def _apply(self) -> bool:
+        """Returns whether more is left than a frame's worth of news."""
         deadline = time.perf_counter() + BUDGET
         changes = ChangeSet(roots=set(), dirty=set())
-        calls: list[Callable[[], None]] = []
+        calls: list[Answer] = []
         committed: list[float] = []
         health_changed = False
         while (item := self._next()) is not None:
             if isinstance(item, Answer):
-                calls.append(item.call)
+                calls.append(item)
                 continue
-            part = item.events[self._position : self._position + SLICE]
-            _merge(changes, self.store.apply(part))
-            self._position += len(part)
-            self._unfrozen += len(part)
-            self._drained(len(part))
-            if self._position >= len(item.events):
-                self._current = None
-                for session_id in item.loaded:
-                    _merge(changes, self.store.mark_loaded(item.source, session_id))
-                for session_id in item.released:
-                    _merge(changes, self.store.unload(item.source, session_id))
-                if item.health is not None:
-                    self.health[item.source] = item.health
-                    health_changed = True
-                if item.committed_at > self._started_at:
-                    committed.append(item.committed_at)
+            if isinstance(item, Anew):
+                self._dropped.discard(item.source)
+                self.store.forget(item.source)
+                self._listener.loading_anew(item.source)
+                continue
+            try:
+                part = item.events[self._position : self._position + SLICE]
+                _merge(changes, self.store.apply(part))
+                self._position += len(part)
+                self._unfrozen += len(part)
+                self._drained(len(part))
+                if self._position >= len(item.events):
+                    self._current = None
+                    _merge(changes, self._ended(item))
+                    if item.health is not None:
+                        self.health[item.source] = item.health
+                        health_changed = True
+                    if item.committed_at > self._started_at:
+                        committed.append(item.committed_at)
+            except Exception as error:
+                self._listener.fault("applying events", error, {item.source})
+                # Whatever became of it: the same events again would raise again.
+                self.drop(item.source)
             if time.perf_counter() > deadline:
                 break
         busy = self._is_busy()
         drawn = False
         if changes.roots or changes.dirty or changes.order:
-            drawn = self._listener.changed(changes)
+            drawn = self._tell(changes)
         now = self._clock()
-        self._to_model.extend((now - at) * 1000 for at in committed)
+        # The rows have their times by another clock, or by one that was set back since.
+        self._delays.to_model(max(0.0, now - at) * 1000 for at in committed)
         if drawn and committed:
             applied = time.perf_counter()
-            self._listener.after_paint(lambda: self._to_paint.append((time.perf_counter() - applied) * 1000))
-        for call in calls:
-            call()
+            self._listener.after_paint(lambda: self._delays.to_paint((time.perf_counter() - applied) * 1000))
+        for answer in calls:
+            try:
+                answer.call()
+            except Exception as error:
+                self._listener.fault("taking in an answer", error, {answer.source} if answer.source else None)
         if health_changed:
             self._listener.health_changed(self.health)
-        self._again(busy)
+        return busy
+
+    def _ended(self, item: Arrival) -> ChangeSet:
+        """What a batch says beside its events, once all of those have been applied."""
+        changes = ChangeSet(roots=set(), dirty=set())
+        for session_id in item.loaded:
+            _merge(changes, self.store.mark_loaded(item.source, session_id))
+        for session_id in item.released:
+            _merge(changes, self.store.unload(item.source, session_id))
+        return changes
+
+    def _tell(self, changes: ChangeSet) -> bool:
+        try:
+            return self._listener.changed(changes)
+        except Exception as error:
+            sources = {source for source, _ in changes.roots} | {key.source for key in changes.dirty}
+            self._listener.fault("showing what has changed", error, sources)
+            return True
 
     def _is_busy(self) -> bool:
         """Whether more is left than a frame's worth of news; notes since when."""
@@ -254,13 +303,17 @@ class Arrivals:
         else:
             self._timer = self._ui_loop.call_later(wait, self.apply, context=self._context)
 
-    def _next(self) -> Arrival | Answer | None:
+    def _next(self) -> Arrival | Answer | Anew | None:
         if self._current is not None:
             return self._current
-        with self._lock:
-            if not self._queue:
-                return None
-            item = self._queue.popleft()
+        while True:
+            with self._lock:
+                if not self._queue:
+                    return None
+                item = self._queue.popleft()
+            if not isinstance(item, Arrival) or item.source not in self._dropped:
+                break
+            self._drained(len(item.events))
         if isinstance(item, Arrival):
             self._current, self._position = item, 0
             # It may take more than one application.
@@ -282,8 +335,4 @@ def _merge(into: ChangeSet, more: ChangeSet) -> None:
     into.roots |= more.roots
     into.dirty |= more.dirty
     into.order = into.order or more.order
-
-
-def _at(ordered: list[float], share: float) -> float:
-    """The smallest value that so large a share of them (0 to 1) does not exceed."""
-    return ordered[max(0, math.ceil(len(ordered) * share) - 1)]
+    into.new |= more.new

@@ -1,8 +1,8 @@
-"""The worker that follows the sources: one thread reads, and hands what it has read to the UI loop (`arrivals.py`).
+"""The worker that follows the sources: one thread reads, and hands what it has read to the UI loop (`queue.py`).
 
 The thread runs its own asyncio loop with one task a source. What the screen asks for (a session, a text, fresh
 counts) goes to that loop, and the answer comes back in order with the events. What a task raises is told to the
-listener as a problem: nothing ends in silence.
+listener: nothing ends in silence.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from contextlib import aclosing, suppress
+from typing import Any, cast
 
-from adapter.contract import Batch, Source
-from tui.arrivals import Answer, Arrival, Arrivals
+from adapter.contract import AdapterError, Batch, PayloadText, Source
+from tui.feed.queue import Anew, Answer, Arrival, Arrivals
 from tui.model.store import Store
 from tui.model.thoughts import joined
 from tui.protocols import Listener, PayloadDone
@@ -23,8 +24,20 @@ from tui.render import payload as payloads
 DISCOVER_EVERY = 5.0
 """Seconds between two looks for databases that have appeared since."""
 
+CLOSED_AFTER = 10.0
+"""Seconds that a source may take to be closed before it is loaded anew."""
+
 RETRY_AFTER = 5.0
 """Seconds before a source that failed in an unforeseen way is opened again."""
+
+REST_S = 0.1
+"""How long a source may go on with what it is doing when all have to let go of their files; an idle one only waits."""
+REST_MOST_S = 1.0
+"""Seconds after which nobody waits any longer for sources to let go."""
+
+
+class NotFollowed(LookupError):
+    """A source that was asked for is none of ours, or none any more."""
 
 
 class Feed:
@@ -50,6 +63,11 @@ class Feed:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._stopped = False
+        self._followers: dict[str, asyncio.Task[None]] = {}
+        self._awake = asyncio.Event()
+        """Not set while the sources are to keep their hands off their files."""
+        self._awake.set()
+        self._rests = 0
         self._early: list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]] = []
 
     # --- called on the UI loop -------------------------------------------------------------------------------
@@ -61,6 +79,26 @@ class Feed:
                 self._loop.call_soon_threadsafe(self._stop.set)
             self._stopped = True
         self.arrivals.close()
+
+    def rest(self) -> None:
+        """Has every source close its files, and waits for it, for a while; nothing is read until `go_on`."""
+        with self._lock:
+            if self._stopped:
+                return
+            if self._loop is None:
+                self._awake.clear()
+                return
+            resting = asyncio.run_coroutine_threadsafe(self._rest(), self._loop)
+        with suppress(TimeoutError):
+            resting.result(REST_MOST_S)
+
+    def go_on(self) -> None:
+        """Reads on, and what has changed meanwhile."""
+        with self._lock:
+            if self._loop is None:
+                self._awake.set()
+            elif not self._stopped:
+                self._loop.call_soon_threadsafe(self._go_on)
 
     def load(self, source: str, session_id: str) -> None:
         """Asks for the whole tree of a session; it arrives as changes, in order with all others."""
@@ -77,6 +115,16 @@ class Feed:
             self._source(source).release(session_id)
 
         self._request(f"session {session_id} stays in memory", request)
+
+    @property
+    def names(self) -> list[str]:
+        """The sources that are followed, or will be as soon as the thread runs."""
+        return list(self._sources) or [source.source for source in self._initial]
+
+    def reload(self, source: str) -> None:
+        """Has a source told anew from the beginning; until then nothing more of it is applied."""
+        self.arrivals.drop(source)
+        self._request(f"{source} cannot be loaded anew", lambda: self._reload(source))
 
     def payload(self, source: str, uri: str, look: str, done: PayloadDone, more: Sequence[str] = ()) -> None:
         """Asks for one text, of one reference or of several parts of a thought; `done` is called on the UI loop with
@@ -129,36 +177,74 @@ class Feed:
 
     def _add(self, source: Source) -> None:
         self._sources[source.source] = source
-        self._spawn(f"{source.path} is not followed any more", self._follow(source))
+        self._begin(source)
+
+    def _begin(self, source: Source) -> None:
+        self._followers[source.source] = self._spawn(f"{source.path} is not followed any more", self._follow(source))
+
+    async def _reload(self, name: str) -> None:
+        source = self._source(name)
+        task = self._followers[name]
+        task.cancel()
+        await asyncio.wait({task}, timeout=CLOSED_AFTER)
+        if not task.done():
+            raise TimeoutError(f"its reading does not end within {CLOSED_AFTER:.0f} s")
+        source.forget()
+        self.arrivals.offer(Anew(name))
+        self._begin(source)
+
+    async def _rest(self) -> None:
+        """Ends every follower, at a batch if one comes in time, and with it the connections of its source."""
+        self._awake.clear()
+        self._rests += 1
+        busy = {task for task in self._followers.values() if not task.done()}
+        if busy:
+            _, busy = await asyncio.wait(busy, timeout=REST_S)
+        for task in busy:
+            task.cancel()
+        await asyncio.gather(*busy, return_exceptions=True)
+
+    def _go_on(self) -> None:
+        self._awake.set()
+        for name, source in self._sources.items():
+            if self._followers[name].done():
+                self._begin(source)
 
     def _source(self, name: str) -> Source:
-        """Raises LookupError for one that is not followed."""
+        """Raises NotFollowed."""
         if name not in self._sources:
-            raise LookupError("its database is not followed")
+            raise NotFollowed("its database is not followed")
         return self._sources[name]
 
-    def _spawn(self, trouble: str, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, trouble: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Runs a task; `trouble` says what it means when it raises."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(lambda ended: self._ended(ended, trouble))
+        return task
 
     def _ended(self, task: asyncio.Task[None], trouble: str) -> None:
         self._tasks.discard(task)
         error = None if task.cancelled() else task.exception()
-        if error is not None:
+        if isinstance(error, AdapterError | NotFollowed):
             self._problem(f"{trouble}: {_reason(error)}")
+        elif error is not None:
+            self._trouble(trouble, error)
 
     async def _follow(self, source: Source) -> None:
-        """One source for ever. What it foresees it reports itself; anything else is shown and tried again."""
+        """One source, until it has to let go of its file. What it foresees it reports itself; anything else is shown
+        and tried again."""
         while True:
+            await self._awake.wait()
             try:
-                async with source:
-                    async for batch in source.tail():
+                async with source, aclosing(cast(AsyncGenerator[Batch, None], source.tail())) as batches:
+                    async for batch in batches:
                         await self._offer_batch(source, batch)
+                        if not self._awake.is_set():
+                            break
                 return
             except Exception as error:
-                self._problem(f"{source.path}: {error!r}")
+                self._trouble(f"{source.path} is opened again in {RETRY_AFTER:.0f} s", error)
                 await asyncio.sleep(RETRY_AFTER)
 
     async def _look_for_more(self, discover: Callable[[], Sequence[Source]]) -> None:
@@ -190,7 +276,7 @@ class Feed:
     async def _payload(self, source: str, uris: Sequence[str], look: str, done: PayloadDone) -> None:
         document, note = None, "reading it was given up"
         try:
-            found = [await self._source(source).payload(uri) for uri in uris]
+            found = [await self._read(source, uri) for uri in uris]
             document = await asyncio.to_thread(payloads.read, joined([part.text for part in found]), look)
             size = sum(part.size for part in found)
             note = f"cut: the text has {size:,} bytes" if any(part.truncated for part in found) else ""
@@ -199,13 +285,28 @@ class Feed:
             document, note = None, _reason(error)
         finally:
             # Whatever happens: who asks shows "loading" until there is an answer.
-            self._answer(lambda: done(document, note))
+            self._answer(lambda: done(document, note), source)
+
+    async def _read(self, source: str, uri: str) -> PayloadText:
+        """A text; once more when its file was closed meanwhile."""
+        while True:
+            await self._awake.wait()
+            rests = self._rests
+            try:
+                return await self._source(source).payload(uri)
+            except AdapterError:
+                if rests == self._rests:
+                    raise
 
     async def _probe(self) -> None:
+        await self._awake.wait()
+        rests = self._rests
         for name, source in list(self._sources.items()):
             try:
                 health = await source.probe()
             except Exception as error:
+                if rests != self._rests:
+                    return
                 self._problem(f"{source.path}: {_reason(error)}")
                 continue
             self.arrivals.offer(Arrival(name, (), health=health))
@@ -213,8 +314,11 @@ class Feed:
     def _problem(self, text: str) -> None:
         self._answer(lambda: self._listener.problem(text))
 
-    def _answer(self, call: Callable[[], None]) -> None:
-        self.arrivals.offer(Answer(call))
+    def _trouble(self, words: str, error: BaseException) -> None:
+        self._answer(lambda: self._listener.trouble(words, error))
+
+    def _answer(self, call: Callable[[], None], source: str = "") -> None:
+        self.arrivals.offer(Answer(call, source))
 
 
 def _reason(error: BaseException) -> str:

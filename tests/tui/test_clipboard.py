@@ -1,0 +1,126 @@
+"""The clipboard: a program where one reaches it, the terminal's own way elsewhere, else words that say what to do."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.tui.stage import screen_text, until
+from tests.tui.test_doors import looking, said
+from tui import clipboard
+from tui.clipboard import OSC_52_LIMIT, Tool, copy, deaf, tool
+
+EVERY = ("pbcopy", "clip.exe", "wl-copy", "xclip", "xsel", "tmux", "termux-clipboard-set")
+
+
+@pytest.mark.parametrize(
+    ("environ", "platform", "there", "name"),
+    [
+        ({}, "darwin", EVERY, "pbcopy"),
+        ({"SSH_TTY": "/dev/pts/1"}, "darwin", EVERY, None),
+        ({}, "linux", EVERY, None),
+        ({"WAYLAND_DISPLAY": "wayland-0", "DISPLAY": ":0"}, "linux", EVERY, "wl-copy"),
+        ({"WAYLAND_DISPLAY": "wayland-0", "DISPLAY": ":0"}, "linux", ("xclip",), "xclip"),
+        ({"DISPLAY": ":0"}, "linux", ("xsel",), "xsel"),
+        ({"DISPLAY": ":0"}, "linux", (), None),
+        ({"SSH_CONNECTION": "1 2", "WAYLAND_DISPLAY": "wayland-0"}, "linux", EVERY, None),
+        ({"SSH_CONNECTION": "1 2", "DISPLAY": "localhost:10.0"}, "linux", EVERY, "xclip"),
+        ({"WSL_DISTRO_NAME": "Debian", "DISPLAY": ":0"}, "linux", EVERY, "clip.exe"),
+        ({"TERMUX_VERSION": "0.118"}, "linux", EVERY, "termux-clipboard-set"),
+        ({"TMUX": "/tmp/t,1,0", "SSH_TTY": "/dev/pts/1"}, "linux", EVERY, "tmux"),
+    ],
+)
+def test_the_program_is_the_one_that_reaches_the_clipboard_in_front_of_the_user(
+    environ: dict[str, str], platform: str, there: tuple[str, ...], name: str | None
+) -> None:
+    found = tool(environ, platform, lambda program: f"/bin/{program}" if program in there else None)
+    assert (found.name if found is not None else None) == name
+
+
+@pytest.mark.parametrize(
+    ("environ", "name"),
+    [
+        ({"TERM_PROGRAM": "Apple_Terminal", "TERM": "xterm-256color"}, "macOS Terminal"),
+        ({"VTE_VERSION": "7600", "TERM": "xterm-256color"}, "a terminal like GNOME's"),
+        ({"STY": "1.pts-0", "TERM": "screen"}, "GNU screen"),
+        ({"TERM": "linux"}, "a console"),
+        ({"VTE_VERSION": "7600", "TERM": "tmux-256color", "TMUX": "/tmp/t,1,0"}, ""),
+        ({"TERM": "xterm-kitty"}, ""),
+    ],
+)
+def test_who_takes_nothing_from_programs_is_known(environ: dict[str, str], name: str) -> None:
+    assert deaf(environ) == name
+
+
+def test_what_is_sent_to_a_terminal_is_short_enough_for_all() -> None:
+    assert len(base64.b64encode(b"x" * OSC_52_LIMIT)) < 74_994
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Callable[[str], Tool]:
+    """A program with this body, in which $OUT is a file."""
+
+    def make(body: str) -> Tool:
+        path = tmp_path / "copier"
+        path.write_text(f"#!/bin/sh\nOUT={tmp_path}/out\n{body}\n")
+        path.chmod(0o700)
+        return Tool((str(path), "an argument"))
+
+    return make
+
+
+def test_a_program_gets_the_text_and_only_its_word_counts(program: Callable[[str], Tool], tmp_path: Path) -> None:
+    assert copy(program('cat > "$OUT"'), "größe\n")
+    assert (tmp_path / "out").read_text() == "größe\n"
+    assert copy(program('cat > "$OUT"')._replace(encoding="utf-16"), "größe")
+    assert (tmp_path / "out").read_bytes().decode("utf-16") == "größe"
+    assert not copy(program("exit 1"), "x")
+    assert not copy(program("exit 1"), "x" * 1_000_000)
+    assert not copy(Tool((str(tmp_path / "nothing"),)), "x")
+
+
+def test_a_program_that_hangs_is_not_waited_for(
+    program: Callable[[str], Tool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clipboard, "PATIENCE_S", 0.05)
+    assert not copy(program("exec sleep 60"), "x")
+
+
+@pytest.mark.parametrize("key", ["y", "Y"])
+async def test_a_program_has_copied_it(
+    key: str, program: Callable[[str], Tool], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(clipboard, "tool", lambda _environ: program('cat > "$OUT"'))
+    monkeypatch.setattr(clipboard, "deaf", lambda _environ: "a console")
+    async with looking() as (app, pilot):
+        await pilot.press(key)
+        await until(pilot, lambda: "copied with copier" in said(app))
+        assert (tmp_path / "out").read_text() == app.clipboard
+
+
+async def test_a_long_text_goes_to_a_program_alone(
+    program: Callable[[str], Tool], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(clipboard, "tool", lambda _environ: program('cat > "$OUT"'))
+    async with looking("x" * 60_000) as (app, pilot):
+        await pilot.press("y")
+        await until(pilot, lambda: "copied with copier: 60,000 bytes" in said(app))
+        assert (tmp_path / "out").stat().st_size == 60_000
+        assert app.clipboard == ""
+
+
+@pytest.mark.parametrize(("key", "way_out"), [("y", "S saves it to a file"), ("Y", "opencode -s ses_retry")])
+async def test_where_neither_works_the_way_out_is_named(
+    key: str, way_out: str, program: Callable[[str], Tool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clipboard, "tool", lambda _environ: program("exit 1"))
+    monkeypatch.setattr(clipboard, "deaf", lambda _environ: "macOS Terminal")
+    async with looking() as (app, pilot):
+        await pilot.press(key)
+        await until(pilot, lambda: "not copied" in "".join(screen_text(app)[-3:]))
+        words = " ".join("".join(screen_text(app)[-3:]).split())
+        assert "copier failed, and macOS Terminal takes no such text from programs" in words
+        assert way_out in words

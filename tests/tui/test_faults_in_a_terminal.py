@@ -1,0 +1,107 @@
+"""An error of our own in the installed program, on a real pseudo-terminal: what stands there, and how it ends."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.tui.test_terminal import Terminal
+from tui.exit_codes import INTERNAL
+
+PLANTS = """\
+import importlib, sys
+from pathlib import Path
+from tui import cli
+
+flag, times, place = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+module, kind, name = place.split(":")
+owner = getattr(importlib.import_module(module), kind)
+original = getattr(owner, name)
+left = [times]
+
+def planted(*arguments, **options):
+    if left[0] and flag.exists():
+        left[0] -= 1
+        raise RuntimeError("planted")
+    return original(*arguments, **options)
+
+setattr(owner, name, planted)
+sys.exit(cli.main(["--demo", "--demo-speed", "10"]))
+"""
+"""The command with a function that raises, as often as it is told to, as soon as a file is there."""
+
+PLACES = {
+    "apply": "tui.model.store:Store:apply",
+    "view": "tui.view:View:apply",
+    "tick": "tui.view:View:tick",
+    "paint": "tui.widgets.session_tree:SessionTree:render_line",
+    "answer": "tui.widgets.detail:Detail:deliver",
+    "key": "tui.view:View:move",
+}
+ALWAYS = "1000000"
+
+
+class Planted:
+    """The demo with an error in it, which `goes_off`."""
+
+    def __init__(self, place: str, times: str, directory: Path) -> None:
+        self.flag, self.state = directory / "now", directory / "state"
+        self.flag.parent.mkdir(exist_ok=True)
+        arguments = ("-c", PLANTS, str(self.flag), times, PLACES[place])
+        self.terminal = Terminal(*arguments, command=Path(sys.executable), XDG_STATE_HOME=str(self.state))
+        self.terminal.until("Make the retry test stable")
+
+    def goes_off(self) -> None:
+        self.flag.touch()
+        # A row that has not been drawn, a text that has not been read, a move.
+        for key in "jj3jjjG":
+            self.terminal.child.send(key)
+            self.terminal.read()
+
+    @property
+    def log(self) -> str:
+        (path,) = self.state.rglob("errors.log")
+        return path.read_text()
+
+
+@pytest.fixture
+def planted(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Planted]:
+    planted = Planted(*request.param, tmp_path)
+    yield planted
+    planted.terminal.child.close(force=True)
+
+
+@pytest.mark.parametrize("planted", [(place, "1") for place in PLACES], indirect=True, ids=PLACES)
+def test_one_error_is_shown_and_the_program_goes_on(planted: Planted) -> None:
+    terminal = planted.terminal
+    planted.goes_off()
+    terminal.until("has a bug: RuntimeError: planted")
+    terminal.until(r"loaded\s+anew")
+    terminal.until("Make the retry test stable")
+    assert "RuntimeError: planted" in planted.log
+    terminal.child.send("\x1b")
+    terminal.until_gone("has a bug")
+    assert terminal.quit() == 0
+    terminal.assert_restored()
+
+
+@pytest.mark.parametrize("planted", [(place, ALWAYS) for place in PLACES], indirect=True, ids=PLACES)
+def test_an_error_that_stays_ends_the_program_with_a_report_on_a_terminal_as_it_was(planted: Planted) -> None:
+    terminal = planted.terminal
+    planted.goes_off()
+    for _ in range(100):
+        if not terminal.read():
+            break
+        # A key and an answer that lead there again.
+        terminal.child.send("k2k3")
+    assert terminal.ended() == INTERNAL
+    terminal.assert_restored()
+    report = terminal.raw[terminal.raw.rindex(b"\x1b[?1049l") :].decode()
+    words = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]|\s", "", report)
+    assert "opencode-viewerhasabug:RuntimeError:planted" in words
+    assert "Traceback" not in report
+    assert "RuntimeError: planted" in planted.log

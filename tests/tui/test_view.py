@@ -1,0 +1,322 @@
+"""The view as a function: events and times in, frames out; nothing is drawn and nobody waits."""
+
+from __future__ import annotations
+
+import pytest
+
+from adapter.events import Event
+from tests.tui import story
+from tests.tui.stage import health
+from tests.tui.states import asked, begun
+from tests.tui.story import NOW, SOURCE, Step, at, prompt, session
+from tui.model.arrange import Arrangement
+from tui.model.nodes import Key
+from tui.model.store import Store
+from tui.view import Frame, View
+
+NOW_US = NOW * 1_000_000
+SECOND = 1_000_000
+MINUTE, HOUR = 60 * SECOND, 3600 * SECOND
+DAY = 24 * HOUR
+
+
+class Scene:
+    """A view with a window of some rows, and the time."""
+
+    def __init__(self, *events: Event, height: int = 10, notify: bool = False, started: int = NOW_US) -> None:
+        self.store = Store()
+        self.view = View(self.store, started, notify=notify)
+        self.view.resized(height)
+        self.now = started
+        self.feed(*events)
+
+    def feed(self, *events: Event, loaded: str = "") -> Frame:
+        """Events arrive; with `loaded` they are all there is of that session."""
+        if loaded:
+            self.store.expect(SOURCE, loaded)
+        changes = self.store.apply(events)
+        if loaded:
+            more = self.store.mark_loaded(SOURCE, loaded)
+            changes.roots |= more.roots
+            changes.dirty |= more.dirty
+        return self.view.apply(changes, self.now)
+
+    def later(self, microseconds: int) -> Frame:
+        self.now += microseconds
+        return self.view.tick(self.now)
+
+    @property
+    def rows(self) -> list[str]:
+        return [self.view.rows.row(n).key.id for n in range(len(self.view.rows))]
+
+
+def old(count: int, ago: float = 9000) -> list[Event]:
+    return [session(f"ses_old_{n:02}", f"Old session {n:02}", ago + n) for n in range(count)]
+
+
+def call_that_may_wait(session_id: str = "ses_perm") -> list[Event]:
+    step = begun(session_id, 0).op("tool", "bash", 0, None, label="rm -rf build/")
+    return [*asked(session_id, "Clean the build directory", 1, "there are 40 GB in it"), *step.events]
+
+
+class TestTimeOutOfSight:
+    def test_a_session_that_begins_to_wait_is_counted_titled_told_and_found(self) -> None:
+        scene = Scene(*old(80), notify=True)
+        scene.view.edge(True)
+        scene.feed(*call_that_may_wait())
+        assert scene.view.summary.waiting == 0
+        assert not any(key.session_id == "ses_perm" for key in scene.view.place.keys_in_sight())
+        frames = [scene.later(SECOND) for _ in range(4)]
+        assert scene.view.summary.waiting == 1
+        assert (0, 1) in [frame.title for frame in frames]
+        assert any(frame.status for frame in frames)
+        assert [frame.notice for frame in frames if frame.notice] == ["waiting for you: Clean the build directory"]
+        frame = scene.view.find("waiting", True, scene.now)
+        assert frame.moved
+        assert scene.view.cursor is not None
+        assert scene.view.cursor.session_id == "ses_perm"
+
+    def test_under_a_filter_that_hides_it_it_is_counted_and_one_that_asks_for_it_gets_it(self) -> None:
+        scene = Scene(*old(3))
+        scene.view.filter("is:waiting", scene.now)
+        scene.feed(*call_that_may_wait())
+        assert scene.rows == []
+        frame = scene.later(5 * SECOND)
+        assert frame.rows
+        assert scene.rows[0] == "ses_perm"
+        scene.view.filter("old", scene.now)
+        assert scene.view.summary.waiting == 1
+
+    def test_a_filter_asked_for_again_knows_what_time_has_done_while_none_was_on(self) -> None:
+        scene = Scene(*old(3))
+        scene.feed(*call_that_may_wait())
+        scene.view.filter("is:waiting", scene.now)
+        scene.view.filter("", scene.now)
+        scene.later(5 * SECOND)
+        scene.view.filter("is:waiting", scene.now)
+        assert scene.rows[0] == "ses_perm"
+
+    def test_the_detail_of_what_goes_on_is_told_anew_each_second_and_of_what_is_over_each_minute(self) -> None:
+        scene = Scene(*story.everything())
+        scene.view.select(Key(SOURCE, "session", "ses_retry", "ses_retry"))
+        assert scene.later(SECOND).detail
+        scene = Scene(*story.others(), started=NOW_US - NOW_US % MINUTE + SECOND)
+        assert not scene.later(SECOND).detail
+        assert scene.later(MINUTE).detail
+
+
+class TestTheClock:
+    def test_it_is_ticked_each_second_while_something_is_open_and_each_minute_else(self) -> None:
+        scene = Scene(*story.others())
+        assert not scene.view.busy
+        assert scene.view.patience_s(NOW_US) == 60 - NOW % 60
+        scene.feed(*call_that_may_wait())
+        assert scene.view.busy
+        assert scene.view.patience_s(NOW_US) == 1
+        assert scene.view.patience_s(NOW_US + 300_000) == 0.7
+
+    def test_what_was_left_behind_long_ago_keeps_nobody_awake(self) -> None:
+        scene = Scene(*call_that_may_wait())
+        scene.later(DAY)
+        assert scene.view.rows.live == {}
+        assert not scene.view.busy
+        # The clock was wrong, and is put right.
+        scene.later(-DAY)
+        assert scene.view.busy
+
+    def test_midnight_makes_today_another_day(self) -> None:
+        scene = Scene(session("ses_a", "Costly", 100, extras={"cost": 5.0}))
+        assert scene.view.summary.cost_today == 5.0
+        before_midnight = NOW_US - NOW_US % DAY + DAY - SECOND
+        scene.later(before_midnight - scene.now)
+        assert scene.view.summary.cost_today == 5.0
+        assert scene.view.patience_s(scene.now) == 1
+        assert scene.later(SECOND).status
+        assert scene.view.summary.cost_today == 0.0
+
+    def test_a_filter_of_the_last_hour_ages(self) -> None:
+        scene = Scene(session("ses_a", "Fresh", 100))
+        scene.view.filter("since:1h", scene.now)
+        assert scene.rows == ["ses_a"]
+        frame = scene.later(2 * HOUR)
+        assert frame.rows
+        assert frame.heading
+        assert scene.rows == []
+
+    def test_after_a_night_of_suspend_one_tick_is_enough(self) -> None:
+        scene = Scene(*call_that_may_wait(), notify=True)
+        scene.view.filter("is:waiting", scene.now)
+        frame = scene.later(6 * HOUR)
+        assert scene.view.summary.waiting == 1
+        assert frame.notice
+        assert scene.rows[0] == "ses_perm"
+
+    def test_a_clock_that_is_set_back_makes_what_was_over_go_on_again(self) -> None:
+        scene = Scene(*story.running_sub_agent(), notify=True)
+        assert scene.view.summary.running == 2
+        scene.later(5 * HOUR)
+        assert scene.view.summary.running == 0
+        scene.later(-5 * HOUR)
+        assert scene.view.summary.running == 2
+        scene.feed(*call_that_may_wait())
+        scene.later(20 * SECOND)
+        scene.later(-10 * SECOND)
+        # The last notice lies in the future, and holds no other one up.
+        assert scene.feed(*call_that_may_wait("ses_other")).notice
+
+
+class TestFreshness:
+    def test_what_nobody_has_looked_at_for_a_while_is_not_live(self) -> None:
+        scene = Scene()
+        scene.view.heard({SOURCE: health(looked=float(NOW))}, scene.now)
+        assert scene.view.summary.stale_s == 0
+        assert scene.view.patience_s(scene.now) == 15
+        assert not scene.later(14 * SECOND).status
+        assert scene.later(SECOND).status
+        assert scene.view.summary.stale_s == 15
+        assert scene.view.patience_s(scene.now) == 1
+        scene.view.heard({SOURCE: health(looked=NOW + 15.0)}, scene.now)
+        assert scene.view.summary.stale_s == 0
+
+    def test_a_look_of_long_ago_that_arrives_now_is_as_old_as_it_is(self) -> None:
+        scene = Scene()
+        scene.view.heard({SOURCE: health(looked=NOW - 100.0)}, scene.now)
+        assert scene.view.summary.stale_s == 100
+
+    def test_a_clock_ahead_of_ours_or_set_back_makes_nothing_fresh_for_longer(self) -> None:
+        scene = Scene()
+        scene.view.heard({SOURCE: health(looked=NOW + 3600.0)}, scene.now)
+        scene.later(20 * SECOND)
+        assert scene.view.summary.stale_s == 20
+        scene.view.heard({SOURCE: health(looked=NOW + 20.0)}, scene.now)
+        scene.later(-HOUR)
+        assert scene.view.summary.stale_s == 0
+        scene.later(20 * SECOND)
+        assert scene.view.summary.stale_s == 20
+
+    def test_a_source_in_trouble_says_so_itself(self) -> None:
+        scene = Scene()
+        scene.view.heard({SOURCE: health(state="error", looked=NOW - 100.0)}, scene.now)
+        assert scene.view.summary.stale_s == 0
+
+
+class TestWhatIsNew:
+    def test_a_session_that_is_only_read_now_is_not(self) -> None:
+        scene = Scene(*old(12), height=4)
+        scene.view.move(1)
+        key = Key(SOURCE, "session", "ses_old_01", "ses_old_01")
+        scene.view.select(key)
+        frame = scene.view.deeper()
+        assert frame.load == [(SOURCE, "ses_old_01")]
+        steps = [event for n in range(6) for event in Step("ses_old_01", n + 1, "usr_o", 8900 - n).events]
+        before = len(scene.view.rows)
+        scene.feed(prompt("ses_old_01", "usr_o", "Do it.", 8950), *steps, loaded="ses_old_01")
+        assert len(scene.view.rows) > before
+        assert (scene.view.new.above, scene.view.new.below) == (0, 0)
+
+    def test_what_begins_in_a_session_that_is_read_is_until_it_has_been_seen(self) -> None:
+        scene = Scene(*old(12), height=4)
+        first = begun("ses_run", 50).op("tool", "bash", 49, 48, label="make")
+        scene.feed(*asked("ses_run", "At work", 55, "Build it."), *first.events, loaded="ses_run")
+        scene.view.edge(True)
+        assert (scene.view.new.above, scene.view.new.below) == (0, 0)
+        later = Step("ses_run", 2, "usr_ses_run", 5).op("tool", "bash", 4, None, label="make test")
+        scene.feed(*later.events)
+        assert scene.view.new.above >= 2
+        above = scene.view.new.above
+        scene.view.select(Key(SOURCE, "turn", "ses_run", "msg_ses_run_2"))
+        assert scene.view.new.above < above
+        scene.view.edge(False)
+        assert (scene.view.new.above, scene.view.new.below) == (0, 0)
+
+    def test_rows_in_sight_and_rows_that_were_unfolded_are_not(self) -> None:
+        scene = Scene(*old(3), height=20)
+        scene.view.move(1)
+        scene.now += 10 * SECOND
+        scene.feed(session("ses_new", "New", -5))
+        assert len(scene.view.rows) == 4
+        assert (scene.view.new.above, scene.view.new.below) == (0, 0)
+        scene = Scene(*story.everything(), height=3)
+        scene.view.edge(False)
+        for _ in range(4):
+            scene.view.cycle()
+            assert (scene.view.new.above, scene.view.new.below) == (0, 0)
+
+    def test_a_new_session_above_is_seen_while_nothing_is_scrolled(self) -> None:
+        scene = Scene(*old(12), height=5)
+        scene.view.move(2)
+        cursor = scene.view.cursor
+        scene.now += 10 * SECOND
+        scene.feed(session("ses_new", "New", -5))
+        assert scene.view.place.top == 0
+        assert scene.rows[0] == "ses_new"
+        assert scene.view.cursor == cursor
+        assert scene.view.new.above == 0
+        # The cursor never leaves the window for it.
+        scene.view.move(1)
+        assert scene.view.place.at == 4
+        scene.feed(session("ses_newer", "Newer", -6))
+        assert (scene.view.place.top, scene.view.place.at) == (1, 5)
+        assert scene.view.new.above == 1
+
+    def test_where_the_list_is_scrolled_rows_stay_in_their_line_and_new_ones_are_counted(self) -> None:
+        scene = Scene(*old(30), height=5)
+        scene.view.move(20)
+        place = scene.view.place
+        line = place.at - place.top
+        scene.now += 100 * SECOND
+        frame = scene.feed(*(session(f"ses_new_{n}", "New", -n - 1) for n in range(7)))
+        assert place.at - place.top == line
+        assert frame.status
+        assert scene.view.new.above == 7
+
+    def test_so_many_that_they_are_not_known_one_by_one_are_counted_until_their_end_is_seen(self) -> None:
+        scene = Scene(*old(30), height=5)
+        scene.view.move(20)
+        scene.now += 1000 * SECOND
+        scene.feed(*(session(f"ses_new_{n:03}", "New", -n - 1) for n in range(500)))
+        assert scene.view.new.above == 500
+        scene.view.edge(False)
+        assert scene.view.new.above == 0
+
+
+class TestFilterAndOrder:
+    @pytest.mark.parametrize("order", ["cost", "name"])
+    def test_the_cursor_stays_on_its_node_in_another_order(self, order: str) -> None:
+        scene = Scene(*old(12), height=5)
+        scene.view.move(3)
+        cursor = scene.view.cursor
+        frame = scene.view.arrange(Arrangement(order))  # type: ignore[arg-type]
+        assert frame.rows
+        assert frame.heading
+        assert scene.view.cursor == cursor
+        assert scene.view.place.in_sight(scene.view.place.at)
+
+    def test_a_filter_that_hides_the_cursor_leads_to_the_top_and_home_again(self) -> None:
+        scene = Scene(*old(12), height=5)
+        scene.view.move(3)
+        home = scene.view.cursor
+        scene.view.filter('"session 07"', scene.now)
+        assert scene.view.cursor == Key(SOURCE, "session", "ses_old_07", "ses_old_07")
+        scene.view.filter("", scene.now, home)
+        assert scene.view.cursor == home
+
+    def test_a_frame_says_no_more_than_what_is_different(self) -> None:
+        scene = Scene(*story.others())
+        assert scene.feed(*story.others()) == Frame()
+        frame = scene.view.move(1)
+        assert frame.moved
+        assert len(frame.dirty) == 2
+        assert frame == Frame(moved=True, dirty=frame.dirty)
+
+
+def test_follow_stays_on_the_newest_until_a_key_moves_and_says_that_it_paused() -> None:
+    scene = Scene(*story.everything())
+    assert scene.view.follow(True).status
+    assert scene.view.cursor is not None
+    assert scene.view.cursor.session_id == "ses_find"
+    scene.feed(*call_that_may_wait("ses_newer"))
+    assert scene.view.cursor.session_id == "ses_newer"
+    assert scene.view.move(1).status
+    assert (scene.view.summary.following, scene.view.summary.paused) == (False, True)
+    assert at(0) == NOW_US

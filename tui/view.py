@@ -1,0 +1,729 @@
+"""What the user looks at: the one state of the screen, in plain Python and with a clock of its own.
+
+Events, times and keys go in, frames come out: `apply` takes a change of the model, `tick` the passing of time, each
+other method a key or the mouse. A frame says what is different and has to be drawn; widgets draw it, and change
+nothing. Times are µs UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from adapter.health import Health
+from tui.model.arrange import Arrangement
+from tui.model.budget import Budget
+from tui.model.finder import Finder
+from tui.model.layout import parent_key, row_key, shown_session
+from tui.model.links import SessionKey
+from tui.model.new_rows import NewRows
+from tui.model.nodes import ChangeSet, Key, Session, session_key, turn_key
+from tui.model.notices import Notices
+from tui.model.place import Hold, Place
+from tui.model.query import Completion
+from tui.model.rows import VisibleRows
+from tui.model.seek import Found, caller, enclosing, failures, focus, questions, seek, sibling
+from tui.model.seen import Seen
+from tui.model.state import newest_turn
+from tui.model.store import Store
+from tui.model.tally import Tally
+from tui.model.thresholds import MINUTE, SECOND
+from tui.model.unfold import cycle, fold_all, reveal
+from tui.model.urgency import WAITING
+
+STALE = 15 * SECOND
+"""µs since the last look at a source after which what is shown is not called live any more. A source that works says
+that it looked at least every 5 s (`adapter.follow.follower.HEARTBEAT_S`)."""
+BACK_LIMIT = 50
+"""Jumps that can be taken back."""
+
+_NOTHING = {
+    "failed": "nothing has failed here",
+    "waiting": "nothing waits for a person here",
+    "running": "nothing is running here",
+}
+
+
+@dataclass
+class Frame:
+    """What is different and has to be drawn.
+
+    `rows`: another list of rows, or others of it in sight; each line in sight may look different. `dirty`: nodes whose
+    lines and details may. `moved`: the cursor is on another node. `detail`: time changes what is said of the cursor's
+    node. `status`: the bar. `heading`: filter, order or number of sessions. `title`: sessions that run and that wait,
+    for the terminal's title. `notice`: words that call a person back. `remark`: what the key has to say. `load`,
+    `release`: sessions to be read, and given back. `detail_wanted`: the user wants to be in the detail.
+    """
+
+    rows: bool = False
+    dirty: set[Key] = field(default_factory=set)
+    moved: bool = False
+    detail: bool = False
+    status: bool = False
+    heading: bool = False
+    title: tuple[int, int] | None = None
+    notice: str = ""
+    remark: str = ""
+    load: list[SessionKey] = field(default_factory=list)
+    release: list[SessionKey] = field(default_factory=list)
+    detail_wanted: bool = False
+
+
+Pane = Literal["tree", "filter", "detail", "search"]
+"""Where the user is: among the rows, in the line of the filter, in the detail, in the line of its search."""
+
+
+class Summary(NamedTuple):
+    """What the bar says of the view. Counts are sessions, `cost_today` US dollars, `stale_s` the seconds since the last
+    look at the source that was looked at longest ago, 0 while all are fresh."""
+
+    running: int = 0
+    waiting: int = 0
+    failed: int = 0
+    cost_today: float = 0.0
+    following: bool = False
+    paused: bool = False
+    new_above: int = 0
+    new_below: int = 0
+    stale_s: int = 0
+
+
+class View:
+    """The state of the screen. `notify` keeps notices. `problem` is what to say about what is wrong outside, `fault`
+    about an error of our own, "" for nothing; `pane` is where the keys go, `tab` what the user
+    wants of a detail, "" for the first; with `enter_opens` enter leads to the detail, for which there is no room
+    beside the tree."""
+
+    def __init__(self, store: Store, now_us: int, *, notify: bool = False) -> None:
+        self.store = store
+        self.started = now_us
+        self.now = now_us
+        self.notices = Notices(store, now_us) if notify else None
+        self.seen = Seen(store, now_us)
+        self.rows = VisibleRows(store)
+        self.following = False
+        self.paused = False
+        self.enter_opens = False
+        self.pane: Pane = "tree"
+        self.tab = ""
+        self.problem = ""
+        self.fault = ""
+        self.healths: tuple[Health, ...] = ()
+        self._known: dict[str, tuple[Health, int]] = {}
+        self._untouched = True
+        self._rested = False
+        self._came_from: list[Key] = []
+        self._awaited: Callable[[], Key | None] | None = None
+        self._lost: Key | None = None
+        self._wanted: set[SessionKey] = set()
+        self._frame = Frame()
+        self._drawn = Summary()
+        self._titled = (0, 0)
+        self._cursor: Key | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        """Makes what follows from the store and the user's choices."""
+        self.finder = Finder(self.store)
+        self.tally = Tally(self.store)
+        self.budget = Budget(self.store, self.rows)
+        self.place = Place(self.rows)
+        self.new = NewRows(self.place)
+
+    # --- reading -----------------------------------------------------------------------------------------------
+
+    @property
+    def cursor(self) -> Key | None:
+        """The node that the cursor is on."""
+        return self.place.cursor
+
+    @property
+    def summary(self) -> Summary:
+        """What the bar is to say, as of the last change or tick."""
+        counts = self.tally.counts
+        return Summary(
+            counts.running,
+            counts.waiting,
+            counts.failed_today,
+            counts.cost_today,
+            self.following,
+            self.paused,
+            self.new.above,
+            self.new.below,
+            self._stale_s(),
+        )
+
+    @property
+    def busy(self) -> bool:
+        """Whether the next second may change something: a session is not at its end, a notice is to be given, or the
+        age of what is shown is."""
+        pending = self.notices is not None and self.notices.pending
+        return self.rows.anything_open or pending or self._stale_s() > 0
+
+    def patience_s(self, now_us: int) -> float:
+        """Seconds until the next tick is due: the next full second or minute, or when a source is no longer fresh."""
+        period = SECOND if self.busy else MINUTE
+        due = [period - now_us % period]
+        due += [looked + STALE - now_us for _, looked in self._known.values() if looked + STALE > now_us]
+        # A timer may be a little early; then the second would be ticked twice.
+        return max(0.05, min(due) / SECOND)
+
+    def trees_in_sight(self) -> set[SessionKey]:
+        """The trees of which a row is in sight, and that of the cursor."""
+        return {self.store.links.top((key.source, key.session_id)) for key in self.place.keys_in_sight()}
+
+    def _stale_s(self) -> int:
+        ages = [self.now - looked for health, looked in self._known.values() if health.state == "ok"]
+        age = max(ages, default=0)
+        return age // SECOND if age >= STALE else 0
+
+    # --- what arrives, and time --------------------------------------------------------------------------------
+
+    def apply(self, changes: ChangeSet, now_us: int) -> Frame:
+        """Takes in a change of the store."""
+        self._pass(now_us)
+        if self.notices is not None:
+            self.notices.update(changes, now_us)
+        self.tally.update(changes, now_us)
+        self._frame.dirty |= changes.dirty
+        self._frame.heading = self._frame.heading or changes.order
+        self._update(changes, self.finder.update(changes, now_us))
+        if self._rested:
+            self._look()
+        if self._lost is not None and (at := self.rows.index_of(self._lost)) is not None:
+            self._lost = None
+            self.place.go(at)
+        if self._wanted:
+            self._want_again()
+        key = self._awaited() if self._awaited is not None else None
+        if key is not None:
+            self._awaited = None
+            self._jump(key, remember=False)
+        self._keep_to_budget()
+        return self._done()
+
+    def tick(self, now_us: int) -> Frame:
+        """Lets time pass, whatever is in sight."""
+        minute = self.now // MINUTE
+        self._pass(now_us)
+        if self.notices is not None:
+            self.notices.tick(now_us)
+        self.tally.tick(now_us)
+        self._update(ChangeSet(roots=set(), dirty=set()), self.finder.tick(now_us))
+        self._frame.rows = True
+        session = self.store.session_of(self.cursor) if self.cursor is not None else None
+        goes_on = session is not None and self.rows.is_live_tree(self.store.top_of(session))
+        self._frame.detail = goes_on or now_us // MINUTE != minute
+        return self._done()
+
+    def heard(self, healths: Mapping[str, Health], now_us: int) -> Frame:
+        """Takes in the newest health of each source, which says when that was looked at last."""
+        self.healths = tuple(healths.values())
+        for name, health in healths.items():
+            before = self._known.get(name)
+            if before is None or before[0] is not health:
+                # A clock that is ahead of ours must not make a source fresh for longer. Who does not say is believed.
+                self._known[name] = (health, min(now_us, int(health.looked * SECOND) or now_us))
+        self._pass(now_us)
+        self._frame.status = True
+        return self._done()
+
+    def rebuild(self, now_us: int) -> Frame:
+        """Makes everything anew that follows from the store and the user's choices: what an error has left behind is
+        not to be trusted. The cursor goes back to its node, and what was unfolded is read again, when it is there."""
+        before, text, height = self.rows, self.finder.text, self.place.height
+        self._lost = self.cursor or self._lost
+        self._wanted |= {(key.source, key.session_id) for key, is_open in before.folds.chosen.items() if is_open}
+        self._awaited = None
+        self._frame = Frame(rows=True, heading=True, status=True)
+        self.rows = VisibleRows(self.store, before.folds)
+        self._begin()
+        self.place.height = height
+        self.rows.arrange(before.arrangement)
+        if self.notices is not None:
+            self.notices = Notices(self.store, now_us)
+        self.finder.ask(text, now_us)
+        self.rows.keep(self.finder.trees if self.finder.on else None)
+        return self.apply(ChangeSet(roots=set(), dirty=set()), now_us)
+
+    def _want_again(self) -> None:
+        """Asks for what was unfolded before everything was loaded anew."""
+        for key in [key for key in self._wanted if key in self.store.sessions]:
+            self._wanted.discard(key)
+            if not self.store.sessions[key].loaded:
+                self._frame.load.append(key)
+
+    def _pass(self, now_us: int) -> None:
+        """Notes the time. A clock that was set back makes what was over go on again, and an age is counted from the
+        step."""
+        if now_us < self.now:
+            self.tally.recount(now_us)
+            self._known = {name: (health, min(looked, now_us)) for name, (health, looked) in self._known.items()}
+        self.now = now_us
+
+    def _update(self, changes: ChangeSet, filtered: bool) -> None:
+        """Brings rows, cursor and window up to date."""
+        hold = self.place.hold()
+        different = filtered and self._keep()
+        different = self.rows.update(changes, self.now) or different
+        self._frame.dirty |= self.rows.headings.changed
+        if different:
+            self._frame.rows = self._frame.heading = True
+            if self._untouched:
+                # Nobody has looked for anything yet: the first row is where the newest is, also while a catalogue of
+                # thousands is still coming in.
+                if len(self.rows):
+                    self.place.put(0)
+                hold = Hold(None, 0, 0)
+            new = self._began(changes)
+            self.place.settle(hold, stay=hold.top <= 0 and self._is_above(new, hold))
+            if not self._untouched:
+                self.new.arrived(new)
+            self.new.look()
+        if self.following:
+            self._go_to_newest()
+
+    def _began(self, changes: ChangeSet) -> list[Key]:
+        """What is new of a change. A session that began before us was there, and is only known now."""
+        sessions = self.store.sessions
+        return [
+            key
+            for key in changes.new
+            if key.kind != "session"
+            or ((session := sessions.get((key.source, key.id))) is not None and session.start_ts >= self.started)
+        ]
+
+    def _is_above(self, new: Iterable[Key], hold: Hold) -> bool:
+        """Whether one of the new nodes is a session at the top of its tree that stands above what is held."""
+        limit = self.rows.index_of(hold.key) if hold.key is not None else None
+        tops = [key for key in new if key.kind == "session" and self.store.is_top((key.source, key.id))]
+        return limit is not None and any((at := self.rows.index_of(key)) is not None and at < limit for key in tops)
+
+    def _keep_to_budget(self) -> None:
+        """Gives back what was looked at longest ago, when more is loaded than is to be; a filter may ask for it."""
+        self._frame.load += self.budget.regretted()
+        if not self.finder.on:
+            self._frame.release += self.budget.surplus(self.trees_in_sight, self.now)
+
+    def _done(self) -> Frame:
+        """The frame of all that was noted since the last one."""
+        frame, self._frame = self._frame, Frame()
+        if self.cursor != self._cursor:
+            frame.dirty |= {key for key in (self._cursor, self.cursor) if key is not None}
+            frame.moved, self._cursor = True, self.cursor
+            self._rested = False
+            if self.cursor is not None:
+                self.budget.looked_at(self.cursor, self.now)
+        summary = self.summary
+        if summary != self._drawn:
+            frame.status, self._drawn = True, summary
+        if (summary.running, summary.waiting) != self._titled:
+            frame.title = self._titled = (summary.running, summary.waiting)
+        if self.notices is not None:
+            frame.notice = self.notices.due(self.now)
+        return frame
+
+    # --- filter and order --------------------------------------------------------------------------------------
+
+    def filter(self, text: str, now_us: int, home: Key | None = None) -> Frame:
+        """Shows the sessions that a query finds; an empty one shows all. The cursor goes `home` when that is in sight,
+        else it stays where it is, else it goes to the top."""
+        self._pass(now_us)
+        hold = self.place.hold()
+        self.finder.ask(text, now_us)
+        if self._keep():
+            self.place.settle(hold)
+        if home is not None:
+            self._select(home)
+        self._frame.rows = self._frame.heading = True
+        self.new.look()
+        return self._done()
+
+    def _keep(self) -> bool:
+        different = self.rows.keep(self.finder.trees if self.finder.on else None)
+        if different and (self.cursor is None or self.rows.index_of(self.cursor) is None):
+            self.place.at = 0
+        return different
+
+    def complete(self, text: str, cursor: int, now_us: int) -> Completion:
+        """What the word before the cursor of the filter's line may become."""
+        return self.finder.complete(text, cursor, now_us)
+
+    def arrange(self, arrangement: Arrangement) -> Frame:
+        """Puts the trees into another order; the cursor stays on its node, in its line where that can be."""
+        hold = self.place.hold()
+        self.rows.arrange(arrangement)
+        self.place.settle(hold)
+        self.new.look()
+        self._frame.rows = self._frame.heading = True
+        return self._done()
+
+    def sort(self) -> Frame:
+        """By the next measure."""
+        self._by_hand()
+        return self.arrange(self.rows.arrangement.next_order())
+
+    def group(self) -> Frame:
+        """Project by project, or not."""
+        self._by_hand()
+        how = self.rows.arrangement
+        return self.arrange(how._replace(by_project=not how.by_project))
+
+    # --- the cursor and the window -----------------------------------------------------------------------------
+
+    def resized(self, height: int) -> Frame:
+        """So many rows are in sight from now on."""
+        self.place.height = height
+        self.new.look()
+        self._frame.rows = self._frame.heading = True
+        return self._done()
+
+    def scrolled(self, top: int, *, by_hand: bool = False) -> Frame:
+        """The window begins at this row."""
+        if by_hand:
+            self._by_hand()
+        self.place.top = top
+        self.new.look()
+        return self._done()
+
+    def rest(self) -> Frame:
+        """The cursor has been on its node for a while."""
+        self._rested = True
+        self._look()
+        return self._done()
+
+    def select(self, key: Key) -> Frame:
+        """Puts the cursor on a node that has a row, and brings it into sight."""
+        self._select(key)
+        return self._done()
+
+    def move(self, count: int) -> Frame:
+        """So many rows down, or up."""
+        return self.go(self.place.at + count)
+
+    def leaf(self, pages: int) -> Frame:
+        """So many pages down, or up."""
+        return self.go(self.place.at + pages * max(1, self.place.height - 1))
+
+    def edge(self, end: bool) -> Frame:
+        """To the first row, or the last."""
+        return self.go(len(self.rows) - 1 if end else 0)
+
+    def go(self, index: int) -> Frame:
+        """To a row."""
+        self._by_hand()
+        self._go(index)
+        return self._done()
+
+    def follow(self, on: bool) -> Frame:
+        """Stays on the newest activity, or not."""
+        self._follow(on)
+        return self._done()
+
+    def _follow(self, on: bool) -> None:
+        if self.following != on:
+            self.following, self.paused = on, False
+            if on:
+                self._go_to_newest()
+
+    def _go_to_newest(self) -> None:
+        key = self.rows.newest_running()
+        if key is not None:
+            self._select(key)
+
+    def _select(self, key: Key) -> None:
+        self._untouched = False
+        at = self.rows.index_of(key)
+        if at is not None:
+            self._go(at)
+
+    def _go(self, index: int) -> None:
+        top = self.place.top
+        self.place.go(index)
+        if self.place.top != top:
+            self._frame.rows = True
+        self.new.look()
+
+    def _by_hand(self) -> None:
+        """The user took over: follow mode pauses, a jump that had to wait does not take place."""
+        self._untouched = False
+        self._awaited = self._lost = None
+        if self.following:
+            self._follow(False)
+            self.paused = True
+
+    def _look(self) -> None:
+        """Takes the mark from the session in which the cursor rests, and from its tree."""
+        session = enclosing(self.store, self.cursor) if self.cursor is not None else None
+        if session is not None and self.seen.look(session):
+            self._frame.dirty |= {row_key(self.store, one) for one in (session, self.store.top_of(session))}
+
+    # --- folding -----------------------------------------------------------------------------------------------
+
+    def fold(self) -> Frame:
+        """Opens or closes the row of the cursor; asks for a session that has not been read yet."""
+        self._by_hand()
+        if self.cursor is not None:
+            self._fold(self.cursor)
+        return self._done()
+
+    def enter(self) -> Frame:
+        """Goes into a sub-agent from its call, into the detail of what has nothing to fold; else folds."""
+        key = self.cursor
+        child = shown_session(self.store, key) if key is not None and key.kind == "op" else None
+        if key is None:
+            return self._done()
+        if child is not None:
+            self.rows.open(key)
+            if child.whole:
+                self._jump(self._inside(child, key) or key)
+            else:
+                self._jump(key)
+                self._load([child])
+                self._awaited = lambda: self._inside(child, key)
+            return self._done()
+        if self.enter_opens or not self.rows.row(self.place.at).fold:
+            self._frame.detail_wanted = True
+            return self._done()
+        return self.fold()
+
+    def deeper(self) -> Frame:
+        """Opens, opens further, then goes into it."""
+        self._by_hand()
+        key = self.cursor
+        fold = self.rows.row(self.place.at).fold if key is not None else ""
+        if key is None or not fold:
+            return self._done()
+        if fold == "closed":
+            self._fold(key)
+        elif self.rows.open(key):
+            self._laid_out_again(key)
+        else:
+            self._go(self.place.at + 1)
+        return self._done()
+
+    def shallower(self) -> Frame:
+        """Closes, then goes to the parent."""
+        self._by_hand()
+        if self.cursor is None:
+            return self._done()
+        if self.rows.row(self.place.at).fold == "open":
+            self._fold(self.cursor)
+        elif (parent := self.rows.parent(self.cursor)) is not None:
+            self._select(parent)
+        return self._done()
+
+    def click(self, index: int, *, on_marker: bool, double: bool) -> Frame:
+        """The mouse clicked on a row; the marker in front of it folds."""
+        if index >= len(self.rows):
+            return self._done()
+        self._by_hand()
+        self._go(index)
+        if on_marker:
+            self._fold(self.rows.row(index).key)
+        elif double:
+            return self.enter()
+        return self._done()
+
+    def cycle(self) -> Frame:
+        """Takes the session around the cursor to its next fold level."""
+        key = self.cursor
+        session = enclosing(self.store, key) if key is not None else None
+        if key is not None and key.kind == "project":
+            return self.fold()
+        if key is None or session is None:
+            return self._done()
+        self._by_hand()
+        at, top = self.place.at, self.place.top
+        words, missing = cycle(self.rows, key)
+        if self.rows.index_of(key) is None:
+            key = row_key(self.store, session)
+        found = self.rows.index_of(key) or 0
+        self.place.settle(Hold(key, found, top))
+        if found != at:
+            self._select(key)
+        self.new.look()
+        self._frame.rows = True
+        self._load(missing)
+        self._frame.remark = f"this session: {words}"
+        return self._done()
+
+    def fold_all(self) -> Frame:
+        """Folds every session to one line."""
+        self._by_hand()
+        session = self.store.session_of(self.cursor) if self.cursor is not None else None
+        fold_all(self.rows)
+        self.place.settle(Hold(None, 0, self.place.top))
+        if session is not None:
+            self._select(session_key(self.store.top_of(session)))
+        self.new.look()
+        self._frame.rows = True
+        return self._done()
+
+    def _fold(self, key: Key) -> None:
+        self.rows.toggle(key)
+        session = shown_session(self.store, key)
+        if session is not None and self.rows.wants_load(key):
+            self._load([session])
+        self._laid_out_again(key)
+
+    def _laid_out_again(self, key: Key) -> None:
+        """After a fold the row that was folded stays where it is."""
+        self.place.settle(Hold(key, self.rows.index_of(key) or 0, self.place.top))
+        self.new.look()
+        self._frame.rows = True
+
+    # --- jumps -------------------------------------------------------------------------------------------------
+
+    def jump(self, key: Key) -> Frame:
+        """Puts the cursor on a node, opening what hides it. While its row is not there the nearest one above stands in
+        for it, and the jump ends when what is missing has been loaded."""
+        self._jump(key)
+        return self._done()
+
+    def find(self, kind: str, forward: bool, now_us: int) -> Frame:
+        """Goes to the next failure, the next that waits for a person, or the next that runs."""
+        tops, cursor, store, first = self.rows.tops(), self.cursor, self.store, self._first()
+        if kind == "failed":
+            read = [key for key, session in store.sessions.items() if session.turns or session.final_status == "failed"]
+            found = seek(store, tops, cursor, failures, forward=forward, among=read, first=first)
+        else:
+            waiting = kind == "waiting"
+            among = [key for key, state in self.rows.live.items() if (state.name in WAITING) == waiting]
+
+            def spots(session: Session) -> list[Key]:
+                return questions(store, session, now_us) if waiting else [focus(session)]
+
+            found = seek(store, tops, cursor, spots, forward=forward, among=among, first=first)
+        self._arrive(found, forward, _NOTHING[kind])
+        session = store.session_of(found.key) if found is not None else None
+        if session is not None and kind == "failed" and not session.whole:
+            self._load([session])
+            self._awaited = lambda: _failed_step(session)
+        return self._done()
+
+    def match(self, forward: bool) -> Frame:
+        """Goes to the next match of the filter, or the one before."""
+        self._match(forward)
+        return self._done()
+
+    def go_to_match(self) -> Frame:
+        """Goes to the first match, unless the cursor is in a session that matches."""
+        session = enclosing(self.store, self.cursor) if self.cursor is not None else None
+        if self.finder.on and (session is None or (session.source, session.id) not in self.finder.matches):
+            self._match(True)
+        return self._done()
+
+    def sibling(self, step: int) -> Frame:
+        """Goes to the session, or on a heading to the project, after or before."""
+        word = "after" if step > 0 else "before"
+        if self.cursor is not None and self.cursor.kind == "project":
+            heading = self.rows.headings.beside(self.cursor, step)
+            if heading is None:
+                self._frame.remark = f"no project {word} this one"
+            else:
+                self._by_hand()
+                self._select(heading)
+            return self._done()
+        session = enclosing(self.store, self.cursor) if self.cursor is not None else None
+        if session is not None:
+            beside = sibling(self.store, self.rows.tops(), session, step)
+            if beside is not None:
+                self._jump(row_key(self.store, beside), remember=False)
+            else:
+                self._frame.remark = f"no session {word} this one"
+        return self._done()
+
+    def caller(self) -> Frame:
+        """Goes to the call that started the sub-agent around the cursor."""
+        key = caller(self.store, self.cursor) if self.cursor is not None else None
+        if key is not None:
+            self._jump(key)
+        return self._done()
+
+    def back(self) -> Frame:
+        """Goes back to where the last jump began."""
+        while self._came_from:
+            key = self._came_from.pop()
+            if self.store.session_of(key) is not None:
+                self._jump(key, remember=False)
+                return self._done()
+        self._frame.remark = "no jump to take back"
+        return self._done()
+
+    def _jump(self, key: Key, *, remember: bool = True) -> None:
+        self._by_hand()
+        if remember and self.cursor is not None:
+            self._came_from = [*self._came_from, self.cursor][-BACK_LIMIT:]
+        hold = self.place.hold()
+        missing = reveal(self.rows, key)
+        self.place.settle(hold)
+        self._frame.rows = True
+        shown: Key | None = key
+        while shown is not None and self.rows.index_of(shown) is None:
+            shown = parent_key(self.store, shown)
+        if shown is not None:
+            self._select(shown)
+        self._load(missing)
+        if missing:
+            self._awaited = lambda: key if all(_ready(self.store, session, key) for session in missing) else None
+
+    def _match(self, forward: bool) -> None:
+        if not self.finder.on:
+            self._frame.remark = "no filter yet: / sets one"
+            return
+        tops, among = self.rows.tops(), self.finder.matches
+        found = seek(self.store, tops, self.cursor, _itself, forward=forward, among=among, first=self._first())
+        self._arrive(found, forward, "nothing matches the filter")
+
+    def _arrive(self, found: Found | None, forward: bool, nothing: str) -> None:
+        if found is None:
+            self._frame.remark = nothing
+            return
+        alone = self.rows.index_of(found.key) == self.place.at
+        self._jump(found.key)
+        if alone:
+            self._frame.remark = "this is the only one"
+        elif found.wrapped:
+            self._frame.remark = "from the top again" if forward else "from the end again"
+
+    def _first(self) -> int | None:
+        """The tree that comes next when the cursor is on a heading."""
+        key = self.cursor
+        return self.rows.headings.first_of(key) if key is not None and key.kind == "project" else None
+
+    def _inside(self, session: Session, row: Key) -> Key | None:
+        """Where somebody wants to be who enters a session: what goes on in it, else its first row."""
+        if (session.source, session.id) in self.rows.live:
+            return focus(session)
+        at = self.rows.index_of(row)
+        if at is None or at + 1 >= len(self.rows) or self.rows.row(at + 1).depth <= self.rows.row(at).depth:
+            return None
+        return self.rows.row(at + 1).key
+
+    def _load(self, sessions: list[Session]) -> None:
+        self._frame.load += [(session.source, session.id) for session in sessions]
+
+
+def _itself(session: Session) -> list[Key]:
+    return [session_key(session)]
+
+
+def _ready(store: Store, above: Session, key: Key) -> bool:
+    """Whether a session above a node is there as far as the node needs it: with the call that leads down to it."""
+    if not above.whole:
+        return False
+    session = store.session_of(key)
+    while session is not None and session is not above:
+        parent = store.parent_of(session)
+        if parent is above:
+            return store.call_key(session) is not None
+        session = parent
+    return True
+
+
+def _failed_step(session: Session) -> Key | None:
+    """The step that a session which had to be loaded ended with; None until it is there."""
+    turn = newest_turn(session) if session.whole else None
+    return turn_key(session, turn) if turn is not None and turn.status == "failed" else None
