@@ -43,9 +43,12 @@ def run(arguments: argparse.Namespace) -> int:
     if sys.stdout is None and getattr(arguments, "output", None) is None:
         return complain("stdout is closed: there is nowhere to write to")
     paths = arguments.db
+    # What is named is what is meant, whatever it is called.
+    arguments.backups = []
     if not paths:
         located = locate(os.environ, _home())
-        paths = [path for path in located.paths if os.path.exists(path) or obstacle(path)]
+        arguments.backups = located.backups
+        paths = [path for path in located.paths if os.path.exists(path) or obstacle(path)] + located.backups
         if not paths and not (arguments.command == "events" and arguments.follow and located.paths):
             from tui.no_sessions import FROM_JSON, json_sessions  # no command needs it otherwise
 
@@ -109,7 +112,7 @@ async def _stream(
     source: OpencodeSource, arguments: argparse.Namespace, kept: dict[str, str], cursors: CursorFile | None
 ) -> None:
     """Writes what a source tells, and keeps where it is."""
-    async for batch in _patiently(source, kept.get(source.source), follow=arguments.follow):
+    async for batch in _patiently(source, kept.get(source.source), follow=arguments.follow and not source.backup):
         chosen = batch.events
         if arguments.session:
             chosen = [event for event in chosen if getattr(event, "session_id", "") == arguments.session]
@@ -350,7 +353,8 @@ async def doctor(arguments: argparse.Namespace, paths: list[Path]) -> int:
 
 
 def _source(path: Path, arguments: argparse.Namespace) -> OpencodeSource:
-    return OpencodeSource(path, watch=not arguments.no_watch, servers=OpencodeConfig(os.environ, _home()).mcp_servers)
+    servers = OpencodeConfig(os.environ, _home()).mcp_servers
+    return OpencodeSource(path, watch=not arguments.no_watch, servers=servers, backup=path in arguments.backups)
 
 
 def complain(words: str) -> int:

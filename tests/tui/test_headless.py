@@ -502,7 +502,7 @@ def test_doctor_is_degraded_by_a_row_that_cannot_be_read(tmp_path: Path) -> None
 
 
 DOCTOR_FIELDS = {
-    "source", "path", "state", "message", "family", "versions", "strategy", "counts", "approximate", "migrations",
+    "source", "path", "backup", "state", "message", "family", "versions", "strategy", "counts", "approximate", "migrations",
     "missing_columns", "warnings", "examples", "disagreeing", "checked_sessions", "size", "wal_size", "event_share",
     "open_mode", "last_change", "lag_ms", "longest_read_ms", "statements", "statements_per_minute", "retries",
     "interruptions", "reconciled",
@@ -750,3 +750,15 @@ def test_a_session_in_two_files_is_told_once_with_where_the_other_lies(
     assert plain.stdout == run(*arguments, "--db", live).stdout
     words = f"3 sessions are in several databases and are told once, as the newest copy; older copies: {backup} (3)"
     assert plain.stderr.decode() == f"opencode-viewer: {words}\n"
+
+
+def test_a_backup_is_no_live_source(two_copies: tuple[Path, Path, str], tmp_path: Path) -> None:
+    live, backup, _ = two_copies
+    told = json.loads(run("doctor", "--json", home=tmp_path).stdout)["sources"]
+    assert [(one["path"], one["backup"]) for one in told] == [(str(live), False), (str(backup), True)]
+    assert b"by its name: read, and not taken for live" in run("doctor", home=tmp_path).stdout
+    named = json.loads(run("doctor", "--json", "--db", backup).stdout)["sources"]
+    assert [one["backup"] for one in named] == [False]
+    live.unlink()
+    done = run("ls", "--json", home=tmp_path)
+    assert (done.returncode, len(json.loads(done.stdout)["sessions"])) == (0, 3)

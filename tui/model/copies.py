@@ -9,7 +9,7 @@ session, so that it can take the place of the other at any time; nothing that is
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
 from tui.model.apply import place
@@ -33,7 +33,10 @@ class Copies:
     def __init__(self) -> None:
         self.aside: dict[SessionKey, Session] = {}
         self.sources: list[str] = []
+        self.moves = 0
+        """Times that a copy came to be shown, or to wait."""
         self._below: dict[str, set[str]] = {}
+        self._whole: tuple[tuple[int, int, int], frozenset[str]] = ((0, 0, 0), frozenset())
 
     def prefer(self, sources: Iterable[str]) -> None:
         """Names sources that may come, the one to be preferred on a tie first, behind those that are known."""
@@ -54,6 +57,17 @@ class Copies:
         """Drops the copies of a source."""
         for key in [key for key in self.aside if key[0] == source]:
             del self.aside[key]
+        self.moves += 1
+
+    def outdated(self, sessions: Collection[SessionKey]) -> frozenset[str]:
+        """The sources of which every session is shown from another one: nobody writes them any more. `sessions` are
+        those that are shown."""
+        state = (self.moves, len(self.aside), len(sessions))
+        if not self.aside:
+            return frozenset()
+        if self._whole[0] != state:
+            self._whole = (state, frozenset({source for source, _ in self.aside} - {source for source, _ in sessions}))
+        return self._whole[1]
 
     def below(self, session_id: str) -> set[str]:
         """The ids with several copies of which one names this session as its parent, or did."""
@@ -135,6 +149,7 @@ def _choose(store: Store, session_id: str, batch: Batch) -> bool:
 
 def _hide(store: Store, key: SessionKey, batch: Batch) -> None:
     session = store.copies.aside[key] = store.sessions.pop(key)
+    store.copies.moves += 1
     batch.shrunk.update(store.links.above(key))
     store.forget_sums(key)
     batch.touch(key)
@@ -144,5 +159,6 @@ def _hide(store: Store, key: SessionKey, batch: Batch) -> None:
 
 def _show(store: Store, key: SessionKey, batch: Batch) -> None:
     session = store.sessions[key] = store.copies.aside.pop(key)
+    store.copies.moves += 1
     place(store, session, batch)
     batch.change(key).layout = True
