@@ -502,7 +502,8 @@ def test_doctor_is_degraded_by_a_row_that_cannot_be_read(tmp_path: Path) -> None
 
 
 DOCTOR_FIELDS = {
-    "source", "path", "backup", "state", "message", "family", "versions", "strategy", "counts", "approximate", "migrations",
+    "source", "path", "backup", "state", "message", "family", "versions", "strategy", "counts", "approximate",
+    "migrations",
     "missing_columns", "warnings", "examples", "disagreeing", "checked_sessions", "size", "wal_size", "event_share",
     "open_mode", "last_change", "lag_ms", "longest_read_ms", "statements", "statements_per_minute", "retries",
     "interruptions", "reconciled",
