@@ -749,7 +749,7 @@ def test_a_session_in_two_files_is_told_once_with_where_the_other_lies(
         assert one == {name: value for name, value in single.items() if name != "copies"}
     plain = run(*arguments, home=tmp_path)
     assert plain.stdout == run(*arguments, "--db", live).stdout
-    words = f"3 sessions are in several databases and are told once, as the newest copy; older copies: {backup} (3)"
+    words = f"3 sessions are in several databases and are told once, as the newest copy; the others: {backup} (3)"
     assert plain.stderr.decode() == f"opencode-viewer: {words}\n"
 
 

@@ -9,9 +9,13 @@ from pathlib import Path
 import pytest
 
 from adapter.local import OpencodeSource
+from tests.adapter import corpus
 from tests.adapter.follower import Follower, apply, differences
 from tests.adapter.opencode_writer import OpencodeWriter
 from tests.adapter.writer import now_ms
+from tests.tui.stage import screen_text, until
+from tui.app import ViewerApp
+from tui.feed import worker
 from tui.model.nodes import Session
 from tui.model.rollup import subtree
 from tui.model.store import Store
@@ -95,3 +99,43 @@ async def test_a_session_deleted_in_one_file_is_shown_from_the_other(writers: li
         await followers[0].until(lambda: not store.copies.aside)
         assert {source for source, _ in store.sessions} == {followers[1].source.source}
         assert subtree(store, the(store, session)).sessions == 2
+
+
+async def test_a_session_of_1x_that_went_on_in_the_file_of_a_2x_channel_is_there_once(tmp_path: Path) -> None:
+    """What 1.18.33 left, and what the preview made of a copy of it."""
+    old = corpus.build("1.18.33/task", tmp_path / "opencode.db")
+    new = corpus.build(f"{corpus.PREVIEW}/given-task", tmp_path / "opencode-next.db")
+    for paths in ((old, new), (new, old)):
+        store = await cold(*paths)
+        (top,) = [session for session in store.sessions.values() if session.title == "Lab tools"]
+        # Its sub-agent's row is the same in both.
+        assert [child.source for child in store.children_of(top)] == [top.source] == [f"opencode:{new}"]
+        assert len(store.sessions) == 3
+        assert len(store.copies.aside) == 2
+        assert store.copies.outdated(store.sessions) == {f"opencode:{old}"}
+        alone = await cold(new)
+        assert subtree(store, top) == subtree(alone, the(alone, top.id))
+
+
+async def test_the_screen_shows_one_row_and_no_backup_in_the_bar(
+    writers: list[OpencodeWriter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "DISCOVER_EVERY", 0.01)
+    live, backup = (OpencodeSource(opencode.path, backup=at > 0) for at, opencode in enumerate(writers))
+    app = ViewerApp([live], discover=lambda: [backup])
+    async with app.run_test(size=(160, 40)) as pilot:
+        await until(pilot, lambda: len(app.store.copies.aside) == 2)
+        await until(pilot, lambda: len(app.view.healths) == 2)
+        await pilot.pause()
+        lines = screen_text(app)
+        assert sum("Both" in line for line in lines[:20] if "►" in line or "◦" in line or "☓" in line) == 1
+        assert [key[0] for key in app.view.rows.tops()] == [live.source]
+        assert "databases" not in lines[0]
+        told = "".join(line.partition("▏")[2].strip() for line in lines)
+        assert "opencode-next.dbthe same, as of 2023-11-1" in told
+        # It goes on in the other file, which was none.
+        session = writers[1].sessions[0]
+        writers[1].user(session, "Go on")
+        writers[1].change_session(session, time_updated=now_ms())
+        await until(pilot, lambda: [key[0] for key in app.view.rows.tops()] == [backup.source])
+    assert app.view.fault == ""

@@ -110,8 +110,8 @@ def _newest(copies: list[SessionStarted], every: list[SessionStarted], said: Cal
     store = Store()
     store.apply(every)
     found = next(copy for copy in copies if (copy.source, copy.session_id) in store.sessions)
-    older = ", ".join(path_of(copy.source) for copy in store.copies.of(store.sessions[found.source, found.session_id]))
-    said(f"{found.session_id} is exported from {path_of(found.source)}; older copies: {older}")
+    others = ", ".join(path_of(copy.source) for copy in store.copies.of(store.sessions[found.source, found.session_id]))
+    said(f"{found.session_id} is exported from {path_of(found.source)}; other copies: {others}")
     return found
 
 

@@ -104,7 +104,7 @@ def remark(store: Store) -> str:
     several = len({session_id for _, session_id in store.copies.aside})
     words = "session is in several databases and is" if several == 1 else "sessions are in several databases and are"
     where = ", ".join(f"{path_of(source)} ({count:,})" for source, count in sorted(counts.items()))
-    return f"{several:,} {words} told once, as the newest copy; older copies: {where}"
+    return f"{several:,} {words} told once, as the newest copy; the others: {where}"
 
 
 def choose(store: Store, batch: Batch) -> None:

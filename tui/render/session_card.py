@@ -56,13 +56,19 @@ def session_card(store: Store, session: Session, now_us: int) -> list[Line]:
     lines += [row("directory", session.cwd)] if session.cwd else []
     lines += [row("version", f"opencode {session.version}")] if session.version else []
     for copy in store.copies.of(session):
-        as_of = moments.date_and_minute(updated(copy))
-        lines.append(row("also in", path_of(copy.source), (f"  older, as of {as_of}", "dim") if as_of else ""))
+        lines.append(row("also in", path_of(copy.source), (f"  {_age(copy, session)}", "dim")))
     lines.append(row("resume", f"{program(session.version)} -s {sanitize.label(session.id)}", ("   Y copies", "dim")))
     for log in sorted(session.logs.values(), key=lambda log: log.ts):
         role = {"ERR": "bad", "WRN": "warn"}.get(log.severity, "dim")
         lines.append(row("note", (f"{log.severity} ", role), log.message))
     return lines
+
+
+def _age(copy: Session, session: Session) -> str:
+    """How old another copy of a session is. That of a sub-agent may be newer, where that of its parent is not."""
+    there, here = updated(copy), updated(session)
+    word = "the same" if there == here else "older" if there < here else "newer"
+    return f"{word}, as of {moments.date_and_minute(there)}" if there else word
 
 
 def _money(store: Store, session: Session) -> list[Line]:

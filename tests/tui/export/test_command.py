@@ -90,7 +90,7 @@ def test_of_several_copies_the_one_that_was_updated_last_is_exported(database: P
             done = run(*paths, wanted)
             assert done.returncode == 0
             assert done.stdout.startswith(b"# Newer\n")
-            assert f"is exported from {database}; older copies: {old}\n" in done.stderr.decode()
+            assert f"is exported from {database}; other copies: {old}\n" in done.stderr.decode()
 
 
 def test_an_id_that_several_sessions_begin_with_names_them_and_their_files(database: Path) -> None:

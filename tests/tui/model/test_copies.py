@@ -188,7 +188,7 @@ def test_one_line_says_where_the_others_lie() -> None:
     assert remark(store) == ""
     store.apply(of(NEW, row("s1", 9), row("s2", 9)))
     store.apply(of(BACKUP, row("s1", 5)))
-    words = "1 session is in several databases and is told once, as the newest copy; older copies: "
+    words = "1 session is in several databases and is told once, as the newest copy; the others: "
     assert remark(store) == f"{words}/data/opencode-backup.db (1)"
     store.apply(of(BACKUP, row("s2", 5)))
     assert remark(store).startswith("2 sessions are in several")
