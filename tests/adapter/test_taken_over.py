@@ -15,7 +15,7 @@ from tests.adapter import corpus
 from tests.adapter.follower import Follower, apply, cold_store, differences
 from tests.adapter.opencode_writer import OpencodeWriter
 from tests.adapter.writer import Statement, Writer
-from tests.adapter.writer_2x import Writer2x
+from tests.adapter.writer_2x import Writer2x, step
 from tui.model.store import Store
 
 PREVIEW = corpus.PREVIEW
@@ -145,6 +145,34 @@ async def test_a_number_that_starts_anew_hides_nothing(again: int, tmp_path: Pat
                 opencode.part(message, {"type": "text", "text": f"Part {number}"}, f"prt_{number}")
             await follower.equals_cold_load()
             assert any(each.part_id == f"prt_{again - 1}" for each in follower.of(PayloadRef))
+
+
+@pytest.mark.parametrize("number", ["lower", "the same", "higher"])
+async def test_a_row_rewritten_as_the_numbers_start_anew_is_seen(number: str, tmp_path: Path) -> None:
+    """A release writes no `event` rows: only the number tells of a step that is rewritten in the same millisecond."""
+    with Writer2x(tmp_path / "opencode.db", beside="plain") as writer:
+        session = writer.session()
+        writer.prompt(session)
+        text = {"type": "text", "text": "Hello."}
+        message = writer.add(session, "assistant", step(text))
+        ((known,),) = writer.run(f"SELECT seq FROM event_sequence WHERE aggregate_id = '{session}'")
+        async with Follower(writer.path) as follower:
+            await follower.loaded(session)
+            data = writer.run(f"SELECT data FROM session_message WHERE id = '{message}'")[0][0].replace(
+                "Hello.", "Anew."
+            )
+            writer.commit(
+                ("DELETE FROM event_sequence", ()),
+                ("UPDATE session_message SET data = ? WHERE id = ?", (data, message)),
+                (
+                    "INSERT INTO event_sequence (aggregate_id, seq) VALUES (?, ?)",
+                    (session, known + {"lower": -1, "the same": 0, "higher": 1}[number]),
+                ),
+            )
+            await follower.equals_cold_load()
+            found = follower.session(session)
+            assert found is not None
+            assert "Anew." in [op.label for op in found.turns[message].ops.values()]
 
 
 async def test_both_families_by_turns_are_one_row_with_what_was_prompted_last(tmp_path: Path) -> None:

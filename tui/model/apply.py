@@ -87,7 +87,8 @@ def _session(store: Store, event: Any, batch: Batch) -> Session:
 def _new_session(store: Store, event: Any, batch: Batch) -> Session:
     session = Session(source=event.source, id=event.session_id, root_id=event.session_id)
     store.sessions[event.source, event.session_id] = session
-    store.copies.prefer((event.source,))
+    if event.source not in store.copies.sources:
+        store.copies.prefer((event.source,))
     batch.rows.add(event.session_id)
     batch.new.add(session_key(session))
     book = store.books.get(event.source)
