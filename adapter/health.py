@@ -36,6 +36,7 @@ class Health(msgspec.Struct, frozen=True):
     counts what `history` remembers the newest of. `statements_per_minute` are those of the last minute; `hops` are
     changes to SQLite's thread. `watching` says how changes are noticed when it is not by the system's notifications.
     `looked` is when the files were looked at last (unix seconds), whether anything was found or not.
+    `backup`: it is a copy of other sources that nobody writes, by its name or by what is in it.
     `disagreeing` has the tokens that a session's own columns count more (or less) than its messages add up to.
     """
 
@@ -73,6 +74,7 @@ class Health(msgspec.Struct, frozen=True):
     interruptions: int = 0
     history: list[Interruption] = []
     disagreeing: dict[str, int] = {}
+    backup: bool = False
     reconciled: float = 0.0
     checked: int = 0
     unread: int = 0
@@ -96,8 +98,16 @@ class Health(msgspec.Struct, frozen=True):
 class HealthWriter:
     """Gathers what becomes `Health`. The clock gives unix seconds, `monotonic` seconds that never go back."""
 
-    def __init__(self, source: str, path: str, clock: Callable[[], float], monotonic: Callable[[], float]) -> None:
-        self._health = Health(source=source, path=path)
+    def __init__(
+        self,
+        source: str,
+        path: str,
+        clock: Callable[[], float],
+        monotonic: Callable[[], float],
+        *,
+        backup: bool = False,
+    ) -> None:
+        self._health = Health(source=source, path=path, backup=backup)
         self._clock = clock
         self._lags = Lags()
         self._monotonic = monotonic

@@ -41,7 +41,8 @@ class OpencodeSource:
 
     `clock` gives unix seconds, `monotonic` seconds that never go back; `watch=False` polls instead of asking the system
     for notifications; `limit_s` is the hard stop of one read transaction (reader.LIMIT_S unless given); `servers` gives
-    the names of the MCP servers that are configured for a directory.
+    the names of the MCP servers that are configured for a directory; `backup` says that it is a copy which nobody
+    writes.
     """
 
     def __init__(
@@ -53,11 +54,13 @@ class OpencodeSource:
         watch: bool = True,
         limit_s: float | None = None,
         servers: Callable[[str], frozenset[str]] = lambda _directory: frozenset(),
+        backup: bool = False,
     ) -> None:
         self.path = Path(path).absolute()
+        self.backup = backup
         self.source = f"opencode:{encodable(self.path)}"
         self._clock = clock
-        self._new_health = partial(HealthWriter, self.source, encodable(self.path), clock, monotonic)
+        self._new_health = partial(HealthWriter, self.source, encodable(self.path), clock, monotonic, backup=backup)
         self._health = self._new_health()
         self._reader = Reader(self.path, limit_s=limit_s)
         self._database = Database(self.path, self._reader)

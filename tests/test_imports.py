@@ -77,8 +77,8 @@ print(len(ours), *(name for name in others if not name.startswith("_")), file=sy
         ("--help", {"tui"}, 3),
         ("doctor", BASE, 70),
         ("events", BASE, 70),
-        ("tree", BASE, 92),
-        ("ls", BASE, 95),
+        ("tree", BASE, 94),
+        ("ls", BASE, 97),
     ],
 )
 def test_a_command_loads_no_more_than_it_needs(command: str, packages: set[str], most: int, tmp_path: Path) -> None:

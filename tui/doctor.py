@@ -62,6 +62,7 @@ def report(health: Health) -> dict[str, Any]:
     return {
         "source": health.source,
         "path": health.path,
+        "backup": health.backup,
         "state": health.state,
         "message": health.message,
         "family": health.family,
@@ -101,6 +102,8 @@ def report(health: Health) -> dict[str, Any]:
 def lines(health: Health) -> list[str]:
     """The report as text, a fact a line."""
     facts: list[tuple[str, str]] = [("database", health.path), ("state", f"{health.state} {health.message}".strip())]
+    if health.backup:
+        facts.append(("backup", "by its name: read, and not taken for live"))
     if health.state == "ok":
         counts = ", ".join(
             f"{'up to ' if name in health.approximate else ''}{count:,} {name}" for name, count in counted(health)

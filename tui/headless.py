@@ -43,9 +43,12 @@ def run(arguments: argparse.Namespace) -> int:
     if sys.stdout is None and getattr(arguments, "output", None) is None:
         return complain("stdout is closed: there is nowhere to write to")
     paths = arguments.db
+    # What is named is what is meant, whatever it is called.
+    arguments.backups = []
     if not paths:
         located = locate(os.environ, _home())
-        paths = [path for path in located.paths if os.path.exists(path) or obstacle(path)]
+        arguments.backups = located.backups
+        paths = [path for path in located.paths if os.path.exists(path) or obstacle(path)] + located.backups
         if not paths and not (arguments.command == "events" and arguments.follow and located.paths):
             from tui.no_sessions import FROM_JSON, json_sessions  # no command needs it otherwise
 
@@ -109,7 +112,7 @@ async def _stream(
     source: OpencodeSource, arguments: argparse.Namespace, kept: dict[str, str], cursors: CursorFile | None
 ) -> None:
     """Writes what a source tells, and keeps where it is."""
-    async for batch in _patiently(source, kept.get(source.source), follow=arguments.follow):
+    async for batch in _patiently(source, kept.get(source.source), follow=arguments.follow and not source.backup):
         chosen = batch.events
         if arguments.session:
             chosen = [event for event in chosen if getattr(event, "session_id", "") == arguments.session]
@@ -187,6 +190,7 @@ async def tree(arguments: argparse.Namespace, paths: list[Path]) -> int:
     else:
         for line in tree_text(store, now_us, ascii_marks=not _in_unicode(sys.stdout.encoding)):
             print(line)
+        _remark_on_copies(store)
     return _status(read, sources)
 
 
@@ -222,6 +226,14 @@ async def _family(source: OpencodeSource, session_id: str) -> list[str]:
     return family
 
 
+def _remark_on_copies(store: Store) -> None:
+    """Says on stderr once where other copies of the sessions lie; in JSON each session has it."""
+    from tui.model.copies import remark as words
+
+    if store.copies.aside:
+        remark(words(store))
+
+
 async def ls(arguments: argparse.Namespace, paths: list[Path]) -> int:
     """The sessions that a filter finds, as the screen knows them when it starts; what they did is read where the filter
     asks for it."""
@@ -247,7 +259,8 @@ async def ls(arguments: argparse.Namespace, paths: list[Path]) -> int:
             rest = search([term for term in terms if term.field != "tool"], index.cards.values())
             for source in sources:
                 for name, session_id in rest.cards:
-                    if name == source.source and not store.sessions[name, session_id].loaded:
+                    session = store.held((name, session_id))
+                    if name == source.source and session is not None and not session.loaded:
                         index.update(store.apply(await source.load(session_id)), now_us)
                         index.update(store.mark_loaded(name, session_id), now_us)
     found = search(terms, index.cards.values())
@@ -260,6 +273,7 @@ async def ls(arguments: argparse.Namespace, paths: list[Path]) -> int:
     else:
         for line in listing_text(store, sessions, now_us):
             print(line)
+        _remark_on_copies(store)
     if found.loosely and found.cards:
         remark(f"no title holds {', '.join(found.loosely)}: found letter by letter")
     if found.blame:
@@ -303,14 +317,14 @@ async def export(arguments: argparse.Namespace, paths: list[Path]) -> int:
     from tui.export.command import Unknown, write
 
     try:
-        await write(arguments, [_source(path, arguments) for path in paths], protected(paths))
+        whole = await write(arguments, [_source(path, arguments) for path in paths], protected(paths), remark)
     except BrokenPipeError:
         raise
     except (Unknown, SourceUnavailable) as error:
         return complain(str(error))
     except OSError as error:
         return complain(problem(error))
-    return OK
+    return OK if whole else DEGRADED
 
 
 async def doctor(arguments: argparse.Namespace, paths: list[Path]) -> int:
@@ -339,7 +353,8 @@ async def doctor(arguments: argparse.Namespace, paths: list[Path]) -> int:
 
 
 def _source(path: Path, arguments: argparse.Namespace) -> OpencodeSource:
-    return OpencodeSource(path, watch=not arguments.no_watch, servers=OpencodeConfig(os.environ, _home()).mcp_servers)
+    servers = OpencodeConfig(os.environ, _home()).mcp_servers
+    return OpencodeSource(path, watch=not arguments.no_watch, servers=servers, backup=path in arguments.backups)
 
 
 def complain(words: str) -> int:

@@ -56,9 +56,12 @@ def run(
     located = locate(os.environ, Path.home())
 
     def discover() -> list[OpencodeSource]:
-        # A release channel's database that appears later is one more source.
-        found = locate(os.environ, Path.home()).paths
-        return [OpencodeSource(path, watch=watch, servers=servers) for path in found if path.exists()]
+        # A release channel's database that appears later is one more source. Backups come when the screen stands: what
+        # goes on is in none of them.
+        found = locate(os.environ, Path.home())
+        written = [OpencodeSource(path, watch=watch, servers=servers) for path in found.paths if path.exists()]
+        copies = [OpencodeSource(path, watch=watch, servers=servers, backup=True) for path in found.backups]
+        return [*written, *copies]
 
     sources = [OpencodeSource(path, watch=watch, servers=servers) for path in located.paths]
     words = no_sessions(os.environ, Path.home())

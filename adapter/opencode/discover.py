@@ -15,13 +15,20 @@ from pathlib import Path
 import msgspec
 
 CHANNEL_FILE = re.compile(r"opencode(-[A-Za-z0-9._-]+)?\.db")
+WORDS = r"(back-?ups?|bak|cop(y|ies)|old|orig(inal)?|saved?|archived?|before)\d*"
+DATE = r"(19|20)\d{2}-?\d{2}-?\d{2}(T?\d{4,6}Z?)?"
+BACKUP_FILE = re.compile(rf"opencode-(.*[._-])?({WORDS}|{DATE})([._-].*)?\.db", re.IGNORECASE)
+"""Names that people and scripts give to copies; no release channel is called so. A file of a channel that is, all the
+same, loses nothing by it but its place in the bar."""
 
 
 class Located(msgspec.Struct, frozen=True):
-    """The databases to watch, newest activity first; `note` says in one line where we looked and what was odd."""
+    """The databases to watch, newest activity first; `note` says in one line where we looked and what was odd;
+    `backups` are copies by their names, which opencode does not write."""
 
     paths: list[Path]
     note: str
+    backups: list[Path] = []
 
 
 def data_directory(env: Mapping[str, str], home: Path) -> Path:
@@ -51,8 +58,17 @@ def locate(env: Mapping[str, str], home: Path) -> Located:
         return Located([default], f"cannot list {data}: {error.strerror}")
     if not found:
         return Located([default], f"looked for opencode.db and opencode-<channel>.db in {data}")
-    found = distinct(sorted(found, key=last_activity, reverse=True))
-    return Located(found, f"found {len(found)} in {data}")
+    # Of a file with two names the one is read that says that opencode writes it.
+    found = distinct(sorted(found, key=lambda path: (is_backup(path), -last_activity(path))))
+    backups = [path for path in found if is_backup(path)]
+    written = [path for path in found if path not in backups]
+    beside = f" and {len(backups)} named as backups" if backups else ""
+    return Located(written or [default], f"found {len(written)} in {data}{beside}", backups)
+
+
+def is_backup(path: Path) -> bool:
+    """Whether a file of the data directory is a copy that somebody made, to judge by its name."""
+    return BACKUP_FILE.fullmatch(path.name) is not None
 
 
 def distinct(paths: Iterable[Path]) -> list[Path]:

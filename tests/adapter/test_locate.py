@@ -83,3 +83,53 @@ def test_a_data_directory_that_is_a_file_is_in_the_note(tmp_path: Path) -> None:
     found = locate({"XDG_DATA_HOME": str(tmp_path)}, tmp_path)
     assert found.paths == [tmp_path / "opencode" / "opencode.db"]
     assert "cannot list" in found.note
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "opencode-backup.db", "opencode-next-backup.db", "opencode-backup2.db", "opencode-BAK.db", "opencode-old.db",
+        "opencode-copy.db", "opencode-2026-11-26.db", "opencode-20261126T0800.db", "opencode-before.upgrade.db",
+    ],
+)  # fmt: skip
+def test_what_is_named_as_a_copy_is_a_backup_however_new_it_is(data: Path, tmp_path: Path, name: str) -> None:
+    for age, each in enumerate(["opencode.db", "opencode-next.db", name]):
+        (data / each).touch()
+        os.utime(data / each, (1000 + age, 1000 + age))
+    found = locate({}, tmp_path)
+    assert [path.name for path in found.paths] == ["opencode-next.db", "opencode.db"]
+    assert [path.name for path in found.backups] == [name]
+    assert "found 2 in" in found.note
+    assert found.note.endswith("and 1 named as backups")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "opencode.db", "opencode-next.db", "opencode-local.db", "opencode-golden.db", "opencode-2.0.db",
+        "opencode-fix-b-list.db", "opencode-folder.db", "opencode-202611.db",
+    ],
+)  # fmt: skip
+def test_a_channel_is_no_backup(data: Path, tmp_path: Path, name: str) -> None:
+    (data / name).touch()
+    assert locate({}, tmp_path).paths == [data / name]
+    assert locate({}, tmp_path).backups == []
+
+
+def test_of_a_file_with_two_names_the_one_that_opencode_writes_counts(data: Path, tmp_path: Path) -> None:
+    (data / "opencode.db").touch()
+    (data / "opencode-backup.db").symlink_to(data / "opencode.db")
+    found = locate({}, tmp_path)
+    assert (found.paths, found.backups) == ([data / "opencode.db"], [])
+
+
+def test_where_there_is_nothing_but_a_backup_the_default_is_waited_for(data: Path, tmp_path: Path) -> None:
+    (data / "opencode-backup.db").touch()
+    found = locate({}, tmp_path)
+    assert (found.paths, found.backups) == ([data / "opencode.db"], [data / "opencode-backup.db"])
+
+
+def test_a_backup_that_is_named_is_what_is_meant(data: Path, tmp_path: Path) -> None:
+    (data / "opencode-backup.db").touch()
+    found = locate({"OPENCODE_DB": "opencode-backup.db"}, tmp_path)
+    assert (found.paths, found.backups) == ([data / "opencode-backup.db"], [])

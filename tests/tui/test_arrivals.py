@@ -9,6 +9,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from msgspec.structs import replace
 
 from adapter.health import Health
 from tests.tui import story
@@ -228,3 +229,26 @@ async def test_a_long_backlog_delays_nothing_that_comes_behind_it(monkeypatch: p
     at_once(arrivals, 1)
     loop.pass_time(queues.PERIOD)
     assert not arrivals.waiting
+
+
+async def test_a_database_of_which_another_has_everything_newer_is_told_as_a_backup_until_it_goes_on() -> None:
+    listener = Listener()
+    arrivals = Arrivals(Store(), listener, lambda: NOW)
+    other = "opencode:/data/opencode-next.db"
+
+    def arrive(source: str, updated: int, *names: str) -> None:
+        events = [replace(story.session(name, name, 1000), source=source) for name in names]
+        told = [replace(event, extras={"time_updated": updated}) for event in events]
+        arrivals.offer(Arrival(source, told, health=health(source=source)))
+        arrivals.apply()
+
+    def backups() -> set[str]:
+        return {source for source, each in listener.healths.items() if each.backup}
+
+    arrive(SOURCE, 1000, "ses_1", "ses_2")
+    arrive(other, 2000, "ses_1")
+    assert backups() == set()
+    arrive(other, 2000, "ses_2", "ses_3")
+    assert backups() == {SOURCE}
+    arrive(SOURCE, 3000, "ses_1")
+    assert backups() == set()

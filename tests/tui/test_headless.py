@@ -7,6 +7,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -501,7 +502,8 @@ def test_doctor_is_degraded_by_a_row_that_cannot_be_read(tmp_path: Path) -> None
 
 
 DOCTOR_FIELDS = {
-    "source", "path", "state", "message", "family", "versions", "strategy", "counts", "approximate", "migrations",
+    "source", "path", "backup", "state", "message", "family", "versions", "strategy", "counts", "approximate",
+    "migrations",
     "missing_columns", "warnings", "examples", "disagreeing", "checked_sessions", "size", "wal_size", "event_share",
     "open_mode", "last_change", "lag_ms", "longest_read_ms", "statements", "statements_per_minute", "retries",
     "interruptions", "reconciled",
@@ -713,3 +715,51 @@ def test_json_never_holds_a_raw_control_or_bidi_character(tmp_path: Path) -> Non
     text = done.stdout.decode()
     assert not any(character in text for character in "\x1b\x9b\u202e\u2066\x7f\u200b")
     assert {event["title"] for event in lines(done.stdout) if event["kind"] == "session_started"} == {hostile}
+
+
+@pytest.fixture
+def two_copies(tmp_path: Path) -> tuple[Path, Path, str]:
+    """The data directory of a user whose session went on after a backup, the backup, and the session."""
+    data = tmp_path / ".local" / "share" / "opencode"
+    data.mkdir(parents=True)
+    live = corpus.build("1.18.33/nested", data / "opencode.db")
+    backup = Path(shutil.copy(live, data / "opencode-backup.db"))
+    with sqlite3.connect(live) as db:
+        ((session,),) = db.execute("SELECT id FROM session WHERE parent_id IS NULL")
+        db.execute("UPDATE session SET title = 'Goes on', time_updated = time_updated + 1 WHERE id = ?", (session,))
+    db.close()
+    return live, backup, session
+
+
+@pytest.mark.parametrize("arguments", [["ls"], ["tree"], ["tree", "--session", "SESSION"]])
+def test_a_session_in_two_files_is_told_once_with_where_the_other_lies(
+    two_copies: tuple[Path, Path, str], tmp_path: Path, arguments: list[str]
+) -> None:
+    live, backup, session = two_copies
+    arguments = [session if word == "SESSION" else word for word in arguments]
+    alone = json.loads(run(*arguments, "--json", "--db", live).stdout)["sessions"]
+    assert [one["copies"] for one in alone] == [[], [], []]
+    done = run(*arguments, "--json", home=tmp_path)
+    assert (done.returncode, done.stderr) == (0, b"")
+    found = json.loads(done.stdout)["sessions"]
+    assert [one["id"] for one in found] == [one["id"] for one in alone]
+    assert {one["source"] for one in found} == {f"opencode:{live}"}
+    for one, single in zip(found, alone, strict=True):
+        assert [copy["source"] for copy in one.pop("copies")] == [f"opencode:{backup}"]
+        assert one == {name: value for name, value in single.items() if name != "copies"}
+    plain = run(*arguments, home=tmp_path)
+    assert plain.stdout == run(*arguments, "--db", live).stdout
+    words = f"3 sessions are in several databases and are told once, as the newest copy; the others: {backup} (3)"
+    assert plain.stderr.decode() == f"opencode-viewer: {words}\n"
+
+
+def test_a_backup_is_no_live_source(two_copies: tuple[Path, Path, str], tmp_path: Path) -> None:
+    live, backup, _ = two_copies
+    told = json.loads(run("doctor", "--json", home=tmp_path).stdout)["sources"]
+    assert [(one["path"], one["backup"]) for one in told] == [(str(live), False), (str(backup), True)]
+    assert b"by its name: read, and not taken for live" in run("doctor", home=tmp_path).stdout
+    named = json.loads(run("doctor", "--json", "--db", backup).stdout)["sources"]
+    assert [one["backup"] for one in named] == [False]
+    live.unlink()
+    done = run("ls", "--json", home=tmp_path)
+    assert (done.returncode, len(json.loads(done.stdout)["sessions"])) == (0, 3)

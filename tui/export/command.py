@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
 from pathlib import Path
 from typing import IO
 
+from adapter.contract import SourceEmpty, SourceUnavailable
 from adapter.events import SessionStarted
 from adapter.local import OpencodeSource
 from tui import files
@@ -19,6 +20,7 @@ from tui.export.html import Html
 from tui.export.markdown import Markdown
 from tui.export.texts import REDACTED, Texts
 from tui.files import Protected
+from tui.model.copies import path_of
 from tui.model.nodes import Session
 from tui.model.store import Store
 from tui.safe_json import json_line
@@ -32,15 +34,18 @@ class Unknown(Exception):
     """No session, or more than one, is meant. The message is a line for the user."""
 
 
-async def write(arguments: argparse.Namespace, sources: list[OpencodeSource], protected: Protected) -> None:
-    """Writes the document to stdout or to `arguments.output`, which must not be `protected`. Raises Unknown,
+async def write(
+    arguments: argparse.Namespace, sources: list[OpencodeSource], protected: Protected, said: Callable[[str], None]
+) -> bool:
+    """Writes the document to stdout or to `arguments.output`, which must not be `protected`; whether every source could
+    be read. `said` gets a line for each that could not, and one when there are older copies. Raises Unknown,
     SourceUnavailable or OSError."""
     if arguments.output is not None:
         protected.check(arguments.output)
     async with AsyncExitStack() as stack:
         for source in sources:
             await stack.enter_async_context(source)
-        source, family = await find(sources, arguments.session)
+        source, family, unread = await find(sources, arguments.session, said)
         store = Store()
         # The rows of all of them, so that the sums are those of the tree, whatever of it is told.
         store.apply(family)
@@ -56,26 +61,39 @@ async def write(arguments: argparse.Namespace, sources: list[OpencodeSource], pr
         with opened(arguments.output, protected) as file:
             async for chunk in chunks:
                 file.write(chunk)
+    return not unread
 
 
-async def find(sources: list[OpencodeSource], wanted: str) -> tuple[OpencodeSource, list[SessionStarted]]:
-    """The source of a session, and the rows of the session and of everything below it, parents first. `wanted` is its
-    id or the beginning of it. Raises Unknown or SourceUnavailable."""
-    found: list[tuple[OpencodeSource, SessionStarted]] = []
+async def find(
+    sources: list[OpencodeSource], wanted: str, said: Callable[[str], None]
+) -> tuple[OpencodeSource, list[SessionStarted], int]:
+    """The source of a session, the rows of the session and of everything below it, parents first, and how many sources
+    that may hold something could not be read. `wanted` is the session's id or the beginning of it; of several copies
+    the one that the screen shows. Raises Unknown, or SourceUnavailable when no source can be read."""
     rows: dict[str, list[SessionStarted]] = {}
+    troubles: list[SourceUnavailable] = []
     for source in sources:
-        rows[source.source] = [event for event in await source.catalogue() if isinstance(event, SessionStarted)]
-        found += [(source, row) for row in rows[source.source] if wanted and row.session_id.startswith(wanted)]
-    exact = [(source, row) for source, row in found if row.session_id == wanted]
-    found = exact or found
-    if not found:
-        raise Unknown(f"no session {wanted}; `opencode-viewer ls` lists them")
-    if len(found) > 1:
-        names = ", ".join(f"{row.session_id} in {source.path}" for source, row in found[:NAMED])
-        raise Unknown(f"{wanted} can be {len(found)} sessions: {names}{', …' if len(found) > NAMED else ''}")
-    source, root = found[0]
+        try:
+            rows[source.source] = [event for event in await source.catalogue() if isinstance(event, SessionStarted)]
+        except SourceUnavailable as error:
+            troubles.append(error)
+    if not rows:
+        raise troubles[0]
+    for error in troubles:
+        said(f"not read: {error}")
+    every = [row for found in rows.values() for row in found]
+    meant = [row for row in every if row.session_id == wanted]
+    meant = meant or [row for row in every if wanted and row.session_id.startswith(wanted)]
+    if not meant:
+        where = "; not every database could be read" if troubles else ""
+        raise Unknown(f"no session {wanted}; `opencode-viewer ls` lists them{where}")
+    different = {row.session_id for row in meant}
+    if len(different) > 1:
+        names = ", ".join(f"{row.session_id} in {path_of(row.source)}" for row in meant[:NAMED])
+        raise Unknown(f"{wanted} can be {len(different)} sessions: {names}{', …' if len(meant) > NAMED else ''}")
+    root = meant[0] if len(meant) == 1 else _newest(meant, every, said)
     below: dict[str, list[SessionStarted]] = {}
-    for row in rows[source.source]:
+    for row in rows[root.source]:
         below.setdefault(row.parent_id or "", []).append(row)
     family, seen = [root], {root.session_id}
     for member in family:
@@ -83,7 +101,18 @@ async def find(sources: list[OpencodeSource], wanted: str) -> tuple[OpencodeSour
             if child.session_id not in seen:
                 seen.add(child.session_id)
                 family.append(child)
-    return source, family
+    source = next(source for source in sources if source.source == root.source)
+    return source, family, sum(not isinstance(error, SourceEmpty) for error in troubles)
+
+
+def _newest(copies: list[SessionStarted], every: list[SessionStarted], said: Callable[[str], None]) -> SessionStarted:
+    """Of the copies of a session the one that the model shows, which may hang on the copies of its parent."""
+    store = Store()
+    store.apply(every)
+    found = next(copy for copy in copies if (copy.source, copy.session_id) in store.sessions)
+    others = ", ".join(path_of(copy.source) for copy in store.copies.of(store.sessions[found.source, found.session_id]))
+    said(f"{found.session_id} is exported from {path_of(found.source)}; other copies: {others}")
+    return found
 
 
 async def document(

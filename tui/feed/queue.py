@@ -21,6 +21,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from adapter.events import Event
 from adapter.health import Health
 from tui.feed.lag import Delays
@@ -200,7 +202,7 @@ class Arrivals:
         changes = ChangeSet(roots=set(), dirty=set())
         calls: list[Answer] = []
         committed: list[float] = []
-        health_changed = False
+        health_changed, moves = False, self.store.copies.moves
         while (item := self._next()) is not None:
             if isinstance(item, Answer):
                 calls.append(item)
@@ -245,8 +247,13 @@ class Arrivals:
                 answer.call()
             except Exception as error:
                 self._listener.fault("taking in an answer", error, {answer.source} if answer.source else None)
-        if health_changed:
-            self._listener.health_changed(self.health)
+        if health_changed or moves != self.store.copies.moves:
+            outdated = self.store.copies.outdated(self.store.sessions)
+            healths = {
+                source: replace(health, backup=True) if source in outdated else health
+                for source, health in self.health.items()
+            }
+            self._listener.health_changed(healths)
         return busy
 
     def _ended(self, item: Arrival) -> ChangeSet:

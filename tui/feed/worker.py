@@ -53,6 +53,7 @@ class Feed:
         discover: Callable[[], Sequence[Source]] | None = None,
     ) -> None:
         self.arrivals = Arrivals(store, listener, clock)
+        store.copies.prefer(source.source for source in sources)
         self._listener = listener
         self._initial = list(sources)
         self._discover = discover

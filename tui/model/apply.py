@@ -60,7 +60,7 @@ def take(store: Store, event: Event, batch: Batch) -> None:
 
 def unload(store: Store, key: SessionKey, batch: Batch) -> None:
     """Drops the prompts and turns of a session."""
-    session = store.sessions.get(key)
+    session = store.held(key)
     if session is None or not session.loaded:
         return
     for turn in session.turns.values():
@@ -77,16 +77,19 @@ def unload(store: Store, key: SessionKey, batch: Batch) -> None:
 
 def _session(store: Store, event: Any, batch: Batch) -> Session:
     """The session an event speaks of; an empty one stands in until its row arrives."""
-    session = store.sessions.get((event.source, event.session_id))
+    session = store.held((event.source, event.session_id))
     if session is None:
         session = _new_session(store, event, batch)
-        _place(store, session, batch)
+        place(store, session, batch)
     return session
 
 
 def _new_session(store: Store, event: Any, batch: Batch) -> Session:
     session = Session(source=event.source, id=event.session_id, root_id=event.session_id)
     store.sessions[event.source, event.session_id] = session
+    if event.source not in store.copies.sources:
+        store.copies.prefer((event.source,))
+    batch.rows.add(event.session_id)
     batch.new.add(session_key(session))
     book = store.books.get(event.source)
     if book is not None:
@@ -94,7 +97,7 @@ def _new_session(store: Store, event: Any, batch: Batch) -> Session:
     return session
 
 
-def _place(store: Store, session: Session, batch: Batch) -> None:
+def place(store: Store, session: Session, batch: Batch) -> None:
     """Hangs a session where its row says; the sums on both ways up are forgotten."""
     key = (session.source, session.id)
     batch.shrunk.update(store.links.above(key))
@@ -110,20 +113,23 @@ def _place(store: Store, session: Session, batch: Batch) -> None:
 
 def _session_started(store: Store, event: SessionStarted, batch: Batch) -> None:
     key = (event.source, event.session_id)
-    session = store.sessions.get(key)
+    session = store.held(key)
     is_new = session is None
     if session is None:
         session = _new_session(store, event, batch)
     new = facts.session_facts(event)
     if is_new or any(getattr(session, name) != value for name, value in new.items()):
         batch.change(key)
-        if session.start_ts != new["start_ts"]:
+        batch.rows.add(event.session_id)
+        is_shown = key in store.sessions
+        if is_shown and session.start_ts != new["start_ts"]:
             store.kids.clear()
             batch.tops.add(store.links.top(key))
         for name, value in new.items():
             setattr(session, name, value)
         session.last_ts = max(session.last_ts, session.start_ts, session.updated_ts, session.answered_ts)
-        _place(store, session, batch)
+        if is_shown:
+            place(store, session, batch)
     if store.finals.pop(key, None) is not None:
         batch.touch(key)
 
@@ -137,9 +143,10 @@ def _session_finalized(store: Store, event: SessionFinalized, batch: Batch) -> N
 
 def _session_removed(store: Store, event: SessionRemoved, batch: Batch) -> None:
     key = (event.source, event.session_id)
-    session = store.sessions.get(key)
+    session = store.held(key)
     if session is None:
         return
+    batch.rows.add(event.session_id)
     batch.shrunk.update(store.links.above(key))
     store.forget_sums(key)
     for turn in session.turns.values():
@@ -147,7 +154,8 @@ def _session_removed(store: Store, event: SessionRemoved, batch: Batch) -> None:
             _forget_call(store, session, op, batch)
     batch.dirty.add(session_key(session))
     batch.tops |= store.links.remove(key) | {key}
-    del store.sessions[key]
+    store.sessions.pop(key, None)
+    store.copies.aside.pop(key, None)
     store.homes.pop(key, None)
     store.arriving.discard(key)
     store.given_back.pop(key, None)
@@ -215,7 +223,7 @@ def _turn_finalized(store: Store, event: TurnFinalized, batch: Batch) -> None:
 
 def _turn_removed(store: Store, event: TurnRemoved, batch: Batch) -> None:
     key = (event.source, event.session_id)
-    session = store.sessions.get(key)
+    session = store.held(key)
     if session is None:
         return
     touch = batch.touch(key)
@@ -317,7 +325,7 @@ def _forget_call(store: Store, session: Session, op: Op, batch: Batch) -> None:
 
 def _op_removed(store: Store, event: OpRemoved, batch: Batch) -> None:
     key = (event.source, event.session_id)
-    session = store.sessions.get(key)
+    session = store.held(key)
     if session is None:
         return
     touch = batch.touch(key)
@@ -386,8 +394,8 @@ def _log_entry(store: Store, event: LogEntry, batch: Batch) -> None:
     book = store.books.setdefault(event.source, LogBook())
     key = (event.source, event.session_id)
     # A remark alone makes no session: it can be about a row whose session is missing.
-    if book.add(log) and key in store.sessions:
-        store.sessions[key].logs = book.about(event.session_id)
+    if book.add(log) and (session := store.held(key)) is not None:
+        session.logs = book.about(event.session_id)
         batch.change(key)
 
 

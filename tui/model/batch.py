@@ -26,7 +26,7 @@ class Touch(msgspec.Struct):
 class Batch:
     """`touched` sessions, `tops` of trees whose shape changed (also those that are gone), `dirty` nodes, `shrunk`
     sessions below which something went, `changed` sessions of which a fact is different, `new` what began, `read`
-    sessions of which nothing was known but the row."""
+    sessions of which nothing was known but the row, `rows` the ids of sessions whose row came, changed or went."""
 
     def __init__(self) -> None:
         self.touched: dict[SessionKey, Touch] = {}
@@ -34,6 +34,7 @@ class Batch:
         self.tops: set[SessionKey] = set()
         self.dirty: set[Key] = set()
         self.shrunk: set[SessionKey] = set()
+        self.rows: set[str] = set()
         self.new: set[Key] = set()
         self.read: set[SessionKey] = set()
 

@@ -63,6 +63,11 @@ class Budget:
                 trees.setdefault(top, []).append(self.store.sessions[key])
         seen = in_sight()
         given: list[SessionKey] = []
+        for key in self.store.copies.aside.keys() & self.store.homes.keys() - self.asked.keys():
+            if _may_go(self.store.copies.aside[key], now_us):
+                # Nobody can look at it.
+                given.append(key)
+                held -= len(self.store.homes[key])
         for top in sorted(filter(self._is_folded, trees), key=self._last_use):
             if held <= self.ops * LEFT:
                 break

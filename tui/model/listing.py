@@ -9,6 +9,7 @@ import msgspec
 
 from tui import moments, sanitize
 from tui.model.arrange import project
+from tui.model.copies import elsewhere
 from tui.model.links import SessionKey
 from tui.model.nodes import Session
 from tui.model.rollup import own, subtree
@@ -38,7 +39,7 @@ def listing_text(store: Store, sessions: Sequence[Session], now_us: int) -> Iter
 
 def listing(store: Store, sessions: Sequence[Session], now_us: int, source_names: list[str]) -> dict[str, Any]:
     """The same with all numbers. Times are µs UTC; `read` is false where only the session row and its last answer were
-    looked at, which `state` needs no more than."""
+    looked at, which `state` needs no more than; `copies` are in other sources, and not shown."""
     return {"sources": source_names, "sessions": [_object(store, session, now_us) for session in sessions]}
 
 
@@ -63,6 +64,7 @@ def _object(store: Store, session: Session, now_us: int) -> dict[str, Any]:
     return {
         "id": session.id,
         "source": session.source,
+        "copies": elsewhere(store, session),
         "parent_id": session.parent_id,
         "root_id": session.root_id,
         "kind": session.kind,

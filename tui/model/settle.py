@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from adapter.events import SessionFinalized
 from tui.model import facts
 from tui.model.batch import Batch, Touch
+from tui.model.copies import choose
 from tui.model.links import SessionKey
 from tui.model.nodes import (
     ChangeSet,
@@ -33,10 +34,11 @@ if TYPE_CHECKING:
 
 def settle(store: Store, batch: Batch) -> ChangeSet:
     """Finishes what `take` began and says what is different now."""
+    choose(store, batch)
     if batch.tops:
         store.kids.clear()
     for key, touch in batch.touched.items():
-        session = store.sessions.get(key)
+        session = store.held(key)
         if session is not None:
             _settle_session(store, session, touch, batch)
     infer_calls(store, batch)
@@ -51,7 +53,16 @@ def settle(store: Store, batch: Batch) -> ChangeSet:
         if key in store.sessions:
             _mark_line(store, key, batch, marked)
     _mark_thoughts(store, batch)
+    if store.copies.aside:
+        # Of a copy that waits only that it has gone.
+        batch.dirty = {key for key in batch.dirty if _is_told(store, key, batch)}
+        batch.new = {key for key in batch.new if (key.source, key.session_id) not in store.copies.aside}
     return ChangeSet(roots=roots, dirty=batch.dirty, order=bool(roots or marked), new=batch.new)
+
+
+def _is_told(store: Store, key: Key, batch: Batch) -> bool:
+    session = (key.source, key.session_id)
+    return session not in store.copies.aside or session in batch.tops
 
 
 def _mark_thoughts(store: Store, batch: Batch) -> None:

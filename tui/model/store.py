@@ -15,6 +15,8 @@ freshly loaded one:
   whatever order the two arrive in.
 - A session whose prompts or turns arrive counts as loaded: the adapter sends sessions whole. One that comes in pieces
   is announced (`expect`), and partial until its end.
+
+What lies in several sources is one session here, its newest copy (`copies.py`).
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from typing import Any
 from adapter.events import Event, SessionFinalized
 from tui.model.apply import take, unload
 from tui.model.batch import Batch
+from tui.model.copies import Copies, choose
 from tui.model.links import Links, SessionKey
 from tui.model.logbook import LogBook
 from tui.model.nodes import ChangeSet, Key, Log, Op, Prompt, Session, Turn, op_id, op_key
@@ -36,7 +39,8 @@ from tui.model.window import Limits, no_limits
 
 
 class Store:
-    """Sessions by (source, session id), with prompts by (ts, id), turns by seq and ops by seq below them.
+    """Sessions by (source, session id), with prompts by (ts, id), turns by seq and ops by seq below them. `copies` has
+    those that are shown from another source.
 
     `links`, `finals` and `homes` (the message of each op) belong to `apply.py`. `kids` is a cache of `children_of`,
     `usages`, `subtrees` and `outlines` are caches of `rollup.py` and `outline.py`; they are emptied where something
@@ -46,6 +50,7 @@ class Store:
     def __init__(self, limits: Limits = no_limits) -> None:
         self.limits = limits
         self.sessions: dict[SessionKey, Session] = {}
+        self.copies = Copies()
         self.books: dict[str, LogBook] = {}
         self.kids: dict[SessionKey, list[Session]] = {}
         self.usages: dict[SessionKey, Any] = {}
@@ -58,6 +63,10 @@ class Store:
         self.finals: dict[SessionKey, SessionFinalized] = {}
 
     # -- reading ------------------------------------------------------------------------------------------------
+
+    def held(self, key: SessionKey) -> Session | None:
+        """The session of a source, shown or a copy that waits."""
+        return self.sessions.get(key) or self.copies.aside.get(key)
 
     def session_of(self, key: Key) -> Session | None:
         """The session a node belongs to."""
@@ -179,7 +188,7 @@ class Store:
     def expect(self, source: str, session_id: str) -> None:
         """Says that a session begins to arrive, more than one `apply` may take in; `mark_loaded` says when it is over.
         One that is there already stays as it is."""
-        session = self.sessions.get((source, session_id))
+        session = self.held((source, session_id))
         if session is None or not session.loaded:
             self.arriving.add((source, session_id))
 
@@ -187,7 +196,7 @@ class Store:
         """Says that all there is of a session has been applied, also when that is nothing."""
         batch = Batch()
         self.arriving.discard((source, session_id))
-        session = self.sessions.get((source, session_id))
+        session = self.held((source, session_id))
         if session is not None and not session.whole:
             session.loaded, session.partial = True, False
             self.given_back.pop((source, session_id), None)
@@ -198,7 +207,7 @@ class Store:
         """Drops what is below a session: it is again as it was before it was read, but for its sums, which are kept.
         Whatever changes in it makes the adapter tell it whole."""
         batch = Batch()
-        session = self.sessions.get((source, session_id))
+        session = self.held((source, session_id))
         if session is not None and session.loaded:
             self.given_back[source, session_id] = own(self, session)
         unload(self, (source, session_id), batch)
@@ -220,6 +229,10 @@ class Store:
         self.arriving = {key for key in self.arriving if key[0] != source}
         self.books.pop(source, None)
         self.kids.clear()
+        self.copies.forget(source)
+        waited = {session_id for _, session_id in self.copies.aside}
+        self.sessions |= self.copies.aside
+        self.copies.aside.clear()
         self.links = Links()
         for key, session in self.sessions.items():
             self.links.place(key, (session.source, session.parent_id) if session.parent_id else None)
@@ -229,6 +242,9 @@ class Store:
                     self.links.ask((session.source, session.id), op_key(session, op), may_call(op))
                     if op.kind == "session" and op.child_session_id:
                         self.links.call((session.source, op.child_session_id), op_key(session, op))
+        batch = Batch()
+        batch.rows |= waited
+        choose(self, batch)
 
     def _caller(self, child: SessionKey) -> Key | None:
         """The op of the parent that a child hangs under."""

@@ -9,6 +9,7 @@ import msgspec
 
 from adapter.events import Usage
 from tui.model.copied import is_copied, uncounted
+from tui.model.copies import elsewhere
 from tui.model.layout import called
 from tui.model.names import call_note, prompt_name, prompt_words, step_name
 from tui.model.nodes import Op, Prompt, Session, Turn, op_id
@@ -47,7 +48,8 @@ ASCII = str.maketrans("☓✗▹⊘⊚◦✓∎►…", "xX~/@-+.>:")
 
 def tree(store: Store, now_us: int, source_paths: list[str]) -> dict[str, Any]:
     """All sessions, parents before children and older before newer, in the shape of `tree --json`. `status` is what the
-    rows say (`running` unless a final says otherwise), `state` and `reason` what we make of it at `now_us`."""
+    rows say (`running` unless a final says otherwise), `state` and `reason` what we make of it at `now_us`; `copies`
+    are in other sources, and not shown."""
     return {
         "sources": list(source_paths),
         "sessions": [_session(store, session, now_us) for session in _walk(store)],
@@ -91,6 +93,8 @@ def _session(store: Store, session: Session, now_us: int) -> dict[str, Any]:
         "id": session.id,
         "parent_id": session.parent_id,
         "root_id": session.root_id,
+        "source": session.source,
+        "copies": elsewhere(store, session),
         "kind": session.kind,
         "title": session.title,
         "agent": session.agent,

@@ -45,6 +45,8 @@ def health_lines(health: Health, lags: Lags | None = None) -> list[Line]:
 
 def _identity(health: Health, role: str) -> Line:
     spans: list[Span] = [("● ", role), (sanitize.label(str(health.path)), "strong")]
+    if health.backup:
+        spans.append(("  a backup, not live", "dim"))
     if health.family:
         spans.append((f"  {sanitize.label(family_words(health))}", "text"))
     if health.versions:

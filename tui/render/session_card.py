@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from tui import sanitize
+from tui import moments, sanitize
 from tui.model import rollup, state
 from tui.model.copied import copied_turns, uncounted
+from tui.model.copies import path_of, updated
 from tui.model.flags import flags
 from tui.model.nodes import Session
 from tui.model.store import Store
@@ -54,11 +55,20 @@ def session_card(store: Store, session: Session, now_us: int) -> list[Line]:
         lines.append(row("holds", ("not read yet: open it to read it", "dim")))
     lines += [row("directory", session.cwd)] if session.cwd else []
     lines += [row("version", f"opencode {session.version}")] if session.version else []
+    for copy in store.copies.of(session):
+        lines.append(row("also in", path_of(copy.source), (f"  {_age(copy, session)}", "dim")))
     lines.append(row("resume", f"{program(session.version)} -s {sanitize.label(session.id)}", ("   Y copies", "dim")))
     for log in sorted(session.logs.values(), key=lambda log: log.ts):
         role = {"ERR": "bad", "WRN": "warn"}.get(log.severity, "dim")
         lines.append(row("note", (f"{log.severity} ", role), log.message))
     return lines
+
+
+def _age(copy: Session, session: Session) -> str:
+    """How old another copy of a session is. That of a sub-agent may be newer, where that of its parent is not."""
+    there, here = updated(copy), updated(session)
+    word = "the same" if there == here else "older" if there < here else "newer"
+    return f"{word}, as of {moments.date_and_minute(there)}" if there else word
 
 
 def _money(store: Store, session: Session) -> list[Line]:

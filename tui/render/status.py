@@ -42,7 +42,8 @@ def status_line(status: Status, width: int) -> Line:
     right = _right(status, width)
     left: list[Span] = [(f" {TITLE}", "strong")]
     room = width - width_of(left) - width_of(right) - 3
-    path = _path(status.paths, room)
+    backups = {health.path for health in status.healths if health.backup}
+    path = _path(tuple(path for path in status.paths if path not in backups), room)
     if path:
         left.append((f"  {path}", "dim"))
     gap = width - width_of(left) - width_of(right)
@@ -110,7 +111,7 @@ def _counts(status: Status, wide: bool) -> list[tuple[Span, str]]:
 
 def _source(status: Status, wide: bool) -> list[Span]:
     """One dot for all sources: the worst of them, and how late the last change was seen or what is still to come."""
-    states = {health.state for health in status.healths}
+    states = {health.state for health in status.healths if not health.backup}
     if "error" in states:
         return [("● error", "bad")]
     if "waiting" in states or not states:

@@ -10,6 +10,8 @@ import json
 import tempfile
 from pathlib import Path
 
+import pytest
+
 from adapter.local import OpencodeSource
 from tests.adapter import corpus
 from tui.export.command import document, find
@@ -47,7 +49,7 @@ async def _export(path: Path, form: str, redact: bool, max_text: int, session: s
     async with OpencodeSource(path, clock=lambda: corpus.NOW, watch=False) as source:
         rows = [event for event in await source.catalogue() if not getattr(event, "parent_id", None)]
         root = session or min((row.ts, row.session_id) for row in rows)[1]  # type: ignore[attr-defined]
-        _, family = await find([source], root)
+        _, family, _ = await find([source], root, pytest.fail)
         store = Store()
         store.apply(family)
         for row in family:

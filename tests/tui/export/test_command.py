@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -53,6 +54,57 @@ def test_a_beginning_of_an_id_is_enough_when_only_one_session_has_it(database: P
     none = run("--db", database, "ses_nowhere")
     assert (none.returncode, none.stdout) == (2, b"")
     assert b"no session ses_nowhere" in none.stderr
+
+
+def copied(database: Path, name: str) -> Path:
+    """A copy of a database beside it."""
+    return Path(shutil.copy(database, database.with_name(name)))
+
+
+def test_a_file_that_cannot_be_read_does_not_hide_the_session_of_a_sound_one(database: Path) -> None:
+    alone = run("--db", database, ROOT)
+    empty = database.with_name("opencode-next.db")
+    empty.touch()
+    for paths in (("--db", empty, "--db", database), ("--db", database, "--db", empty)):
+        done = run(*paths, ROOT)
+        # Nothing can be in a file of 0 bytes.
+        assert (done.returncode, done.stdout) == (0, alone.stdout)
+        assert (done.stderr.count(b"\n"), b"opencode-next.db" in done.stderr) == (1, True)
+    empty.write_bytes(b"no database at all" * 100)
+    done = run("--db", empty, "--db", database, ROOT)
+    assert (done.returncode, done.stdout) == (1, alone.stdout)
+    assert (done.stderr.count(b"\n"), b"opencode-next.db" in done.stderr) == (1, True)
+    done = run("--db", empty, "--db", database, "ses_nowhere")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"not every database could be read" in done.stderr
+    assert run("--db", empty, ROOT).returncode == 2
+
+
+def test_of_several_copies_the_one_that_was_updated_last_is_exported(database: Path) -> None:
+    old = copied(database, "opencode-backup.db")
+    with sqlite3.connect(database) as db:
+        db.execute("UPDATE session SET title = 'Newer', time_updated = time_updated + 1000 WHERE id = ?", (ROOT,))
+    db.close()
+    for paths in (("--db", old, "--db", database), ("--db", database, "--db", old)):
+        for wanted in (ROOT, ROOT[:14]):
+            done = run(*paths, wanted)
+            assert done.returncode == 0
+            assert done.stdout.startswith(b"# Newer\n")
+            assert f"is exported from {database}; other copies: {old}\n" in done.stderr.decode()
+
+
+def test_an_id_that_several_sessions_begin_with_names_them_and_their_files(database: Path) -> None:
+    old = copied(database, "opencode-next.db")
+    with sqlite3.connect(old) as db:
+        db.execute("PRAGMA foreign_keys = OFF")
+        db.execute("UPDATE session SET id = ? WHERE id = ?", (ROOT[:14] + "Other", ROOT))
+    db.close()
+    done = run("--db", database, "--db", old, ROOT[:14])
+    assert (done.returncode, done.stdout) == (2, b"")
+    words = done.stderr.decode()
+    assert f"{ROOT[:14]} can be 2 sessions: " in words
+    assert f"{ROOT} in {database}" in words
+    assert f"{ROOT[:14]}Other in {old}" in words
 
 
 def test_an_id_that_others_begin_with_is_that_session(database: Path) -> None:

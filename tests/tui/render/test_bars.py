@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from rich.cells import cell_len
 
@@ -144,3 +145,14 @@ def test_the_help_has_every_binding_with_words() -> None:
         for _, words in entries:
             assert words
             assert words in text
+
+
+def test_a_backup_is_not_in_the_bar() -> None:
+    paths = ("/data/opencode.db", "/data/opencode-next.db")
+    live, copy = health(path=paths[0]), health(source="b", path=paths[1], backup=True, state="error", message="No.")
+    text = plain(status_line(Status(paths=paths, healths=(live, copy)), 160))
+    assert "opencode-viewer  /data/opencode.db " in text
+    assert "● live" in text
+    both = (live, msgspec.structs.replace(copy, backup=False))
+    assert "2 databases" in plain(status_line(Status(paths=paths, healths=both), 160))
+    assert any("a backup, not live" in plain(line) for line in health_lines(msgspec.structs.replace(copy, state="ok")))

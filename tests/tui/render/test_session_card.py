@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from adapter.events import Event, Usage
 from tests.tui.model.builders import SOURCE, at, op, op_end, prompt, session, store_of, turn, turn_end
+from tui import moments
 from tui.model.window import Limits, no_limits
 from tui.render.lines import plain
 from tui.render.session_card import session_card
@@ -182,3 +184,14 @@ def test_a_retry_is_told_once() -> None:
     waits = {"retry": 3, "retry_at": at(112), "retry_error": "overloaded"}
     lines = card(session(), prompt("u1", 2), turn("a1", ts=75, prompt_id="u1", extras=waits))
     assert "state     ► starting for 25s  retrying, attempt 3, next in 12s: overloaded" in lines
+
+
+def test_a_session_in_several_files_says_where_the_older_copies_lie() -> None:
+    older = "opencode:/data/opencode-backup.db"
+    store = store_of(session(extras={"time_updated": at(90)}))
+    store.apply([msgspec.structs.replace(session(extras={"time_updated": at(60)}), source=older)])
+    lines = [plain(line).rstrip() for line in session_card(store, store.sessions[SOURCE, "s1"], at(100))]
+    as_of = moments.date_and_minute(at(60))
+    assert [line for line in lines if "opencode-backup" in line] == [
+        f"also in   /data/opencode-backup.db  older, as of {as_of}"
+    ]
