@@ -27,20 +27,22 @@ MARKDOWN_TOOLS = frozenset({"webfetch", "plan_exit", "skill"})
 
 class Text(NamedTuple):
     """One text of a tab: where it is and its look (see `payload.py`); `title` is what it is called among others. `more`
-    are the references to what goes on in it: a thought may be of many parts."""
+    are the references to what goes on in it: a thought may be of many parts. `place` is its number among those of its
+    kind: a call of 2.x can have several."""
 
     payload: Payload
     look: str
     title: str
     more: tuple[str, ...] = ()
+    place: int = 0
 
     @property
     def slot(self) -> str:
         """What stays the same when a running call ends and its text moves to another field."""
         payload = self.payload
-        return (
-            payload.uri if payload.kind in ("attachment", "diff") else f"{payload.part_id} {payload.kind} {self.look}"
-        )
+        if payload.kind in ("attachment", "diff"):
+            return payload.uri
+        return f"{payload.part_id} {payload.kind} {self.look} {self.place}"
 
 
 Tabs = dict[str, list[Text]]
@@ -164,7 +166,8 @@ def _output_of_op(store: Store, session: Session, op: Op) -> list[Text]:
         return _thought(thought_of(turn, op))
     if op.kind in ("text", "reasoning"):
         return [_text(p, "markdown") for p in op.payloads.values() if p.kind in ("llm_response", "llm_reasoning")]
-    texts = [_text(p, _look_of(op)) for p in op.payloads.values() if p.kind == "tool_response"]
+    results = [payload for payload in op.payloads.values() if payload.kind == "tool_response"]
+    texts = [_text(result, _look_of(op))._replace(place=place) for place, result in enumerate(results)]
     texts += [_text(p, "attachment") for p in op.payloads.values() if p.kind == "attachment"]
     child = called(store, session, op)
     if not texts and child is not None:

@@ -88,6 +88,17 @@ def test_a_patch_of_many_files_has_the_diff_of_each() -> None:
         assert len({text.slot for text in shown}) == 2
 
 
+def test_the_texts_of_one_result_are_told_apart() -> None:
+    """In 2.x a command's output and its exit code are two, and each is read for itself."""
+    step = Step("ses_p", 1, "usr_p", 50).op("tool", "bash", 47, 1, label="false", refs={"tool_response": "out"})
+    (ref,) = (event for event in step.events if isinstance(event, PayloadRef))
+    second = replace(ref, uri=f"{ref.uri}.1")
+    store = store_of([session("ses_p", "P", 60), story.prompt("ses_p", "usr_p", "ask", 55), *step.events, second])
+    shown = tabs.tabs_of(store, node("op", "prt_ses_p_1_1:tool", "ses_p"))["Output"]
+    assert [text.payload.uri for text in shown] == [ref.uri, second.uri]
+    assert len({text.slot for text in shown}) == 2
+
+
 def test_a_todo_list_is_on_its_call_and_on_everything_above() -> None:
     store = store_of(working())
     for key in (
