@@ -265,6 +265,7 @@ class View:
     def _update(self, changes: ChangeSet, filtered: bool) -> None:
         """Brings rows, cursor and window up to date."""
         hold = self.place.hold()
+        self.rows.folds.held = self._prompts_around()
         different = filtered and self._keep()
         different = self.rows.update(changes, self.now) or different
         self._frame.dirty |= self.rows.headings.changed
@@ -283,6 +284,16 @@ class View:
             self.new.look()
         if self.following:
             self._go_to_newest()
+
+    def _prompts_around(self) -> set[Key]:
+        """The prompts that the cursor is in."""
+        found: set[Key] = set()
+        key = self.cursor if not self._untouched else None
+        while key is not None:
+            key = parent_key(self.store, key)
+            if key is not None and key.kind == "prompt":
+                found.add(key)
+        return found
 
     def _began(self, changes: ChangeSet) -> list[Key]:
         """What is new of a change. A session that began before us was there, and is only known now."""

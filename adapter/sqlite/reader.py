@@ -304,6 +304,7 @@ class Reader:
         self._lanes: dict[str, _Lane] = {}
         self._locks = {name: asyncio.Lock() for name in ("main", "side")}
         self._closed = False
+        self._endings: set[asyncio.Future[None]] = set()
 
     @property
     def is_open(self) -> bool:
@@ -381,12 +382,14 @@ class Reader:
         for name, lane in list(self._lanes.items()):
             if not lane.readers and self._lanes.get(name) is lane:
                 del self._lanes[name]
-                await _end(lane.thread)
+                await self._end(lane.thread)
 
     async def close(self) -> None:
         """Closes for good; a read raises SourceUnavailable until the next `reopen`. Never fails."""
         self._closed = True
         await self._close_lanes()
+        if self._endings:
+            await asyncio.wait(set(self._endings))
 
     def reopen(self) -> None:
         """Takes `close` back. Only who has closed it may do so: a read that is still going on somewhere would open a
@@ -436,7 +439,7 @@ class Reader:
         lane = await self._climb()
         # A connection that is left open keeps a thread, and the thread the process.
         if self._closed:
-            await _end(lane.thread)
+            await self._end(lane.thread)
             raise SourceUnavailable(f"{self.path} has been closed")
         self._lanes[name] = lane
         self.mode = lane.mode
@@ -503,14 +506,21 @@ class Reader:
         finally:
             if not is_open:
                 await opening
-                await _end(thread)
+                await self._end(thread)
+
+    async def _end(self, thread: _Thread) -> None:
+        """Closes a connection. Who is cancelled meanwhile leaves it to `close`: no thread must outlive the loop."""
+        ending = asyncio.ensure_future(_end(thread))
+        self._endings.add(ending)
+        ending.add_done_callback(self._endings.discard)
+        await asyncio.shield(ending)
 
     async def _close_lanes(self) -> None:
         """Closes all connections, also those that others use: while one is left, SQLite shares its view of a WAL that
         was made anew with every new connection of the process."""
         for name in list(self._lanes):
             lane = self._lanes.pop(name)
-            await _end(lane.thread)
+            await self._end(lane.thread)
 
 
 def _connect(path: Path, parameters: str, *, trusted: bool = False) -> SafeConnection:
@@ -543,7 +553,7 @@ async def _begin(thread: _Thread) -> None:
 
 async def _end(thread: _Thread) -> None:
     try:
-        await asyncio.shield(thread.close())
+        await thread.close()
     except (sqlite3.Error, ValueError):  # already closed, or the file is gone
         pass
 

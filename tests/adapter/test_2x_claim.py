@@ -70,7 +70,7 @@ async def test_a_claim_says_that_a_turn_goes_on_where_no_row_is_open(released: W
         await follower.equals_cold_load()
         state = session_state(follower.store, found, now_ms() * 1000 + 2 * MINUTE)
         assert (state.name, state.inferred) == ("between", False)
-        assert "the next step has not begun for 2 min" in state.reason
+        assert "the next step has not begun for 2m" in state.reason
         assert session_state(follower.store, found, now_ms() * 1000 + 20 * MINUTE).name == "orphaned"
         assert is_open(found)
         ended = now_ms()

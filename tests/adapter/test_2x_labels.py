@@ -87,7 +87,7 @@ async def test_a_command_in_the_background_goes_on_until_its_notice(tmp_path: Pa
                 op_state(follower.store, found, op, (at + 60_000) * 1000),
             ):
                 assert (state.name, state.inferred, state.subject) == ("tool", True, "shell")
-                assert "put into the background 1 min ago, and its end has not been told" in state.reason
+                assert "put into the background 1m ago, and its end has not been told" in state.reason
             assert is_open(found)
             assert any(
                 "shell  sleep 3  in the background  [tool?" in line for line in tree_text(follower.store, at * 1000)

@@ -53,8 +53,8 @@ async def test_a_fork_begins_at_nothing_with_steps_that_are_marked_as_copied(tmp
         assert (subtree(store, session).cost, own(store, session).doubt) == (0.0, NO_DOUBT)
         told = list(tree_text(store, 10**15))
         assert [line for line in told if "copied" in line] == [
-            "  ✔ prompt: Say hello.  copied  in 1000 out 0 $0.0010",
-            "    ✔ step 1  Hello.  copied  in 1000 out 0 $0.0010",
+            "  ✓ prompt: Say hello.  copied  in 1000 out 0 $0.0010",
+            "    ✓ step 1  Hello.  copied  in 1000 out 0 $0.0010",
         ]
 
 

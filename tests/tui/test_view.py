@@ -320,3 +320,20 @@ def test_follow_stays_on_the_newest_until_a_key_moves_and_says_that_it_paused() 
     assert scene.view.move(1).status
     assert (scene.view.summary.following, scene.view.summary.paused) == (False, True)
     assert at(0) == NOW_US
+
+
+def test_a_prompt_that_the_cursor_is_in_does_not_fold_when_the_next_one_is_asked() -> None:
+    first = Step("ses_a", 1, "usr_1", 40).op("tool", "bash", 39, 1, label="make")
+    scene = Scene()
+    scene.feed(session("ses_a", "A", 60), prompt("ses_a", "usr_1", "one", 50), *first.events, loaded="ses_a")
+    scene.view.rows.open(Key(SOURCE, "session", "ses_a", "ses_a"))
+    call = next(row for row in scene.rows if row.endswith(":tool"))
+    scene.view.select(Key(SOURCE, "op", "ses_a", call))
+    second = Step("ses_a", 2, "usr_2", 9).op("tool", "bash", 8, None, label="make test")
+    scene.feed(prompt("ses_a", "usr_2", "two", 10), *second.events)
+    assert scene.view.cursor is not None
+    assert scene.view.cursor.id == call
+    # Who is somewhere else has the list as short as it was.
+    scene.view.select(Key(SOURCE, "prompt", "ses_a", "usr_2"))
+    scene.feed(prompt("ses_a", "usr_3", "three", 5), *Step("ses_a", 3, "usr_3", 4).events)
+    assert call not in scene.rows

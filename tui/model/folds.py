@@ -19,6 +19,8 @@ class Folds:
         self.levels: dict[Key, int] = {}
         self.kept_open: set[tuple[str, str]] = set()
         self.projects: set[str] = set()
+        self.held: set[Key] = set()
+        """Prompts that the cursor is in: what somebody reads does not fold by itself."""
 
     def is_open(self, key: Key, default: bool) -> bool:
         """Whether a session or prompt shows what is below it."""

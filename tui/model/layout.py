@@ -7,7 +7,8 @@ limit in the data, and it descends only where something is open: the cost follow
   that no call names. A child that a call names has no row of its own: the call's row is its row, and shows the turns
   of its single prompt directly.
 - A prompt shows its turns, a turn its calls, and at level 2 its reasoning, text and compaction.
-- Open by default: live sessions; the newest prompt, and the one being answered; turns down to their calls.
+- Open by default: live sessions; the newest prompt, the one being answered, and those that the cursor is in; turns down
+  to their calls.
 """
 
 from __future__ import annotations
@@ -196,7 +197,7 @@ def _prompt(store: Store, prompt: Prompt, item: _Item, folds: Folds) -> tuple[st
     if key in folds.levels or item.level >= 0:
         default = level > 0
     else:
-        default = is_current(item.session, prompt)
+        default = is_current(item.session, prompt) or key in folds.held
     if not folds.is_open(key, default):
         return "closed", []
     return "open", [_Item(turn, item.session, item.depth + 1, level) for turn in turns]
