@@ -34,6 +34,12 @@ ENDING = [
 ]
 
 
+pytestmark = pytest.mark.skipif(
+    "PYTEST_XDIST_WORKER" in os.environ,
+    reason="needs the machine alone: pytest -n0 tests/tui/test_terminal_edges.py",
+)
+
+
 @pytest.fixture
 def demo() -> Iterator[Terminal]:
     terminal = Terminal("--demo", "--demo-speed", "20")
