@@ -18,7 +18,7 @@ import pexpect
 import pytest
 
 from tests.adapter.opencode_writer import OpencodeWriter
-from tests.tui.test_terminal import COMMAND, DEADLINE_S, ONE_WAITS, Terminal
+from tests.tui.test_terminal import COMMAND, DEADLINE_S, Terminal
 
 SOON_S = 20
 """Within which a key works that follows a flood, on a busy machine; it took more than half a minute."""
@@ -34,17 +34,11 @@ ENDING = [
 ]
 
 
-pytestmark = pytest.mark.skipif(
-    "PYTEST_XDIST_WORKER" in os.environ,
-    reason="needs the machine alone: pytest -n0 tests/tui/test_terminal_edges.py",
-)
-
-
 @pytest.fixture
 def demo() -> Iterator[Terminal]:
     terminal = Terminal("--demo", "--demo-speed", "20")
     try:
-        terminal.until(ONE_WAITS)
+        terminal.until("1 waiting")
         yield terminal
     finally:
         terminal.child.close(force=True)
@@ -356,7 +350,7 @@ def test_where_no_screen_can_be_it_says_so_and_touches_nothing(name: str) -> Non
 def test_a_console_gets_ascii_and_no_questions(name: str) -> None:
     terminal = Terminal("--demo", "--demo-speed", "20", TERM=name, COLORTERM="")
     try:
-        terminal.until(ONE_WAITS)
+        terminal.until("1 waiting")
         assert terminal.quit() == 0
     finally:
         terminal.child.close(force=True)
@@ -368,7 +362,7 @@ def test_a_console_gets_ascii_and_no_questions(name: str) -> None:
 def test_a_console_gets_what_was_chosen_for_it() -> None:
     terminal = Terminal("--demo", "--demo-speed", "20", "--unicode", TERM="linux")
     try:
-        terminal.until(ONE_WAITS)
+        terminal.until("1 waiting")
         assert not terminal.raw.isascii()
     finally:
         terminal.child.close(force=True)
