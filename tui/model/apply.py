@@ -228,6 +228,8 @@ def _turn_removed(store: Store, event: TurnRemoved, batch: Batch) -> None:
         return
     touch = batch.touch(key)
     touch.refs.pop(event.message_id, None)
+    # What the batch tells of the message from here on may be an answer: its references make no prompt.
+    touch.prompts.discard(event.message_id)
     turn = session.turns.pop(event.message_id, None)
     prompt = session.prompts.pop(event.message_id, None)
     if turn is not None:

@@ -28,6 +28,7 @@ from tests.tui.model.builders import (
 )
 from tui.model.logbook import LOG_LIMIT
 from tui.model.nodes import find_payload
+from tui.model.store import Store
 
 RUN: list[Event] = [
     session(title="a run"),
@@ -124,6 +125,19 @@ def test_removing_a_turn_equals_never_having_had_it() -> None:
 
 def test_removing_a_prompt_equals_never_having_had_it() -> None:
     assert snapshot(store_of(*RUN, prompt("u2", 20), turn_gone("u2"))) == snapshot(store_of(*RUN))
+
+
+def test_a_prompt_that_turns_out_to_be_an_answer_is_no_prompt_in_one_batch_or_in_many() -> None:
+    """Read twice before it is told: first as what a person wrote, then as what a model did."""
+    answer = [turn_gone("u2"), turn("u2", 2, 20), op("p5", "u2", "text", 1, 21, turn_seq=2)]
+    said = ref("p5", "u2", "text", 1, 21, turn_seq=2)
+    events = [*RUN, prompt("u2", 20), *answer, said]
+    at_once, one_by_one = Store(), Store()
+    at_once.apply(events)
+    for event in events:
+        one_by_one.apply([event])
+    assert list(at_once.sessions[SOURCE, "s1"].prompts) == ["u1"]
+    assert snapshot(at_once) == snapshot(one_by_one)
 
 
 def test_removing_a_part_takes_its_ops_and_its_references() -> None:
