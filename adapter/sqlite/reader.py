@@ -385,7 +385,8 @@ class Reader:
                 await self._end(lane.thread)
 
     async def close(self) -> None:
-        """Closes for good; a read raises SourceUnavailable until the next `reopen`. Never fails."""
+        """Closes for good, and waits for connections that others began to close; a read raises SourceUnavailable until
+        the next `reopen`. Never fails."""
         self._closed = True
         await self._close_lanes()
         if self._endings:
@@ -510,7 +511,7 @@ class Reader:
 
     async def _end(self, thread: _Thread) -> None:
         """Closes a connection. Who is cancelled meanwhile leaves it to `close`: no thread must outlive the loop."""
-        ending = asyncio.ensure_future(_end(thread))
+        ending = asyncio.ensure_future(_close_thread(thread))
         self._endings.add(ending)
         ending.add_done_callback(self._endings.discard)
         await asyncio.shield(ending)
@@ -551,7 +552,7 @@ async def _begin(thread: _Thread) -> None:
     await thread
 
 
-async def _end(thread: _Thread) -> None:
+async def _close_thread(thread: _Thread) -> None:
     try:
         await thread.close()
     except (sqlite3.Error, ValueError):  # already closed, or the file is gone

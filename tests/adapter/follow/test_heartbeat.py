@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from adapter.contract import Batch
 from tests.adapter.follower import Follower, eventually
 from tests.adapter.opencode_writer import OpencodeWriter
 
@@ -18,11 +19,13 @@ async def test_while_nothing_changes_a_batch_without_events_says_when_the_files_
         opencode.session("Quiet")
     async with Follower(opencode.path) as follower:
         await follower.equals_cold_load()
-        before = len(follower.batches) + 3
+        before = len(follower.batches)
+
+        def newest() -> list[Batch]:
+            return follower.batches[before:][-3:]
+
         # What was put off while the file was written has its batches, too.
-        quiet = lambda: not any(batch.events for batch in follower.batches[-3:])  # noqa: E731
-        await eventually(lambda: len(follower.batches) > before and quiet())
-        newest = follower.batches[-3:]
-        looks = [batch.health.looked for batch in newest]
+        await eventually(lambda: [batch.events for batch in newest()] == [[], [], []])
+        looks = [batch.health.looked for batch in newest()]
         assert looks == sorted(looks)
         assert 0 < looks[0] < looks[-1]

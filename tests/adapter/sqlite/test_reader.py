@@ -457,6 +457,35 @@ async def test_an_immutable_file_that_is_written_meanwhile_is_read_again_from_th
         writers[0].close()
 
 
+async def test_close_waits_for_a_connection_whose_closing_was_cancelled(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is left to the end of the loop has a thread that outlives it."""
+    reader = Reader(database)
+    assert await titles(reader)
+    (lane,) = reader._lanes.values()
+    close, begun, may_close = lane.thread.close, asyncio.Event(), asyncio.Event()
+
+    async def close_late() -> None:
+        begun.set()
+        await may_close.wait()
+        await close()
+
+    monkeypatch.setattr(lane.thread, "close", close_late)
+    resting = asyncio.create_task(reader.rest())
+    await begun.wait()
+    resting.cancel()
+    await asyncio.wait({resting})
+    closing = asyncio.create_task(reader.close())
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not closing.done()
+    may_close.set()
+    await closing
+    with pytest.raises(ValueError, match="Connection closed"):
+        await lane.thread.run(lambda: None)
+
+
 async def test_the_state_moves_with_commits_and_with_nothing_else(
     database: Path, open_reader: OpenReader, live: Writer
 ) -> None:
