@@ -308,8 +308,8 @@ class Reader:
 
     @property
     def is_open(self) -> bool:
-        """Whether a connection is open now."""
-        return bool(self._lanes)
+        """Whether a connection is open now, or still being closed: it keeps others from removing the WAL."""
+        return bool(self._lanes or self._endings)
 
     def look(self) -> Signature:
         """What lies at the path now, without asking SQLite. Raises SourceUnavailable."""

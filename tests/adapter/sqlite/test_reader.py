@@ -473,15 +473,20 @@ async def test_close_waits_for_a_connection_whose_closing_was_cancelled(
 
     monkeypatch.setattr(lane.thread, "close", close_late)
     resting = asyncio.create_task(reader.rest())
-    await begun.wait()
-    resting.cancel()
-    await asyncio.wait({resting})
-    closing = asyncio.create_task(reader.close())
-    for _ in range(20):
-        await asyncio.sleep(0)
-    assert not closing.done()
-    may_close.set()
+    try:
+        await begun.wait()
+        resting.cancel()
+        await asyncio.wait({resting})
+        assert reader.is_open, "others cannot remove the WAL yet"
+        closing = asyncio.create_task(reader.close())
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert not closing.done()
+    finally:  # its thread keeps the process
+        may_close.set()
+        await reader.close()
     await closing
+    assert not reader.is_open
     with pytest.raises(ValueError, match="Connection closed"):
         await lane.thread.run(lambda: None)
 
