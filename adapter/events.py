@@ -88,8 +88,11 @@ class SessionStarted(Event, frozen=True, kw_only=True, gc=False, tag="session_st
     `extras` holds what else the row says: `slug`-like odds and ends, and `usage` (five counters), `cost`,
     `time_updated` (µs), `ended_ts` (µs, when the newest answer ended; not there while that is not known or open),
     `archived_ts`, `revert_message_id`, `additions`, `deletions`, `files` where the row has them;
-    in 2.x also `fork_session_id`, `idle_outcome`, `idle_ts` (µs), and `sums_apart` (true: `usage` and `cost` are no
-    sums of the steps, and may be more or less).
+    in 2.x also `fork_session_id`; `idle_outcome` (succeeded, failed, interrupted) and `idle_ts` (µs) of the last turn,
+    in the preview by its events; `claimed` (a turn is going on, or was when its server died; not there where nothing
+    says it) and then `claimed_ts` (µs), `resume_attempts` (where they are counted) and `suspended` (true: its server
+    was stopped, and the next start goes on with it); and `sums_apart` (true: `usage` and `cost` are no
+    sums of the steps, may be more or less, and are the truth also when they are 0).
     """
 
     session_id: str
@@ -128,9 +131,11 @@ class SessionRemoved(Event, frozen=True, kw_only=True, gc=False, tag="session_re
 class TurnStarted(Event, frozen=True, kw_only=True, gc=False, tag="turn_started"):
     """An assistant message. `turn_seq` is its 1-based place among the session's assistant messages by
     (time_created, id), in 2.x by seq; `prompt_id` the user message it answers ("" when nothing says it). `extras` may
-    hold `cwd`, `summary` (a compaction), `variant`, `status_code` of an error, while it is open `time_updated` (µs),
-    and in 2.x `retry` (the attempt), `retry_at` (µs) and `retry_error` (at most LABEL_LIMIT characters) while it waits
-    to be sent again."""
+    hold `cwd`, `summary` (a compaction), `compaction` (in 2.x: why, `auto` or
+    `manual`), `by_user` (a command of the user's: no turn of the model), `variant`,
+    `status_code` of an error, while it is open `time_updated` (µs), and in 2.x `retry` (the attempt), `retry_at` (µs)
+    and `retry_error` (at most LABEL_LIMIT characters) while it waits to be sent again; `retry_told` (true, while it is
+    open): such a wait would be told."""
 
     session_id: str
     turn_seq: int
@@ -144,7 +149,8 @@ class TurnStarted(Event, frozen=True, kw_only=True, gc=False, tag="turn_started"
 
 
 class TurnFinalized(Event, frozen=True, kw_only=True, gc=False, tag="turn_finalized"):
-    """The assistant message has `time.completed`, an `error`, or a step-finish part."""
+    """The assistant message has `time.completed`, an `error`, or a step-finish part. `end_ts` 0 says that nobody knows
+    when it ended (2.x, a server that died); `ts` is then the last that is known of it."""
 
     session_id: str
     turn_seq: int
@@ -176,11 +182,15 @@ class OpStarted(Event, frozen=True, kw_only=True, gc=False, tag="op_started"):
     not bring is called the same in both. Other ops have none.
     `extras` holds short facts for one line of text, never payloads: `label` (the call in a few words, at most
     LABEL_LIMIT characters), `title`, `exit`, `additions`, `deletions`, `todos`, `hits`, `running` (the process has
-    really started; in session_message, where a wait for permission leaves no trace, that nothing speaks against it),
+    really started), `untold` (true, in session_message: nothing is written between a call and its end, so it may wait
+    for permission, run, or have died with its server),
     `output_bytes`, `unread_bytes` (of a row that has become too large to be read, 0 where the size is not known: what
-    is told of it was known before), `phase` (pending, running, completed, error), `child_model`, and `time_updated`
-    (µs, when the row was last written) while the call goes on. `part_id` is the part's, or for a piece of a message of
-    2.x `<message id>:<piece>`.
+    is told of it was known before), `phase` (pending, running, completed, error), `child_model`, `child_agent` (in 2.x,
+    where a running call does not name the session that it started: the agent of that, and its title is the label),
+    `background` (it goes on although the call has ended) and of a command then `told_as` (the notice of its end is
+    about one of these), and
+    `time_updated` (µs, when the row was last written) while the call goes on. `part_id` is the part's, or for a piece
+    of a message of 2.x `<message id>:<piece>`.
     """
 
     session_id: str
@@ -202,7 +212,8 @@ class OpStarted(Event, frozen=True, kw_only=True, gc=False, tag="op_started"):
 
 
 class OpFinalized(Event, frozen=True, kw_only=True, gc=False, tag="op_finalized"):
-    """The span has ended. `context_used` is the prompt that went out (tokens), for `llm` ops only."""
+    """The span has ended; `end_ts` as of a turn. `context_used` is the prompt that went out (tokens), for `llm` ops
+    only."""
 
     session_id: str
     turn_seq: int
@@ -241,7 +252,8 @@ class PayloadRef(Event, frozen=True, kw_only=True, gc=False, tag="payload_ref"):
     It names the rows (`message_id`, `part_id`) and has a `preview`: the first words, at
     most LABEL_LIMIT characters, so that a prompt can be shown as one line. A user message is known to a consumer by
     its `user_prompt` reference (turn_seq 0 and op_seq 0: it belongs to no turn); `extras` then says `agent`, `model`,
-    `synthetic`, `subtask`, `compaction`.
+    `synthetic`, `subtask`, `compaction`, and of what 2.x tells the model itself `notice` (`shell` or `subagent`, that
+    went on in the background, or ""), `notice_state` and `about` (the call, command or session).
     """
 
     session_id: str

@@ -259,16 +259,21 @@ def map_rows(
 
 
 def last_answer(messages: Iterable[tuple[str, LastAnswer | None]]) -> LastAnswer | None:
-    """How the last assistant message stands, of (role, what it says) from the newest message back."""
+    """How the last assistant message stands, of (role, what it says) from the newest message back; given by the newest
+    that says by whom."""
     marker: LastAnswer | None = None
+    found: LastAnswer | None = None
     for role, last in messages:
         if last is None:
             continue
         if role == "assistant":
-            return last if last.error_class or marker is None else marker
-        # The mark that 2.x leaves when the loop stops: the step before it has the better words, if it failed.
-        marker = marker or last
-    return marker
+            found = found or (last if last.error_class or marker is None else marker)
+            if last.model != "":
+                return found.given_by(last)
+        else:
+            # The mark that 2.x leaves when the loop stops: the step before it has the better words, if it failed.
+            marker = marker or last
+    return found or marker
 
 
 def _is_behind(item: MessageRow, tail: TrackedMessage) -> bool:

@@ -62,6 +62,8 @@ class TurnFacts(msgspec.Struct, frozen=True, kw_only=True):
     provider: str = ""
     provider_alias: str = ""
     ended_ms: int = 0
+    end_known: bool = True
+    """False where it only is over: `ended_ms` is then the last that is known of it, and no end is told."""
     ended_as: OpStatus = "cancelled"
     ended_error: str = ""
     servers: frozenset[str] = frozenset()
@@ -174,7 +176,7 @@ def turn_finalized(
         finish=finish,
         error_class=turn.ended_error,
         error_message=error_message,
-        end_ts=end_ms * 1000,
+        end_ts=end_ms * 1000 if turn.end_known else 0,
         usage=usage,
         delta=usage.growth_since(previous),
         cost=cost,
@@ -269,12 +271,13 @@ class Builder:
         status: OpStatus,
         end_ms: int,
         *,
+        known: bool = True,
         error_class: str = "",
         error_message: str = "",
         bytes_in: int = -1,
         bytes_out: int = -1,
     ) -> None:
-        """Ends an op."""
+        """Ends an op; `known` is False when it is not known when it ended, and `end_ms` is the last sign of it."""
         self.groups[op.part_id].append(
             OpFinalized(
                 source=op.source,
@@ -288,7 +291,7 @@ class Builder:
                 status=status,
                 error_class=error_class,
                 error_message=error_message,
-                end_ts=end_ms * 1000,
+                end_ts=end_ms * 1000 if known else 0,
                 bytes_in=bytes_in,
                 bytes_out=bytes_out,
             )
@@ -345,7 +348,8 @@ class Builder:
         self.begin(row)
         op = self.op(row, "compaction", at_ms, {"label": "compaction of the conversation"}, name="compaction")
         if self.turn.ended_ms:
-            self.end(op, self.turn.ended_as, self.turn.ended_ms, error_class=self.turn.ended_error)
+            turn = self.turn
+            self.end(op, turn.ended_as, turn.ended_ms, known=turn.end_known, error_class=turn.ended_error)
 
     def prose(
         self, row: RawRow, kind: OpKind, payload: PayloadKind, text: str, start_ms: int, end_ms: int, how: str = ""
@@ -360,7 +364,8 @@ class Builder:
         elif self.turn.ended_ms:
             # The text of a killed step stays empty for ever; of a part without times (1.2) it is simply complete.
             done = bool(text) and self.turn.ended_as == "completed"
-            self.end(op, "completed" if done else self.turn.ended_as, self.turn.ended_ms, bytes_out=size)
+            outcome = "completed" if done else self.turn.ended_as
+            self.end(op, outcome, self.turn.ended_ms, known=self.turn.end_known, bytes_out=size)
 
     def call(self, row: RawRow, call: Call) -> list[OpStarted]:
         """A tool call: the session that it started, if it names one, and below it the call itself, the last of those
@@ -374,8 +379,9 @@ class Builder:
         op = self.op(row, "tool", start, extras, parent=session, name=name, tool=tool, namespace=space, child=child)
         return [op] if session is None else [session, op]
 
-    def end_call(self, row: RawRow, call: Call, ops: list[OpStarted]) -> None:
-        """Ends the ops of a call that has ended, when its row was last written if it does not say when."""
+    def end_call(self, row: RawRow, call: Call, ops: list[OpStarted], known: bool = True) -> None:
+        """Ends the ops of a call that has ended, when its row was last written if it does not say when; not `known` as
+        for `end`."""
         if call.outcome is None:
             return
         for op in ops:
@@ -383,6 +389,7 @@ class Builder:
                 op,
                 call.outcome,
                 call.end_ms or row.time_updated,
+                known=known,
                 error_class=call.error_class,
                 error_message=call.error_message,
                 bytes_in=call.input_size,
@@ -455,7 +462,7 @@ class Builder:
                 op_kind="llm",
                 status=status,
                 error_class=(self.turn.ended_error or reason) if status == "failed" else "",
-                end_ts=end_ms * 1000,
+                end_ts=end_ms * 1000 if self.turn.end_known else 0,
                 usage=usage,
                 delta=delta,
                 cost=cost,

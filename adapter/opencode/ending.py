@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from adapter.opencode.queries import Ends
-from adapter.opencode.rows import RawRow, milliseconds
-from adapter.opencode.sessions import LastAnswer
+from adapter.opencode.rows import RawRow, milliseconds, session_row
+from adapter.opencode.sessions import LastAnswer, standing
 from adapter.opencode.v1.rows import AssistantMessage, decode_message
 from adapter.opencode.v2.mapping import answer_of
 from adapter.opencode.v2.rows import Assistant, Idle, decode_session_message
@@ -16,6 +16,8 @@ OPEN_ENDS = (None, "", "tool-calls", "unknown")
 
 def outcome(ends: Ends) -> LastAnswer | None:
     """How the session stands; None when something may be going on behind it, or only the whole session tells."""
+    if standing(session_row(ends.session)).claimed:
+        return None
     newest, marks = ends.message, ends.in_order
     if marks and (newest is None or milliseconds(marks[0][2]) >= milliseconds(newest[0])):
         return _by_order([_decoded(str(ends.session[0]), row) for row in marks])
@@ -56,4 +58,4 @@ def _by_order(marks: list[tuple[RawRow, object]]) -> LastAnswer | None:
     answer = answer_of(row, message)
     if answer is None or not answer.end_ms:
         return None
-    return answer if answer.error_class or mark is None else mark
+    return answer if answer.error_class or mark is None else mark.given_by(answer)

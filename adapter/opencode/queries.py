@@ -139,7 +139,7 @@ def _joined(schema: Schema, tables: dict[str, dict[str, Row]]) -> list[Row]:
     every prompt, and with little else). What the other family holds of that session is then left out.
     """
     old, new = tables.get("session", {}), tables.get("session_v2", {})
-    alone = "both" if "session_message" in schema.tables else "v1"
+    alone = "preview" if schema.is_preview else "both" if "session_message" in schema.tables else "v1"
     rows: list[Row] = []
     for session_id, row in old.items():
         other = new.get(session_id)

@@ -43,12 +43,15 @@ class SessionRow(msgspec.Struct, frozen=True, gc=False):
     fork_session_id: str | None
     time_idle: Any
     idle_outcome: str | None
+    time_suspended: Any
+    resume_attempts: Any
+    execution: str | None
     storage: str
 
 
 TEXTS = (
     "parent_id", "project_id", "slug", "directory", "title", "version", "agent", "model", "revert", "fork_session_id",
-    "idle_outcome",
+    "idle_outcome", "execution",
 )  # fmt: skip
 TEXT_PLACES = [SessionRow.__struct_fields__.index(name) for name in TEXTS]
 TEXT_TYPES = (str, type(None))

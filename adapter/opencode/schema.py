@@ -41,11 +41,22 @@ SESSION_COLUMNS = (
     "fork_session_id",
     "time_idle",
     "idle_outcome",
+    "time_suspended",
+    "resume_attempts",
+    "execution",
     "storage",
 )
-"""What is read of a session, in the order of rows.SessionRow. The last one is no column: it says where the messages
-are, in `message` and `part` (`v1`), in `session_message` (`v2`), or in whichever has some (`both`)."""
-ONLY_2X = frozenset({"fork_session_id", "time_idle", "idle_outcome", "storage"})
+"""What is read of a session, in the order of rows.SessionRow. The last two are no columns: `execution` is the newest
+event about a turn of the session (EXECUTION), where only events tell of it, and `storage` says where the messages
+are, in `message` and `part` (`v1`), in `session_message` (`v2`), or in whichever has some (`both`, and `preview` in a
+file that a preview of 2.x has opened, which keeps its sessions where 1.x does)."""
+NO_COLUMNS = frozenset({"execution", "storage"})
+ONLY_2X = NO_COLUMNS | {"fork_session_id", "time_idle", "idle_outcome", "time_suspended", "resume_attempts"}
+EXECUTION = """(SELECT type || ' ' || created || ' ' || substr(data, 1, 512) FROM event
+    WHERE aggregate_id = "{table}"."id" AND type >= 'session.execution.' AND type < 'session.execution/'
+    ORDER BY seq DESC LIMIT 1)"""
+"""Type, time (ms) and JSON of the newest `session.execution.*` event of a session: started, succeeded, failed or
+interrupted. An index leads to it; there are two for each time that a session was at work."""
 MESSAGE_COLUMNS = ("id", "session_id", "time_created", "time_updated", "data")
 PART_COLUMNS = ("id", "message_id", "session_id", "time_created", "time_updated", "data")
 SESSION_MESSAGE_COLUMNS = ("id", "session_id", "type", "seq", "time_created", "time_updated", "data")
@@ -54,7 +65,7 @@ SESSION_REQUIRED = ("id", "title", "time_created", "time_updated")
 REQUIRED_1X = {"session": SESSION_REQUIRED, "message": MESSAGE_COLUMNS, "part": PART_COLUMNS}
 REQUIRED_2X = {"session_v2": SESSION_REQUIRED, "session_message": SESSION_MESSAGE_COLUMNS}
 WANTED_1X = {"session": tuple(c for c in SESSION_COLUMNS if c not in ONLY_2X)}
-WANTED_2X = {"session_v2": tuple(c for c in SESSION_COLUMNS if c != "storage")}
+WANTED_2X = {"session_v2": tuple(c for c in SESSION_COLUMNS if c not in NO_COLUMNS)}
 JOURNALS = frozenset({"migration", "__drizzle_migrations"})
 OTHERS = JOURNALS | {"session_message", "event", "event_sequence"}
 
@@ -73,6 +84,12 @@ class Schema(msgspec.Struct, frozen=True):
         if "session_v2" not in self.tables:
             return "v1"
         return "v1+v2" if "session" in self.tables else "v2"
+
+    @property
+    def is_preview(self) -> bool:
+        """Whether a preview of 2.x keeps its sessions in the table `session`: until it was split, in August 2026, its
+        forks were columns of that table."""
+        return "session_v2" not in self.tables and "fork_session_id" in self.tables.get("session", frozenset())
 
     @property
     def has_events(self) -> bool:
@@ -102,8 +119,16 @@ class Schema(msgspec.Struct, frozen=True):
 
     def select(self, table: str, columns: Sequence[str]) -> list[str]:
         """The SQL of these columns, in this order; NULL for those that this file does not have."""
-        have = self.tables[table]
-        return [f'"{column}"' if column in have else "NULL" for column in columns]
+        have = {column: f'"{column}"' for column in self.tables[table]}
+        if self._tells_turns_by_events(table):
+            have["execution"] = EXECUTION.format(table=table)
+        return [have.get(column, "NULL") for column in columns]
+
+    def _tells_turns_by_events(self, table: str) -> bool:
+        """Whether only events say that a turn goes on: up to the columns of the claim, of 11 August 2026."""
+        is_2x = table == "session_v2" or (table == "session" and self.is_preview)
+        has_claim = "resume_attempts" in self.tables[table]
+        return is_2x and not has_claim and {"seq", "created"} <= self.tables.get("event", frozenset())
 
     def without(self, table: str) -> Schema:
         """The same without a table: one that cannot be read."""

@@ -33,15 +33,24 @@ COUNTERS = (
     "summary_additions", "summary_deletions", "summary_files",
 )  # fmt: skip
 ALWAYS = ("time_created", "time_updated")
-TIMES = (*ALWAYS, "time_archived", "time_idle")
+TIMES = (*ALWAYS, "time_archived", "time_idle", "time_suspended")
 
 
 class LastAnswer(msgspec.Struct, frozen=True):
-    """What the last assistant message says about how the session ended; `end_ms` 0 when it has no end."""
+    """What the last assistant message says about how the session ended; `end_ms` 0 when it has no end. In 2.x also who
+    gave it: `model` is "" where the message has none (a compaction, a command of the user's), and None where nobody
+    need ask, because the session's row says it."""
 
     error_class: str = ""
     error_message: str = ""
     end_ms: int = 0
+    agent: str = ""
+    model: str | None = None
+    provider_alias: str = ""
+
+    def given_by(self, other: LastAnswer) -> LastAnswer:
+        """The same, given by whoever gave the other."""
+        return msgspec.structs.replace(self, agent=other.agent, model=other.model, provider_alias=other.provider_alias)
 
 
 def root_of(session_id: str, parents: Mapping[str, str | None]) -> str:
@@ -69,7 +78,8 @@ def session_kind(row: SessionRow) -> SessionKind:
 
 
 def recorded_usage(row: SessionRow) -> tuple[Usage, float] | None:
-    """The session's own columns (1.15.0 on), or None when the version has none or they hold nothing."""
+    """The session's own columns (1.15.0 on), or None when the version has none or they hold nothing. In 2.x nothing is
+    what was billed: a fork begins at 0 with copied steps."""
     counters = (
         row.tokens_input,
         row.tokens_output,
@@ -78,36 +88,78 @@ def recorded_usage(row: SessionRow) -> tuple[Usage, float] | None:
         row.tokens_cache_write,
     )
     cost = money(row.cost)[0]
-    if not cost and not any(counters):
+    is_truth = is_of_2x(row)
+    if not is_truth and not cost and not any(counters):
         return None
     usage = Usage(*[count(value)[0] for value in counters])
-    return (usage, cost) if usage.total or cost else None
+    return (usage, cost) if is_truth or usage.total or cost else None
 
 
 def surplus(row: SessionRow, usages: Iterable[Usage | None]) -> int:
-    """Tokens that the session's columns count more than its messages; 0 when they agree, or the row counts nothing.
+    """Tokens that the session's columns count more than its messages; 0 when they agree, the row counts nothing, or
+    the columns count something else (`sums_apart`).
 
-    opencode adds each step to the columns in the transaction that ends the step, so they differ when messages were
+    opencode 1.x adds each step to the columns in the transaction that ends the step, so they differ when messages were
     deleted (what was billed stays billed), when 1.15's one-time backfill was skipped, or when something is wrong.
     """
-    recorded = recorded_usage(row)
+    recorded = None if sums_apart(row) else recorded_usage(row)
     return recorded[0].total - sum(usage.total for usage in usages if usage is not None) if recorded else 0
 
 
-OF_2X = re.compile(r"[2-9]\.|0\.0\.0-")
-"""Versions of 2.x, and of builds that may be it: its previews keep sessions where 1.x does."""
+OF_1X = re.compile(r"1\.")
+"""Versions that a session of 1.x names, which a preview of 2.x leaves in its row when it goes on with it."""
 
 
 def sums_apart(row: SessionRow) -> bool:
     """Whether the columns are no sum of the steps: 2.x counts titles and compactions in them too, and begins a fork at
-    0 with copied steps."""
-    return row.storage == "v2" or OF_2X.match(row.version or "") is not None
+    0 with copied steps. So may it have done with any session of a file that it has opened."""
+    return row.storage in ("v2", "preview")
+
+
+def is_of_2x(row: SessionRow) -> bool:
+    """Whether 2.x made the session, or imported it: then its columns are the truth also when they are 0."""
+    return row.storage == "v2" or (row.storage == "preview" and OF_1X.match(row.version or "") is None)
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """What 2.x itself says of whether a session is at work. `claimed` is whether a turn is (None: nothing says it),
+    since `claimed_ms`; `attempts` is how often a start has taken it up again, None where nobody counts. `suspended`:
+    its server was stopped in the middle of it, and the next start goes on. `outcome` and `idle_ms` are how and when the
+    last turn ended."""
+
+    claimed: bool | None = None
+    claimed_ms: int = 0
+    attempts: int | None = None
+    suspended: bool = False
+    outcome: str = ""
+    idle_ms: int = 0
+
+
+EXECUTION = re.compile(r"session\.execution\.(\w+)\S* (\d+) ")
+
+
+def standing(row: SessionRow) -> Standing:
+    """Reads the claim off the columns where there is one (released 2.x: `time_suspended` is set while a turn runs, and
+    kept by a server that is stopped or dies), else off the newest event about a turn (the preview, where only a server
+    that is stopped sets the column)."""
+    suspended = milliseconds(row.time_suspended)
+    outcome, idle = row.idle_outcome or "", milliseconds(row.time_idle)
+    if row.resume_attempts is not None:
+        return Standing(bool(suspended), suspended, count(row.resume_attempts)[0], False, outcome, idle)
+    if suspended:
+        return Standing(True, suspended, None, True, outcome, idle)
+    found = EXECUTION.match(row.execution or "")
+    if found is None:
+        return Standing(outcome=outcome, idle_ms=idle)
+    at = milliseconds(int(found[2]))
+    return Standing(True, at) if found[1] == "started" else Standing(False, outcome=found[1], idle_ms=at)
 
 
 def map_session(source: str, row: SessionRow, root_id: str, last: LastAnswer | None) -> list[Event]:
     """`session_started`, and `session_finalized` behind it while the session is archived or failed.
 
-    A `session_started` without a final behind it takes back an earlier final: a later clean turn clears a failure.
+    While 2.x says that a turn is going on, what failed before is no end. A `session_started` without a final behind it
+    takes back an earlier final: a later clean turn clears a failure.
     `last` is None when the session's messages are not known; then only the archive can finalize it, and when the newest
     answer ended is not told. Behind them a WRN for each kind of thing that could not be read, whose `ref` is the
     session's id.
@@ -129,9 +181,18 @@ def map_session(source: str, row: SessionRow, root_id: str, last: LastAnswer | N
         extras["archived_ts"] = archived * 1000
     if row.fork_session_id:
         extras["fork_session_id"] = row.fork_session_id
-    if row.idle_outcome:
-        extras["idle_outcome"] = row.idle_outcome
-        extras["idle_ts"] = milliseconds(row.time_idle) * 1000
+    stands = standing(row)
+    if stands.outcome:
+        extras["idle_outcome"] = stands.outcome
+        extras["idle_ts"] = stands.idle_ms * 1000
+    if stands.claimed is not None:
+        extras["claimed"] = stands.claimed
+    if stands.claimed:
+        extras["claimed_ts"] = stands.claimed_ms * 1000
+        if stands.suspended:
+            extras["suspended"] = True
+        if stands.attempts is not None:
+            extras["resume_attempts"] = stands.attempts
     if revert.messageID:
         extras["revert_message_id"] = revert.messageID
     for key, value in (
@@ -141,7 +202,9 @@ def map_session(source: str, row: SessionRow, root_id: str, last: LastAnswer | N
     ):
         if value and count(value)[0]:
             extras[key] = count(value)[0]
-    alias = model.providerID or ""
+    answer = last or LastAnswer()
+    # 2.x leaves agent and model of most sessions empty: each step has them.
+    name, alias = (model.name, model.providerID or "") if model.name else (answer.model or "", answer.provider_alias)
     lost = model.lost + revert.lost
     events: list[Event] = [
         SessionStarted(
@@ -151,9 +214,9 @@ def map_session(source: str, row: SessionRow, root_id: str, last: LastAnswer | N
             root_id=root_id,
             parent_id=row.parent_id or None,
             session_kind=session_kind(row),
-            agent=row.agent or agent_in_title(row),
-            model=model.name,
-            provider=vendor(alias, model.name),
+            agent=row.agent or agent_in_title(row) or answer.agent,
+            model=name,
+            provider=vendor(alias, name),
             provider_alias=alias,
             cwd=row.directory or "",
             title=row.title or "",
@@ -173,7 +236,7 @@ def map_session(source: str, row: SessionRow, root_id: str, last: LastAnswer | N
                 end_ts=archived * 1000,
             )
         )
-    elif last is not None and last.error_class:
+    elif last is not None and last.error_class and not stands.claimed:
         end = (last.end_ms or updated) * 1000
         events.append(
             SessionFinalized(

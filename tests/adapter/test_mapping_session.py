@@ -128,12 +128,27 @@ def test_the_end_of_the_newest_answer_is_told_where_it_is_known() -> None:
         ({"version": "1.18.33", "storage": "both"}, False),
         ({}, False),
         ({"version": "1.18.33", "storage": "v2"}, True),
-        ({"version": "2.0.26", "storage": "both"}, True),
-        ({"version": "0.0.0-next-16350", "storage": "both"}, True),
+        ({"version": "0.0.0-next-16350", "storage": "both"}, False),
+        ({"version": "0.0.0-next-16350", "storage": "preview"}, True),
+        ({"version": "1.18.33", "storage": "preview"}, True),
     ],
 )
 def test_of_2x_it_is_told_that_the_columns_are_no_sum_of_the_steps(columns: dict[str, Any], apart: bool) -> None:
     assert started(**columns).extras.get("sums_apart", False) is apart
+
+
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        ({"version": "2.0.26", "storage": "v2"}, True),
+        ({"version": "0.0.0-next-16350", "storage": "preview"}, True),
+        ({"version": "1.18.33", "storage": "preview"}, False),
+        ({"version": "1.18.33", "storage": "both"}, False),
+    ],
+)
+def test_nothing_is_a_sum_in_2x_and_unknown_before(columns: dict[str, Any], told: bool) -> None:
+    zeros = dict.fromkeys(("cost", "tokens_input", "tokens_output"), 0)
+    assert ("usage" in started(**columns, **zeros).extras) is told
 
 
 # -- roots

@@ -161,7 +161,7 @@ def test_the_running_command() -> None:
     name = "1.18.33/v2-api.running"
     (op,) = [op for op in tools(name, "bash") if end_of(name, op) is None]
     assert (op.extras["label"], op.extras["phase"]) == ("echo started; sleep 45; echo finished", "running")
-    assert (op.extras["running"], op.extras["time_updated"]) == (True, 1795334431955000)
+    assert (op.extras["untold"], op.extras["time_updated"]) == (True, 1795334431955000)
     last = of(name, TurnStarted)[-1]
     assert last.message_id == op.message_id
     assert last.message_id not in {e.message_id for e in of(name, TurnFinalized)}

@@ -179,7 +179,7 @@ def test_an_error_without_a_time_of_completion_ends_the_turn_when_the_row_was_wr
 def test_a_retry_is_told_while_it_waits() -> None:
     retry = {"attempt": 2, "at": 8000, "error": {"type": "api", "message": "overloaded"}}
     events = events_of(("assistant", step(retry=retry)))
-    assert [(e.severity, e.message) for e in of(events, LogEntry)] == [("WRN", "retry 2: overloaded")]
+    assert [(e.severity, e.message) for e in of(events, LogEntry)] == [("INF", "retry 2: overloaded")]
     extras = one(events, TurnStarted).extras
     assert (extras["retry"], extras["retry_at"], extras["retry_error"]) == (2, 8_000_000, "overloaded")
 
@@ -216,11 +216,11 @@ def test_a_call_whose_arguments_are_being_written_is_pending(status: str) -> Non
     assert "running" not in op.extras
 
 
-def test_a_running_call_counts_as_running_since_nothing_else_will_be_written() -> None:
+def test_of_a_running_call_it_is_said_that_nothing_more_will_be_written() -> None:
     events = events_of(("assistant", step(call("running", ran=1200, input={"command": "make"}, metadata={}))))
     op = calls(events)[0]
     assert (op.name, op.namespace, op.ts) == ("shell", "", 1_200_000)
-    assert op.extras == {"label": "make", "phase": "running", "running": True, "time_updated": 9_000_000}
+    assert op.extras == {"label": "make", "phase": "running", "untold": True, "time_updated": 9_000_000}
     assert [e.uri.partition("field=")[2] for e in of(events, PayloadRef)] == ["content.0.state.input"]
     assert end_of(events, "tool") is None
 
@@ -501,3 +501,49 @@ def test_nothing_that_a_row_may_hold_raises(kind: str, data: Any, item: Any) -> 
     if isinstance(data, dict):
         data["content"] = [item, {"type": "tool", "state": item}, {"type": "text", "text": item}]
     assert [e for e in events_of((kind, data), ("user", {"text": "fine"})) if getattr(e, "preview", "") == "fine"]
+
+
+# -- what a dead server left
+
+
+def test_a_step_that_a_dead_server_left_is_aborted_and_nobody_knows_when() -> None:
+    swept = call(
+        "error",
+        created=1100,
+        ran=1150,
+        completed=8000,
+        input={"command": "sleep 45"},
+        error={"type": "aborted", "message": "Tool execution interrupted: shell"},
+    )
+    left = step(THOUGHT, TEXT, swept)
+    left["time"]["completed"] = 9000
+    events = events_of(("assistant", left), ("user", {"text": "Go on."}), ("assistant", step(TEXT, created=9000)))
+    turn = one(events, TurnFinalized)
+    assert (turn.status, turn.error_class, turn.end_ts, turn.ts) == ("aborted", "aborted", 0, 1_150_000)
+    ends = {event.op_kind: event for event in of(events, OpFinalized) if event.message_id == "msg_0"}
+    assert {kind: (end.status, end.end_ts) for kind, end in ends.items()} == {
+        "llm": ("cancelled", 0),
+        "reasoning": ("completed", 1_090_000),
+        "text": ("completed", 1_100_000),
+        "tool": ("cancelled", 0),
+    }
+    assert ends["tool"].error_message == "Tool execution interrupted: shell"
+
+
+def test_a_step_that_the_user_stopped_ends_when_it_says() -> None:
+    stopped = call(
+        "error", ran=1150, completed=8000, error={"type": "aborted", "message": "Tool execution interrupted"}
+    )
+    error = {"type": "aborted", "message": "Step interrupted"}
+    data = step(stopped, completed=9000, tokens=10, finish="error", error=error)
+    events = events_of(("assistant", data))
+    assert (one(events, TurnFinalized).status, one(events, TurnFinalized).end_ts) == ("aborted", 9_000_000)
+    assert end_of(events, "tool").end_ts == 8_000_000
+
+
+def test_what_a_left_step_added_to_the_context_is_not_taken_for_nothing() -> None:
+    left = step(TEXT)
+    left["time"]["completed"] = 9000
+    done = [step(TEXT, created=at, completed=at + 1, tokens=tokens) for at, tokens in ((1000, 100), (9000, 130))]
+    events = events_of(("assistant", done[0]), ("assistant", left), ("assistant", done[1]))
+    assert [event.delta.input for event in of(events, TurnFinalized)] == [100, 0, 30]

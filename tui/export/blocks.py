@@ -15,6 +15,7 @@ from tui import sanitize
 from tui.export.texts import Texts
 from tui.model import rollup, state
 from tui.model.layout import called
+from tui.model.names import step_name
 from tui.model.nodes import Op, Payload, Prompt, Session, Turn, op_id
 from tui.model.outline import outline
 from tui.model.store import Store
@@ -175,7 +176,7 @@ class _Writer:
             ("finish", turn.finish),
             ("error", self._error(turn.error_class, turn.error_message)),
         ]
-        yield Begin("step", level, _title(whose, f"step {turn.seq}"), [fact for fact in facts if fact[1]])
+        yield Begin("step", level, _title(whose, step_name(turn)), [fact for fact in facts if fact[1]])
         for op in turn.ops.values():
             if op.kind == "tool" or (op.kind == "session" and op_id(op.part_id, "tool") not in turn.ops):
                 yield from self._call(session, op, level, numbers_of)

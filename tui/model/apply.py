@@ -42,6 +42,7 @@ from tui.model.nodes import (
     session_key,
     turn_key,
 )
+from tui.model.unnamed import may_call
 from tui.sanitize import label
 
 if TYPE_CHECKING:
@@ -64,10 +65,10 @@ def unload(store: Store, key: SessionKey, batch: Batch) -> None:
         return
     for turn in session.turns.values():
         for op in turn.ops.values():
-            _link_child(store, session, op, "", batch)
+            _forget_call(store, session, op, batch)
         batch.dirty.update(_keys_of_turn(session, turn))
     store.homes.pop(key, None)
-    session.turns, session.prompts, session.loaded, session.partial = {}, {}, False, False
+    session.turns, session.prompts, session.aside, session.loaded, session.partial = {}, {}, {}, False, False
     batch.change(key).layout = True
 
 
@@ -142,7 +143,7 @@ def _session_removed(store: Store, event: SessionRemoved, batch: Batch) -> None:
     store.forget_sums(key)
     for turn in session.turns.values():
         for op in turn.ops.values():
-            _link_child(store, session, op, "", batch)
+            _forget_call(store, session, op, batch)
     batch.dirty.add(session_key(session))
     batch.tops |= store.links.remove(key) | {key}
     del store.sessions[key]
@@ -220,7 +221,7 @@ def _turn_removed(store: Store, event: TurnRemoved, batch: Batch) -> None:
     prompt = session.prompts.pop(event.message_id, None)
     if turn is not None:
         for name, op in turn.ops.items():
-            _link_child(store, session, op, "", batch)
+            _forget_call(store, session, op, batch)
             store.homes[key].pop(name, None)
         batch.dirty.update(_keys_of_turn(session, turn))
     if prompt is not None:
@@ -275,6 +276,12 @@ def _put_op(store: Store, session: Session, turn: Turn, old: Op | None, new: Op,
     if old is None or old.seq != new.seq:
         touch.layout = True
         touch.ops.add(turn.message_id)
+    store.links.ask((session.source, session.id), op_key(session, new), may_call(new))
+    told_as = new.extras.get("told_as")
+    if new.kind == "tool" and isinstance(told_as, list):
+        session.aside[name] = told_as
+    else:
+        session.aside.pop(name, None)
     if old is None or old.child_session_id != new.child_session_id:
         if old is not None:
             _link_child(store, session, old, "", batch)
@@ -296,6 +303,13 @@ def _link_child(store: Store, session: Session, op: Op, child_id: str, batch: Ba
         batch.tops.add(store.links.top(child))
 
 
+def _forget_call(store: Store, session: Session, op: Op, batch: Batch) -> None:
+    """An op is gone, and with it the call that it was."""
+    store.links.ask((session.source, session.id), op_key(session, op), False)
+    session.aside.pop(op_id(op.part_id, op.kind), None)
+    _link_child(store, session, op, "", batch)
+
+
 def _op_removed(store: Store, event: OpRemoved, batch: Batch) -> None:
     key = (event.source, event.session_id)
     session = store.sessions.get(key)
@@ -314,7 +328,7 @@ def _op_removed(store: Store, event: OpRemoved, batch: Batch) -> None:
         return
     gone = [op for kind in OP_KINDS if (op := turn.ops.pop(op_id(event.part_id, kind), None)) is not None]
     for op in gone:
-        _link_child(store, session, op, "", batch)
+        _forget_call(store, session, op, batch)
         store.homes[key].pop(op_id(op.part_id, op.kind), None)
         batch.dirty.add(op_key(session, op))
     lost = _drop_refs_of_part(session, turn, event.part_id, batch)

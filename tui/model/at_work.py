@@ -26,6 +26,10 @@ GATED = frozenset({"bash", "task", "edit", "write", "multiedit", "apply_patch"})
 """Tools that write metadata, or end, at once when they are allowed to start; others are slow for honest reasons."""
 
 
+UNTOLD = "it still runs, waits for permission, or its server is dead"
+"""What a call may do of which 2.x writes nothing before its end."""
+
+
 class State(NamedTuple):
     """`name` is a word of `urgency.ORDER`; `reason` a clause for people; `since` the time (µs) it began, 0 unknown;
     `inferred` when the rows do not prove it; `subject` what it is about: a tool, an error, a sub-agent."""
@@ -62,6 +66,12 @@ def running_tool(store: Store, session: Session, op: Op, now_us: int) -> State:
     if op.tool in ASKING:
         state = State("waiting", f"{name} has waited for an answer for {ran}", op.start_ts, subject=op.label or name)
         return _doubt_waiting(state, ran_us)
+    if op.extras.get("untold"):
+        state = State(
+            "tool", f"{name} was called {ran} ago: it runs, or waits for permission", op.start_ts, subject=name
+        )
+        limits = (SHELL_STALLED_AFTER, SHELL_ORPHANED_AFTER) if op.tool == "bash" else (STALLED_AFTER, ORPHANED_AFTER)
+        return watch(store, session, state, f"{name} is marked running", now_us, limits, dead=UNTOLD)
     has_begun = op.extras.get("running") or store.called_by(session, op) is not None
     if op.tool in GATED and not has_begun and ran_us >= PERMISSION_AFTER:
         reason = f"{name} was called {ran} ago and has not begun: it probably waits for permission"
@@ -98,9 +108,8 @@ def model_at_work(turn: Turn, now_us: int) -> State:
             return State(name, f"the model has been {word} for {span(now_us - op.start_ts)}", op.start_ts)
     if newest is None:
         waited = span(now_us - turn.start_ts)
-        return State(
-            "starting", f"the model has not answered for {waited}; a retry would leave no trace", turn.start_ts
-        )
+        retried = "" if turn.extras.get("retry_told") else "; a retry would leave no trace"
+        return State("starting", f"the model has not answered for {waited}{retried}", turn.start_ts)
     done = newest.name if newest.kind == "tool" else newest.kind
     ended = newest.end_ts or newest.start_ts
     return State("between", f"{done} ended {span(now_us - ended)} ago, the step goes on", ended)
@@ -125,13 +134,15 @@ def watch(
     now_us: int,
     limits: tuple[int, int] = (STALLED_AFTER, ORPHANED_AFTER),
     waited_until: int = 0,
+    dead: str = "opencode was probably killed",
 ) -> State:
     """Doubts an active state when nothing has been committed for long, by the session or by anything below it: a parent
-    that waits for its sub-agent is as alive as that one. Silence up to `waited_until` (µs) is what was announced."""
+    that waits for its sub-agent is as alive as that one. Silence up to `waited_until` (µs) is what was announced. What
+    the end of all patience is taken for is `dead`."""
     quiet = now_us - max(subtree(store, session).last_ts, waited_until)
     stalled, orphaned = limits
     if quiet >= orphaned:
-        reason = f"no commit for {span(quiet)} while {claim}: opencode was probably killed"
+        reason = f"no commit for {span(quiet)} while {claim}: {dead}"
         return State("orphaned", reason, now_us - quiet, True, state.subject)
     if quiet >= stalled:
         return State("stalled", f"{state.reason}; no commit for {span(quiet)}", now_us - quiet, True, state.subject)

@@ -61,7 +61,7 @@ def session_facts(event: SessionStarted) -> dict[str, Any]:
     extras = event.extras
     usage = _usage(extras.get("usage"))
     cost = extras.get("cost")
-    has_columns = bool((usage and usage.total) or cost)
+    has_columns = bool((usage and usage.total) or cost or (usage and extras.get("sums_apart")))
     return {
         "root_id": event.root_id,
         "parent_id": event.parent_id,
@@ -103,7 +103,7 @@ def turn_end(event: TurnFinalized) -> dict[str, Any]:
         "finish": _name(event.finish),
         "error_class": _name(event.error_class),
         "error_message": label(event.error_message, ERROR_LIMIT),
-        "end_ts": event.end_ts or event.ts,
+        "end_ts": event.end_ts,
         "usage": event.usage,
         "delta": event.delta,
         "cost": event.cost,
@@ -136,7 +136,7 @@ def op_end(event: OpFinalized) -> dict[str, Any]:
         "status": event.status,
         "error_class": _name(event.error_class),
         "error_message": label(event.error_message, ERROR_LIMIT),
-        "end_ts": event.end_ts or event.ts,
+        "end_ts": event.end_ts,
         "usage": event.usage,
         "delta": event.delta,
         "cost": event.cost,

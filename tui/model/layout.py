@@ -20,6 +20,7 @@ from tui.model.folds import EVERYTHING, TOOLS, Folds
 from tui.model.links import SessionKey
 from tui.model.nodes import Key, Op, Prompt, Row, Session, Turn, op_id, op_key, prompt_key, session_key, turn_key
 from tui.model.outline import outline
+from tui.model.unnamed import may_call
 
 if TYPE_CHECKING:
     from tui.model.store import Store
@@ -87,7 +88,7 @@ def lay_out(
 
 def _segment(session: Session, turn: Turn, depth: int, level: int) -> Segment | None:
     """The rows of a turn; None when one of its calls may show a session below it."""
-    if any(op.child_session_id for op in turn.ops.values()):
+    if any(op.child_session_id or may_call(op) for op in turn.ops.values()):
         return None
     shown = shown_ops(turn, level)
     rows = [Row(turn_key(session, turn), depth, "open" if shown else _closed(turn))]

@@ -24,6 +24,9 @@ class Links:
         self._children: dict[SessionKey, set[SessionKey]] = {}
         self._tops: dict[SessionKey, SessionKey] = {}
         self._callers: dict[SessionKey, set[Key]] = {}
+        self._asking: dict[SessionKey, set[Key]] = {}
+        self._inferred: dict[SessionKey, dict[SessionKey, Key]] = {}
+        self._started: dict[Key, SessionKey] = {}
 
     def place(self, session: SessionKey, parent: SessionKey | None) -> set[SessionKey]:
         """Says that `session` is known and who its parent is. Returns the tops of trees that this touches, before
@@ -119,6 +122,42 @@ class Links:
     def callers(self, child: SessionKey) -> set[Key]:
         """The ops that name `child`, of any session: a fork copies the calls of its original."""
         return self._callers.get(child, set())
+
+    def ask(self, session: SessionKey, op: Key, may_call: bool) -> None:
+        """Remembers, or forgets, that an op of a session may have started a child that it does not name."""
+        if may_call:
+            self._asking.setdefault(session, set()).add(op)
+        elif session in self._asking:
+            self._asking[session].discard(op)
+
+    def asking(self, session: SessionKey) -> set[Key]:
+        """The ops of a session that may have started a child that they do not name."""
+        return self._asking.get(session, set())
+
+    def knows_unnamed(self, session: SessionKey) -> bool:
+        """Whether there is anything to infer, or was."""
+        return session in self._asking or session in self._inferred
+
+    def infer(self, session: SessionKey, calls: dict[SessionKey, Key]) -> set[SessionKey]:
+        """Says which ops of a session are taken to have started which children; returns the children of which that is
+        new."""
+        before = self._inferred.pop(session, {})
+        for op in before.values():
+            self._started.pop(op, None)
+        if calls:
+            self._inferred[session] = calls
+            self._started.update((op, child) for child, op in calls.items())
+        if not self._asking.get(session):
+            self._asking.pop(session, None)
+        return {child for child in before.keys() | calls.keys() if before.get(child) != calls.get(child)}
+
+    def inferred(self, session: SessionKey, child: SessionKey) -> Key | None:
+        """The op of a session that is taken to have started this child."""
+        return self._inferred.get(session, {}).get(child)
+
+    def started_by(self, op: Key) -> SessionKey | None:
+        """The child that this op is taken to have started."""
+        return self._started.get(op)
 
     def _forget_tops(self, session: SessionKey) -> set[SessionKey]:
         """Drops the remembered top of a session and of all below it; returns those it dropped. Every member of a

@@ -140,7 +140,8 @@ class Turn(msgspec.Struct):
 
 
 class Prompt(msgspec.Struct):
-    """One user message. `label` is its first words; several payloads when files are attached."""
+    """One user message, or what opencode told the model itself. `label` is its first words; several payloads when files
+    are attached."""
 
     message_id: str
     ts: int = 0
@@ -170,7 +171,8 @@ class Session(msgspec.Struct):
     the row's own columns (None where the version has none or they hold nothing). `final_status` is `completed` (it is
     archived), `failed` or `aborted`, "" for none of them, the same before and after it was read. `answered_ts` is when
     its newest answer ended, as it is told with the row (0 unknown, or still open: `timing.ended`). `last_ts` is the
-    newest time that any of its rows names. Its children are `Store.children_of`.
+    newest time that any of its rows names. `aside` are its ops that are commands in the background, with what the
+    notice of their end may be about. Its children are `Store.children_of`.
     """
 
     source: str
@@ -201,6 +203,7 @@ class Session(msgspec.Struct):
     last_ts: int = 0
     prompts: dict[str, Prompt] = {}
     turns: dict[str, Turn] = {}
+    aside: dict[str, list[str]] = {}
     logs: dict[tuple[str, str], Log] = {}
 
     @property

@@ -5,11 +5,13 @@ Sums add up `usage`, what was billed, and never `delta`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from adapter.events import NO_USAGE, Usage
-from tui.model.nodes import Session
+from tui.model.copied import own_turns
+from tui.model.nodes import Session, Turn
 from tui.model.outline import outline
 from tui.model.thresholds import CONTEXT_IMPLAUSIBLE
 from tui.model.window import in_directory
@@ -74,9 +76,14 @@ def total(parts: list[Usage]) -> Usage:
     )
 
 
+def _billed(session: Session) -> Iterable[Turn]:
+    """The steps that the session's own sum counts: in 2.x a fork begins at 0."""
+    return own_turns(session) if session.extras.get("sums_apart") else session.turns.values()
+
+
 def steps_sum(session: Session) -> tuple[Usage, float] | None:
     """The sum over the session's finished model calls (step-finish parts), None when there is none with numbers."""
-    steps = [op for turn in session.turns.values() for op in turn.ops.values() if op.kind == "llm"]
+    steps = [op for turn in _billed(session) for op in turn.ops.values() if op.kind == "llm"]
     usage, cost = total([op.usage for op in steps]), sum(op.cost for op in steps)
     return (usage, cost) if usage.total or cost else None
 
@@ -86,7 +93,7 @@ def proven(session: Session) -> tuple[Usage, float, str]:
     steps = steps_sum(session)
     if steps is not None:
         return *steps, "steps"
-    turns = session.turns.values()
+    turns = _billed(session)
     return total([turn.usage for turn in turns]), sum(turn.cost for turn in turns), "messages"
 
 

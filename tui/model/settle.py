@@ -23,6 +23,7 @@ from tui.model.nodes import (
     turn_key,
 )
 from tui.model.state import told_idle
+from tui.model.unnamed import infer_calls
 from tui.sanitize import label
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def settle(store: Store, batch: Batch) -> ChangeSet:
         session = store.sessions.get(key)
         if session is not None:
             _settle_session(store, session, touch, batch)
+    infer_calls(store, batch)
     roots = set(batch.tops)
     roots.update(store.links.top(key) for key, touch in batch.touched.items() if touch.layout and key in store.sessions)
     marked: set[SessionKey] = set()
@@ -152,7 +154,7 @@ def _settle_final(store: Store, session: Session, batch: Batch) -> None:
     if archived:
         ended = ("completed", "", "", int(archived))
     elif newest is not None and not session.partial:
-        if newest.status in ("failed", "aborted"):
+        if newest.status in ("failed", "aborted") and not session.extras.get("claimed"):
             ended = (newest.status, newest.error_class, newest.error_message, newest.end_ts)
         elif final is not None and told_idle(session):
             ended = _told(final)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from tui.model.at_work import State as State  # for everybody who asks this module
 from tui.model.at_work import model_at_work, retrying, running_tool, span, watch
-from tui.model.nodes import Key, Op, Prompt, Session, Turn
-from tui.model.thresholds import BETWEEN_LIMIT, LOOK_BELOW
+from tui.model.nodes import Key, Op, Prompt, Session, Turn, op_id
+from tui.model.thresholds import BETWEEN_LIMIT, LOOK_BELOW, SHELL_ORPHANED_AFTER
 from tui.model.urgency import ACTIVE, urgency
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ GO_ON = frozenset({"tool-calls", "unknown"})
 _SHOWN_THROUGH = frozenset({"waiting", "permission", "stalled", "orphaned"})
 """States of a sub-agent that are the states of the call, too; while one writes or thinks, its parent runs a tool."""
 
+
+_NOT_CLAIMED = "never closed, and no turn is going on: its server ended"
 
 _DELEGATED = State("delegated", "", 0)
 """Of a session that only waits for open sessions below it, while those are asked: they answer for it."""
@@ -45,10 +47,21 @@ def own_state(store: Store, session: Session, now_us: int) -> State | None:
 
 
 def _session(store: Store, session: Session, now_us: int, look: bool) -> State:
+    state = _by_rows(store, session, now_us, look)
+    if state.name == "idle" and (aside := in_background(session)):
+        return _aside(session, aside[-1], now_us) or state
+    if state.name in ACTIVE and (nobody := _left_by_its_call(store, session)):
+        return State("orphaned", nobody, state.since, True)
+    return state
+
+
+def _by_rows(store: Store, session: Session, now_us: int, look: bool) -> State:
     if session.final_status == "completed":
         return State("archived", "archived", session.end_ts)
     if session.extras.get("revert_message_id"):
         return State("idle", "reverted: the messages after that point go with the next prompt", session.last_ts)
+    if session.extras.get("suspended"):
+        return _suspended(session)
     if not session.whole:
         if session.final_status == "failed":
             return _failed(session.error_class, session.error_message, session.end_ts)
@@ -57,8 +70,15 @@ def _session(store: Store, session: Session, now_us: int, look: bool) -> State:
         return State("idle", "its turns are not loaded", session.last_ts)
     prompt = unanswered(session)
     turn = newest_turn(session)
+    if turn is not None and _is_command(turn):
+        return _newest_turn(store, session, turn, now_us, look)
     if told_idle(session):
         return _told_idle(store, session, turn, now_us, look)
+    claimed = session.extras.get("claimed")
+    if claimed is False:
+        return _unclaimed(store, session, turn, now_us, look)
+    if claimed and prompt is None and (turn is None or not (open_ops(turn) or turn.status == "running")):
+        return _claimed(store, session, turn, now_us)
     if turn is not None and (prompt is None or open_ops(turn) or turn.status == "running"):
         return _newest_turn(store, session, turn, now_us, look)
     if prompt is not None:
@@ -68,10 +88,17 @@ def _session(store: Store, session: Session, now_us: int, look: bool) -> State:
 
 def is_open(session: Session) -> bool:
     """False when no passing of time can change the session's state: nothing in it waits to go on."""
-    if session.final_status == "completed" or not session.whole or session.extras.get("revert_message_id"):
+    extras = session.extras
+    if session.final_status == "completed" or not session.whole or extras.get("revert_message_id"):
         return False
-    if told_idle(session):
+    newest = newest_turn(session)
+    if (newest is not None and _is_command(newest)) or in_background(session):
+        return True
+    if told_idle(session) or extras.get("suspended"):
         return False
+    claimed = extras.get("claimed")
+    if claimed is not None:
+        return bool(claimed)
     turn = newest_turn(session)
     return unanswered(session) is not None or (
         turn is not None
@@ -79,12 +106,51 @@ def is_open(session: Session) -> bool:
     )
 
 
+def in_background(session: Session) -> list[Op]:
+    """The commands that went on in the background and of whose end no notice has come, oldest first."""
+    if not session.aside:
+        return []
+    told = {(prompt.extras.get("about"), prompt.ts) for prompt in session.prompts.values() if "notice" in prompt.extras}
+    ops = [op for turn in session.turns.values() for name, op in turn.ops.items() if name in session.aside]
+    return [op for op in ops if not any(name in op.extras["told_as"] and ts >= op.start_ts for name, ts in told)]
+
+
+def _aside(session: Session, op: Op, now_us: int) -> State | None:
+    """What is said of a command in the background; None when it has been quiet for so long that only its row says it:
+    nothing is written before its end, and none if its server dies."""
+    ran = now_us - op.start_ts
+    if session.extras.get("suspended") or ran >= SHELL_ORPHANED_AFTER:
+        return None
+    words = f"{op.name} was put into the background {span(ran)} ago, and its end has not been told"
+    return State("tool", words, op.start_ts, True, op.name)
+
+
+def _left_by_its_call(store: Store, session: Session) -> str:
+    """Why nobody works on what is open in a sub-agent of 2.x, "" where somebody may: the call that started it has
+    ended, which repairs nothing below it, and nobody has prompted it since. One in the background goes on."""
+    call = store.task_op_of(session) if session.parent_id else None
+    if call is None or call.status == "running" or call.extras.get("background") or "child_agent" not in call.extras:
+        return ""
+    prompt = next(reversed(session.prompts.values()), None)
+    if call.end_ts and prompt is not None and prompt.ts > call.end_ts:
+        return ""
+    return f"its call ended ({call.error_message or call.status}) and left it open"
+
+
+def _is_command(turn: Turn) -> bool:
+    """Whether this is a command of the user's that runs: it needs no turn of the model to be going on."""
+    return turn.status == "running" and bool(turn.extras.get("by_user"))
+
+
 def told_idle(session: Session) -> bool:
-    """Whether opencode itself has written that nothing goes on (2.x: `idle_outcome`, `idle_ts`), after all that the
-    session was asked and began since."""
+    """Whether opencode itself has written that nothing goes on (2.x: `idle_outcome`, `idle_ts`): no turn is claimed, or
+    where that is not told, it was after all that the session was asked and began since."""
     idle_ts = session.extras.get("idle_ts")
     if not session.extras.get("idle_outcome") or not isinstance(idle_ts, int):
         return False
+    claimed = session.extras.get("claimed")
+    if claimed is not None:
+        return not claimed
     prompt, turn = next(reversed(session.prompts.values()), None), newest_turn(session)
     return idle_ts >= max(prompt.ts if prompt else 0, turn.start_ts if turn else 0)
 
@@ -207,6 +273,40 @@ def _told_idle(store: Store, session: Session, turn: Turn | None, now_us: int, l
     return State(name, f"opencode says that it {words} {span(now_us - since)} ago", since)
 
 
+def _suspended(session: Session) -> State:
+    since = session.extras.get("claimed_ts")
+    words = "its server was stopped in the middle of a turn, and the next start goes on with it"
+    return State("suspended", words, since if isinstance(since, int) else 0)
+
+
+def _unclaimed(store: Store, session: Session, turn: Turn | None, now_us: int, look: bool) -> State:
+    """The state while opencode says that no turn is going on, and not how the last one ended."""
+    if turn is None:
+        return State("idle", "no prompt yet", session.start_ts)
+    if turn.status == "running" or open_ops(turn):
+        return State("orphaned", _NOT_CLAIMED, turn.start_ts)
+    state = _turn(store, session, turn, now_us, look)
+    if state.name == "completed" and turn.finish in GO_ON:
+        return State("idle", f"its last step ended {span(now_us - turn.end_ts)} ago, and no turn goes on", turn.end_ts)
+    return state if state.name != "completed" else _newest_turn(store, session, turn, now_us, look)
+
+
+def _claimed(store: Store, session: Session, turn: Turn | None, now_us: int) -> State:
+    """The state while opencode says that a turn is going on and no row is open: between two steps, or in front of the
+    first, nothing is written until the model begins to answer."""
+    began = session.extras.get("claimed_ts")
+    began = began if isinstance(began, int) else session.start_ts
+    if turn is not None and turn.status in ("aborted", "failed") and turn.end_ts >= began:
+        if "resume_attempts" in session.extras:
+            # A user's stop gives the claim back; a server that is stopped keeps it.
+            words = "a turn is going on, but its last step was stopped: the next start of its server goes on with it"
+            return State("suspended", words, turn.end_ts, True)
+        return _turn(store, session, turn, now_us, False)
+    since = max(began, turn.end_ts if turn is not None else 0)
+    state = State("between", f"a turn is going on, the next step has not begun for {span(now_us - since)}", since)
+    return watch(store, session, state, "a turn is going on", now_us)
+
+
 # -- prompts, turns, ops ----------------------------------------------------------------------------------------
 
 
@@ -237,6 +337,10 @@ def _turn(store: Store, session: Session, turn: Turn, now_us: int, look: bool) -
     if turn.status == "failed":
         return _failed(turn.error_class, turn.error_message, turn.end_ts)
     newest = turn is newest_turn(session)
+    if turn.status == "running" and session.extras.get("claimed") is False and not _is_command(turn):
+        return State("orphaned", _NOT_CLAIMED, turn.start_ts)
+    if turn.status == "running" and (nobody := _left_by_its_call(store, session)):
+        return State("orphaned", nobody, turn.start_ts, True)
     if newest:
         calls = [_op(store, session, op, now_us, look) for op in open_ops(turn)]
         if calls:
@@ -273,6 +377,9 @@ def _op(store: Store, session: Session, op: Op, now_us: int, look: bool) -> Stat
             name = state.name if state.name in _SHOWN_THROUGH else "tool"
             who = f"sub-agent {whose.agent}" if whose.agent else "a sub-agent"
             return state._replace(name=name, reason=f"{who}: {state.reason}", subject=state.subject or whose.agent)
+    if op_id(op.part_id, op.kind) in session.aside and op in in_background(session):
+        ended = f"put into the background {span(now_us - op.end_ts)} ago, and its end was never told"
+        return _aside(session, op, now_us) or State("completed", ended, op.end_ts)
     if op.status != "running":
         if op.status == "failed":
             return _failed(op.error_class, op.error_message, op.end_ts)
@@ -286,6 +393,10 @@ def _op(store: Store, session: Session, op: Op, now_us: int, look: bool) -> Stat
         )
     if turn.status in ("failed", "aborted"):
         return State("orphaned", f"its step {turn.status} without closing it", op.start_ts, True)
+    if session.extras.get("claimed") is False and not _is_command(turn):
+        return State("orphaned", _NOT_CLAIMED, op.start_ts)
+    if nobody := _left_by_its_call(store, session):
+        return State("orphaned", nobody, op.start_ts, True)
     return _running_op(store, session, turn, op, now_us)
 
 

@@ -28,9 +28,10 @@ from tui.model.apply import take, unload
 from tui.model.batch import Batch
 from tui.model.links import Links, SessionKey
 from tui.model.logbook import LogBook
-from tui.model.nodes import ChangeSet, Key, Log, Op, Prompt, Session, Turn, op_id
+from tui.model.nodes import ChangeSet, Key, Log, Op, Prompt, Session, Turn, op_id, op_key
 from tui.model.rollup import own
 from tui.model.settle import settle
+from tui.model.unnamed import may_call
 from tui.model.window import Limits, no_limits
 
 
@@ -112,7 +113,8 @@ class Store:
 
     def task_op_of(self, session: Session) -> Op | None:
         """The `session` op of the parent that this session hangs under: the newest one that names it, because a
-        resumed task names its session again. None for a top, and while no call names it."""
+        resumed task names its session again; else the `tool` op that is taken to have started it. None for a top, and
+        while there is no such call."""
         caller = self._caller((session.source, session.id))
         return self.op(caller) if caller else None
 
@@ -125,7 +127,11 @@ class Store:
         return tool if self.op(tool) else caller
 
     def called_by(self, session: Session, op: Op) -> Session | None:
-        """The session that an op started or resumed, if it is a child of `session` and known."""
+        """The session that an op started or resumed, if it is a child of `session` and known; of an op that names none
+        the one that it is taken to have started (`unnamed.py`)."""
+        if may_call(op):
+            started = self.links.started_by(op_key(session, op))
+            return self.sessions.get(started) if started is not None else None
         if not op.child_session_id:
             return None
         child = self.sessions.get((session.source, op.child_session_id))
@@ -198,12 +204,22 @@ class Store:
         unload(self, (source, session_id), batch)
         return settle(self, batch)
 
+    def is_named(self, session: Session) -> bool:
+        """Whether a call of the parent names a session."""
+        key = (session.source, session.id)
+        parent = self.links.parent(key)
+        return parent is not None and self._naming(key, parent) is not None
+
     def _caller(self, child: SessionKey) -> Key | None:
-        """The newest `session` op of the parent that names a child. Calls of other sessions do not count: a fork
-        copies the calls of its original, children and all."""
+        """The op of the parent that a child hangs under."""
         parent = self.links.parent(child)
         if parent is None:
             return None
+        return self._naming(child, parent) or self.links.inferred(parent, child)
+
+    def _naming(self, child: SessionKey, parent: SessionKey) -> Key | None:
+        """The newest `session` op of the parent that names a child. Calls of other sessions do not count: a fork
+        copies the calls of its original, children and all."""
         ranked = []
         for key in self.links.callers(child):
             if (key.source, key.session_id) != parent:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from tui.model import rollup, state
+from tui.model.copied import uncounted
 from tui.model.links import SessionKey
 from tui.model.nodes import ChangeSet, Session
 from tui.model.store import Store
@@ -91,5 +92,6 @@ class Tally:
         if not session.loaded and (session.source, session.id) in self._store.given_back:
             return before
         if session.turns:
-            return sum(turn.cost for turn in session.turns.values() if turn.start_ts >= self._midnight)
+            today = (turn for turn in session.turns.values() if turn.start_ts >= self._midnight)
+            return sum(turn.cost for turn in today if not uncounted(session, turn))
         return rollup.own(self._store, session).cost if session.start_ts >= self._midnight else 0.0

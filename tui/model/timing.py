@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from tui.model.at_work import ASKING
+from tui.model.copied import own_turns
 from tui.model.facts import updated_at
 from tui.model.nodes import Op, Session, Turn
 
@@ -37,11 +38,12 @@ def timing(session: Session, now_us: int, active: bool) -> Timing:
     tools: list[Interval] = []
     asked: list[Interval] = []
     for turn in turns:
-        end = turn.end_ts or (now_us if active else _last_sign(turn))
+        end = turn.end_ts or (now_us if active and turn.status == "running" else _last_sign(turn))
         steps.append((turn.start_ts, end))
         for op in turn.ops.values():
             if op.kind == "tool" and op.start_ts:
-                stop = op.end_ts or (now_us if active else max(op.start_ts, updated_at(op.extras)))
+                goes_on = active and op.status == "running"
+                stop = op.end_ts or (now_us if goes_on else max(op.start_ts, updated_at(op.extras)))
                 (asked if op.tool in ASKING else tools).append((op.start_ts, stop))
     in_tools = covered(tools)
     in_calls = covered([*tools, *asked])
@@ -67,21 +69,6 @@ def ended(session: Session) -> int:
     if newest is None:
         return session.answered_ts
     return max(session.answered_ts, newest.end_ts) or _last_sign(newest)
-
-
-def own_turns(session: Session) -> list[Turn]:
-    """The steps that the session took itself. A fork copies the others with the times they had (opencode's fork keeps
-    message.time_created), so they are older than the session."""
-    if session.kind != "fork":
-        return list(session.turns.values())
-    return [turn for turn in session.turns.values() if turn.start_ts >= session.start_ts]
-
-
-def copied_turns(session: Session) -> list[Turn]:
-    """The steps that a fork took over; none of any other session."""
-    if session.kind != "fork":
-        return []
-    return [turn for turn in session.turns.values() if turn.start_ts < session.start_ts]
 
 
 def covered(intervals: Iterable[Interval]) -> int:

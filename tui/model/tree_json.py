@@ -8,7 +8,9 @@ from typing import Any
 import msgspec
 
 from adapter.events import Usage
+from tui.model.copied import is_copied, uncounted
 from tui.model.layout import called
+from tui.model.names import prompt_name, prompt_words, step_name
 from tui.model.nodes import Op, Prompt, Session, Turn, op_id
 from tui.model.outline import outline
 from tui.model.rollup import own, prompt_usage, subtree
@@ -24,6 +26,7 @@ MARKS = {
     "orphaned": "x",
     "failed": "✖",
     "aborted": "⊘",
+    "suspended": "⊚",
     "cancelled": "⊘",
     "truncated": "✂",
     "idle": "✔",
@@ -96,6 +99,7 @@ def _session(store: Store, session: Session, now_us: int) -> dict[str, Any]:
                 "usage": _usage(turn.usage),
                 "delta": _usage(turn.delta),
                 "cost": turn.cost,
+                "copied": is_copied(session, turn),
                 "ops": [_op(op) for op in turn.ops.values()],
             }
             for turn in session.turns.values()
@@ -147,13 +151,15 @@ def _line(store: Store, node: Session | Prompt | Turn | Op, session: Session, no
         state = session_state(store, node, now_us)
         return state, _join(node.title or "(no title)", *_session_columns(store, node))
     if isinstance(node, Prompt):
-        words = node.label or ("(compaction)" if node.extras.get("compaction") else "(no text)")
         sums = prompt_usage(store, session, node.message_id)
-        return prompt_state(store, session, node, now_us), _join(f"prompt: {words}", _tokens(sums.usage, sums.cost))
+        copied = "copied" if uncounted(session, node) else ""
+        words = _join(f"{prompt_name(node)}: {prompt_words(node)}", copied, _tokens(sums.usage, sums.cost))
+        return prompt_state(store, session, node, now_us), words
     if isinstance(node, Turn):
         said = next((op.label for op in node.ops.values() if op.kind == "text" and op.label), "")
-        words = f"step {node.seq}  {said}".rstrip()
-        return turn_state(store, session, node, now_us), _join(words, _tokens(node.usage, node.cost))
+        copied = "copied" if uncounted(session, node) else ""
+        words = _join(step_name(node), said, copied, _tokens(node.usage, node.cost))
+        return turn_state(store, session, node, now_us), words
     state = op_state(store, session, node, now_us)
     name = f"{node.namespace}: {node.name}" if node.namespace else node.name or node.kind
     child = called(store, session, node)

@@ -9,6 +9,7 @@ ORDER = (
     "cancelled",
     "truncated",
     "aborted",
+    "suspended",
     "failed",
     "orphaned",
     "between",

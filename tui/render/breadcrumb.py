@@ -12,10 +12,11 @@ from adapter.health import Health
 from tui import sanitize
 from tui.model import projects
 from tui.model.layout import parent_key, shown_session
+from tui.model.names import prompt_words, step_name
 from tui.model.nodes import Key
 from tui.model.store import Store
 from tui.render.lines import Line, Span, fit
-from tui.render.summaries import op_summary, prompt_words, subject_of
+from tui.render.summaries import op_summary, subject_of
 
 _SEPARATOR = " › "
 _LEAST = 12
@@ -81,7 +82,7 @@ def _words(store: Store, key: Key) -> str:
     if (prompt := store.prompt(key)) is not None:
         return prompt_words(prompt)
     if (turn := store.turn(key)) is not None:
-        return f"step {turn.seq}"
+        return step_name(turn)
     op = store.op(key)
     if op is None:
         return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tui import sanitize
 from tui.model import rollup, state
 from tui.model.layout import called
+from tui.model.names import prompt_words, step_name
 from tui.model.nodes import Key, Op, Prompt, Session, Turn
 from tui.model.outline import outline
 from tui.model.store import Store
@@ -40,7 +41,7 @@ def _prompt(store: Store, session: Session, prompt: Prompt, now_us: int) -> list
     usage, added, cost = rollup.prompt_usage(store, session, prompt.message_id)
     turns = [turn for turn in session.turns.values() if turn.prompt_id == prompt.message_id]
     lines: list[Line] = [
-        [(summaries.prompt_words(prompt), "strong")],
+        [(prompt_words(prompt), "strong")],
         [(" · ".join(part for part in (prompt.agent, prompt.model) if part), "dim")],
         [],
         state_line(now, now_us),
@@ -57,7 +58,7 @@ def _prompt(store: Store, session: Session, prompt: Prompt, now_us: int) -> list
 def _turn(store: Store, session: Session, turn: Turn, now_us: int) -> list[Line]:
     now = state.turn_state(store, session, turn, now_us)
     lines: list[Line] = [
-        [(f"Step {turn.seq}", "strong"), (f"  {summaries.turn_words(turn)}", "text")],
+        [(step_name(turn).capitalize(), "strong"), (f"  {summaries.turn_words(turn)}", "text")],
         [(" · ".join(part for part in (turn.agent, model_words(turn.model, turn.provider_alias)) if part), "dim")],
         [],
         state_line(now, now_us),
@@ -125,7 +126,7 @@ def _child_lines(store: Store, child: Session, now_us: int) -> list[Line]:
         row("", f"{numbers.tokens(tree.usage.total)} tokens   {numbers.money(tree.cost) or '$0'}", (below, "dim")),
     ]
     prompt = next(reversed(child.prompts.values()), None)
-    lines += [row("asked", summaries.prompt_words(prompt))] if prompt is not None else []
+    lines += [row("asked", prompt_words(prompt))] if prompt is not None else []
     said = summaries.last_words(child)
     lines += [row("said last" if now.name in ACTIVE else "answered", said)] if said else []
     return lines

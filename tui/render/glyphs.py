@@ -49,6 +49,7 @@ GLYPHS = Glyphs(
         "stalled": Mark("!", "stalled", "warn"),
         "orphaned": Mark("☓", "orphaned", "warn"),
         "aborted": Mark("⊘", "aborted", "dim"),
+        "suspended": Mark("⊚", "suspended", "warn"),
         "cancelled": Mark("⊘", "cancelled", "dim"),
         "truncated": Mark("⊘", "truncated", "warn"),
         "failed": Mark("✗", "failed", "bad"),
@@ -70,7 +71,7 @@ _ASCII = str.maketrans(
     _BLOCKS
     | dict(zip("─━│┃▏▎▕▐▌▔▀", "--||||||||--", strict=False))
     | dict(zip("▁▂▃▄▅▆▇█", "_.-=+*#@", strict=True))
-    | dict(zip("►▹◦✓☓⊘✗∎∙▾▸❯❝∿⊟", '>~-+x/X.*v>:"~=', strict=True))
+    | dict(zip("►▹◦✓☓⊘⊚✗∎∙▾▸❯❝∿⊟", '>~-+x/@X.*v>:"~=', strict=True))
     | dict(zip("…Δ·•›×●≤←→↑↓", "~+-*>x*<<>^v", strict=True))
 )
 

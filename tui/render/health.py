@@ -102,10 +102,7 @@ def _reading(health: Health) -> Line:
 
 
 def _sums(health: Health) -> list[Line]:
-    return [
-        [("  sums ", "dim"), (one.words, "warn" if one.odd else "text"), (f"   {one.why}", "dim")]
-        for one in differing(health)
-    ]
+    return [[("  sums ", "dim"), (one.words, "warn"), (f"   {one.why}", "dim")] for one in differing(health)]
 
 
 def _history(health: Health) -> list[Line]:

@@ -39,6 +39,7 @@ _LEGEND = (
     ("completed", "done"),
     ("failed", "failed"),
     ("aborted", "stopped by a person, or cancelled"),
+    ("suspended", "its server was stopped: the next start goes on"),
     ("idle", "idle: ready for the next prompt"),
     ("archived", "archived"),
 )

@@ -9,27 +9,22 @@ from tui.render.numbers import plural
 
 
 class Differing(NamedTuple):
-    """How many sessions differ by how many tokens, and what that comes of. `odd` when it should not be."""
+    """How many sessions differ by how many tokens, and what that comes of."""
 
     words: str
     why: str
-    odd: bool
 
 
 def differing(health: Health) -> list[Differing]:
-    """The sessions that count more than their messages, and those that count less; empty when all agree."""
-    has_2x = "v2" in health.family
+    """The sessions that count more than their messages, and those that count less; empty when all agree. Those of 2.x
+    are not among them: it counts other things (`sums_apart`)."""
     surplus = health.disagreeing.values()
     more, less = [count for count in surplus if count > 0], [-count for count in surplus if count < 0]
     found = []
     if more:
-        why = "billed for messages that are gone"
-        why = f"in 2.x for titles and compactions, else {why}" if has_2x else why
-        found.append(Differing(_sentence(more, "more"), why, not has_2x))
+        found.append(Differing(_sentence(more, "more"), "billed for messages that are gone"))
     if less:
-        why = "steps were never counted: a ? marks the sum"
-        why = f"in 2.x what a fork copied, else {why}" if has_2x else why
-        found.append(Differing(_sentence(less, "less"), why, not has_2x))
+        found.append(Differing(_sentence(less, "less"), "steps were never counted: a ? marks the sum"))
     return found
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from tui import sanitize
 from tui.model import rollup, state
+from tui.model.copied import copied_turns, uncounted
 from tui.model.flags import flags
 from tui.model.nodes import Session
 from tui.model.store import Store
-from tui.model.timing import Timing, copied_turns, timing
+from tui.model.timing import Timing, timing
 from tui.model.urgency import ACTIVE
 from tui.render import numbers
 from tui.render.labelled import error_lines, model_words, row, state_line, time_lines, usage_lines
@@ -61,7 +62,8 @@ def session_card(store: Store, session: Session, now_us: int) -> list[Line]:
 
 def _money(store: Store, session: Session) -> list[Line]:
     cost, tree = rollup.own(store, session).cost, rollup.subtree(store, session)
-    if not (tree.cost or cost):
+    copied = copied_turns(session)
+    if not (tree.cost or cost or copied):
         return []
     doubt = "?" if rollup.own(store, session).doubt.cost else ""
     spans: list[Span | str] = [f"own {numbers.money(cost) or '$0'}{doubt}"]
@@ -69,12 +71,14 @@ def _money(store: Store, session: Session) -> list[Line]:
         spans.append(f"   sub-agents {numbers.money(tree.cost - cost) or '$0'} ({tree.sessions - 1})")
         spans.append((f"   total {numbers.money(tree.cost)}{'?' if tree.doubt.cost else ''}", "strong"))
     lines = [row("money", *spans)]
-    copied = copied_turns(session)
     if copied:
         dollars = numbers.money(sum(turn.cost for turn in copied)) or "$0"
-        words = f"of it {dollars} copied by the fork, with {numbers.plural(len(copied), 'step')}"
+        steps = numbers.plural(len(copied), "step")
+        words = f"of it {dollars} copied by the fork, with {steps}"
+        if uncounted(session, copied[0]):
+            words = f"beside {dollars} of {steps} that the fork copied"
         lines.append(row("", (words, "dim")))
-    elif session.kind == "fork":
+    elif session.kind == "fork" and not session.extras.get("sums_apart"):
         lines.append(row("", ("a fork: includes what it copied", "dim")))
     return lines
 
@@ -93,9 +97,12 @@ def _tokens(store: Store, session: Session) -> list[Line]:
         tokens = f"{abs(differs.tokens):,} tokens {'more' if differs.tokens > 0 else 'less'}" if differs.tokens else ""
         dollars = f"${abs(differs.cost):.4f} {'more' if differs.cost > 0 else 'less'}" if differs.cost else ""
         words = " and ".join(part for part in (tokens, dollars) if part)
-        # 2.x counts more than the steps, and a fork of it less: nothing is wrong there.
-        role = "dim" if session.extras.get("sums_apart") else "warn"
-        lines.append(row("", (f"opencode's own sum has {words} than its steps", role)))
+        if not session.extras.get("sums_apart"):
+            lines.append(row("", (f"opencode's own sum has {words} than its steps", "warn")))
+        elif differs.tokens > 0:
+            # 2.x counts the requests for a title and a summary, and what was taken back stays billed.
+            dollars = f" (${differs.cost:.4f})" if differs.cost > 0 else ""
+            lines.append(row("", (f"with {numbers.plural(differs.tokens, 'token')}{dollars} beside the steps", "dim")))
     return lines
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from itertools import islice
 
-from tui.model.nodes import Op, Prompt, Session, Turn
+from tui.model.nodes import Op, Session, Turn
 from tui.render import numbers
 from tui.render.glyphs import GLYPHS
 from tui.render.lines import Span
@@ -66,6 +66,8 @@ def tail(op: Op) -> list[Span]:
     code = op.extras.get("exit")
     if isinstance(code, int) and code != 0:
         spans.append((f"  exit {code}", "bad"))
+    if op.extras.get("background"):
+        spans.append(("  in the background", "dim"))
     unread = op.extras.get("unread_bytes")
     if isinstance(unread, int) and op.status == "running":
         result = f"result of {numbers.size(unread)}" if unread else "result too large"
@@ -101,10 +103,3 @@ def last_words(session: Session) -> str:
             if op.kind == "text" and op.label:
                 return op.label
     return ""
-
-
-def prompt_words(prompt: Prompt) -> str:
-    """The first words of a prompt, or what it is when it has none."""
-    if prompt.label:
-        return prompt.label
-    return "(compaction)" if prompt.extras.get("compaction") else "(no text)"

@@ -13,8 +13,10 @@ from rich.style import Style
 
 from adapter.events import Usage
 from tui.model import rollup, state
+from tui.model.copied import uncounted
 from tui.model.flags import flags
 from tui.model.layout import called
+from tui.model.names import prompt_name, prompt_words, step_name
 from tui.model.nodes import Op, Row, Session, Turn
 from tui.model.outline import outline
 from tui.model.state import State
@@ -295,9 +297,13 @@ def _prompt(store: Store, session: Session, row: Row, now_us: int) -> Cells:
     usage, added, cost = rollup.prompt_usage(store, session, prompt.message_id)
     ends = [turn.end_ts for turn in outline(store, session).answers.get(prompt.message_id, ())]
     end = now_us if running else max(ends, default=0)
-    words: list[Span] = [(summaries.prompt_words(prompt), "dim" if prompt.synthetic else "text")]
+    words: list[Span] = [(prompt_words(prompt), "dim" if prompt.synthetic else "text")]
+    if "notice" in prompt.extras:
+        words.insert(0, (f"{prompt_name(prompt)}  ", "dim"))
     files = prompt.extras.get("attachments")
     note: list[Span] = [(f"  +{numbers.plural(files, 'file')}", "dim")] if isinstance(files, int) and files else []
+    if uncounted(session, prompt):
+        note.append(("  copied", "dim"))
     if row.fold == "closed" and running:
         note.append((f"  {state_words(now)}", mark(now.name).role))
     return Cells(
@@ -319,13 +325,15 @@ def _turn(store: Store, session: Session, turn: Turn, row: Row, now_us: int) -> 
     now = state.turn_state(store, session, turn, now_us)
     look = mark(now.name)
     running = now.name in ACTIVE
-    words: list[Span] = [(f"step {turn.seq}", "text")]
+    words: list[Span] = [(step_name(turn), "text")]
     note: list[Span] = []
     said = summaries.turn_words(turn)
     if running and now.name != "tool":
         words.append((f"  {state_words(now)}", look.role))
     if said:
         words.append((f"  {said}", "dim"))
+    if uncounted(session, turn):
+        note.append(("  copied", "dim"))
     if turn.error_message or turn.error_class:
         note.append((f"  {summaries.error_of(turn)}", "bad"))
     return Cells(
@@ -376,7 +384,8 @@ def _sub_agent(store: Store, session: Session, op: Op, child: Session, row: Row,
     now = state.op_state(store, session, op, now_us)
     look = mark(now.name)
     running = now.name in ACTIVE
-    name = op.tool or "task"
+    # A `session` op alone has the description of its call for a name.
+    name = op.name if op.kind == "tool" else op.tool or "task"
     words: list[Span] = [(name, "accent"), ("  ", "text"), (summaries.subject_of(op) or child.title, "text")]
     note: list[Span] = []
     if running:

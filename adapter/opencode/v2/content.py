@@ -55,6 +55,9 @@ class ContentMapper(Builder):
         time = message.time
         began = milliseconds(time.created if time else None, row.time_created)
         completed = milliseconds(time.completed if time else None)
+        if not self.turn.end_known:
+            # What closed it came later, and rewrote the row.
+            completed, row = 0, msgspec.structs.replace(row, time_updated=self.turn.ended_ms)
         # Text has no times of its own: it ends where the next item begins, or with the provider's answer.
         answered = milliseconds(time.streamed if time else None) or completed
         step = _item_row(row, "step", began)
@@ -73,8 +76,9 @@ class ContentMapper(Builder):
         self._path = ""
         self._changed_files(step, message)
         if message.retry is not None:
+            # The normal state of waiting, and nothing odd about the data.
             words = message.retry.error.message if message.retry.error else ""
-            self.log(step, "WRN", f"retry {message.retry.attempt or '?'}: {words or ''}".rstrip(": "))
+            self.log(step, "INF", f"retry {message.retry.attempt or '?'}: {words or ''}".rstrip(": "))
         ended = self.turn.ended_ms
         if ended:
             self.end_step(_step_status(message, self.turn), ended, usage, usage, cost, message.finish or "")
@@ -132,13 +136,16 @@ class ContentMapper(Builder):
         arguments = decode(state.input)
         metadata = decode_tool_metadata(state)
         error = _failure(state.error)
+        swept = _is_swept(name, error)
+        if swept:
+            end = max(start, milliseconds(time.created if time else None))
         child = _child(tool.name, row.session_id, arguments, metadata, error)
-        extras = _extras(tool, status, arguments, metadata)
+        extras = _extras(tool, status, arguments, metadata, item.id)
         if status in ("streaming", "pending", "running"):
             extras["time_updated"] = row.time_updated * 1000
         if status == "running":
             # Nothing is written between the call and its end, so a wait for permission cannot be told from work.
-            extras["running"] = True
+            extras["untold"] = True
         outcome, error_name, words = _outcome(status, error)
         pieces = _results(state, metadata)
         total = sum(piece.size for piece in pieces if piece.kind == "tool_response")
@@ -162,7 +169,7 @@ class ContentMapper(Builder):
         for piece in pieces:
             self.ref(row, piece.kind, piece.field, seq, end or start, format=piece.format, size=piece.size)
         self._diffs(row, metadata, "metadata" if state.metadata else "structured", seq, end or start)
-        self.end_call(row, call, ops)
+        self.end_call(row, call, ops, not swept)
         lost = item.lost + metadata.lost
         if lost:
             self.odd(row, lost)
@@ -190,6 +197,24 @@ def _item_row(row: RawRow, name: str, at_ms: int) -> RawRow:
 
 def _type_of(item: Item | Malformed) -> str:
     return "item" if isinstance(item, Malformed) else str(item.__struct_config__.tag)
+
+
+def last_sign(row: RawRow, message: Assistant) -> int:
+    """The last time (ms) that a step names of itself, but for what closed it when it had been left."""
+    times = [milliseconds(message.time.created if message.time else None, row.time_created)]
+    for raw in message.content or ():
+        item = decode_item(raw)
+        if isinstance(item, ToolItem | ReasoningItem) and item.time is not None:
+            swept = isinstance(item, ToolItem) and _is_swept(item.name or "?", _failure((item.state or NO_STATE).error))
+            known = (item.time.created, item.time.ran, None if swept else item.time.completed)
+            times += [milliseconds(at) for at in known]
+    return max(times)
+
+
+def _is_swept(name: str, error: Failure | None) -> bool:
+    """Whether a call was left by a server that died, and closed when the next prompt came: its words then end with the
+    name of the tool, and its `completed` is the time of that prompt."""
+    return error is not None and error.type == "aborted" and error.message == f"Tool execution interrupted: {name}"
 
 
 def _begin(item: Item | Malformed) -> int:
@@ -249,10 +274,19 @@ def _child(tool: str, own: str, arguments: Any, metadata: ToolMetadata, error: F
     return found[1] if found else ""
 
 
-def _extras(tool: tools.Tool, status: str, arguments: Any, metadata: ToolMetadata) -> dict[str, Any]:
+def _extras(
+    tool: tools.Tool, status: str, arguments: Any, metadata: ToolMetadata, call_id: str | None
+) -> dict[str, Any]:
     extras = tools.about(tool, arguments, metadata, "", PHASES.get(status, status))
-    if metadata.status == "running" and status == "completed":
+    if tool.name == tools.TASK and isinstance(arguments, dict):
+        agent = arguments.get("agent")
+        extras["child_agent"] = tools.short(agent) if isinstance(agent, str) else ""
+    goes_on = metadata.status == "running" or (metadata.shellID is not None and metadata.exit is msgspec.UNSET)
+    if status == "completed" and goes_on:
         extras["background"] = True
+        if tool.name == tools.BASH:
+            # The notice of its end names one of these, by version.
+            extras["told_as"] = [tools.short(name) for name in (call_id, metadata.shellID) if isinstance(name, str)]
     return extras
 
 

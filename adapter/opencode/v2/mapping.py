@@ -7,6 +7,7 @@ all others are remarks.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -30,7 +31,7 @@ from adapter.opencode.json import NOTHING, QUOTE, byte_size, first, text_size
 from adapter.opencode.rows import RawRow, milliseconds
 from adapter.opencode.sessions import LastAnswer
 from adapter.opencode.tokens import money, usage_of
-from adapter.opencode.v2.content import ContentMapper
+from adapter.opencode.v2.content import ContentMapper, last_sign
 from adapter.opencode.v2.rows import (
     AgentSwitched,
     Assistant,
@@ -40,6 +41,7 @@ from adapter.opencode.v2.rows import (
     LocationSwitched,
     Model,
     ModelSwitched,
+    Notice,
     SessionMessage,
     Shell,
     Skill,
@@ -54,6 +56,8 @@ from adapter.references import build
 
 ABORTED = "aborted"
 """`error.type` of what the user stopped (session/runner/step.ts)."""
+LEFT = "its server ended in the middle of it, nobody knows when"
+"""What is told of a step that a dead server left."""
 
 
 def map_session_message(
@@ -82,7 +86,7 @@ def _mapped(begin: Begin, message: SessionMessage) -> MappedMessage:
             return MappedMessage("user", _user(begin, message))
         case Synthetic():
             preview = message.description or (message.text or "").strip()
-            return MappedMessage("user", {TURN_GROUP: [_prompt(begin, message.text, preview, {"synthetic": True})]})
+            return MappedMessage("user", {TURN_GROUP: [_prompt(begin, message.text, preview, _notice(message))]})
         case Skill():
             name = tools.short(message.name or "?")
             extras = {"synthetic": True, "skill": name}
@@ -104,11 +108,16 @@ def answer_of(row: RawRow, message: SessionMessage) -> LastAnswer | None:
     """
     ended = _ended(row, message)
     if isinstance(message, Assistant):
-        return LastAnswer(_class_of(message.error), _message_of(message.error), ended)
+        model = message.model or Model()
+        given_by = (message.agent or "", model.id or "", model.providerID or "")
+        if is_left(message):
+            return LastAnswer(ABORTED, LEFT, 0, *given_by)
+        return LastAnswer(_class_of(message.error), _message_of(message.error), ended, *given_by)
     if isinstance(message, Shell | Compaction):
         failed = isinstance(message, Compaction) and message.status == "failed"
         error = message.error if failed and isinstance(message, Compaction) else None
-        return LastAnswer(_class_of(error) or ("CompactionFailed" if failed else ""), _message_of(error), ended)
+        name = _class_of(error) or ("CompactionFailed" if failed else "")
+        return LastAnswer(name, _message_of(error), ended, model="")
     if isinstance(message, Idle) and message.outcome in ("failed", "interrupted"):
         name = _class_of(message.error) or ("failed" if message.outcome == "failed" else ABORTED)
         words = _message_of(message.error) or f"the session went idle: {message.outcome}"
@@ -131,12 +140,24 @@ def _created(row: RawRow, message: SessionMessage) -> int:
     return milliseconds(message.time.created if message.time else None, row.time_created)
 
 
+def is_left(message: SessionMessage) -> bool:
+    """Whether a step was left by a server that died: the next prompt closes it with its own beginning for an end, and
+    with no finish, tokens or error (observed with 0.0.0-next-16350)."""
+    return (
+        isinstance(message, Assistant)
+        and bool(milliseconds(message.time.completed if message.time else None))
+        and not message.finish
+        and message.tokens is None
+        and message.error is None
+    )
+
+
 def _ended(row: RawRow, message: SessionMessage) -> int:
-    """When it was over (ms), 0 while it goes on."""
+    """When it was over (ms), 0 while it goes on, and when nobody knows."""
     completed = milliseconds(message.time.completed if message.time else None)
     match message:
         case Assistant():
-            return completed or (row.time_updated if message.error else 0)
+            return 0 if is_left(message) else completed or (row.time_updated if message.error else 0)
         case Shell():
             return completed or (0 if message.status == "running" else row.time_updated)
         case Compaction():
@@ -170,6 +191,22 @@ def _prompt(begin: Begin, text: str | None, preview: str, extras: dict[str, Any]
         preview=tools.short(preview),
         extras={"agent": "", "model": "", **extras},
     )
+
+
+NOTICE_OF = re.compile(r'<(?:shell|subagent) (?:id|sessionID)="([^"]+)"')
+"""How the text of a notice names what it is about."""
+
+
+def _notice(message: Synthetic) -> dict[str, Any]:
+    """What a text that no person wrote is about."""
+    about = message.metadata or Notice()
+    extras: dict[str, Any] = {"synthetic": True, "notice": tools.short(about.source or "")}
+    if about.state:
+        extras["notice_state"] = tools.short(about.state)
+    named = NOTICE_OF.match(message.text or "") if about.source else None
+    if name := about.childID or (named[1] if named else ""):
+        extras["about"] = tools.short(name)
+    return extras
 
 
 def _user(begin: Begin, message: User) -> Groups:
@@ -250,12 +287,15 @@ def _idle(begin: Begin, message: Idle) -> MappedMessage:
 
 def _assistant(begin: Begin, message: Assistant) -> MappedMessage:
     row = begin.row
-    error = message.error
-    ended = _ended(row, message)
+    error, left = message.error, is_left(message)
+    name, words = (ABORTED, LEFT) if left else (_class_of(error), _message_of(error))
+    ended = last_sign(row, message) if left else _ended(row, message)
     usage, clamped_tokens = usage_of(message.tokens)
     cost, clamped_cost = money(message.cost)
-    status, op_status = ends_as(_class_of(error), ABORTED)
-    facts = _facts(begin, message.model, ended, op_status, _class_of(error))
+    status, op_status = ends_as(name, ABORTED)
+    facts = _facts(begin, message.model, ended, op_status, name)
+    if left:
+        facts = msgspec.structs.replace(facts, end_known=False)
     extras: dict[str, Any] = {}
     if message.model and message.model.variant:
         extras["variant"] = message.model.variant
@@ -270,11 +310,9 @@ def _assistant(begin: Begin, message: Assistant) -> MappedMessage:
     if clamped_tokens or clamped_cost:
         turn.append(_log(begin, "WRN", CLAMPED, row.id))
     if ended:
-        turn.append(
-            turn_finalized(facts, ended, status, message.finish or "", _message_of(error), usage, begin.previous, cost)
-        )
+        turn.append(turn_finalized(facts, ended, status, message.finish or "", words, usage, begin.previous, cost))
     groups: Groups = {TURN_GROUP: turn, **ContentMapper(facts).answer(row, message, usage, cost)}
-    return MappedMessage("assistant", groups, usage if ended else None, answer_of(row, message))
+    return MappedMessage("assistant", groups, usage if ended and not left else None, answer_of(row, message))
 
 
 def _shell(begin: Begin, message: Shell) -> MappedMessage:
@@ -307,7 +345,7 @@ def _shell(begin: Begin, message: Shell) -> MappedMessage:
         "",
     )
     facts = _facts(begin, None, ended, "completed", "")
-    turn = _started(begin, facts, created, ended, "", {}, "")
+    turn = _started(begin, facts, created, ended, "", {"by_user": True}, "")
     if ended:
         turn.append(turn_finalized(facts, ended, "completed", "", "", Usage(), begin.previous, 0.0))
     turn += oddities(begin.source, row, printed.lost)
@@ -326,7 +364,8 @@ def _compaction(begin: Begin, message: Compaction) -> MappedMessage:
     cost, clamped_cost = money(message.cost)
     status, op_status = ends_as(answer.error_class, ABORTED)
     facts = _facts(begin, message.model, ended, op_status, answer.error_class)
-    turn = _started(begin, facts, created, ended, "compaction", {"summary": True}, begin.prompt_id)
+    asked = {"summary": True, "compaction": tools.short(message.reason or "")}
+    turn = _started(begin, facts, created, ended, "compaction", asked, begin.prompt_id)
     words = compaction_words(message.reason == "auto", False)
     turn.append(_log(begin, "INF", words, row.id))
     if clamped_tokens or clamped_cost:
@@ -362,5 +401,5 @@ def _started(
     begin: Begin, facts: TurnFacts, created: int, ended: int, agent: str, extras: dict[str, Any], prompt_id: str
 ) -> list[Event]:
     if not ended:
-        extras = {"time_updated": begin.row.time_updated * 1000, **extras}
+        extras = {"time_updated": begin.row.time_updated * 1000, "retry_told": True, **extras}
     return [turn_started(facts, created, prompt_id, agent, extras)]

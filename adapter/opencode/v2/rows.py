@@ -57,11 +57,21 @@ class User(SessionMessage, frozen=True, gc=False):
     files: list[msgspec.Raw] | None = None
 
 
+class Notice(msgspec.Struct, frozen=True, gc=False):
+    """What a synthetic row is about: a `source` (`shell`, `subagent`) that went on in the background, and its `state`
+    now. `childID` is a sub-agent's session."""
+
+    source: str | None = None
+    state: str | None = None
+    childID: str | None = None
+
+
 class Synthetic(SessionMessage, frozen=True, gc=False):
     """A prompt that opencode wrote itself, such as the news that a background task has ended."""
 
     text: AnyText = None
     description: str | None = None
+    metadata: Notice | None = None
 
 
 class System(SessionMessage, frozen=True, gc=False):
@@ -182,6 +192,7 @@ class ToolState(msgspec.Struct, frozen=True, gc=False):
 
 
 class ToolItem(Row, frozen=True, gc=False, tag_field="type", tag="tool"):
+    id: str | None = None
     name: str | None = None
     state: ToolState | None = None
     time: Times | None = None
@@ -197,11 +208,12 @@ class FileDiff(FileChange, frozen=True, gc=False):
 
 
 class ToolMetadata(CallMetadata, frozen=True, gc=False):
-    """As 2.x writes it. `status` is `running` for a shell or subagent that goes on in the background; `content` is what
-    1.18 read from a file."""
+    """As 2.x writes it. `status` is `running` for a shell or subagent that goes on in the background, of which the
+    preview only says the `shellID`; `content` is what 1.18 read from a file."""
 
     files: list[FileDiff | list[Any] | Scalar] | dict[str, Any] | Scalar = None  # type: ignore[assignment]
     status: Any = None
+    shellID: Any = None
     content: msgspec.Raw = NOTHING
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.adapter import corpus
-from tests.adapter.writer_2x import Writer2x, step
+from tests.adapter.writer_2x import Writer2x, call, step
 from tests.tui.model.builders import at
 from tui.model.state import State, session_state
 from tui.model.store import Store
@@ -49,7 +49,7 @@ TABLE = [
     ("args-kill9", [], 9, "writing", False, "the model has been writing the arguments of write for 9 s"),
     ("think", DURING_REASONING, 1, "thinking", False, "the model has been thinking for"),
     ("tool-kill9", [], 9, "tool", False, "bash has run for 9 s"),
-    ("v2-api.running", [], 9, "tool", False, "bash has run for 9 s with no output"),
+    ("v2-api.running", [], 9, "tool", False, "bash was called 9 s ago: it runs, or waits for permission"),
     ("task-kill9", [], 9, "tool", False, "sub-agent general: bash has run for"),
     ("question.pending", [], 9, "waiting", False, "question has waited for an answer for 9 s"),
     ("ask.pending-once", [], 1, "tool", False, "bash has run for 1 s with no output"),
@@ -100,12 +100,15 @@ def test_the_state_of_rows_that_opencode_wrote(
 
 T0 = 1_795_000_000_000
 """When everything of 2.x below happens, unix milliseconds."""
+CLAIMED = {"time_suspended": T0}
+WRITE = call("running", "write", created=T0, ran=T0, input={"path": "a.txt", "content": "a"}, metadata={})
+STOPPED = {"type": "aborted", "message": "Step interrupted"}
 RETRY = {"attempt": 3, "at": T0 + 60_000, "error": {"type": "api", "message": "overloaded"}}
 OF_2X = [
     # the last step; columns of the session; seconds later; state; inferred; what the reason says
-    (step(created=T0, retry=RETRY), {}, 48, "starting", False, "retrying, attempt 3, next in 12 s: overloaded"),
-    (step(created=T0, retry=RETRY), {}, 63, "starting", False, "retrying, attempt 3: overloaded"),
-    (step(created=T0, retry=RETRY), {}, HOUR, "orphaned", True, "no commit for 59 min while a retry is due"),
+    (step(created=T0, retry=RETRY), CLAIMED, 48, "starting", False, "retrying, attempt 3, next in 12 s: overloaded"),
+    (step(created=T0, retry=RETRY), CLAIMED, 63, "starting", False, "retrying, attempt 3: overloaded"),
+    (step(created=T0, retry=RETRY), CLAIMED, HOUR, "orphaned", True, "no commit for 59 min while a retry is due"),
     (
         step(created=T0),
         {"idle_outcome": "interrupted"},
@@ -123,7 +126,12 @@ OF_2X = [
         False,
         "opencode says that it succeeded 9 s ago",
     ),
-    (step(created=T0), {"idle_outcome": "succeeded", "time_idle": T0 - 1}, 9, "starting", False, "has not answered"),
+    (step(created=T0), {**CLAIMED, "idle_outcome": "succeeded"}, 9, "starting", False, "has not answered"),
+    (step(created=T0, completed=T0, finish="error", error=STOPPED), CLAIMED, 9, "suspended", True, "the next start"),
+    (step(created=T0), CLAIMED, 9, "starting", False, "the model has not answered for 9 s"),
+    (step(WRITE, created=T0), CLAIMED, 9, "tool", False, "write was called 9 s ago: it runs, or waits for permission"),
+    (step(WRITE, created=T0), CLAIMED, HOUR, "orphaned", True, "it still runs, waits for permission, or its server is"),
+    (step(created=T0), {}, 9, "orphaned", False, "no turn is going on"),
 ]
 
 
@@ -143,7 +151,7 @@ def test_the_state_of_rows_of_2x(
         opencode.prompt(session)
         opencode.add(session, "assistant", last)
         if columns:
-            opencode.change_session(session, **{"time_idle": T0, **columns})
+            opencode.change_session(session, **{"time_idle": T0 if "idle_outcome" in columns else None, **columns})
     events, _ = asyncio.run(corpus.read(path))
     store = Store()
     store.apply(events)
@@ -151,8 +159,10 @@ def test_the_state_of_rows_of_2x(
     state = session_state(store, only, T0 * 1000 + at(seconds))
     assert (state.name, state.inferred) == (name, inferred), state.reason
     assert reason in state.reason
+    # In 2.x the wait to be sent again stands on the row.
+    assert "a retry would leave no trace" not in state.reason
 
 
 def test_every_state_of_a_session_is_among_them() -> None:
     # What a call or a step alone can be is no state of a session.
-    assert {row[3] for row in TABLE} == set(ORDER) - {"completed", "cancelled", "truncated"}
+    assert {row[3] for row in (*TABLE, *OF_2X)} == set(ORDER) - {"completed", "cancelled", "truncated"}

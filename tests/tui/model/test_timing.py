@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from adapter.events import Event, Usage
 from tests.tui.model.builders import SOURCE, at, op, op_end, prompt, session, store_of, turn, turn_end
+from tui.model.copied import copied_turns, own_turns
 from tui.model.nodes import Session
-from tui.model.timing import Timing, copied_turns, covered, own_turns, timing
+from tui.model.timing import Timing, covered, timing
 
 
 def made(*events: Event) -> Session:
@@ -85,3 +86,16 @@ def test_nothing_took_no_time() -> None:
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=8))
 def test_covered_is_the_number_of_moments_in_any_interval(intervals: list[tuple[int, int]]) -> None:
     assert covered(intervals) == len({moment for start, stop in intervals for moment in range(start, stop)})
+
+
+def test_a_step_whose_end_nobody_knows_does_not_go_on() -> None:
+    events = [
+        session(),
+        prompt("u1", 2),
+        turn("a1", ts=3, prompt_id="u1"),
+        op("p1", "a1", ts=5),
+        op_end("p1", "a1", ts=0, status="cancelled"),
+        turn_end("a1", ts=0, status="aborted"),
+    ]
+    only = store_of(*events).sessions[SOURCE, "s1"]
+    assert timing(only, at(1000), True) == Timing(at(2), 0, 0, at(3))

@@ -51,7 +51,7 @@ def test_the_object_has_the_planned_shape_parents_first() -> None:
     }
     assert (top["status"], top["state"], kid["state"]) == ("running", "tool", "idle")
     step = top["turns"][0]
-    assert set(step) == set(["seq", "message_id", "prompt_id", "status", "usage", "delta", "cost", "ops"])
+    assert set(step) == set(["seq", "message_id", "prompt_id", "status", "usage", "delta", "cost", "copied", "ops"])
     assert [(item["seq"], item["kind"], item["child_session_id"]) for item in step["ops"]] == [
         (1, "llm", ""),
         (2, "text", ""),

@@ -108,13 +108,6 @@ def test_health_says_how_far_the_sums_differ_and_what_that_comes_of() -> None:
     ]
 
 
-def test_what_2x_counts_beside_its_messages_is_no_warning() -> None:
-    for family, role in (("v1", "warn"), ("v2", "text"), ("v1+v2", "text")):
-        line = health_lines(health(disagreeing={"ses_a": 30}, family=family))[4]
-        assert line[1] == ("1 session counts 30 tokens more than its messages", role)
-        assert ("in 2.x for titles and compactions" in plain(line)) is (family != "v1")
-
-
 def test_a_time_at_the_end_of_the_calendar_can_be_shown() -> None:
     assert any("last change" in plain(line) for line in health_lines(health(last_change=253_402_300_799.0)))
 

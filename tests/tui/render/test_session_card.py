@@ -97,10 +97,17 @@ def test_a_total_is_doubted_with_what_is_below() -> None:
 
 
 def test_what_2x_counts_beside_the_steps_is_said_without_a_doubt() -> None:
-    store = store_of(*answered(WHOLE, 0.03, apart=True))
+    store = store_of(*answered(Usage(input=1208, output=200, cache_read=3000), 0.5007, apart=True))
     lines = session_card(store, store.sessions[SOURCE, "s1"], at(100))
-    assert [("          ", "dim"), ("opencode's own sum has $0.4700 less than its steps", "dim")] in lines
+    assert [("          ", "dim"), ("with 208 tokens ($0.0007) beside the steps", "dim")] in lines
     assert not any("?" in plain(line) for line in lines)
+
+
+def test_a_fork_of_2x_that_did_nothing_costs_nothing() -> None:
+    lines = card(*answered(Usage(), 0.0, ts=50, apart=True, session_kind="fork"))
+    assert "money     own $0" in lines
+    assert "          beside $0.50 of 1 step that the fork copied" in lines
+    assert not any("less than" in line or "beside the steps" in line for line in lines)
 
 
 def test_nothing_is_compared_before_the_steps_have_been_read() -> None:

@@ -1,0 +1,67 @@
+"""What the 2.0 preview counts in a session's columns, which are no sum of its steps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from adapter.local import OpencodeSource
+from tests.adapter.follower import Follower, cold_store
+from tests.adapter.writer_2x import step
+from tests.adapter.writer_preview import WriterPreview
+from tui.model.rollup import NO_DOUBT, own, subtree
+from tui.model.tree_json import tree_text
+
+TEXT = {"type": "text", "text": "Hello."}
+
+
+def described(opencode: WriterPreview) -> tuple[str, str]:
+    """A session with a title request of 208 tokens, and a fork of it that has done nothing."""
+    original = opencode.session("Original", cost=0.00768, tokens_input=1208)
+    opencode.prompt(original, "Say hello.")
+    opencode.add(original, "assistant", step(TEXT, completed=2000, tokens=1000))
+    later = opencode._now() + 5000
+    fork = opencode.session("Original (fork #1)", fork_session_id=original, fork_seq=2, time_created=later)
+    opencode.prompt(fork, "Say hello.")
+    opencode.add(fork, "assistant", step(TEXT, completed=2000, tokens=1000))
+    return original, fork
+
+
+async def test_the_columns_are_the_truth_and_nothing_disagrees(tmp_path: Path) -> None:
+    with WriterPreview(tmp_path / "opencode.db") as opencode:
+        original, fork = described(opencode)
+        async with Follower(opencode.path) as follower:
+            await follower.loaded(original, fork)
+            assert (await follower.source.probe()).disagreeing == {}
+            await follower.equals_cold_load()
+    async with OpencodeSource(opencode.path) as source:
+        async for _ in source.stream():
+            pass
+        assert source.health().disagreeing == {}
+
+
+async def test_a_fork_begins_at_nothing_with_steps_that_are_marked_as_copied(tmp_path: Path) -> None:
+    with WriterPreview(tmp_path / "opencode.db") as opencode:
+        _, fork = described(opencode)
+        store = await cold_store(opencode.path)
+        session = next(one for one in store.sessions.values() if one.id == fork)
+        assert (own(store, session).usage.total, own(store, session).cost) == (0, 0.0)
+        assert (subtree(store, session).cost, own(store, session).doubt) == (0.0, NO_DOUBT)
+        lines = list(tree_text(store, 10**15))
+        assert [line for line in lines if "copied" in line] == [
+            "  ✔ prompt: Say hello.  copied  in 1000 out 0 $0.0010",
+            "    ✔ step 1  Hello.  copied  in 1000 out 0 $0.0010",
+        ]
+
+
+@pytest.mark.parametrize(("version", "total"), [("1.18.33", 1000), ("0.0.0-next-16350", 0)])
+async def test_columns_without_anything_are_unknown_only_of_a_session_of_1x(
+    tmp_path: Path, version: str, total: int
+) -> None:
+    with WriterPreview(tmp_path / "opencode.db") as opencode:
+        session_id = opencode.session(version=version)
+        opencode.add(session_id, "assistant", step(TEXT, completed=2000, tokens=1000))
+        store = await cold_store(opencode.path)
+        (session,) = store.sessions.values()
+        assert own(store, session).usage.total == total

@@ -1,0 +1,34 @@
+"""What prompts and steps are called: in 2.x a summary, a command of the user's and a notice are rows like any other."""
+
+from __future__ import annotations
+
+from tui.model.nodes import Prompt, Turn
+
+
+def step_name(turn: Turn) -> str:
+    """`step 3`, or what else a row of 2.x is."""
+    if "compaction" in turn.extras:
+        return f"compaction {turn.extras['compaction']}".rstrip()
+    if turn.extras.get("by_user"):
+        return "command"
+    return f"step {turn.seq}"
+
+
+_SOURCES = {"shell": "command", "subagent": "sub-agent"}
+
+
+def prompt_name(prompt: Prompt) -> str:
+    """`prompt`, or what opencode told the model itself: `notice`, `command completed`, `sub-agent failed`."""
+    if "notice" not in prompt.extras:
+        return "prompt"
+    source = str(prompt.extras["notice"])
+    if not source:
+        return "notice"
+    return f"{_SOURCES.get(source, source)} {prompt.extras.get('notice_state') or 'notice'}"
+
+
+def prompt_words(prompt: Prompt) -> str:
+    """The first words of a prompt, or what it is when it has none."""
+    if prompt.label:
+        return prompt.label
+    return "(compaction)" if prompt.extras.get("compaction") else "(no text)"
