@@ -89,7 +89,7 @@ async def test_a_command_in_the_background_goes_on_until_its_notice(tmp_path: Pa
                 assert (state.name, state.inferred, state.subject) == ("tool", True, "shell")
                 assert "put into the background 1 min ago, and its end has not been told" in state.reason
             assert is_open(found)
-            assert plain(cells_of(follower.store, Row(op_key(found, op), 2, ""), at * 1000).note).count("background")
+            assert plain(cells_of(follower.store, Row(op_key(found, op), 2, ""), at * 1000).flags).count("background")
             # Hours later only its own row says it.
             assert session_state(follower.store, found, at * 1000 + 300 * MINUTE).name == "idle"
             assert op_state(follower.store, found, op, at * 1000 + 300 * MINUTE).name == "completed"

@@ -208,7 +208,7 @@ def test_the_title_counts_and_the_old_one_comes_back(demo: Terminal) -> None:
     assert demo.quit() == 0
     titles = re.findall(rb"\x1b\]2;([^\x07]*)\x07", demo.raw)
     assert titles[0] == b"opencode-viewer"
-    assert re.fullmatch(r"\?1 (►\d )?opencode-viewer", titles[-2].decode())
+    assert re.fullmatch(r"\?1 (●\d )?opencode-viewer", titles[-2].decode())
     assert titles[-1] == b""
     assert demo.raw.index(b"\x1b[22;0t") < demo.raw.index(b"\x1b]2;")
     assert demo.raw.rindex(b"\x1b[23;0t") > demo.raw.rindex(b"\x1b]2;")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tui.model.nodes import Op, Session, Turn
 from tui.model.rollup import subtree
+from tui.model.status import StateName
 from tui.model.thresholds import (
     ORPHANED_AFTER,
     PERMISSION_AFTER,
@@ -22,19 +23,20 @@ if TYPE_CHECKING:
 
 ASKING = frozenset({"question", "plan_exit"})
 """Tools that run only while a person is being asked."""
-GATED = frozenset({"bash", "task", "edit", "write", "multiedit", "apply_patch"})
-"""Tools that write metadata, or end, at once when they are allowed to start; others are slow for honest reasons."""
-
+GATED = frozenset({"bash", "task", "edit"})
+"""Tools that write metadata at once when they are allowed to start; others are slow for honest reasons."""
+ASKED_FIRST = frozenset({"write", "multiedit", "apply_patch"})
+"""Tools that may have to be allowed, and write nothing before their end, for which they wait for language servers."""
 
 UNTOLD = "it still runs, waits for permission, or its server is dead"
 """What a call may do of which 2.x writes nothing before its end."""
 
 
 class State(NamedTuple):
-    """`name` is a word of `urgency.ORDER`; `reason` a clause for people; `since` the time (µs) it began, 0 unknown;
+    """`name` is one of `status.TABLE`; `reason` a clause for people; `since` the time (µs) it began, 0 unknown;
     `inferred` when the rows do not prove it; `subject` what it is about: a tool, an error, a sub-agent."""
 
-    name: str
+    name: StateName
     reason: str
     since: int
     inferred: bool = False
@@ -72,8 +74,7 @@ def running_tool(store: Store, session: Session, op: Op, now_us: int) -> State:
         )
         limits = (SHELL_STALLED_AFTER, SHELL_ORPHANED_AFTER) if op.tool == "bash" else (STALLED_AFTER, ORPHANED_AFTER)
         return watch(store, session, state, f"{name} is marked running", now_us, limits, dead=UNTOLD)
-    has_begun = op.extras.get("running") or store.called_by(session, op) is not None
-    if op.tool in GATED and not has_begun and ran_us >= PERMISSION_AFTER:
+    if not begun(store, session, op) and ran_us >= PERMISSION_AFTER:
         reason = f"{name} was called {ran} ago and has not begun: it probably waits for permission"
         state = State("permission", reason, op.start_ts, True, op.label or name)
         return _doubt_waiting(state, ran_us)
@@ -82,8 +83,14 @@ def running_tool(store: Store, session: Session, op: Op, now_us: int) -> State:
         state = State("tool", f"{name} has run for {ran}{quiet}", op.start_ts, subject=name)
         limits = (SHELL_STALLED_AFTER, SHELL_ORPHANED_AFTER)
         return watch(store, session, state, f"{name} is marked running", now_us, limits)
-    state = State("tool", f"{name} has run for {ran}", op.start_ts, subject=name)
+    doubt = ", unless it waits for permission" if op.tool in ASKED_FIRST and ran_us >= PERMISSION_AFTER else ""
+    state = State("tool", f"{name} has run for {ran}{doubt}", op.start_ts, subject=name)
     return watch(store, session, state, f"{name} is marked running", now_us)
+
+
+def begun(store: Store, session: Session, op: Op) -> bool:
+    """False of a call that shows no sign of work although its tool gives one as soon as it is allowed to start."""
+    return op.tool not in GATED or bool(op.extras.get("running")) or store.called_by(session, op) is not None
 
 
 def _doubt_waiting(state: State, waited_us: int) -> State:
@@ -104,8 +111,8 @@ def model_at_work(turn: Turn, now_us: int) -> State:
         if op.kind in ("text", "reasoning", "tool") and newest is None:
             newest = op
         if op.kind in ("text", "reasoning") and op.status == "running":
-            name, word = ("writing", "writing") if op.kind == "text" else ("thinking", "thinking")
-            return State(name, f"the model has been {word} for {span(now_us - op.start_ts)}", op.start_ts)
+            name: StateName = "writing" if op.kind == "text" else "thinking"
+            return State(name, f"the model has been {name} for {span(now_us - op.start_ts)}", op.start_ts)
     if newest is None:
         waited = span(now_us - turn.start_ts)
         retried = "" if turn.extras.get("retry_told") else "; a retry would leave no trace"

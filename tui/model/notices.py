@@ -11,9 +11,9 @@ from typing import NamedTuple
 from tui.model.links import SessionKey
 from tui.model.nodes import ChangeSet, Session
 from tui.model.state import State, is_open, session_state
+from tui.model.status import ACTIVE, WAITING
 from tui.model.store import Store
 from tui.model.thresholds import SECOND
-from tui.model.urgency import ACTIVE, WAITING
 
 GAP = 5 * SECOND
 """Time (µs) between two notices; what comes in between is told together."""

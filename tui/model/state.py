@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from tui.model.at_work import State as State  # for everybody who asks this module
 from tui.model.at_work import model_at_work, retrying, running_tool, span, watch
 from tui.model.nodes import Key, Op, Prompt, Session, Turn, op_id
+from tui.model.outcome import exit_code, went_wrong
+from tui.model.status import ACTIVE, StateName, end_of, urgency
 from tui.model.thresholds import BETWEEN_LIMIT, LOOK_BELOW, SHELL_ORPHANED_AFTER
-from tui.model.urgency import ACTIVE, urgency
 
 if TYPE_CHECKING:
     from tui.model.store import Store
@@ -22,13 +23,13 @@ if TYPE_CHECKING:
 GO_ON = frozenset({"tool-calls", "unknown"})
 """Values of `finish` after which opencode's loop takes another step (session/prompt.ts)."""
 
-_SHOWN_THROUGH = frozenset({"waiting", "permission", "stalled", "orphaned"})
-"""States of a sub-agent that are the states of the call, too; while one writes or thinks, its parent runs a tool."""
+_SHOWN_THROUGH = frozenset[StateName]({"waiting", "permission", "stalled", "orphaned"})
+"""States of a sub-agent that are the states of the call, too; while one writes or thinks, its parent waits."""
 
 
 _NOT_CLAIMED = "never closed, and no turn is going on: its server ended"
 
-_DELEGATED = State("delegated", "", 0)
+_DELEGATED = State("delegating", "", 0)
 """Of a session that only waits for open sessions below it, while those are asked: they answer for it."""
 
 
@@ -49,7 +50,9 @@ def own_state(store: Store, session: Session, now_us: int) -> State | None:
 def _session(store: Store, session: Session, now_us: int, look: bool) -> State:
     state = _by_rows(store, session, now_us, look)
     if state.name == "idle" and (aside := in_background(session)):
-        return _aside(session, aside[-1], now_us) or state
+        state = _aside(session, aside[-1], now_us) or state
+    if look and state.name == "idle" and (below := _below(store, store.children_of(session), now_us)) is not None:
+        return _shown_above(*below) if below[1].name in ACTIVE else state
     if state.name in ACTIVE and (nobody := _left_by_its_call(store, session)):
         return State("orphaned", nobody, state.since, True)
     return state
@@ -163,7 +166,8 @@ def loudest(store: Store, session: Session, now_us: int) -> tuple[Session, State
     below = _below(store, store.children_of(session), now_us)
     if below is None or below[1].name not in ACTIVE:
         return own
-    only_waits = own_state(store, session, now_us) is None
+    mine = own_state(store, session, now_us)
+    only_waits = mine is None or mine.name not in ACTIVE
     return below if only_waits or urgency(below[1].name) > urgency(own[1].name) else own
 
 
@@ -250,11 +254,12 @@ def _newest_turn(store: Store, session: Session, turn: Turn, now_us: int, look: 
     return State("idle", f"it answered {span(now_us - turn.end_ts)} ago", turn.end_ts)
 
 
-_OUTCOMES = {
+_OUTCOMES: dict[str, tuple[StateName, str]] = {
     "succeeded": ("idle", "succeeded"),
     "failed": ("failed", "failed"),
     "interrupted": ("aborted", "was interrupted"),
 }
+_STOPPED: tuple[StateName, str] = ("idle", "stopped")
 """opencode's word for how a run ended (2.x, session_v2.idle_outcome) -> the state, and the word in a sentence."""
 _BAD_OUTCOMES = frozenset({"failed", "interrupted"})
 """Those that an answer before them does not make good."""
@@ -268,7 +273,7 @@ def _told_idle(store: Store, session: Session, turn: Turn | None, now_us: int, l
             return state
         if turn.finish not in GO_ON and session.extras["idle_outcome"] not in _BAD_OUTCOMES:
             return _newest_turn(store, session, turn, now_us, look)
-    name, words = _OUTCOMES.get(session.extras["idle_outcome"], ("idle", "stopped"))
+    name, words = _OUTCOMES.get(session.extras["idle_outcome"], _STOPPED)
     since = int(session.extras["idle_ts"])
     return State(name, f"opencode says that it {words} {span(now_us - since)} ago", since)
 
@@ -373,19 +378,18 @@ def _op(store: Store, session: Session, op: Op, now_us: int, look: bool) -> Stat
             return _DELEGATED
         inner = _below(store, [child], now_us) if look else None
         if inner is not None and (op.status == "running" or inner[1].name in ACTIVE):
-            whose, state = inner
-            name = state.name if state.name in _SHOWN_THROUGH else "tool"
-            who = f"sub-agent {whose.agent}" if whose.agent else "a sub-agent"
-            return state._replace(name=name, reason=f"{who}: {state.reason}", subject=state.subject or whose.agent)
+            return _shown_above(*inner)
     if op_id(op.part_id, op.kind) in session.aside and op in in_background(session):
         ended = f"put into the background {span(now_us - op.end_ts)} ago, and its end was never told"
         return _aside(session, op, now_us) or State("completed", ended, op.end_ts)
     if op.status != "running":
         if op.status == "failed":
             return _failed(op.error_class, op.error_message, op.end_ts)
+        if went_wrong(op):
+            return State("failed", f"exit {exit_code(op)}", op.end_ts)
         took = span(op.end_ts - op.start_ts)
         words = {"completed": f"done in {took}", "truncated": "cut at the output limit"}
-        return State(op.status, words.get(op.status) or op.error_message or "cancelled", op.end_ts)
+        return State(end_of(op.status), words.get(op.status) or op.error_message or "cancelled", op.end_ts)
     turn = session.turns.get(op.message_id)
     if turn is None or turn is not newest_turn(session):
         return State(
@@ -398,6 +402,13 @@ def _op(store: Store, session: Session, op: Op, now_us: int, look: bool) -> Stat
     if nobody := _left_by_its_call(store, session):
         return State("orphaned", nobody, op.start_ts, True)
     return _running_op(store, session, turn, op, now_us)
+
+
+def _shown_above(whose: Session, state: State) -> State:
+    """What is said above of the sub-agent whose state this is."""
+    name: StateName = state.name if state.name in _SHOWN_THROUGH else "delegating"
+    who = f"sub-agent {whose.agent}" if whose.agent else "a sub-agent"
+    return state._replace(name=name, reason=f"{who}: {state.reason}", subject=state.subject or whose.agent)
 
 
 def node_state(store: Store, key: Key, now_us: int) -> State | None:

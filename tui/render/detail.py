@@ -8,20 +8,20 @@ from tui.model.layout import called
 from tui.model.names import prompt_words, step_name
 from tui.model.nodes import Key, Op, Prompt, Session, Turn
 from tui.model.outline import outline
+from tui.model.status import ACTIVE
 from tui.model.store import Store
-from tui.model.urgency import ACTIVE
 from tui.render import numbers, summaries
 from tui.render.glyphs import mark
+from tui.render.heading import heading_card
 from tui.render.labelled import error_lines, model_words, payload_lines, row, state_line, time_lines, usage_lines
 from tui.render.lines import Line
-from tui.render.project import project_card
 from tui.render.session_card import session_card
 
 
 def overview(store: Store, key: Key, now_us: int) -> list[Line]:
     """The facts of the node as lines; empty when the node is gone."""
-    if key.kind == "project":
-        return project_card(store, key, now_us)
+    if key.kind == "heading":
+        return heading_card(store, key, now_us)
     session = store.session_of(key)
     if session is None:
         return []

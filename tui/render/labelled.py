@@ -7,7 +7,7 @@ import datetime
 from adapter.events import Usage
 from tui.model.nodes import Payload
 from tui.model.state import State
-from tui.model.urgency import ACTIVE
+from tui.model.status import ACTIVE
 from tui.render import numbers
 from tui.render.glyphs import mark
 from tui.render.lines import Line, Span

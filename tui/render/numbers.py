@@ -52,6 +52,17 @@ def duration(micros: int) -> str:
     return f"{days}d{hours:02}"
 
 
+def age(micros: int) -> str:
+    """How long ago something was, in one unit: `8s`, `12m`, `3h`, `5d`; "" for what lies ahead."""
+    seconds = micros // 1_000_000
+    if seconds < 0:
+        return ""
+    for limit, unit, size in ((60, "s", 1), (3600, "m", 60), (86_400, "h", 3600)):
+        if seconds < limit:
+            return f"{seconds // size}{unit}"
+    return f"{seconds // 86_400}d"
+
+
 def money(dollars: float) -> str:
     """US dollars as `$1.84`, `$0.004`, `$12.3k`; nothing is an empty string, because most rows cost nothing."""
     if dollars <= 0:

@@ -7,9 +7,9 @@ from tui.model import rollup, state
 from tui.model.copied import copied_turns, uncounted
 from tui.model.flags import flags
 from tui.model.nodes import Session
+from tui.model.status import ACTIVE
 from tui.model.store import Store
 from tui.model.timing import Timing, timing
-from tui.model.urgency import ACTIVE
 from tui.render import numbers
 from tui.render.labelled import error_lines, model_words, row, state_line, time_lines, usage_lines
 from tui.render.lines import Line, Span

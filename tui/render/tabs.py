@@ -46,7 +46,7 @@ def tabs_of(store: Store, key: Key) -> Tabs:
     """Overview and Raw of every node, and of the others those that have something on them."""
     session = store.session_of(key)
     if session is None:
-        return {OVERVIEW: []} if key.kind == "project" else {}
+        return {OVERVIEW: []} if key.kind == "heading" else {}
     row = row_payload(store, key)
     tabs: Tabs = {
         OVERVIEW: [],

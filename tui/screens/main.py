@@ -48,6 +48,8 @@ TWO_PANES = 100
 """Columns from which tree and detail stand side by side."""
 FILTER_LIMIT = 1000
 """Characters of a remembered filter; nobody types more, and the file may have been written by anybody."""
+FAILED_TODAY = "is:failed since:today"
+"""What the count of failures shows: `e` goes on to the calls that failed."""
 ROOMY = 20
 """Lines from which one of them says where the cursor is."""
 
@@ -84,7 +86,7 @@ class MainScreen(DoorScreen):
 
     @dataclass
     class Counted(Told):
-        """As many sessions run, and wait for a person."""
+        """As many top-level sessions are at work, and wait for a person."""
 
         running: int
         waiting: int
@@ -196,6 +198,8 @@ class MainScreen(DoorScreen):
             behind=self.behind,
             running=counts.running,
             waiting=counts.waiting,
+            stuck=counts.stuck,
+            looping=counts.looping,
             failed=counts.failed_today,
             cost_today=counts.cost_today,
             following=tree.following,
@@ -212,7 +216,7 @@ class MainScreen(DoorScreen):
 
     def _show_heading(self) -> None:
         shown = filter_line.order(self.rows.arrangement)
-        left = [*filter_line.count(self.finder), *shown, *filter_line.chips(self.finder)]
+        left = [*filter_line.count(self.finder, self.rows.total), *shown, *filter_line.chips(self.finder)]
         self.heading.show([heading(self.sessions.size.width, left)])
         self._show_where()
 
@@ -260,8 +264,11 @@ class MainScreen(DoorScreen):
         self.filter("")
         self.show_tree()
 
-    def on_status_bar_filter_wanted(self, message: StatusBar.FilterWanted) -> None:
-        self.filter("" if message.text == self.finder.text else message.text)
+    def on_status_bar_walk_wanted(self, message: StatusBar.WalkWanted) -> None:
+        if message.walk != "failed":
+            self.sessions.action_find(message.walk, True)
+            return
+        self.filter("" if self.finder.text == FAILED_TODAY else FAILED_TODAY)
         self.sessions.go_to_match()
 
     # --- panes -----------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.timer import Timer
 
+from tui.model.bands import Need
 from tui.model.finder import Finder
 from tui.model.layout import parent_key, row_key, shown_session
 from tui.model.nodes import ChangeSet, Key, Row, Session, session_key, turn_key
@@ -18,7 +19,6 @@ from tui.model.seen import Seen
 from tui.model.state import newest_turn
 from tui.model.store import Store
 from tui.model.unfold import cycle, fold_all, reveal
-from tui.model.urgency import WAITING
 from tui.render.tree_row import Cells, under_filter
 from tui.widgets.session_tree import SessionTree
 from tui.widgets.told import Told
@@ -32,7 +32,13 @@ BACK_LIMIT = 50
 _NOTHING = {
     "failed": "nothing has failed here",
     "waiting": "nothing waits for a person here",
+    "stuck": "nothing is stuck or looping here",
     "running": "nothing is running here",
+}
+_NEEDS: dict[str, frozenset[Need]] = {
+    "waiting": frozenset({"person"}),
+    "stuck": frozenset({"stuck", "looping"}),
+    "running": frozenset({"work", "looping"}),
 }
 
 
@@ -47,11 +53,12 @@ class JumpingTree(SessionTree):
         Binding("e", "find('failed', True)", "next failure", id="jump.failure", show=False),
         Binding("E", "find('failed', False)", "failure before", id="jump.failure_before", show=False),
         Binding("w", "find('waiting', True)", "next that waits for you", id="jump.waiting", show=False),
+        Binding("exclamation_mark", "find('stuck', True)", "next that is stuck or loops", id="jump.stuck", show=False),
         Binding("r", "find('running', True)", "next that runs", id="jump.running", show=False),
         Binding("n", "match(True)", "next match of the filter", id="jump.match", show=False),
         Binding("N", "match(False)", "match before", id="jump.match_before", show=False),
         Binding("s", "sort", "by activity, cost, tokens, duration, name", id="jump.sort", show=False),
-        Binding("o", "group", "project by project, or not", id="jump.group", show=False),
+        Binding("o", "group", "by what they need, project by project, or plain", id="jump.group", show=False),
         Binding("z", "cycle", "more of this session, then one line", id="jump.cycle", show=False),
         Binding("Z", "fold_all", "every session to one line", id="jump.fold_all", show=False),
     ]
@@ -135,9 +142,8 @@ class JumpingTree(SessionTree):
             read = [key for key, session in store.sessions.items() if session.turns or session.final_status == "failed"]
             found = seek(store, tops, cursor, failures, forward=forward, among=read, first=first)
         else:
-            waiting = kind == "waiting"
-            among = [key for key, state in self.rows.live.items() if (state.name in WAITING) == waiting]
-            spots = self._questions if waiting else self._at_work
+            among = [key for key, need in self.rows.needs.items() if need in _NEEDS[kind]]
+            spots = self._questions if kind == "waiting" else self._at_work
             found = seek(store, tops, cursor, spots, forward=forward, among=among, first=first)
         self._arrive(found, forward, _NOTHING[kind])
         session = self.store.session_of(found.key) if found is not None else None
@@ -148,7 +154,7 @@ class JumpingTree(SessionTree):
     def _first(self) -> int | None:
         """The tree that comes next when the cursor is on a heading."""
         key = self.cursor
-        return self.rows.headings.first_of(key) if key is not None and key.kind == "project" else None
+        return self.rows.headings.first_of(key) if key is not None and key.kind == "heading" else None
 
     def _questions(self, session: Session) -> list[Key]:
         return questions(self.store, session, self.now())
@@ -186,8 +192,7 @@ class JumpingTree(SessionTree):
 
     def action_group(self) -> None:
         self._moved_by_hand()
-        how = self.rows.arrangement
-        self.arrange(how._replace(by_project=not how.by_project))
+        self.arrange(self.rows.arrangement.next_grouping())
 
     def action_match(self, forward: bool) -> None:
         if not self.finder.on:
@@ -204,7 +209,7 @@ class JumpingTree(SessionTree):
             self.action_match(True)
 
     def action_sibling(self, step: int) -> None:
-        if self.cursor is not None and self.cursor.kind == "project":
+        if self.cursor is not None and self.cursor.kind == "heading":
             self._go_beside(self.rows.headings.beside(self.cursor, step), step)
             return
         session = enclosing(self.store, self.cursor) if self.cursor is not None else None
@@ -218,7 +223,7 @@ class JumpingTree(SessionTree):
 
     def _go_beside(self, heading: Key | None, step: int) -> None:
         if heading is None:
-            self.post_message(self.Remark(f"no project {'after' if step > 0 else 'before'} this one"))
+            self.post_message(self.Remark(f"no heading {'after' if step > 0 else 'before'} this one"))
             return
         self._moved_by_hand()
         self.select(heading)
@@ -262,7 +267,7 @@ class JumpingTree(SessionTree):
     def action_cycle(self) -> None:
         key = self.cursor
         session = enclosing(self.store, key) if key is not None else None
-        if key is not None and key.kind == "project":
+        if key is not None and key.kind == "heading":
             self.action_fold()
         if key is None or session is None:
             return

@@ -21,7 +21,7 @@ from tui.model.links import SessionKey
 from tui.model.nodes import ChangeSet, Key, Row
 from tui.model.rows import VisibleRows
 from tui.model.store import Store
-from tui.render.project import project_cells
+from tui.render.heading import heading_cells
 from tui.render.tree_row import Cells, cells_of, fold_span
 from tui.widgets.row_looks import Drawn, RowLooks
 from tui.widgets.told import Told
@@ -106,7 +106,7 @@ class SessionTree(VirtualLines, can_focus=True, inherit_bindings=False):
             # thousands is still coming in.
             anchor = None
             if len(self.rows) > 0:
-                self._set_cursor(0)
+                self._set_cursor(self.rows.first_session())
         self._place(anchor, anchor_at, top)
         if not self._untouched:
             self._count_unseen(before, anchor, anchor_at)
@@ -133,16 +133,24 @@ class SessionTree(VirtualLines, can_focus=True, inherit_bindings=False):
         top = self.scroll_offset.y
         anchor, anchor_at = self._anchor(top)
         self.rows.arrange(arrangement)
+        shown = self.cursor
+        while shown is not None and self.rows.index_of(shown) is None:
+            shown = self.rows.parent(shown)
+        if shown is not None and shown != self.cursor:
+            # In bands a tree that opened by itself is one row.
+            self._cursor_at = self.rows.index_of(shown) or 0
+            self.cursor = shown
         self._place(anchor, anchor_at, top)
         self._redraw()
         self.post_message(self.StatusChanged())
 
     def tick(self) -> bool:
-        """Draws the rows in sight whose elapsed time grows; returns whether there are any."""
+        """Draws the rows in sight that time makes look different: what runs, and how long ago the others ended. Returns
+        whether any runs."""
         self.apply(ChangeSet(roots=set(), dirty=set()))
         running = {key for key in self._ticking if (at := self.rows.index_of(key)) is not None and self._in_sight(at)}
         self._ticking.clear()
-        self._redraw(running)
+        self._redraw()
         return bool(running)
 
     def _redraw(self, keys: set[Key] | None = None) -> bool:
@@ -233,8 +241,8 @@ class SessionTree(VirtualLines, can_focus=True, inherit_bindings=False):
         return row, cells, index == self._cursor_at
 
     def _cells(self, row: Row) -> Cells:
-        if row.key.kind == "project":
-            return project_cells(row.key, self.rows.headings.sum_of(row.key))
+        if row.key.kind == "heading":
+            return heading_cells(row.key, self.rows.headings.sum_of(row.key))
         return cells_of(self.store, row, self.now())
 
     def _in_sight(self, index: int) -> bool:

@@ -13,7 +13,7 @@ from tui.render import keys
 from tui.render.health import Lags, health_lines
 from tui.render.help import help_lines
 from tui.render.lines import plain
-from tui.render.status import Status, problem_lines, status_line
+from tui.render.status import Status, count_at, problem_lines, status_line
 
 FULL = Status(
     paths=("/home/ada/.local/share/opencode/opencode.db",),
@@ -31,16 +31,38 @@ FULL = Status(
 def test_the_bar_at_full_width() -> None:
     text = plain(status_line(FULL, 160))
     assert text.startswith(" opencode-viewer  /home/ada/.local/share/opencode/opencode.db   ")
-    assert text.endswith("   5 new below   follow   ● 12 ms   ► 3 running   ? 1 waiting   ✗ 2 failed   $4.12 today ")
+    assert text.endswith("   5 new below   follow   ? 1 for you   ● 3 at work   ✗ 2 today   $4.12 today   ● 12 ms ")
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 120, 200])
 def test_the_bar_fits_and_keeps_the_counts(width: int) -> None:
     text = plain(status_line(FULL, width))
     assert cell_len(text) == width
-    assert "► 3" in text
-    assert "? 1" in text
+    assert "● 3 at work" in text or "●3" in text
+    assert "? 1 for you" in text or "?1" in text
     assert "$4.12" in text
+
+
+EVERYTHING = FULL._replace(stuck=1, looping=1, following=False, new_below=0)
+
+
+def test_every_count_has_words_where_there_is_room() -> None:
+    assert plain(status_line(EVERYTHING, 120)) == (
+        " opencode-viewer  opencode.db   "
+        "   ? 1 for you   ! 1 stuck   ⟳ 1 loop   ● 3 at work   ✗ 2 today   $4.12 today   ● 12 ms "
+    )
+    assert plain(status_line(EVERYTHING, 80)).endswith("?1  !1  ⟳1  ●3  ✗2  $4.12  ● 12 ms ")
+    assert "! 1" not in plain(status_line(FULL, 200))
+
+
+def test_a_count_knows_what_it_counts() -> None:
+    for width in (80, 120):
+        text = plain(status_line(EVERYTHING, width))
+        found = {count_at(EVERYTHING, width, text.index(glyph)) for glyph in "?!⟳✗"}
+        assert found == {"waiting", "stuck", "failed"}
+        assert count_at(EVERYTHING, width, text.index("●")) == "running"
+        assert count_at(EVERYTHING, width, text.index("$")) is None
+        assert count_at(EVERYTHING, width, 2) is None
 
 
 def test_the_worst_source_decides_the_dot() -> None:
@@ -51,8 +73,8 @@ def test_the_worst_source_decides_the_dot() -> None:
 
 def test_a_backlog_stands_where_the_delay_does() -> None:
     behind = FULL._replace(behind=12_345)
-    assert "● catching up: 12k events   ► 3 running" in plain(status_line(behind, 160))
-    assert "● 12k behind  ► 3" in plain(status_line(behind, 80))
+    assert plain(status_line(behind, 160)).endswith("$4.12 today   ● catching up: 12k events ")
+    assert plain(status_line(behind, 70)).endswith("$4.12  ● 12k behind ")
     # Whoever cannot be read at all is not catching up.
     assert "catching up" not in plain(status_line(behind._replace(healths=(health(state="error"),)), 160))
 

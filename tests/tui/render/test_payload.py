@@ -80,7 +80,7 @@ def test_todo_items_have_their_states() -> None:
         {},
     ]
     assert said(json.dumps({"todos": todos}), "todo") == [
-        "2 of 6 done", "", "✓ read  high", "► write", "◦ test  low", "⊘ drop  cancelled",
+        "2 of 6 done", "", "✓ read  high", "● write", "◦ test  low", "⊘ drop  cancelled",
         "◦ odd  so\N{REPLACEMENT CHARACTER}what", "◦ ",
     ]  # fmt: skip
 

@@ -181,4 +181,4 @@ def test_a_curve(values: list[int], width: int, top: int, bars: str) -> None:
 def test_a_retry_is_told_once() -> None:
     waits = {"retry": 3, "retry_at": at(112), "retry_error": "overloaded"}
     lines = card(session(), prompt("u1", 2), turn("a1", ts=75, prompt_id="u1", extras=waits))
-    assert "state     ► starting for 25s  retrying, attempt 3, next in 12 s: overloaded" in lines
+    assert "state     ● starting for 25s  retrying, attempt 3, next in 12 s: overloaded" in lines
