@@ -253,7 +253,8 @@ class PayloadRef(Event, frozen=True, kw_only=True, gc=False, tag="payload_ref"):
     most LABEL_LIMIT characters, so that a prompt can be shown as one line. A user message is known to a consumer by
     its `user_prompt` reference (turn_seq 0 and op_seq 0: it belongs to no turn); `extras` then says `agent`, `model`,
     `synthetic`, `subtask`, `compaction`, and of what 2.x tells the model itself `notice` (`shell` or `subagent`, that
-    went on in the background, or ""), `notice_state` and `about` (the call, command or session).
+    went on in the background, or ""), `notice_state` and `about` (the call, command or session). A prompt that waits to
+    be taken up has `waiting` (true) and `delivery` (`steer`, `queue` or ""); it is told again when it has been.
     """
 
     session_id: str

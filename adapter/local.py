@@ -262,7 +262,7 @@ class OpencodeSource:
         """(rowid, id) of the sessions to scan, in order; what could not be read of them; and rows without an owner."""
         schema, lost = self._database.schema, list[Lost]()
         nobodys = yield from ownerless(snapshot, schema)
-        if schema.family == "v1":
+        if "session_v2" not in schema.tables:
             rows = yield from table_rows(snapshot, "session", ('"id"',), lost)
             return [(rowid, name) for rowid, name in rows if rowid > after and isinstance(name, str)], lost, nobodys
         # Two tables, and no feed that a scan could be resumed with: nothing has been done before.

@@ -16,6 +16,7 @@ import msgspec
 from adapter.contract import BadReference
 
 SCHEME = "opencode-sqlite"
+WAITING = ("session_pending", "session_inbox")
 TABLES = {"part_id": "part", "message_id": "message", "session_message_id": "session_message"}
 
 
@@ -59,6 +60,9 @@ NODE_OF_2X = re.compile(r"([^:]+):([a-z]+)(\d*)")
 def places(reference: Reference) -> list[Reference]:
     """Where the row of a reference can be, the likeliest first: events name a message of 2.x as any message, and a
     piece of it (`msg_...:tool2`, `msg_...:step`; mapping/v2_content.py) as if it were a part."""
+    if reference.table == "session_message":
+        # A prompt waits in another table, under the same id.
+        return [reference, *(Reference(table, reference.row_id, reference.field) for table in WAITING)]
     if reference.table == "message":
         return [reference, Reference("session_message", reference.row_id, reference.field)]
     node = NODE_OF_2X.fullmatch(reference.row_id) if reference.table == "part" else None

@@ -12,6 +12,7 @@ from adapter.health import Health
 from adapter.local import OpencodeSource
 from adapter.sqlite.files import side_file
 from tui import sanitize
+from tui.render.family import counted, family_words
 from tui.render.numbers import date_and_time
 
 LIMIT_S = 1.5
@@ -102,11 +103,11 @@ def lines(health: Health) -> list[str]:
     facts: list[tuple[str, str]] = [("database", health.path), ("state", f"{health.state} {health.message}".strip())]
     if health.state == "ok":
         counts = ", ".join(
-            f"{'up to ' if name in health.approximate else ''}{count:,} {name}" for name, count in health.counts.items()
+            f"{'up to ' if name in health.approximate else ''}{count:,} {name}" for name, count in counted(health)
         )
         lag = f"p50 {health.lag_p50_ms:.0f} ms, p99 {health.lag_p99_ms:.0f} ms"
         facts += [
-            ("family", f"{health.family}, opencode {', '.join(health.versions) or 'unknown'}"),
+            ("family", f"{family_words(health)}, opencode {', '.join(health.versions) or 'unknown'}"),
             ("holds", counts),
             (
                 "size",

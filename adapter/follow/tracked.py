@@ -32,7 +32,7 @@ from adapter.opencode.sessions import LastAnswer
 from adapter.opencode.storage import MessageRow
 from adapter.opencode.v1.mapping import map_message
 from adapter.opencode.v2.mapping import map_session_message
-from adapter.opencode.v2.rows import SessionMessage
+from adapter.opencode.v2.rows import SessionMessage, Waiting
 
 ENDS = (OpFinalized, TurnFinalized)
 ENCODER = msgspec.msgpack.Encoder()
@@ -65,6 +65,7 @@ class TrackedMessage(msgspec.Struct):
     """One emitted message: a digest per group, and what each group told that only a removal takes back.
 
     `fingerprint` sums up (id, time_updated) of its rows, so that lists without data tell whether it must be read again.
+    A prompt that `waits` moves to the end when it is taken up.
     """
 
     role: Literal["user", "assistant", "other"]
@@ -77,6 +78,7 @@ class TrackedMessage(msgspec.Struct):
     usage: Usage | None
     last: LastAnswer | None
     open: bool
+    waits: bool = False
 
 
 class TrackedSession:
@@ -126,6 +128,7 @@ class TrackedSession:
     def _update(self, rows: list[MessageRow], wanted: set[str]) -> list[Event] | None:
         found = {item.row.id: item for item in rows}
         tail = next(reversed(self.messages), "")
+        taken_up: set[str] = set()
         for message_id in wanted:
             known, item = self.messages.get(message_id), found.get(message_id)
             if known is None and item is not None and tail and not _is_behind(item, self.messages[tail]):
@@ -133,16 +136,22 @@ class TrackedSession:
             if known is not None and item is None and message_id != tail:
                 return None
             if known is not None and item is not None and not _is_there(item, known):
-                return None
+                if not (known.waits and _is_behind(item, self.messages[tail])):
+                    return None
+                taken_up.add(message_id)
         events = self._gone([key for key in wanted if key in self.messages and key not in found])
         for item in rows:
             if item.row.id not in wanted:
                 continue
             known = self.messages.get(item.row.id)
+            if known is not None and item.row.id in taken_up:
+                # It has waited, and comes behind everything now.
+                del self.messages[item.row.id]
+                known.before = self._end()
             place = known.before if known is not None else self._end()
-            item = self._placed(item, known)
+            item = self._placed(item, known if item.row.id in self.messages else None)
             mapped = map_row(self.source, item, place, self.servers)
-            later = self._later(item.row.id) if known is not None else []
+            later = self._later(item.row.id) if item.row.id in self.messages else []
             if known is not None and (known.role != mapped.role or known.usage != mapped.usage):
                 if any(self.messages[key].role == "assistant" for key in later):
                     return None
@@ -231,6 +240,7 @@ class TrackedSession:
             usage=mapped.usage,
             last=mapped.last,
             open=mapped.last is not None and not mapped.last.end_ms,
+            waits=isinstance(item.message, Waiting),
         )
         return events
 

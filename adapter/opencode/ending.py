@@ -16,7 +16,7 @@ OPEN_ENDS = (None, "", "tool-calls", "unknown")
 
 def outcome(ends: Ends) -> LastAnswer | None:
     """How the session stands; None when something may be going on behind it, or only the whole session tells."""
-    if standing(session_row(ends.session)).claimed:
+    if ends.waits or standing(session_row(ends.session)).claimed:
         return None
     newest, marks = ends.message, ends.in_order
     if marks and (newest is None or milliseconds(marks[0][2]) >= milliseconds(newest[0])):

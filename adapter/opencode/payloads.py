@@ -42,7 +42,8 @@ def find(snapshot: Snapshot, reference: Reference) -> tuple[Reference, bytes]:
         if place.table not in tables:
             continue
         try:
-            rows = snapshot.rows(f'SELECT CAST(data AS BLOB) FROM "{place.table}" WHERE id = ?', (place.row_id,))
+            data = "payload" if place.table == "session_inbox" else "data"
+            rows = snapshot.rows(f'SELECT CAST({data} AS BLOB) FROM "{place.table}" WHERE id = ?', (place.row_id,))
         except Unread as error:
             raise PayloadUnreadable(f"{place.table} {place.row_id}: {missing(error).why}") from None
         if rows:

@@ -34,11 +34,12 @@ class Counts(msgspec.Struct, frozen=True):
 class Ends(msgspec.Struct, frozen=True):
     """The newest rows of a session, which say how it ended: (time_created, time_updated, data)
     of `message`, and of `session_message` (id, type, time_created, time_updated, data), newest first. `session` is its
-    own row."""
+    own row; `waits` says whether a prompt waits to be taken up."""
 
     session: Row
     message: Row | None
     in_order: list[Row]
+    waits: bool = False
 
 
 def all_sessions(snapshot: Snapshot, schema: Schema, lost: list[Lost]) -> Pieces[list[Row]]:
@@ -167,11 +168,13 @@ def ends(snapshot: Snapshot, schema: Schema, sessions: Sequence[Row]) -> Pieces[
         session_id, storage = row[0], row[-1]
         try:
             message = in_order = None
+            waits = False
             if storage != "v2" and "message" in schema.tables:
                 message = yield from v1.newest(snapshot, session_id)
             if storage != "v1" and "session_message" in schema.tables:
                 in_order = yield from v2.newest(snapshot, schema, session_id)
-            found.append(Ends(row, message, in_order or []))
+                waits = yield from v2.any_waits(snapshot, schema, session_id)
+            found.append(Ends(row, message, in_order or [], waits))
         except Damaged:
             # Found out again, and named, when it is opened.
             continue

@@ -53,10 +53,11 @@ file that a preview of 2.x has opened, which keeps its sessions where 1.x does).
 NO_COLUMNS = frozenset({"execution", "storage"})
 ONLY_2X = NO_COLUMNS | {"fork_session_id", "time_idle", "idle_outcome", "time_suspended", "resume_attempts"}
 EXECUTION = """(SELECT type || ' ' || created || ' ' || substr(data, 1, 512) FROM event
-    WHERE aggregate_id = "{table}"."id" AND type >= 'session.execution.' AND type < 'session.execution/'
-    ORDER BY seq DESC LIMIT 1)"""
+    WHERE aggregate_id = "{table}"."id" AND seq = (SELECT max(+seq) FROM event
+    WHERE aggregate_id = "{table}"."id" AND type >= 'session.execution.' AND type < 'session.execution/'))"""
 """Type, time (ms) and JSON of the newest `session.execution.*` event of a session: started, succeeded, failed or
-interrupted. An index leads to it; there are two for each time that a session was at work."""
+interrupted. There are two for each time that it was at work, and the index of types tells which (`+`: not that of the
+numbers, by which all that was written since would be walked)."""
 MESSAGE_COLUMNS = ("id", "session_id", "time_created", "time_updated", "data")
 PART_COLUMNS = ("id", "message_id", "session_id", "time_created", "time_updated", "data")
 SESSION_MESSAGE_COLUMNS = ("id", "session_id", "type", "seq", "time_created", "time_updated", "data")
@@ -67,7 +68,12 @@ REQUIRED_2X = {"session_v2": SESSION_REQUIRED, "session_message": SESSION_MESSAG
 WANTED_1X = {"session": tuple(c for c in SESSION_COLUMNS if c not in ONLY_2X)}
 WANTED_2X = {"session_v2": tuple(c for c in SESSION_COLUMNS if c not in NO_COLUMNS)}
 JOURNALS = frozenset({"migration", "__drizzle_migrations"})
-OTHERS = JOURNALS | {"session_message", "event", "event_sequence"}
+WAITING = {
+    "session_pending": ("id", "session_id", "type", "data", "delivery", "admitted_seq", "time_created"),
+    "session_inbox": ("id", "session_id", "type", "payload", "delivery", "enqueued_seq", "time_created"),
+}
+"""The tables in which prompts of 2.x wait (the preview's, the released one's), with their columns."""
+OTHERS = JOURNALS | WAITING.keys() | {"session_message", "event", "event_sequence"}
 
 
 class Schema(msgspec.Struct, frozen=True):
@@ -80,9 +86,10 @@ class Schema(msgspec.Struct, frozen=True):
 
     @property
     def family(self) -> str:
-        """`v1` (session, message, part), `v2` (session_v2, session_message), or `v1+v2` when one file holds both."""
+        """`v1` (session, message, part), `preview` (session as a preview of 2.x has it, session_message), `v2`
+        (session_v2, session_message), or `v1+v2` when one file holds both."""
         if "session_v2" not in self.tables:
-            return "v1"
+            return "preview" if self.is_preview else "v1"
         return "v1+v2" if "session" in self.tables else "v2"
 
     @property
@@ -111,6 +118,11 @@ class Schema(msgspec.Struct, frozen=True):
     def data_tables(self) -> list[str]:
         """The tables with messages and parts that are there."""
         return [table for table in ("message", "part", "session_message") if table in self.tables]
+
+    @property
+    def waiting_tables(self) -> list[str]:
+        """The tables with prompts that wait; one without a column that it should have is left alone."""
+        return [table for table, columns in WAITING.items() if self.tables.get(table, frozenset()).issuperset(columns)]
 
     @property
     def session_tables(self) -> list[str]:

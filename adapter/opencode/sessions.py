@@ -204,7 +204,9 @@ def map_session(source: str, row: SessionRow, root_id: str, last: LastAnswer | N
             extras[key] = count(value)[0]
     answer = last or LastAnswer()
     # 2.x leaves agent and model of most sessions empty: each step has them.
-    name, alias = (model.name, model.providerID or "") if model.name else (answer.model or "", answer.provider_alias)
+    name, alias = model.name, model.providerID or ""
+    if row.model is None:
+        name, alias = answer.model or "", answer.provider_alias
     lost = model.lost + revert.lost
     events: list[Event] = [
         SessionStarted(

@@ -14,7 +14,7 @@ from tests.adapter.writer_2x import Writer2x, call, step
 from tests.adapter.writer_preview import WriterPreview
 from tui.model.state import session_state
 from tui.model.store import Store
-from tui.model.tree_json import tree_text
+from tui.model.tree_json import tree, tree_text
 
 TEXT = {"type": "text", "text": "Hello."}
 INPUT = {"description": "Read the file", "prompt": "Read hello.txt.", "agent": "general"}
@@ -40,7 +40,10 @@ async def test_a_child_hangs_under_its_running_call_and_stays_there(tmp_path: Pa
             called = follower.store.call_key(follower.session(child))  # type: ignore[arg-type]
             assert called is not None
             assert called.id == f"{message}:tool0:tool"
-            assert called_in_cold_load(await cold_store(opencode.path), child) == called.id
+            cold = await cold_store(opencode.path)
+            assert called_in_cold_load(cold, child) == called.id
+            told = next(one for one in tree(cold, 0, [])["sessions"] if one["id"] == parent)
+            assert [op["child_session_id"] for op in told["turns"][0]["ops"] if op["kind"] == "tool"] == [child]
             inner = {"sessionID": child, "status": "completed"}
             done = delegates("completed", completed=now_ms(), content=[TEXT], metadata=inner)
             opencode.rewrite(message, step(done))

@@ -1,4 +1,4 @@
-"""What the 2.0 preview counts in a session's columns, which are no sum of its steps."""
+"""What the 2.0 preview counts in the columns of a session, which are no sum of its steps; what health says of it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ import pytest
 
 from adapter.local import OpencodeSource
 from tests.adapter.follower import Follower, cold_store
-from tests.adapter.writer_2x import step
+from tests.adapter.writer_2x import Writer2x, step
 from tests.adapter.writer_preview import WriterPreview
+from tui.doctor import lines
 from tui.model.rollup import NO_DOUBT, own, subtree
 from tui.model.tree_json import tree_text
+from tui.render.health import health_lines
+from tui.render.lines import plain
 
 TEXT = {"type": "text", "text": "Hello."}
 
@@ -48,8 +51,8 @@ async def test_a_fork_begins_at_nothing_with_steps_that_are_marked_as_copied(tmp
         session = next(one for one in store.sessions.values() if one.id == fork)
         assert (own(store, session).usage.total, own(store, session).cost) == (0, 0.0)
         assert (subtree(store, session).cost, own(store, session).doubt) == (0.0, NO_DOUBT)
-        lines = list(tree_text(store, 10**15))
-        assert [line for line in lines if "copied" in line] == [
+        told = list(tree_text(store, 10**15))
+        assert [line for line in told if "copied" in line] == [
             "  ✔ prompt: Say hello.  copied  in 1000 out 0 $0.0010",
             "    ✔ step 1  Hello.  copied  in 1000 out 0 $0.0010",
         ]
@@ -65,3 +68,31 @@ async def test_columns_without_anything_are_unknown_only_of_a_session_of_1x(
         store = await cold_store(opencode.path)
         (session,) = store.sessions.values()
         assert own(store, session).usage.total == total
+
+
+async def test_health_calls_the_storage_what_it_is_and_counts_its_rows(tmp_path: Path) -> None:
+    with WriterPreview(tmp_path / "opencode.db") as opencode:
+        described(opencode)
+        async with OpencodeSource(opencode.path) as source:
+            health = await source.probe()
+    assert (health.family, health.strategy) == ("preview", "event feed")
+    assert health.counts == {"sessions": 2, "messages": 0, "parts": 0, "session_messages": 4, "events": 6}
+    line = plain(health_lines(health)[0])
+    assert "2.0 preview (session) 0.0.0-next-16350  2 sessions  4 session_messages  6 events" in line
+    text = lines(health)
+    assert any(said.endswith("2.0 preview (session), opencode 0.0.0-next-16350") for said in text)
+    assert any(said.endswith("2 sessions, 4 session_messages, 6 events") for said in text)
+
+
+@pytest.mark.parametrize(
+    ("beside", "family", "words"),
+    [("", "v2", "2.x (session_v2), opencode"), ("plain", "v1+v2", "2.x beside 1.x (session_v2, session), opencode")],
+)
+async def test_a_file_of_released_2x_is_called_so(tmp_path: Path, beside: str, family: str, words: str) -> None:
+    with Writer2x(tmp_path / "opencode.db", beside=beside) as opencode:
+        opencode.session()
+        async with OpencodeSource(opencode.path) as source:
+            health = await source.probe()
+    assert health.family == family
+    assert any(words in said for said in lines(health))
+    assert any(", 0 messages" in said for said in lines(health)) is False

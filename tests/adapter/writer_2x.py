@@ -37,6 +37,15 @@ CREATE TABLE session_message (
 );
 CREATE UNIQUE INDEX session_message_session_seq_idx ON session_message (session_id, seq);
 CREATE INDEX session_message_session_type_seq_idx ON session_message (session_id, type, seq);
+CREATE TABLE session_pending (
+  id text PRIMARY KEY, session_id text NOT NULL, type text NOT NULL, data text NOT NULL, delivery text,
+  admitted_seq integer NOT NULL, time_created integer NOT NULL
+);
+CREATE TABLE session_inbox (
+  id text PRIMARY KEY, session_id text NOT NULL REFERENCES session_v2(id) ON DELETE CASCADE, type text NOT NULL,
+  payload text NOT NULL, delivery text, enqueued_seq integer NOT NULL, time_created integer NOT NULL
+);
+CREATE UNIQUE INDEX session_inbox_session_enqueued_seq_idx ON session_inbox (session_id, enqueued_seq);
 """
 ALONE = """
 CREATE TABLE project (id text PRIMARY KEY, worktree text NOT NULL);
@@ -115,6 +124,28 @@ class Writer2x(Writer):
             ),
         )
         return message_id
+
+    def admit(self, session_id: str, data: Any, kind: str = "user", delivery: str | None = "steer") -> str:
+        """A prompt begins to wait."""
+        now = self._now()
+        message_id = identifier("msg", now, next(self._count))
+        row = {"id": message_id, "session_id": session_id, "type": kind, "delivery": delivery, "time_created": now}
+        names = ", ".join([*row, "payload", "enqueued_seq"])
+        seq = "(SELECT seq FROM event_sequence WHERE aggregate_id = ?)"
+        sql = f"INSERT INTO session_inbox ({names}) VALUES (?, ?, ?, ?, ?, ?, {seq})"
+        self.commit(self._move(session_id), (sql, [*row.values(), _text(data), session_id]))
+        return message_id
+
+    def promote(self, session_id: str, message_id: str, data: Any, kind: str = "user") -> None:
+        """A prompt that waited is taken up: its row is another one, under the same id."""
+        now = self._now()
+        self.messages[message_id] = session_id
+        row = {"id": message_id, "session_id": session_id, "type": kind, "time_created": now, "time_updated": now}
+        names = ", ".join([*row, "data", "seq"])
+        seq = "(SELECT seq FROM event_sequence WHERE aggregate_id = ?)"
+        sql = f"INSERT INTO session_message ({names}) VALUES (?, ?, ?, ?, ?, ?, {seq})"
+        gone = ("DELETE FROM session_inbox WHERE id = ?", [message_id])
+        self.commit(self._move(session_id), gone, (sql, [*row.values(), _text(data), session_id]))
 
     def prompt(self, session_id: str, text: str = "Please.") -> str:
         """A prompt is delivered; it is one of the few things that move the session's own time."""

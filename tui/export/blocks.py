@@ -153,6 +153,7 @@ class _Writer:
             ("agent", prompt.agent),
             ("model", prompt.model),
             ("origin", "written by opencode" if prompt.synthetic else ""),
+            ("waits", "not taken up yet" if prompt.waits else ""),
             ("asks for", "a compaction of the context" if prompt.extras.get("compaction") else ""),
         ]
         yield Begin("prompt", level, title, [fact for fact in facts if fact[1]])

@@ -205,9 +205,9 @@ def _prompt(store: Store, prompt: Prompt, item: _Item, folds: Folds) -> tuple[st
 def is_current(session: Session, prompt: Prompt) -> bool:
     """True for the newest prompt and for the one that the newest turn answers: a queued prompt does not fold what is
     still going on."""
-    newest = next(reversed(session.prompts))
+    newest = session.newest_prompt
     turn = next(reversed(session.turns.values()), None)
-    return prompt.message_id == newest or (turn is not None and turn.prompt_id == prompt.message_id)
+    return prompt is newest or (turn is not None and turn.prompt_id == prompt.message_id)
 
 
 def turn_level(folds: Folds, key: Key, inherited: int) -> int:

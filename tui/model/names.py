@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tui.model.nodes import Prompt, Turn
+from tui.model.nodes import Op, Prompt, Turn
 
 
 def step_name(turn: Turn) -> str:
@@ -14,17 +14,27 @@ def step_name(turn: Turn) -> str:
     return f"step {turn.seq}"
 
 
+_DELIVERIES = {"steer": "waits for the next step", "queue": "waits for the end of the turn"}
 _SOURCES = {"shell": "command", "subagent": "sub-agent"}
 
 
 def prompt_name(prompt: Prompt) -> str:
-    """`prompt`, or what opencode told the model itself: `notice`, `command completed`, `sub-agent failed`."""
+    """`prompt`; for what it waits; or what opencode told the model itself: `notice`, `command completed`, `sub-agent
+    failed`."""
+    if prompt.waits:
+        return _DELIVERIES.get(str(prompt.extras.get("delivery")), "waits")
     if "notice" not in prompt.extras:
         return "prompt"
     source = str(prompt.extras["notice"])
     if not source:
         return "notice"
     return f"{_SOURCES.get(source, source)} {prompt.extras.get('notice_state') or 'notice'}"
+
+
+def call_note(op: Op) -> str:
+    """What is to be said of a call beside its subject: that it went on in the background when it had ended (2.x)."""
+    of_2x = "told_as" in op.extras or "child_agent" in op.extras
+    return "in the background" if of_2x and op.extras.get("background") else ""
 
 
 def prompt_words(prompt: Prompt) -> str:

@@ -152,6 +152,11 @@ class Prompt(msgspec.Struct):
     extras: dict[str, Any] = {}
     payloads: dict[str, Payload] = {}
 
+    @property
+    def waits(self) -> bool:
+        """Whether it has not been taken up: no step can answer it yet."""
+        return bool(self.extras.get("waiting"))
+
 
 class Log(msgspec.Struct, gc=False):
     """One remark of the adapter about the data; `ref` is the id of the row it is about."""
@@ -205,6 +210,11 @@ class Session(msgspec.Struct):
     turns: dict[str, Turn] = {}
     aside: dict[str, list[str]] = {}
     logs: dict[tuple[str, str], Log] = {}
+
+    @property
+    def newest_prompt(self) -> Prompt | None:
+        """The last prompt that was taken up."""
+        return next((prompt for prompt in reversed(self.prompts.values()) if not prompt.waits), None)
 
     @property
     def whole(self) -> bool:

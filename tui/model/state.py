@@ -27,6 +27,8 @@ _SHOWN_THROUGH = frozenset[StateName]({"waiting", "permission", "stalled", "orph
 """States of a sub-agent that are the states of the call, too; while one writes or thinks, its parent waits."""
 
 
+_STAYS = "it stays there until its session goes on"
+"""What becomes of a prompt whose server is gone."""
 _NOT_CLAIMED = "never closed, and no turn is going on: its server ended"
 
 _DELEGATED = State("delegating", "", 0)
@@ -49,6 +51,8 @@ def own_state(store: Store, session: Session, now_us: int) -> State | None:
 
 def _session(store: Store, session: Session, now_us: int, look: bool) -> State:
     state = _by_rows(store, session, now_us, look)
+    if state.name == "idle" and (waiting := waiting_prompts(session)):
+        return _waiting(store, session, waiting, now_us)
     if state.name == "idle" and (aside := in_background(session)):
         state = _aside(session, aside[-1], now_us) or state
     if look and state.name == "idle" and (below := _below(store, store.children_of(session), now_us)) is not None:
@@ -103,9 +107,28 @@ def is_open(session: Session) -> bool:
     if claimed is not None:
         return bool(claimed)
     turn = newest_turn(session)
-    return unanswered(session) is not None or (
-        turn is not None
-        and (turn.status == "running" or bool(open_ops(turn)) or (turn.status == "completed" and turn.finish in GO_ON))
+    return (
+        unanswered(session) is not None
+        or bool(waiting_prompts(session))
+        or (turn is not None and turn.status == "running")
+        or (turn is not None and (bool(open_ops(turn)) or (turn.status == "completed" and turn.finish in GO_ON)))
+    )
+
+
+def waiting_prompts(session: Session) -> list[Prompt]:
+    """The prompts of a session that have not been taken up, oldest first."""
+    return [prompt for prompt in session.prompts.values() if prompt.waits]
+
+
+def _waiting(store: Store, session: Session, waiting: list[Prompt], now_us: int) -> State:
+    """The state of a session in which nothing goes on but that prompts wait."""
+    first = waiting[0].ts
+    count = "a prompt has" if len(waiting) == 1 else f"{len(waiting)} prompts have"
+    words = f"{count} waited for {span(now_us - first)}"
+    if session.extras.get("claimed") is False or session.extras.get("revert_message_id"):
+        return State("idle", f"{words}, and no turn is going on that would take it up", first)
+    return watch(
+        store, session, State("starting", words, first, subject="waits"), "a prompt waits", now_us, dead=_STAYS
     )
 
 
@@ -134,7 +157,7 @@ def _left_by_its_call(store: Store, session: Session) -> str:
     call = store.task_op_of(session) if session.parent_id else None
     if call is None or call.status == "running" or call.extras.get("background") or "child_agent" not in call.extras:
         return ""
-    prompt = next(reversed(session.prompts.values()), None)
+    prompt = session.newest_prompt
     if call.end_ts and prompt is not None and prompt.ts > call.end_ts:
         return ""
     return f"its call ended ({call.error_message or call.status}) and left it open"
@@ -154,7 +177,7 @@ def told_idle(session: Session) -> bool:
     claimed = session.extras.get("claimed")
     if claimed is not None:
         return not claimed
-    prompt, turn = next(reversed(session.prompts.values()), None), newest_turn(session)
+    prompt, turn = session.newest_prompt, newest_turn(session)
     return idle_ts >= max(prompt.ts if prompt else 0, turn.start_ts if turn else 0)
 
 
@@ -197,8 +220,8 @@ def newest_turn(session: Session) -> Turn | None:
 
 
 def unanswered(session: Session) -> Prompt | None:
-    """The newest prompt, while no turn answers it."""
-    prompt = next(reversed(session.prompts.values()), None)
+    """The newest prompt that was taken up, while no turn answers it."""
+    prompt = session.newest_prompt
     if prompt is None:
         return None
     for turn in reversed(session.turns.values()):
@@ -308,6 +331,9 @@ def _claimed(store: Store, session: Session, turn: Turn | None, now_us: int) -> 
             return State("suspended", words, turn.end_ts, True)
         return _turn(store, session, turn, now_us, False)
     since = max(began, turn.end_ts if turn is not None else 0)
+    if turn is None:
+        words = f"a turn is going on, and the model has not begun to answer for {span(now_us - since)}"
+        return watch(store, session, State("starting", words, since), "a turn is going on", now_us)
     state = State("between", f"a turn is going on, the next step has not begun for {span(now_us - since)}", since)
     return watch(store, session, state, "a turn is going on", now_us)
 
@@ -323,6 +349,8 @@ def prompt_state(store: Store, session: Session, prompt: Prompt, now_us: int) ->
                 state = _newest_turn(store, session, turn, now_us, True)
                 return State("completed", state.reason, state.since, state.inferred) if state.name == "idle" else state
             return turn_state(store, session, turn, now_us)
+    if prompt.waits:
+        return _waiting(store, session, [prompt], now_us)
     if prompt is unanswered(session):
         current = newest_turn(session)
         if current is not None and current.status == "running":

@@ -10,12 +10,13 @@ import msgspec
 from adapter.events import Usage
 from tui.model.copied import is_copied, uncounted
 from tui.model.layout import called
-from tui.model.names import prompt_name, prompt_words, step_name
+from tui.model.names import call_note, prompt_name, prompt_words, step_name
 from tui.model.nodes import Op, Prompt, Session, Turn, op_id
 from tui.model.outline import outline
 from tui.model.rollup import own, prompt_usage, subtree
-from tui.model.state import State, op_state, prompt_state, session_state, turn_state
+from tui.model.state import State, op_state, prompt_state, session_state, turn_state, waiting_prompts
 from tui.model.store import Store
+from tui.model.unnamed import may_call
 
 INDENT_LIMIT = 40
 """Deepest indentation in the text, in levels: sub-agents of sub-agents must not push every word off the screen."""
@@ -34,6 +35,8 @@ MARKS = {
     "archived": "✔",
 }
 RUNNING_MARK = "▶"
+WAITING_MARK = "…"
+"""Of a prompt that waits while nothing goes on."""
 
 
 def tree(store: Store, now_us: int, source_paths: list[str]) -> dict[str, Any]:
@@ -53,8 +56,10 @@ def tree_text(store: Store, now_us: int) -> Iterator[str]:
             node, session, depth = stack.pop()
             state, words = _line(store, node, session, now_us)
             mark = MARKS.get(state.name, RUNNING_MARK)
+            if isinstance(node, Prompt) and node.waits and state.name == "idle":
+                mark = WAITING_MARK
             doubt = "?" if state.inferred else ""
-            told = f"  [{state.name}{doubt}: {state.reason}]" if mark in (RUNNING_MARK, "?", "!", "x", "✖") else ""
+            told = f"  [{state.name}{doubt}: {state.reason}]" if mark in (RUNNING_MARK, "?", "!", "x", "✖", "⊚") else ""
             yield "  " * min(depth, INDENT_LIMIT) + f"{mark} {words}{told}"
             stack.extend((child, owner, depth + 1) for child, owner in reversed(_below(store, node, session)))
 
@@ -100,14 +105,23 @@ def _session(store: Store, session: Session, now_us: int) -> dict[str, Any]:
                 "delta": _usage(turn.delta),
                 "cost": turn.cost,
                 "copied": is_copied(session, turn),
-                "ops": [_op(op) for op in turn.ops.values()],
+                "ops": [_op(store, session, op) for op in turn.ops.values()],
             }
             for turn in session.turns.values()
+        ],
+        "waiting": [
+            {
+                "message_id": prompt.message_id,
+                "label": prompt.label,
+                "delivery": str(prompt.extras.get("delivery") or ""),
+            }
+            for prompt in waiting_prompts(session)
         ],
     }
 
 
-def _op(op: Op) -> dict[str, Any]:
+def _op(store: Store, session: Session, op: Op) -> dict[str, Any]:
+    child = store.called_by(session, op) if may_call(op) else None
     return {
         "seq": op.seq,
         "parent_seq": op.parent_seq,
@@ -119,7 +133,7 @@ def _op(op: Op) -> dict[str, Any]:
         "usage": _usage(op.usage),
         "delta": _usage(op.delta),
         "cost": op.cost,
-        "child_session_id": op.child_session_id,
+        "child_session_id": child.id if child is not None else op.child_session_id,
     }
 
 
@@ -162,13 +176,14 @@ def _line(store: Store, node: Session | Prompt | Turn | Op, session: Session, no
         return turn_state(store, session, node, now_us), words
     state = op_state(store, session, node, now_us)
     name = f"{node.namespace}: {node.name}" if node.namespace else node.name or node.kind
+    aside = call_note(node)
     child = called(store, session, node)
     if child is None:
-        return state, f"{name}  {node.label or node.title}".rstrip()
+        return state, _join(f"{name}  {node.label or node.title}".rstrip(), aside)
     if node.kind == "session":
         # A `session` op has the description of its call for a name.
         name = node.tool or "task"
-    return state, _join(f"{name}  {node.label or child.title}", *_session_columns(store, child))
+    return state, _join(f"{name}  {node.label or child.title}", aside, *_session_columns(store, child))
 
 
 def _session_columns(store: Store, session: Session) -> list[str]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from adapter.health import Health
 from tui import sanitize
 from tui.render import numbers
+from tui.render.family import counted, family_words
 from tui.render.lines import Line, Span
 from tui.render.own_sums import differing
 from tui.render.sparkline import sparkline
@@ -45,15 +46,15 @@ def health_lines(health: Health, lags: Lags | None = None) -> list[Line]:
 def _identity(health: Health, role: str) -> Line:
     spans: list[Span] = [("● ", role), (sanitize.label(str(health.path)), "strong")]
     if health.family:
-        spans.append((f"  {sanitize.label(health.family)}", "text"))
+        spans.append((f"  {sanitize.label(family_words(health))}", "text"))
     if health.versions:
         shown = [sanitize.label(version) for version in health.versions]
         # Versions come oldest first; the ends of the list say what there is.
         spans.append((f" {shown[0]}" if len(shown) == 1 else f" {shown[0]} … {shown[-1]}", "text"))
-    for name in ("sessions", "messages", "parts", "events"):
-        if name in health.counts:
+    for name, count in counted(health):
+        if name != "session_messages" or health.family != "v1":
             about = "≤" if name in health.approximate else ""
-            spans.append((f"  {about}{health.counts[name]:,} {name}", "text"))
+            spans.append((f"  {about}{count:,} {name}", "text"))
     return spans
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from itertools import islice
 
+from tui.model.names import call_note
 from tui.model.nodes import Op, Session, Turn
 from tui.model.outcome import exit_code
 from tui.render import numbers
@@ -69,8 +70,8 @@ def tail(op: Op) -> list[Span]:
         spans.append((f"  {hits} hit" + ("" if hits == 1 else "s"), "dim"))
     if code := exit_code(op):
         spans.append((f"  exit {code}", "bad"))
-    if op.extras.get("background"):
-        spans.append(("  in the background", "dim"))
+    if note := call_note(op):
+        spans.append((f"  {note}", "dim"))
     unread = op.extras.get("unread_bytes")
     if isinstance(unread, int) and op.status == "running":
         result = f"result of {numbers.size(unread)}" if unread else "result too large"

@@ -247,7 +247,7 @@ def _time(store: Store, session: Session, now: State, now_us: int) -> tuple[str,
     if now.name in WAITING or now.name == "stalled":
         return elapsed(now.since, now_us), mark(now.name).role
     if now.name in ACTIVE:
-        began = max((prompt.ts for prompt in session.prompts.values()), default=session.start_ts)
+        began = max((prompt.ts for prompt in session.prompts.values() if not prompt.waits), default=session.start_ts)
         return elapsed(began, now_us), "active"
     return numbers.age(now_us - rollup.subtree(store, session).last_ts), "dim"
 
@@ -331,7 +331,7 @@ def _prompt(store: Store, session: Session, row: Row, now_us: int) -> Cells:
     ends = [turn.end_ts for turn in outline(store, session).answers.get(prompt.message_id, ())]
     end = now_us if running else max(ends, default=0)
     words: list[Span] = [(prompt_words(prompt), "dim" if prompt.synthetic else "text")]
-    if "notice" in prompt.extras:
+    if "notice" in prompt.extras or prompt.waits:
         words.insert(0, (f"{prompt_name(prompt)}  ", "dim"))
     files = prompt.extras.get("attachments")
     flags: list[Span] = [(f"  +{numbers.plural(files, 'file')}", "dim")] if isinstance(files, int) and files else []

@@ -48,6 +48,7 @@ from adapter.opencode.v2.rows import (
     Synthetic,
     System,
     User,
+    Waiting,
     decode_attachment,
     decode_output,
 )
@@ -83,7 +84,9 @@ def _mapped(begin: Begin, message: SessionMessage) -> MappedMessage:
         case Assistant():
             return _assistant(begin, message)
         case User():
-            return MappedMessage("user", _user(begin, message))
+            return MappedMessage("user", _user(begin, message, {}))
+        case Waiting():
+            return MappedMessage("other", _waiting(begin, message))
         case Synthetic():
             preview = message.description or (message.text or "").strip()
             return MappedMessage("user", {TURN_GROUP: [_prompt(begin, message.text, preview, _notice(message))]})
@@ -209,9 +212,23 @@ def _notice(message: Synthetic) -> dict[str, Any]:
     return extras
 
 
-def _user(begin: Begin, message: User) -> Groups:
+def _waiting(begin: Begin, message: Waiting) -> Groups:
+    """A prompt that no step can answer yet: it becomes the row of that prompt, under the same id."""
+    extras: dict[str, Any] = {"waiting": True, "delivery": tools.short(message.delivery)}
+    if message.kind == "compaction":
+        extras["compaction"] = True
+    elif message.kind != "user":
+        extras |= {"synthetic": True, "notice": ""}
+    if message.kind == "user":
+        return _user(begin, message, extras)
+    preview = message.description or (message.text or "").strip() or message.kind
+    return {TURN_GROUP: [_prompt(begin, message.text, "" if "compaction" in extras else preview, extras)]}
+
+
+def _user(begin: Begin, message: User | Waiting, extras: dict[str, Any]) -> Groups:
     files = [decode_attachment(raw, index) for index, raw in enumerate(message.files or ())]
-    extras: dict[str, Any] = {"attachments": len(files)} if files else {}
+    if files:
+        extras["attachments"] = len(files)
     groups: Groups = {TURN_GROUP: [_prompt(begin, message.text, (message.text or "").strip(), extras)]}
     for index, file in enumerate(files):
         name = tools.short(file.name or file.mime or "file")

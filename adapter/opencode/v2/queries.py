@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from adapter.contract import OutOfTime, Unread
-from adapter.opencode.schema import SESSION_MESSAGE_COLUMNS, Schema
+from adapter.contract import Damaged, OutOfTime, Unread
+from adapter.opencode.schema import SESSION_MESSAGE_COLUMNS, WAITING, Schema
+from adapter.opencode.v2.rows import WAITS
 from adapter.sqlite.reader import Pieces, Row, Snapshot
 from adapter.sqlite.rows import Lost, missing, rows_of
 
@@ -25,32 +26,78 @@ def _columns(schema: Schema) -> tuple[list[str], str]:
 
 
 def whole(snapshot: Snapshot, schema: Schema, session_id: str, lost: list[Lost]) -> Pieces[list[Row]]:
-    """The rows of a session, in no order."""
+    """The rows of a session, with prompts that wait among them, in no order."""
     columns, only = _columns(schema)
+    # Those first: what is taken up meanwhile is read twice, and never missed.
+    waiting = yield from _waiting(snapshot, schema, "session_id = ?", session_id, lost)
     rows = yield from rows_of(snapshot, "session_message", columns, f"session_id = ?{only}", (session_id,), lost)
-    return [row[1:] for row in rows if row[2] == session_id]
+    found = [row[1:] for row in rows if row[2] == session_id]
+    return _without_taken_up(waiting, found, session_id)
+
+
+def _waiting(snapshot: Snapshot, schema: Schema, where: str, key: str, lost: list[Lost]) -> Pieces[list[Row]]:
+    """Prompts that wait, in the shape of rows of session_message: their type is WAITS with the words of their own row
+    behind it, and their seq the number at which they were admitted."""
+    found: list[Row] = []
+    for table in schema.waiting_tables:
+        _, _, kind, data, delivery, seq, created = (f'"{column}"' for column in WAITING[table])
+        kind = f"'{WAITS}' || {kind} || ' ' || coalesce({delivery}, '')"
+        columns = ('"id"', '"session_id"', kind, seq, created, created, f"CAST({data} AS BLOB)")
+        try:
+            rows = yield from rows_of(snapshot, table, columns, where, (key,), lost)
+        except Damaged as error:
+            lost.append(Lost(table, 0, 0, str(error)))
+            continue
+        found += [row[1:] for row in rows]
+    return found
+
+
+def _without_taken_up(waiting: list[Row], found: list[Row], session_id: str) -> list[Row]:
+    known = {row[0] for row in found}
+    return [*found, *(row for row in waiting if row[0] not in known and row[1] == session_id)]
 
 
 def some(
     snapshot: Snapshot, schema: Schema, session_id: str, message_ids: Iterable[str], lost: list[Lost]
 ) -> Pieces[list[Row]]:
-    """Some rows of a session, each by its id."""
+    """Some rows of a session, prompts that wait among them, each by its id."""
     columns, only = _columns(schema)
     found: list[Row] = []
     for message_id in message_ids:
+        waiting = yield from _waiting(snapshot, schema, "id = ?", message_id, lost)
         rows = yield from rows_of(snapshot, "session_message", columns, f"id = ?{only}", (message_id,), lost)
-        found += [row[1:] for row in rows if row[1] == message_id and row[2] == session_id]
+        here = [row[1:] for row in rows if row[1] == message_id and row[2] == session_id]
+        found += _without_taken_up(waiting, here, session_id)
         if snapshot.overdue:
             yield
     return found
 
 
 def lists(snapshot: Snapshot, schema: Schema, session_id: str) -> Pieces[dict[str, list[tuple[str, object]]]]:
-    """Ids and times of a session's rows."""
+    """Ids and times of a session's rows, those of prompts that wait among them."""
+    found: dict[str, list[tuple[str, object]]] = {}
+    for table in schema.waiting_tables:
+        own = ('"id"', '"time_created"', '"session_id"')
+        waiting = yield from rows_of(snapshot, table, own, "session_id = ?", (session_id,), [])
+        found |= {str(row[1]): [(str(row[1]), row[2])] for row in waiting if row[3] == session_id}
     _, only = _columns(schema)
     columns = ('"id"', '"time_updated"', '"session_id"')
     rows = yield from rows_of(snapshot, "session_message", columns, f"session_id = ?{only}", (session_id,), [])
-    return {str(row[1]): [(str(row[1]), row[2])] for row in rows if row[3] == session_id}
+    return found | {str(row[1]): [(str(row[1]), row[2])] for row in rows if row[3] == session_id}
+
+
+def any_waits(snapshot: Snapshot, schema: Schema, session_id: str) -> Pieces[bool]:
+    """Whether a prompt of the session waits."""
+    for table in schema.waiting_tables:
+        while True:
+            try:
+                if snapshot.rows(f'SELECT 1 FROM "{table}" WHERE session_id = ? LIMIT 1', (session_id,)):
+                    return True
+                break
+            except OutOfTime:
+                snapshot.be_patient()
+            yield
+    return False
 
 
 def newest(snapshot: Snapshot, schema: Schema, session_id: str) -> Pieces[list[Row]]:

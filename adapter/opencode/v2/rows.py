@@ -74,6 +74,21 @@ class Synthetic(SessionMessage, frozen=True, gc=False):
     metadata: Notice | None = None
 
 
+WAITS = "waits: "
+"""What the type of a row begins with that stands for a prompt which waits (v2/queries.py)."""
+
+
+class Waiting(SessionMessage, frozen=True, gc=False):
+    """A prompt that waits to be taken up, of `session_pending` or `session_inbox`. `kind` is `user`, `synthetic`,
+    `compaction` or `move`; `delivery` is `steer` (at the next step) or `queue` (when the turn is over)."""
+
+    text: AnyText = None
+    description: str | None = None
+    files: list[msgspec.Raw] | None = None
+    kind: str = ""
+    delivery: str = ""
+
+
 class System(SessionMessage, frozen=True, gc=False):
     """Instructions that changed while the session went on."""
 
@@ -244,6 +259,7 @@ SHAPES: dict[str, Shape[SessionMessage]] = {
     }.items()
 }
 """By the column `type`; `context` is what 1.18 calls a system message."""
+WAITING: Shape[Waiting] = Shape(Waiting, "waiting prompt")
 ITEM: Shape[Item] = Shape(Item, "content", "content type")
 METADATA: Shape[ToolMetadata] = Shape(ToolMetadata, "metadata")
 ATTACHMENT: Shape[Attachment] = Shape(Attachment, "attachment")
@@ -252,10 +268,20 @@ OUTPUT: Shape[ShellOutput] = Shape(ShellOutput, "output")
 
 def decode_session_message(kind: str, data: str | bytes | None) -> SessionMessage | Malformed:
     """The JSON of a row of this type. Never raises."""
+    if kind.startswith(WAITS):
+        return _decode_waiting(kind.removeprefix(WAITS), data)
     shape = SHAPES.get(kind)
     if shape is None:
         return Malformed("unknown session_message type", repr(kind)[:80])
     return shape.decode(data)
+
+
+def _decode_waiting(words: str, data: str | bytes | None) -> SessionMessage | Malformed:
+    kind, _, delivery = words.partition(" ")
+    message = WAITING.decode(data)
+    if isinstance(message, Malformed):
+        return message
+    return msgspec.structs.replace(message, kind=kind, delivery=delivery)
 
 
 def decode_item(raw: msgspec.Raw) -> Item | Malformed:

@@ -27,7 +27,7 @@ FAMILY: list[Event] = [
 
 
 SESSION_FIELDS = """id parent_id root_id kind title agent model provider_alias status state reason usage cost subtree
-turns"""
+turns waiting"""
 
 
 def test_the_object_has_the_planned_shape_parents_first() -> None:
