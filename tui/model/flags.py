@@ -25,11 +25,13 @@ REPEATABLE = frozenset({"task", "todowrite", "todoread", "question", "plan_exit"
 
 
 class Flag(NamedTuple):
-    """`brief` two or three words for a line; `reason` a clause for people."""
+    """`brief` two or three words for a line; `reason` a clause for people; `until` when (µs) the newest call of a loop
+    began."""
 
     name: FlagName
     brief: str
     reason: str
+    until: int = 0
 
 
 def flags(store: Store, session: Session, now_us: int, active: bool) -> list[Flag]:
@@ -56,7 +58,7 @@ def looping(session: Session) -> Flag | None:
     if first is None or count < LOOPING_FROM:
         return None
     reason = f"{first.name} was called {count} times in a row with the same input"
-    return Flag("looping", f"{LOOP[0]}{count} {first.name} {first.label}".rstrip(), reason)
+    return Flag("looping", f"{LOOP[0]}{count} {first.name} {first.label}".rstrip(), reason, first.start_ts)
 
 
 def _failing(session: Session) -> Flag | None:

@@ -18,15 +18,15 @@ from tui.render.lines import Line
 from tui.render.session_card import session_card
 
 
-def overview(store: Store, key: Key, now_us: int) -> list[Line]:
-    """The facts of the node as lines; empty when the node is gone."""
+def overview(store: Store, key: Key, now_us: int, width: int = 80) -> list[Line]:
+    """The facts of the node as lines; empty when the node is gone. What is a table fits the width."""
     if key.kind == "heading":
         return heading_card(store, key, now_us)
     session = store.session_of(key)
     if session is None:
         return []
     if key.kind == "session":
-        return session_card(store, session, now_us)
+        return session_card(store, session, now_us, width)
     if key.kind == "prompt" and (prompt := store.prompt(key)) is not None:
         return _prompt(store, session, prompt, now_us)
     if key.kind == "turn" and (turn := store.turn(key)) is not None:

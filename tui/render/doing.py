@@ -137,7 +137,7 @@ def _over(store: Store, session: Session, now: State, now_us: int) -> Doing:
         odd.insert(0, (f"  {look.word}{'?' if now.inferred else ''}", look.role))
     elif now.name == "idle" and now.subject in ("length", "content-filter"):
         odd.insert(0, (f"  {now.reason.removeprefix('its ')}", "warn"))
-    said = summaries.last_words(session)
+    said = summaries.last_words(session).lstrip("#>*- ")
     return Doing(odd, [(f'  "{said}"', "dim")] if said else ())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 
 from adapter.events import Usage
+from tui.model.at_work import span
 from tui.model.nodes import Payload
 from tui.model.state import State
 from tui.model.status import ACTIVE
@@ -35,7 +36,8 @@ def state_line(now: State, now_us: int) -> Line:
     word = look.word + ("?" if now.inferred else "")
     if now.name == "failed":
         return row("state", (f"{look.glyph} {word}", look.role))  # the lines of the error follow
-    since = f" for {numbers.duration(now_us - now.since)}" if now.since > 0 and now.name in ACTIVE else ""
+    lasted = now.since > 0 and now.name in ACTIVE and span(now_us - now.since) not in now.reason
+    since = f" for {numbers.duration(now_us - now.since)}" if lasted else ""
     why = f"  {now.reason}" if now.reason else ""
     # What starts again tells so in its reason.
     subject = f" {now.subject}" if now.subject and now.name != "starting" else ""
