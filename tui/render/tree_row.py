@@ -59,12 +59,12 @@ _BY_USE = (
     Column("cost", "cost", _MONEY_WIDTH, 26),
     Column("project", "project", 10, 34),
     Column("took", "took", 6, 52),
-    Column("agent", "agent", 10, 56),
-    Column("model", "model", _MODEL_WIDTH, 58),
+    Column("agent", "agent", 10, 64),
+    Column("model", "model", _MODEL_WIDTH, 72),
     Column("context", "context", 8, 60),
-    Column("own", "own", _MONEY_WIDTH, 62),
-    Column("io", "in/out", _IO_WIDTH, 64),
-    Column("delta", "Δ", 7, 66),
+    Column("own", "own", _MONEY_WIDTH, 60),
+    Column("io", "in/out", _IO_WIDTH, 60),
+    Column("delta", "Δ", 7, 60),
 )
 _ORDER = ("agent", "model", "context", "project", "time", "took", "io", "delta", "own", "cost")
 _LEFT = ("agent", "model", "context", "project")

@@ -165,7 +165,7 @@ class MainScreen(DoorScreen):
         """Takes the newest health of all sources in, and how many events the screen is behind them."""
         self.healths, self.lags, self.behind = healths, lags, behind
         self._databases = databases(healths)
-        self.health.update(healths, lags)
+        self.health.update(healths, lags, self.tally.counts)
         self._show_status()
 
     def show_problem(self, text: str) -> None:
@@ -371,5 +371,5 @@ class MainScreen(DoorScreen):
         pane = self.health
         pane.display = not pane.display
         if pane.display:
-            pane.update(self.healths, self.lags)
+            pane.update(self.healths, self.lags, self.tally.counts)
             self.requests.probe()

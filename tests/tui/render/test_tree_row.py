@@ -57,7 +57,7 @@ TASK = Row(key("op", "ses_retry", "prt_ses_retry_3_2:tool"), 3, "closed")
 
 def test_a_session_row_at_120_columns() -> None:
     assert drawn(store_of(story.running_sub_agent()), RETRY, 120) == (
-        " ▾ ◐ Fix the flaky retry test  1 agent  grep retry(        build      opus-4.5         app          4m09"
+        " ▾ ◐ Fix the flaky retry test   1 agent  grep retry(                        build      app          4m09"
         "          $0.77 "
     )
 
@@ -87,7 +87,7 @@ def test_the_state_is_still_there_when_the_title_has_to_be_cut() -> None:
 def test_a_sub_agent_row_joins_the_call_and_its_session() -> None:
     text = drawn(store_of(story.running_sub_agent()), TASK, 120)
     assert "● task  find every caller  grep retry(" in text
-    assert "explore    haiku-4.5" in text
+    assert "explore" in text
     assert "3m41" in text
 
 
@@ -141,7 +141,7 @@ def test_columns_line_up_and_only_the_least_useful_are_missing(width: int) -> No
 def test_the_columns_of_a_narrow_and_a_wide_tree() -> None:
     assert [column.name for column in columns_for(60)] == ["time", "cost"]
     assert [column.name for column in columns_for(80)] == ["project", "time", "cost"]
-    assert [column.name for column in columns_for(120)] == ["agent", "model", "project", "time", "took", "cost"]
+    assert [column.name for column in columns_for(120)] == ["agent", "project", "time", "took", "cost"]
 
 
 @pytest.mark.parametrize("width", [20, 60, 80, 120, 200])
@@ -184,7 +184,7 @@ def test_the_fold_marker_can_be_hit_and_nothing_else() -> None:
     assert not fold_span(BASH, 80)
 
 
-@pytest.mark.parametrize(("width", "deepest"), [(60, 8), (80, 10), (120, 11), (250, 30)])
+@pytest.mark.parametrize(("width", "deepest"), [(60, 8), (80, 10), (120, 12), (250, 30)])
 def test_a_wide_tree_indents_more_levels_and_the_marker_is_hit_where_it_is_drawn(width: int, deepest: int) -> None:
     store = store_of(story.running_sub_agent())
     at = [drawn(store, replace(TASK, depth=depth), width).index("▸") for depth in range(50)]
@@ -278,7 +278,7 @@ def test_a_session_that_waits_for_its_sub_agent_says_what_that_does_folded_or_op
     store = store_of(story.running_sub_agent())
     for fold, failures in (("open", ""), ("closed", "  ✗1")):
         words = f"◐ Fix the flaky retry test{failures}  1 agent  grep retry("
-        assert words in drawn(store, Row(RETRY.key, 0, fold), 120)
+        assert squeezed(words) in squeezed(drawn(store, Row(RETRY.key, 0, fold), 120))
 
 
 def test_a_written_file_says_what_was_added_and_an_empty_todo_list_says_nothing() -> None:
