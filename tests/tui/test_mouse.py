@@ -125,7 +125,7 @@ async def test_a_click_on_the_count_of_failures_filters_and_another_takes_it_awa
         assert not app.main.finder.on
 
 
-@pytest.mark.parametrize(("words", "goal"), [("? 1 for you", "ses_ask"), ("⟳ 1 loop", "ses_loop")])
+@pytest.mark.parametrize(("words", "goal"), [("? 1 for you", "ses_ask"), ("↻ 1 loop", "ses_loop")])
 async def test_a_click_on_a_count_goes_to_the_next_of_what_it_counts(words: str, goal: str) -> None:
     asks = Step("ses_ask", 1, "usr_a", 60).op("tool", "question", 50, None, label="Which way?")
     events: list[Event] = [*story.everything(), session("ses_ask", "Asks", 70), *asks.events]

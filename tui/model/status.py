@@ -76,7 +76,7 @@ TABLE: Final[tuple[Status, ...]] = (
 ORDER: Final[tuple[StateName, ...]] = tuple(status.name for status in TABLE)
 BY_NAME: Final[dict[str, Status]] = {status.name: status for status in TABLE}
 FLAGS: Final[tuple[FlagName, ...]] = get_args(FlagName)
-LOOP: Final = ("⟳", "&", "warn")
+LOOP: Final = ("↻", "&", "warn")
 """Glyph, ASCII and role of what does the same again and again: the one flag that the bar counts."""
 
 _RANKS: Final[dict[str, int]] = {name: rank for rank, name in enumerate(ORDER)}

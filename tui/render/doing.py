@@ -107,8 +107,9 @@ def _agents(store: Store, session: Session, now_us: int) -> str:
         return mark("delegating").word
     acts = []
     for child, now in below[:ACTS]:
-        deeper = len(at_work_below(store, child, now_us)) if now.name == "delegating" else 0
-        acts.append(numbers.plural(deeper, "agent") if deeper else act_words(store, child, now, now_us))
+        # Of an agent that waits for its own agents what those do says more.
+        whose, act = state.loudest(store, child, now_us) if now.name == "delegating" else (child, now)
+        acts.append(mark(act.name).word if act.name == "delegating" else act_words(store, whose, act, now_us))
     more = [f"{len(below) - ACTS} more"] if len(below) > ACTS else []
     return f"{numbers.plural(len(below), 'agent')}  {' · '.join(acts + more)}"
 

@@ -109,7 +109,7 @@ def _agent(store: Store, child: Session, depth: int, now_us: int, width: int, do
     branch = "  " * max(0, depth - 1) + ("└ " if depth else "")
     call = store.task_op_of(child)
     name = (call.label if call is not None else "") or child.name
-    agent = f" {child.agent}" if child.agent else ""
+    agent = f" {child.agent[:4]}" if child.agent else ""
     room = width - len(branch) - 2
     kind = min(width_of([(agent, "dim")]), 8)
     return [

@@ -262,7 +262,7 @@ def _session(store: Store, session: Session, row: Row, now_us: int) -> Cells:
         words.append((f" › {owner.agent or owner.name}", "dim"))
     flags: list[Span] = [("  fork", "dim")] if session.kind == "fork" else []
     flags += told.flags
-    if row.fold == "closed" and not any(role == "bad" for _, role in told.flags):
+    if row.fold == "closed" and not any(text.startswith(f"  {mark('failed').glyph}") for text, _ in told.flags):
         flags += went_wrong_below(store, session)
     time, role = _time(store, session, now, now_us)
     return Cells(

@@ -50,16 +50,16 @@ EVERYTHING = FULL._replace(stuck=1, looping=1, following=False, new_below=0)
 def test_every_count_has_words_where_there_is_room() -> None:
     assert plain(status_line(EVERYTHING, 120)) == (
         " opencode-viewer  opencode.db   "
-        "   ? 1 for you   ! 1 stuck   ⟳ 1 loop   ● 3 at work   ✗ 2 today   $4.12 today   ● 12 ms "
+        "   ? 1 for you   ! 1 stuck   ↻ 1 loop   ● 3 at work   ✗ 2 today   $4.12 today   ● 12 ms "
     )
-    assert plain(status_line(EVERYTHING, 80)).endswith("?1  !1  ⟳1  ●3  ✗2  $4.12  ● 12 ms ")
+    assert plain(status_line(EVERYTHING, 80)).endswith("?1  !1  ↻1  ●3  ✗2  $4.12  ● 12 ms ")
     assert "! 1" not in plain(status_line(FULL, 200))
 
 
 def test_a_count_knows_what_it_counts() -> None:
     for width in (80, 120):
         text = plain(status_line(EVERYTHING, width))
-        found = {count_at(EVERYTHING, width, text.index(glyph)) for glyph in "?!⟳✗"}
+        found = {count_at(EVERYTHING, width, text.index(glyph)) for glyph in "?!↻✗"}
         assert found == {"waiting", "stuck", "failed"}
         assert count_at(EVERYTHING, width, text.index("●")) == "running"
         assert count_at(EVERYTHING, width, text.index("$")) is None
@@ -104,7 +104,7 @@ def test_health_says_where_the_numbers_come_from() -> None:
 def test_the_sessions_of_the_health_are_those_of_the_bar() -> None:
     counts = Counts(running=3, stuck=1, looping=1, failed_today=2)
     assert plain(sessions_line(counts)).rstrip() == (
-        "Sessions ! 1 stuck   ⟳ 1 looping   ● 3 at work   ✗ 2 failed today"
+        "Sessions ! 1 stuck   ↻ 1 looping   ● 3 at work   ✗ 2 failed today"
     )
     assert plain(sessions_line(Counts())) == "Sessions none at work, none waiting"
 

@@ -184,7 +184,7 @@ def test_the_fold_marker_can_be_hit_and_nothing_else() -> None:
     assert not fold_span(BASH, 80)
 
 
-@pytest.mark.parametrize(("width", "deepest"), [(60, 8), (80, 10), (120, 12), (250, 30)])
+@pytest.mark.parametrize(("width", "deepest"), [(60, 8), (80, 10), (120, 15), (250, 30)])
 def test_a_wide_tree_indents_more_levels_and_the_marker_is_hit_where_it_is_drawn(width: int, deepest: int) -> None:
     store = store_of(story.running_sub_agent())
     at = [drawn(store, replace(TASK, depth=depth), width).index("▸") for depth in range(50)]
@@ -224,7 +224,7 @@ def test_a_session_that_goes_round_in_circles_says_so() -> None:
         took = None if seq == 5 else 1
         events += Step("ses_l", seq, "usr_l", 70 - seq).op("tool", "grep", 69 - seq, took, label="x").events
     text = drawn(store_of(events), Row(key("session", "ses_l", "ses_l"), 0, "closed"), 80)
-    assert "● Loop ⟳5 grep x app" in squeezed(text)
+    assert "● Loop ↻5 grep x app" in squeezed(text)
 
 
 def test_a_session_that_changed_has_a_mark_in_front() -> None:
