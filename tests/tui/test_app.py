@@ -22,7 +22,7 @@ async def test_the_tree_shows_running_sessions_first_and_opens_them() -> None:
         assert any("● task  find every caller" in line for line in lines)
         assert any("▸ ✗ Nightly report" in line for line in lines)
         assert "1 at work" in lines[0]
-        assert "1 failed" in lines[0]
+        assert "✗ 1 today" in lines[0]
         assert "$0.95 today" in lines[0]
 
 
@@ -261,7 +261,7 @@ async def test_the_health_pane_shows_fresh_counts() -> None:
         await pilot.press("H")
         await until(pilot, lambda: "7 sessions" in titles(screen_text(app)))
         text = titles(screen_text(app))
-        assert "20260622202450_simplify · 9f3a21c0 (38)" in text
+        assert "20260622202450_simplify · 9f3a21c0 (38 applied)" in text
         assert "3 × unknown_part" in text
         await pilot.press("H")
         await pilot.pause()

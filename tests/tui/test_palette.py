@@ -93,7 +93,7 @@ async def test_a_chosen_command_is_run_where_its_key_works() -> None:
         await ask(pilot, "next failure")
         await pilot.press("enter")
         await until(pilot, lambda: app.main.sessions.has_focus and app.main.sessions.cursor is not None)
-        await until(pilot, lambda: "npm test -- retry" in where(app))
+        await until(pilot, lambda: "npm test" in where(app))
 
 
 async def test_a_chosen_tab_and_help_open() -> None:

@@ -17,6 +17,7 @@ from tui.model import rollup, state
 from tui.model.layout import called
 from tui.model.names import step_name
 from tui.model.nodes import Op, Payload, Prompt, Session, Turn, op_id
+from tui.model.outcome import exit_code
 from tui.model.outline import outline
 from tui.model.store import Store
 from tui.render import numbers
@@ -195,7 +196,8 @@ class _Writer:
         added, removed = op.extras.get("additions"), op.extras.get("deletions") or 0
         changed = isinstance(added, int) and isinstance(removed, int) and bool(added or removed)
         facts = [
-            ("state", "" if now.name == "completed" else self._state(now)),
+            # Of a command that said no the exit code is said, which is its state.
+            ("state", "" if now.name == "completed" or now.reason == f"exit {exit_code(op)}" else self._state(now)),
             ("began", moment(op.start_ts)),
             ("took", numbers.duration(op.end_ts - op.start_ts) if op.end_ts else ""),
             ("exit", str(op.extras["exit"]) if isinstance(op.extras.get("exit"), int) else ""),
