@@ -37,7 +37,7 @@ def test_a_session_with_its_own_money_and_that_of_its_sub_agents() -> None:
     assert lines[:2] == ["Fix the flaky retry test", "build · opus-4.5 (anthropic)"]
     assert any(line.startswith("state     ◐ waits for its agents grep  sub-agent") for line in lines)
     at = lines.index(next(line for line in lines if line.startswith("agents")))
-    assert lines[at + 1].startswith("● find every caller      explore grep retry(")
+    assert lines[at + 1].startswith("● find every caller         expl grep retry(")
     assert "sub-agent" in lines[3]
     assert "money     own $0.45   agents $0.32 (2)   total $0.77" in lines
     assert "tokens    in 14k   cache 12k (46 %)   out 91" in lines
