@@ -366,7 +366,7 @@ class ViewerApp(KeysInTurn, inherit_bindings=False):
 
     def on_main_screen_arranged(self, message: MainScreen.Arranged) -> None:
         how = message.arrangement
-        self._remember(filter=message.filter, order=how.order, by_project=how.by_project)
+        self._remember(filter=message.filter, order=how.order, grouping=how.grouping)
 
     def on_main_screen_counted(self, message: MainScreen.Counted) -> None:
         self._words = self._shown(terminal_signals.title(message.running, message.waiting))

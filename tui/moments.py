@@ -66,6 +66,17 @@ def duration(micros: int) -> str:
     return f"{days}d{hours:02}"
 
 
+def short_age(micros: int) -> str:
+    """µs as how long ago something was, in one unit: `8s`, `12m`, `3h`, `5d`; "" for what lies ahead."""
+    seconds = micros // 1_000_000
+    if seconds < 0:
+        return ""
+    for limit, unit, size in ((60, "s", 1), (3600, "m", 60), (86_400, "h", 3600)):
+        if seconds < limit:
+            return f"{seconds // size}{unit}"
+    return f"{seconds // 86_400}d"
+
+
 def age(micros: int) -> str:
     """µs as in a sentence, in whole seconds, and nothing behind a whole minute, hour or a day: `9s`, `4m`, `4m10`,
     `2h`, `2h05`, `3d`."""

@@ -14,7 +14,7 @@ import msgspec
 import platformdirs
 
 from tui import files
-from tui.model.arrange import Arrangement
+from tui.model.arrange import Arrangement, Grouping, Order
 
 APP = "opencode-viewer"
 SIZE_LIMIT = 64_000
@@ -35,14 +35,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tree_width: int = 0
     """The tree's share of the columns, in percent; 0 for the one we would choose."""
     filter: str = ""
-    order: Literal["activity", "cost", "tokens", "duration", "name"] = "activity"
-    by_project: bool = False
+    order: Order = "activity"
+    grouping: Grouping = "bands"
     hint_seen: bool = False
 
     @property
     def arrangement(self) -> Arrangement:
-        """The order of the trees."""
-        return Arrangement(self.order, self.by_project)
+        """The order of the trees, and their groups."""
+        return Arrangement(self.order, self.grouping)
 
 
 DEFAULTS = Settings()

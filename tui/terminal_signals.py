@@ -4,7 +4,7 @@ the app."""
 from __future__ import annotations
 
 from tui import sanitize
-from tui.render.glyphs import GLYPHS
+from tui.render.glyphs import mark
 from tui.render.lines import fit
 from tui.render.status import TITLE
 
@@ -19,7 +19,7 @@ NOTICE_WIDTH = 120
 
 def title(running: int, waiting: int) -> str:
     """The words of the title: numbers of sessions with the glyphs of the status bar, nothing from the database."""
-    counts = [(waiting, GLYPHS.states["waiting"].glyph), (running, GLYPHS.states["running"].glyph)]
+    counts = [(waiting, mark("waiting").glyph), (running, mark("tool").glyph)]
     return " ".join([*(f"{glyph}{count}" for count, glyph in counts if count), TITLE])
 
 

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 
 from adapter.health import Health
 from tui.model.arrange import Arrangement
+from tui.model.bands import Need
 from tui.model.budget import Budget
 from tui.model.finder import Finder
 from tui.model.layout import parent_key, row_key, shown_session
@@ -30,7 +31,6 @@ from tui.model.store import Store
 from tui.model.tally import Tally
 from tui.model.thresholds import MINUTE, SECOND
 from tui.model.unfold import cycle, fold_all, reveal
-from tui.model.urgency import WAITING
 
 STALE = 15 * SECOND
 """µs since the last look at a source after which what is shown is not called live any more. A source that works says
@@ -41,7 +41,13 @@ BACK_LIMIT = 50
 _NOTHING = {
     "failed": "nothing has failed here",
     "waiting": "nothing waits for a person here",
+    "stuck": "nothing is stuck or looping here",
     "running": "nothing is running here",
+}
+_NEEDS: dict[str, frozenset[Need]] = {
+    "waiting": frozenset({"person"}),
+    "stuck": frozenset({"stuck", "looping"}),
+    "running": frozenset({"work", "looping"}),
 }
 
 
@@ -75,11 +81,13 @@ Pane = Literal["tree", "filter", "detail", "search"]
 
 
 class Summary(NamedTuple):
-    """What the bar says of the view. Counts are sessions, `cost_today` US dollars, `stale_s` the seconds since the last
-    look at the source that was looked at longest ago, 0 while all are fresh."""
+    """What the bar says of the view. Counts are top-level sessions (`tally.Counts`), `cost_today` US dollars,
+    `stale_s` the seconds since the last look at the source that was looked at longest ago, 0 while all are fresh."""
 
     running: int = 0
     waiting: int = 0
+    stuck: int = 0
+    looping: int = 0
     failed: int = 0
     cost_today: float = 0.0
     following: bool = False
@@ -145,6 +153,8 @@ class View:
         return Summary(
             counts.running,
             counts.waiting,
+            counts.stuck,
+            counts.looping,
             counts.failed_today,
             counts.cost_today,
             self.following,
@@ -275,7 +285,7 @@ class View:
                 # Nobody has looked for anything yet: the first row is where the newest is, also while a catalogue of
                 # thousands is still coming in.
                 if len(self.rows):
-                    self.place.put(0)
+                    self.place.put(self.rows.first_session())
                 hold = Hold(None, 0, 0)
             new = self._began(changes)
             self.place.settle(hold, stay=hold.top <= 0 and self._is_above(new, hold))
@@ -365,6 +375,12 @@ class View:
         """Puts the trees into another order; the cursor stays on its node, in its line where that can be."""
         hold = self.place.hold()
         self.rows.arrange(arrangement)
+        shown = self.cursor
+        while shown is not None and self.rows.index_of(shown) is None:
+            shown = self.rows.parent(shown)
+        if shown is not None and shown != self.cursor:
+            # In bands a tree that opened by itself is one row.
+            self.place.put(self.rows.index_of(shown) or 0)
         self.place.settle(hold)
         self.new.look()
         self._frame.rows = self._frame.heading = True
@@ -376,10 +392,9 @@ class View:
         return self.arrange(self.rows.arrangement.next_order())
 
     def group(self) -> Frame:
-        """Project by project, or not."""
+        """In the next kind of groups."""
         self._by_hand()
-        how = self.rows.arrangement
-        return self.arrange(how._replace(by_project=not how.by_project))
+        return self.arrange(self.rows.arrangement.next_grouping())
 
     # --- the cursor and the window -----------------------------------------------------------------------------
 
@@ -541,7 +556,7 @@ class View:
         """Takes the session around the cursor to its next fold level."""
         key = self.cursor
         session = enclosing(self.store, key) if key is not None else None
-        if key is not None and key.kind == "project":
+        if key is not None and key.kind == "heading":
             return self.fold()
         if key is None or session is None:
             return self._done()
@@ -594,17 +609,16 @@ class View:
         return self._done()
 
     def find(self, kind: str, forward: bool, now_us: int) -> Frame:
-        """Goes to the next failure, the next that waits for a person, or the next that runs."""
+        """Goes to the next failure, the next that waits for a person, is stuck or loops, or runs."""
         tops, cursor, store, first = self.rows.tops(), self.cursor, self.store, self._first()
         if kind == "failed":
             read = [key for key, session in store.sessions.items() if session.turns or session.final_status == "failed"]
             found = seek(store, tops, cursor, failures, forward=forward, among=read, first=first)
         else:
-            waiting = kind == "waiting"
-            among = [key for key, state in self.rows.live.items() if (state.name in WAITING) == waiting]
+            among = [key for key, need in self.rows.needs.items() if need in _NEEDS[kind]]
 
             def spots(session: Session) -> list[Key]:
-                return questions(store, session, now_us) if waiting else [focus(session)]
+                return questions(store, session, now_us) if kind == "waiting" else [focus(session)]
 
             found = seek(store, tops, cursor, spots, forward=forward, among=among, first=first)
         self._arrive(found, forward, _NOTHING[kind])
@@ -627,12 +641,12 @@ class View:
         return self._done()
 
     def sibling(self, step: int) -> Frame:
-        """Goes to the session, or on a heading to the project, after or before."""
+        """Goes to the session, or on a heading to the heading, after or before."""
         word = "after" if step > 0 else "before"
-        if self.cursor is not None and self.cursor.kind == "project":
+        if self.cursor is not None and self.cursor.kind == "heading":
             heading = self.rows.headings.beside(self.cursor, step)
             if heading is None:
-                self._frame.remark = f"no project {word} this one"
+                self._frame.remark = f"no heading {word} this one"
             else:
                 self._by_hand()
                 self._select(heading)
@@ -702,7 +716,7 @@ class View:
     def _first(self) -> int | None:
         """The tree that comes next when the cursor is on a heading."""
         key = self.cursor
-        return self.rows.headings.first_of(key) if key is not None and key.kind == "project" else None
+        return self.rows.headings.first_of(key) if key is not None and key.kind == "heading" else None
 
     def _inside(self, session: Session, row: Key) -> Key | None:
         """Where somebody wants to be who enters a session: what goes on in it, else its first row."""

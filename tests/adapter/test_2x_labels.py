@@ -92,7 +92,7 @@ async def test_a_command_in_the_background_goes_on_until_its_notice(tmp_path: Pa
             assert any(
                 "shell  sleep 3  in the background  [tool?" in line for line in tree_text(follower.store, at * 1000)
             )
-            assert plain(cells_of(follower.store, Row(op_key(found, op), 2, ""), at * 1000).note).count("background")
+            assert plain(cells_of(follower.store, Row(op_key(found, op), 2, ""), at * 1000).flags).count("background")
             # Hours later only its own row says it.
             assert session_state(follower.store, found, at * 1000 + 300 * MINUTE).name == "idle"
             assert op_state(follower.store, found, op, at * 1000 + 300 * MINUTE).name == "completed"

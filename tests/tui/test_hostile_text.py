@@ -249,7 +249,7 @@ async def tour(words: Callable[[], str]) -> str:
         await visit(app, pilot)
         await pilot.press("o")
         for index in range(len(app.main.rows)):
-            if app.main.rows.row(index).key.kind == "project":
+            if app.main.rows.row(index).key.kind == "heading":
                 app.main.sessions.select(app.main.rows.row(index).key)
                 await pilot.pause()
         await complete(app, pilot)

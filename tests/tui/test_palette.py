@@ -93,7 +93,7 @@ async def test_a_chosen_command_is_run_where_its_key_works() -> None:
         await ask(pilot, "next failure")
         await pilot.press("enter")
         await until(pilot, lambda: app.main.sessions.has_focus and app.main.sessions.cursor is not None)
-        await until(pilot, lambda: "cargo" in where(app))
+        await until(pilot, lambda: "npm test" in where(app))
 
 
 async def test_a_chosen_tab_and_help_open() -> None:
@@ -138,7 +138,7 @@ async def test_on_a_narrow_terminal_the_tree_comes_to_the_front_for_a_session() 
         assert all(len(str(option.prompt)) <= 56 for option in app.screen.query_one(CommandList).options)
         await pilot.press("enter")
         await until(pilot, lambda: app.main.sessions.has_focus)
-        await until(pilot, lambda: "Sessions 7" in screen_text(app)[1])
+        await until(pilot, lambda: "Sessions 5" in screen_text(app)[1])
 
 
 async def test_a_session_that_went_while_the_list_was_open_is_said_to_be_gone() -> None:

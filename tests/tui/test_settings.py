@@ -26,10 +26,10 @@ def test_a_choice_is_there_in_the_next_run(path: Path) -> None:
     first = Memory(path)
     assert first.settings == Settings()
     first.remember(theme="light", filter="is:running")
-    first.remember(order="cost", by_project=True)
+    first.remember(order="cost", grouping="projects")
     second = Memory(path)
-    assert second.settings == Settings(theme="light", filter="is:running", order="cost", by_project=True)
-    assert second.settings.arrangement == Arrangement("cost", True)
+    assert second.settings == Settings(theme="light", filter="is:running", order="cost", grouping="projects")
+    assert second.settings.arrangement == Arrangement("cost", "projects")
     assert first.problem == second.problem == ""
 
 
@@ -101,10 +101,10 @@ def test_a_value_of_the_wrong_kind_does_not_cost_the_others(path: Path) -> None:
     path.parent.mkdir()
     path.write_text(
         json.dumps(
-            {"theme": 5, "order": "luck", "tree_width": "wide", "filter": "is:idle", "by_project": True, "new": 1}
+            {"theme": 5, "order": "luck", "tree_width": "wide", "filter": "is:idle", "grouping": "projects", "new": 1}
         )
     )
-    assert Memory(path).settings == Settings(filter="is:idle", by_project=True)
+    assert Memory(path).settings == Settings(filter="is:idle", grouping="projects")
     assert Memory(path).problem == ""
 
 

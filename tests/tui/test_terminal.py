@@ -131,7 +131,7 @@ def demo() -> Iterator[Terminal]:
 
 def test_the_demo_shows_its_sessions_and_q_restores_the_terminal(demo: Terminal) -> None:
     demo.until("Make the retry test stable")
-    demo.until(r"task\s+Find callers")
+    demo.until("at work")
     demo.child.send("?")
     demo.until("In the tree")
     demo.until("esc back")
@@ -208,11 +208,11 @@ def test_the_demo_leaves_no_temporary_directory(demo: Terminal, tmp_path: Path) 
 
 def test_the_title_counts_and_the_old_one_comes_back(demo: Terminal) -> None:
     demo.until("Make the retry test stable")
-    demo.until("1 waiting")
+    demo.until(r"1 for you|[?]1 ")
     assert demo.quit() == 0
     titles = re.findall(rb"\x1b\]2;([^\x07]*)\x07", demo.raw)
     assert titles[0] == b"opencode-viewer"
-    assert re.fullmatch(r"\?1 (►\d )?opencode-viewer", titles[-2].decode())
+    assert re.fullmatch(r"\?1 (●\d )?opencode-viewer", titles[-2].decode())
     assert titles[-1] == b""
     assert demo.raw.index(b"\x1b[22;0t") < demo.raw.index(b"\x1b]2;")
     assert demo.raw.rindex(b"\x1b[23;0t") > demo.raw.rindex(b"\x1b]2;")
@@ -223,7 +223,7 @@ def played(*arguments: str, **environ: str) -> bytes:
     terminal = Terminal("--demo", "--demo-speed", "20", *arguments, **environ)
     try:
         terminal.until("Make the retry test stable")
-        terminal.until("1 waiting")
+        terminal.until(r"1 for you|[?]1 ")
         assert terminal.quit() == 0
     finally:
         terminal.child.close(force=True)
@@ -240,7 +240,7 @@ def test_no_color_leaves_attributes_and_no_colour() -> None:
 def test_without_utf_8_every_byte_is_ascii() -> None:
     raw = played(LC_ALL="C")
     assert raw.isascii()
-    assert b"? 1 waiting" in raw
+    assert b"? 1 for you" in raw
 
 
 def test_a_choice_of_one_start_is_there_in_the_next() -> None:
@@ -279,7 +279,7 @@ def test_a_database_that_is_not_there_is_waited_for(tmp_path: Path) -> None:
 
 def test_filter_tabs_and_another_size_and_back_as_they_stand_on_the_screen(demo: Terminal) -> None:
     demo.until("Make the retry test stable")
-    demo.until("1 waiting")
+    demo.until(r"1 for you|[?]1 ")
     demo.child.send("/is:waiting\r")
     demo.until(r"Sessions \d+ of \d+ is:waiting")
     demo.child.send("\x1b")
@@ -293,6 +293,6 @@ def test_filter_tabs_and_another_size_and_back_as_they_stand_on_the_screen(demo:
     demo.child.send("\x1b")
     demo.until_gone("esc back")
     demo.resize(120, 40)
-    demo.until("▏.*1 Overview|1 Overview.*Raw")
+    demo.until("▏.*Overview.*Raw")
     demo.until(r"f follow .*H health")
     assert demo.quit() == 0

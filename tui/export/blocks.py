@@ -17,10 +17,11 @@ from tui.model import rollup, state
 from tui.model.layout import called
 from tui.model.names import step_name
 from tui.model.nodes import Op, Payload, Prompt, Session, Turn, op_id
+from tui.model.outcome import exit_code
 from tui.model.outline import outline
 from tui.model.store import Store
 from tui.model.thoughts import texts_of, thoughts, without_followers
-from tui.moments import utc
+from tui.moments import duration, utc
 from tui.render import numbers
 
 Fact = tuple[str, str]
@@ -178,7 +179,7 @@ class _Writer:
         facts = [
             ("state", "" if now.name == "completed" else self._state(now)),
             ("began", utc(turn.start_ts)),
-            ("took", numbers.duration(turn.end_ts - turn.start_ts) if turn.end_ts else ""),
+            ("took", duration(turn.end_ts - turn.start_ts) if turn.end_ts else ""),
             ("agent", turn.agent),
             ("model", _model(turn.model, turn.provider_alias)),
             ("tokens", tokens(turn.usage)),
@@ -210,9 +211,10 @@ class _Writer:
         added, removed = op.extras.get("additions"), op.extras.get("deletions") or 0
         changed = isinstance(added, int) and isinstance(removed, int) and bool(added or removed)
         facts = [
-            ("state", "" if now.name == "completed" else self._state(now)),
+            # Of a command that said no the exit code is said, which is its state.
+            ("state", "" if now.name == "completed" or now.reason == f"exit {exit_code(op)}" else self._state(now)),
             ("began", utc(op.start_ts)),
-            ("took", numbers.duration(op.end_ts - op.start_ts) if op.end_ts else ""),
+            ("took", duration(op.end_ts - op.start_ts) if op.end_ts else ""),
             ("exit", str(op.extras["exit"]) if isinstance(op.extras.get("exit"), int) else ""),
             ("changed", f"+{added} -{removed} lines" if changed else ""),
             ("error", self._error(op.error_class, op.error_message)),

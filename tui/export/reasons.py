@@ -3,13 +3,13 @@ was made."""
 
 from __future__ import annotations
 
-from tui.model.at_work import State, span
-from tui.moments import utc
+from tui.model.at_work import State
+from tui.moments import age, utc
 
 
 def dated(now: State, now_us: int) -> str:
     """The reason of a state as of `now_us`; how long ago it began, or for how long it has lasted, becomes when."""
     if not 0 < now.since <= now_us:
         return now.reason
-    age, began = span(now_us - now.since), utc(now.since)
-    return now.reason.replace(f"{age} ago", f"at {began}").replace(f"for {age}", f"since {began}")
+    passed, began = age(now_us - now.since), utc(now.since)
+    return now.reason.replace(f"{passed} ago", f"at {began}").replace(f"for {passed}", f"since {began}")

@@ -7,15 +7,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from tui.model import rollup
-from tui.model.at_work import ASKING, span
+from tui.model.at_work import ASKING, begun
 from tui.model.nodes import Op, Session, find_payload
+from tui.model.outcome import went_wrong
+from tui.model.status import BY_NAME, LOOP, FlagName
 from tui.model.thresholds import CONTEXT_NEARLY_FULL, LONG_CALL, LONG_STEP, LONG_TASK
+from tui.moments import age
 
 if TYPE_CHECKING:
     from tui.model.store import Store
 
-NAMES = ("looping", "failing", "long", "full")
-"""The flags, the most telling first."""
 LOOPING_FROM = 4
 """Equal calls in a row. opencode's own guard asks at three within one message and does not look over messages."""
 FAILING_FROM = 3
@@ -25,20 +26,26 @@ REPEATABLE = frozenset({"task", "todowrite", "todoread", "question", "plan_exit"
 
 
 class Flag(NamedTuple):
-    """`name` is one of NAMES; `brief` two or three words for a line; `reason` a clause for people."""
+    """`brief` two or three words for a line; `reason` a clause for people; `until` when (µs) the newest call of a loop
+    began."""
 
-    name: str
+    name: FlagName
     brief: str
     reason: str
+    until: int = 0
 
 
 def flags(store: Store, session: Session, now_us: int, active: bool) -> list[Flag]:
-    """The flags of a session, the most telling first; one that is not `active` can only have a full context."""
-    found = [_looping(session), _failing(session), _long(session, now_us)] if active else []
+    """The flags of a session, the most telling first. One that is not `active` can only have looped to its end, or have
+    a full context."""
+    found = [looping(session)]
+    if active:
+        found += [_failing(session), _long(store, session, now_us)]
     return [flag for flag in [*found, _full(store, session)] if flag is not None]
 
 
-def _looping(session: Session) -> Flag | None:
+def looping(session: Session) -> Flag | None:
+    """Whether the newest calls of a session are the same, in the same words, LOOPING_FROM times or more."""
     first: Op | None = None
     count = 0
     for op in _calls_back(session):
@@ -52,7 +59,7 @@ def _looping(session: Session) -> Flag | None:
     if first is None or count < LOOPING_FROM:
         return None
     reason = f"{first.name} was called {count} times in a row with the same input"
-    return Flag("looping", f"looping? {first.name} ×{count}", reason)
+    return Flag("looping", f"{LOOP[0]}{count} {first.name} {first.label}".rstrip(), reason, first.start_ts)
 
 
 def _failing(session: Session) -> Flag | None:
@@ -61,34 +68,38 @@ def _failing(session: Session) -> Flag | None:
     for op in _calls_back(session):
         if op.status == "running":
             continue
-        if op.status != "failed":
+        if not went_wrong(op):
             break
         failed += 1
         last = last or op.name
     if failed < FAILING_FROM:
         return None
-    return Flag("failing", f"failing? {last} ×{failed}", f"the last {failed} calls failed, the newest was {last}")
+    brief = f"{BY_NAME['failed'].glyph}{failed} {last}"
+    return Flag("failing", brief, f"the last {failed} calls failed, the newest was {last}")
 
 
-def _long(session: Session, now_us: int) -> Flag | None:
-    """The open call that has run for longest beyond what is usual, else the step; a question waits for its person."""
+def _long(store: Store, session: Session, now_us: int) -> Flag | None:
+    """The open call that has run for longest beyond what is usual, else the step; a question waits for its person, and
+    of a call that has not begun its state says all there is to say."""
     turn = next(reversed(session.turns.values()), None)
     if turn is None or turn.status != "running":
         return None
     calls = [op for op in turn.ops.values() if op.kind == "tool" and op.status == "running"]
     late = [
-        (now_us - op.start_ts, op.name)
+        (ran, op.name)
         for op in calls
-        if op.tool not in ASKING and now_us - op.start_ts >= (LONG_TASK if op.tool == "task" else LONG_CALL)
+        if (ran := now_us - op.start_ts) >= (LONG_TASK if op.tool == "task" else LONG_CALL)
+        and op.tool not in ASKING
+        and begun(store, session, op)
     ]
     if late:
         took, name = max(late)
-        return Flag("long", f"long: {name} {span(took)}", f"{name} has run for {span(took)}")
+        return Flag("long", f"long: {name} {age(took)}", f"{name} has run for {age(took)}")
     ends = [op.end_ts for op in turn.ops.values() if op.kind == "tool" and op.end_ts]
     took = now_us - max([turn.start_ts, *ends])
     if calls or took < LONG_STEP:
         return None
-    return Flag("long", f"long: step {span(took)}", f"the model has been at one step for {span(took)}")
+    return Flag("long", f"long: step {age(took)}", f"the model has been at one step for {age(took)}")
 
 
 def _full(store: Store, session: Session) -> Flag | None:

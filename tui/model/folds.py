@@ -12,13 +12,15 @@ TOOLS, EVERYTHING = 1, 2
 
 
 class Folds:
-    """Choices of the user. Nodes without one follow the defaults in `layout.py`; `projects` are the folded ones."""
+    """Choices of the user. Nodes without one follow the defaults in `layout.py`; `headings` are the folded ones. With
+    `tops_open` a top-level session opens by itself while something goes on in it."""
 
     def __init__(self) -> None:
+        self.tops_open = True
         self.chosen: dict[Key, bool] = {}
         self.levels: dict[Key, int] = {}
         self.kept_open: set[tuple[str, str]] = set()
-        self.projects: set[str] = set()
+        self.headings: set[str] = set()
         self.held: set[Key] = set()
         """Prompts that the cursor is in: what somebody reads does not fold by itself."""
 
@@ -34,11 +36,11 @@ class Folds:
         """Remembers a fold of a session or prompt."""
         self.chosen[key] = is_open
 
-    def fold_project(self, group: str, is_folded: bool) -> bool:
-        """Remembers whether a project shows only its heading; True when that is a change."""
-        if is_folded == (group in self.projects):
+    def fold_heading(self, group: str, is_folded: bool) -> bool:
+        """Remembers whether a heading shows only itself; True when that is a change."""
+        if is_folded == (group in self.headings):
             return False
-        (self.projects.add if is_folded else self.projects.discard)(group)
+        (self.headings.add if is_folded else self.headings.discard)(group)
         return True
 
     def set_level(self, key: Key, level: int, below: list[Key]) -> None:

@@ -8,16 +8,16 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from tui.model import rollup
-from tui.model.flags import NAMES, flags
+from tui.model.flags import flags
 from tui.model.folded import fold
 from tui.model.links import SessionKey
 from tui.model.nodes import ChangeSet, Session
 from tui.model.state import session_state
+from tui.model.status import ACTIVE, FLAGS, ORDER, WAITING, WORKING
 from tui.model.store import Store
-from tui.model.urgency import ACTIVE, ORDER, WAITING, WORKING
 
 KINDS = {"root": "root", "sub_agent": "subagent", "fork": "fork"}
-WORDS = ("running", *(name for name in ORDER if name != "completed"), *NAMES, *KINDS.values())
+WORDS = ("running", *(name for name in ORDER if name != "completed"), *FLAGS, *KINDS.values())
 """What can stand behind `is:`: `running` for whatever is at work, the names of the states and of the flags, the kinds
 of sessions."""
 

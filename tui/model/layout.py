@@ -177,7 +177,8 @@ def _session(
     uncalled = (child for child in store.children_of(session) if store.call_key(child) is None)
     if session.loaded and not session.prompts and not session.turns and next(uncalled, None) is None:
         return "", []
-    if not folds.is_open(key, source_key in live or source_key in folds.kept_open):
+    by_itself = folds.tops_open or store.links.top(source_key) != source_key
+    if not folds.is_open(key, by_itself and (source_key in live or source_key in folds.kept_open)):
         return "closed", []
     level = folds.level(key, item.level)
     alone = single_prompt(store, session)

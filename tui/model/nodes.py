@@ -18,7 +18,7 @@ class Key(NamedTuple):
     """Names one node of one source for the tree, the cursor and the detail pane.
 
     `kind` is `session`, `prompt`, `turn`, `op` or `log`; `id` is the session id, the user message id, the assistant
-    message id, or `part_id:op_kind`. A `project` is a heading above sessions and belongs to none (see `projects.py`).
+    message id, or `part_id:op_kind`. A `heading` stands above sessions and belongs to none (see `headings.py`).
     """
 
     source: str

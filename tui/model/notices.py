@@ -1,4 +1,4 @@
-"""What is worth calling somebody back for: a session has finished, has failed, or waits for a person.
+"""What is worth calling somebody back for: a session has finished, has failed, is stuck or waits for a person.
 
 Nothing is told that was so when the program started, nothing twice, and of a sub-agent only what stops it: that it has
 finished is its parent's business.
@@ -8,19 +8,26 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from tui.model.flags import looping
 from tui.model.links import SessionKey
 from tui.model.nodes import ChangeSet, Session
 from tui.model.state import State, is_open, session_state
+from tui.model.status import ACTIVE, WAITING, WORKING
 from tui.model.store import Store
 from tui.model.thresholds import SECOND
-from tui.model.urgency import ACTIVE, WAITING
 
 GAP = 5 * SECOND
 """Time (µs) between two notices; what comes in between is told together."""
 TITLES = 3
 """Sessions that one notice names."""
 
-_WORDS = {"waiting": "waiting for you", "failed": "failed", "finished": "finished"}
+_WORDS = {
+    "waiting": "waiting for you",
+    "failed": "failed",
+    "stuck": "silent for minutes",
+    "looping": "calling the same again and again",
+    "finished": "finished",
+}
 """The kinds of notices in the order of their weight."""
 
 
@@ -42,6 +49,8 @@ def kind_of(before: str, state: State, child: bool, started_us: int) -> str:
         return "waiting"
     if state.name == "failed":
         return "failed"
+    if state.name == "stalled":
+        return "stuck"
     # Not `inferred`: opencode stops there because a person has refused something a moment ago.
     if state.name == "idle" and before in ACTIVE and not child and not state.inferred:
         return "finished"
@@ -105,16 +114,22 @@ class Notices:
         state = session_state(self._store, session, now_us)
         if state.name in ACTIVE:
             self._active[key] = state.name
-        kind = kind_of(before, state, bool(session.parent_id), self._started)
+        kind, since = kind_of(before, state, bool(session.parent_id), self._started), state.since
+        if not kind and state.name in WORKING and (loop := looping(session)) is not None:
+            # One notice of a loop for a prompt, however long it goes on.
+            prompt = session.newest_prompt
+            kind, since = (
+                ("looping", prompt.ts if prompt is not None else 0) if loop.until >= self._started else ("", 0)
+            )
         # What has been answered or goes on again before it was told is no news any more.
         self._forget(key, keep=kind)
         if not kind:
             return
         # A call that waits shows through to the sessions above it: one wait, however many show it.
         place = (self._store.links.top(key), kind)
-        if (*place, state.since) not in self._told:
-            self._told.add((*place, state.since))
-            self._pending[place] = Notice(kind, state.since, key, session.name)
+        if (*place, since) not in self._told:
+            self._told.add((*place, since))
+            self._pending[place] = Notice(kind, since, key, session.name)
 
     def _forget(self, key: SessionKey, keep: str = "") -> None:
         for place, notice in list(self._pending.items()):

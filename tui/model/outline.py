@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from tui.model.nodes import Prompt, Session, Turn
+from tui.model.outcome import went_wrong
 
 if TYPE_CHECKING:
     from tui.model.store import Store
@@ -12,11 +13,13 @@ if TYPE_CHECKING:
 
 class Outline(NamedTuple):
     """`top`: prompts and turns without a known prompt, by time. `answers`: the turns of each prompt, by seq.
-    `growth`: what each turn added to the context, in tokens."""
+    `growth`: what each turn added to the context, in tokens. `failed`: how many calls went wrong, by prompt;
+    those of turns without a known prompt are under ""."""
 
     top: list[Prompt | Turn]
     answers: dict[str, list[Turn]]
     growth: dict[str, int]
+    failed: dict[str, int]
 
 
 def outline(store: Store, session: Session) -> Outline:
@@ -37,7 +40,17 @@ def _make(session: Session) -> Outline:
     if loose:
         top += loose
         top.sort(key=lambda node: (node.ts if isinstance(node, Prompt) else node.start_ts, node.message_id))
-    return Outline(top, answers, _growth(session))
+    return Outline(top, answers, _growth(session), _failed(session))
+
+
+def _failed(session: Session) -> dict[str, int]:
+    failed: dict[str, int] = {}
+    for turn in session.turns.values():
+        count = sum(op.kind == "tool" and went_wrong(op) for op in turn.ops.values())
+        if count:
+            under = turn.prompt_id if turn.prompt_id in session.prompts else ""
+            failed[under] = failed.get(under, 0) + count
+    return failed
 
 
 def _growth(session: Session) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 Every top-level session has a block of rows; the blocks are in order, and their running lengths turn a place in the list
 into a block by bisection. A change lays out the blocks it touches and moves those whose place changed. Where the trees
-stand project by project, a heading of one row stands before each project.
+stand in bands or project by project, a heading of one row stands before each group.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from itertools import accumulate
 
 from tui.model.arrange import Arrangement, Place
 from tui.model.arrange import place as place_of
+from tui.model.bands import Need, by_tree, need_of
 from tui.model.block import Block
 from tui.model.folds import EVERYTHING, TOOLS, Folds
+from tui.model.headings import Headings, heading, heading_key, is_heading, with_headings
 from tui.model.layout import fold_key, lay_out, parent_key, row_key, shown_ops, shown_session
 from tui.model.links import SessionKey
 from tui.model.nodes import ChangeSet, Key, Row, Session, op_id
-from tui.model.projects import Headings, heading, is_heading, project_key, with_headings
 from tui.model.seek import focus
 from tui.model.state import State, is_open, own_state
 from tui.model.store import Store
 from tui.model.thresholds import SECOND
-from tui.model.urgency import ACTIVE
 
 MANY = 50
 """Places that are moved one by one; beyond that sorting the whole list is cheaper."""
@@ -35,8 +35,8 @@ class VisibleRows:
     """The list that the tree widget draws. `laid_out` counts the blocks laid out so far, `made` the rows made for them,
     so that a test can hold an update to its cost.
 
-    `arrangement` says in which order the trees stand, `headings` what stands before each project; its `changed` is
-    emptied by every `update`.
+    `arrangement` says in which order the trees stand, `headings` what stands before each group; its `changed` is
+    emptied by every `update`. `needs` says what each live session needs itself, as of the last `update`.
     """
 
     def __init__(self, store: Store, folds: Folds | None = None) -> None:
@@ -44,6 +44,7 @@ class VisibleRows:
         self.folds = folds if folds is not None else Folds()
         self.arrangement = Arrangement()
         self.headings = Headings(store)
+        self.needs: dict[SessionKey, Need] = {}
         self.laid_out = 0
         self.made = 0
         self._new = True
@@ -51,6 +52,7 @@ class VisibleRows:
         self._open: set[SessionKey] = set()
         self._over: set[SessionKey] = set()
         self._live: dict[SessionKey, State] = {}
+        self._trees: dict[SessionKey, Need] = {}
         self._above_live: set[SessionKey] = set()
         self._blocks: dict[SessionKey, Block] = {}
         self._long: set[SessionKey] = set()
@@ -77,6 +79,11 @@ class VisibleRows:
         """Whether something goes on in a session or below it."""
         return (top.source, top.id) in self._above_live
 
+    @property
+    def total(self) -> int:
+        """All top-level sessions, those that a filter hides too."""
+        return len(self._blocks)
+
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
 
@@ -87,15 +94,19 @@ class VisibleRows:
         at = bisect_right(self._ends, i)
         place = self._shown[at]
         if is_heading(place):
-            return Row(project_key(place[0]), 0, "closed" if place[0] in self.folds.projects else "open")
+            return Row(heading_key(place[0]), 0, "closed" if place[0] in self.folds.headings else "open")
         rows = self._blocks[place[-1]].rows
         row = rows[i - self._ends[at] + len(rows)]
-        return Row(row.key, row.depth + 1, row.fold) if place[0] else row
+        return Row(row.key, row.depth + 1, row.fold) if self.arrangement.grouping == "projects" else row
+
+    def first_session(self) -> int:
+        """The place of the first row that is no heading; 0 where there is none."""
+        return 1 if self._shown and is_heading(self._shown[0]) and len(self) > 1 else 0
 
     def index_of(self, key: Key) -> int | None:
         """The place of the row that shows a node, None while it is folded away or gone. A called session is shown by
         its call, a `session` op by the `tool` op of its part."""
-        if key.kind == "project":
+        if key.kind == "heading":
             at = bisect_left(self._shown, heading(key.id))
             found = at < len(self._shown) and self._shown[at] == heading(key.id)
             return self._ends[at] - 1 if found else None
@@ -110,7 +121,7 @@ class VisibleRows:
             key = tool if self.store.op(tool) is not None else key
         top = self.store.top_of(session)
         block = self._blocks.get((top.source, top.id))
-        if block is None or not self._keeps((top.source, top.id)) or block.place[0] in self.folds.projects:
+        if block is None or not self._keeps((top.source, top.id)) or block.place[0] in self.folds.headings:
             return None
         if block.index is None:
             block.index = {row.key: i for i, row in enumerate(block.rows)}
@@ -134,10 +145,10 @@ class VisibleRows:
     def heading_of(self, key: Key) -> Key | None:
         """The heading that a node stands under; None for a heading, and where there are none."""
         session = self.store.session_of(key)
-        if session is None or not self.arrangement.by_project:
+        if session is None or self.arrangement.grouping == "plain":
             return None
         block = self._blocks.get(self.store.links.top((session.source, session.id)))
-        return project_key(block.place[0]) if block is not None else None
+        return heading_key(block.place[0]) if block is not None else None
 
     def newest_running(self) -> Key | None:
         """The visible row of what began last among all that is going on: where follow mode looks."""
@@ -185,11 +196,10 @@ class VisibleRows:
 
     def _count_busy(self) -> None:
         """Tells the headings what goes on; live sessions are few."""
-        if self.arrangement.by_project:
+        if self.arrangement.grouping != "plain":
             # A filter may be set anew between a change of the store and our own: then a tree can be gone already.
-            live = ((self.store.links.top(key), state) for key, state in self._live.items())
-            kept = ((self._blocks.get(top), state) for top, state in live if self._keeps(top))
-            self.headings.count((block.place, state) for block, state in kept if block is not None)
+            kept = ((self._blocks.get(top), need) for top, need in self._trees.items() if self._keeps(top))
+            self.headings.count((block.place, need) for block, need in kept if block is not None)
 
     def _update_live(self, touched: set[SessionKey], now_us: int) -> set[SessionKey]:
         """Asks the changed open sessions what they do, and all of them once a second because time alone can change it.
@@ -204,13 +214,19 @@ class VisibleRows:
         self._second = second
         for key in [key for key in self._live if key not in self._open]:
             del self._live[key]
+            self.needs.pop(key, None)
         for key in asked:
-            state = own_state(self.store, self.store.sessions[key], now_us)
+            session = self.store.sessions[key]
+            state = own_state(self.store, session, now_us)
             (self._over.add if state is not None and state.name == "orphaned" else self._over.discard)(key)
-            if state is not None and state.name in ACTIVE:
+            need = need_of(session, state)
+            if state is not None and need is not None:
                 self._live[key] = state
+                self.needs[key] = need
             else:
                 self._live.pop(key, None)
+                self.needs.pop(key, None)
+        before, self._trees = self._trees, by_tree(self.store, self.needs)
         above: set[SessionKey] = set()
         for key in self._live:
             for current in (key, *self.store.links.above(key)):
@@ -221,7 +237,8 @@ class VisibleRows:
         self._above_live = above
         # What opened because it was live stays open when it ends: nobody wants the answer folded away while reading it.
         self.folds.kept_open.update(key for key in different & above if self.store.is_top(key))
-        return {self.store.links.top(key) for key in different if key in self.store.sessions}
+        tops = {self.store.links.top(key) for key in different if key in self.store.sessions}
+        return tops | {key for key, _ in before.items() ^ self._trees.items() if key in self.store.sessions}
 
     def _lay_out(self, roots: set[SessionKey], moved: set[SessionKey]) -> bool:
         """Lays out the trees of `roots`, and puts those of `moved` in their place."""
@@ -238,7 +255,7 @@ class VisibleRows:
                     self.headings.drop(key)
                 continue
             top = self.store.sessions[key]
-            place = place_of(self.store, top, key in self._above_live, self.arrangement)
+            place = place_of(self.store, top, self._trees.get(key), self.arrangement)
             if block is None or key in roots:
                 if block is None:
                     block = self._blocks[key] = Block(place)
@@ -261,7 +278,7 @@ class VisibleRows:
             self._reorder(out, new)
             self._list()
             return True
-        folded = self.folds.projects
+        folded = self.folds.headings
         shown = {
             key: more for key, more in grown.items() if self._keeps(key) and self._blocks[key].place[0] not in folded
         }
@@ -281,10 +298,12 @@ class VisibleRows:
         return self._shown != before
 
     def arrange(self, arrangement: Arrangement) -> None:
-        """Puts the trees into another order."""
+        """Puts the trees into another order, or into other groups."""
         self.arrangement = arrangement
         for key, block in self._blocks.items():
-            block.place = place_of(self.store, self.store.sessions[key], key in self._above_live, arrangement)
+            block.place = place_of(self.store, self.store.sessions[key], self._trees.get(key), arrangement)
+        self.folds.tops_open = arrangement.grouping != "bands"
+        self._lay_out(self._trees.keys() | self._blocks.keys() & self.folds.kept_open, set())
         self._order = sorted(block.place for block in self._blocks.values())
         self.headings.forget()
         self._list()
@@ -300,8 +319,8 @@ class VisibleRows:
         else:
             self._listed = self._order if kept is None else [place for place in self._order if place[-1] in kept]
         self.headings.list(self._listed)
-        by_project, folded = self.arrangement.by_project, self.folds.projects
-        self._shown = with_headings(self._listed, folded) if by_project else self._listed
+        plain, folded = self.arrangement.grouping == "plain", self.folds.headings
+        self._shown = self._listed if plain else with_headings(self._listed, folded)
         # To ask thousands of trees how many rows they have cost more than all else that a letter of a filter does.
         lengths = [1] * len(self._shown)
         for key in self._long:
@@ -359,8 +378,8 @@ class VisibleRows:
         return self.lay_out_tree_of(key)
 
     def _choose(self, key: Key, is_open: bool) -> bool:
-        if key.kind == "project":
-            changed = self.folds.fold_project(key.id, not is_open)
+        if key.kind == "heading":
+            changed = self.folds.fold_heading(key.id, not is_open)
             if changed:
                 self._list()
             return changed

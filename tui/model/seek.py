@@ -12,9 +12,10 @@ from typing import NamedTuple
 from tui.model.layout import parent_key, row_key, shown_session
 from tui.model.links import SessionKey
 from tui.model.nodes import Key, Session, op_key, prompt_key, session_key, turn_key
+from tui.model.outcome import went_wrong
 from tui.model.state import newest_turn, op_state, open_ops, unanswered
+from tui.model.status import WAITING
 from tui.model.store import Store
-from tui.model.urgency import WAITING
 
 Place = tuple[tuple[int, str], ...]
 """Sorts the nodes of one tree as the screen shows them, parents before what is below them."""
@@ -99,14 +100,15 @@ def seek(
 
 
 def failures(session: Session) -> list[Key]:
-    """The calls and steps of a session that failed; of one that is not loaded the session itself."""
+    """The calls and steps of a session that failed, commands by their exit code too; of one that is not loaded the
+    session itself."""
     if not session.turns:
         return [session_key(session)] if session.final_status == "failed" else []
     found: list[Key] = []
     for turn in session.turns.values():
         if turn.status == "failed":
             found.append(turn_key(session, turn))
-        found += [op_key(session, op) for op in turn.ops.values() if op.status == "failed" and op.kind == "tool"]
+        found += [op_key(session, op) for op in turn.ops.values() if op.kind == "tool" and went_wrong(op)]
     return found
 
 

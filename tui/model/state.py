@@ -11,10 +11,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tui.model.at_work import State as State  # for everybody who asks this module
-from tui.model.at_work import model_at_work, retrying, running_tool, span, watch
+from tui.model.at_work import model_at_work, retrying, running_tool, watch
 from tui.model.nodes import Key, Op, Prompt, Session, Turn, op_id
+from tui.model.outcome import exit_code, went_wrong
+from tui.model.status import ACTIVE, StateName, end_of, urgency
 from tui.model.thresholds import BETWEEN_LIMIT, LOOK_BELOW, SHELL_ORPHANED_AFTER
-from tui.model.urgency import ACTIVE, urgency
+from tui.moments import age
 
 if TYPE_CHECKING:
     from tui.model.store import Store
@@ -22,15 +24,15 @@ if TYPE_CHECKING:
 GO_ON = frozenset({"tool-calls", "unknown"})
 """Values of `finish` after which opencode's loop takes another step (session/prompt.ts)."""
 
-_SHOWN_THROUGH = frozenset({"waiting", "permission", "stalled", "orphaned"})
-"""States of a sub-agent that are the states of the call, too; while one writes or thinks, its parent runs a tool."""
+_SHOWN_THROUGH = frozenset[StateName]({"waiting", "permission", "stalled", "orphaned"})
+"""States of a sub-agent that are the states of the call, too; while one writes or thinks, its parent waits."""
 
 
 _STAYS = "it stays there until its session goes on"
 """What becomes of a prompt whose server is gone."""
 _NOT_CLAIMED = "never closed, and no turn is going on: its server ended"
 
-_DELEGATED = State("delegated", "", 0)
+_DELEGATED = State("delegating", "", 0)
 """Of a session that only waits for open sessions below it, while those are asked: they answer for it."""
 
 
@@ -53,7 +55,9 @@ def _session(store: Store, session: Session, now_us: int, look: bool) -> State:
     if state.name == "idle" and (waiting := waiting_prompts(session)):
         return _waiting(store, session, waiting, now_us)
     if state.name == "idle" and (aside := in_background(session)):
-        return _aside(session, aside[-1], now_us) or state
+        state = _aside(session, aside[-1], now_us) or state
+    if look and state.name == "idle" and (below := _below(store, store.children_of(session), now_us)) is not None:
+        return _shown_above(*below) if below[1].name in ACTIVE else state
     if state.name in ACTIVE and (nobody := _left_by_its_call(store, session)):
         return State("orphaned", nobody, state.since, True)
     return state
@@ -121,7 +125,7 @@ def _waiting(store: Store, session: Session, waiting: list[Prompt], now_us: int)
     """The state of a session in which nothing goes on but that prompts wait."""
     first = waiting[0].ts
     count = "a prompt has" if len(waiting) == 1 else f"{len(waiting)} prompts have"
-    words = f"{count} waited for {span(now_us - first)}"
+    words = f"{count} waited for {age(now_us - first)}"
     if session.extras.get("claimed") is False or session.extras.get("revert_message_id"):
         return State("idle", f"{words}, and no turn is going on that would take it up", first)
     return watch(
@@ -144,7 +148,7 @@ def _aside(session: Session, op: Op, now_us: int) -> State | None:
     ran = now_us - op.start_ts
     if session.extras.get("suspended") or ran >= SHELL_ORPHANED_AFTER:
         return None
-    words = f"{op.name} was put into the background {span(ran)} ago, and its end has not been told"
+    words = f"{op.name} was put into the background {age(ran)} ago, and its end has not been told"
     return State("tool", words, op.start_ts, True, op.name)
 
 
@@ -186,7 +190,8 @@ def loudest(store: Store, session: Session, now_us: int) -> tuple[Session, State
     below = _below(store, store.children_of(session), now_us)
     if below is None or below[1].name not in ACTIVE:
         return own
-    only_waits = own_state(store, session, now_us) is None
+    mine = own_state(store, session, now_us)
+    only_waits = mine is None or mine.name not in ACTIVE
     return below if only_waits or urgency(below[1].name) > urgency(own[1].name) else own
 
 
@@ -243,7 +248,7 @@ def _aborted(message: str, since: int) -> State:
 
 
 def _unanswered(store: Store, session: Session, prompt: Prompt, now_us: int) -> State:
-    waited = span(now_us - prompt.ts)
+    waited = age(now_us - prompt.ts)
     if prompt.extras.get("compaction"):
         state = State("compacting", f"the context is to be compacted, asked for {waited} ago", prompt.ts)
     else:
@@ -256,7 +261,7 @@ def _newest_turn(store: Store, session: Session, turn: Turn, now_us: int, look: 
     if state.name != "completed":
         return state
     if turn.finish in GO_ON:
-        ended = span(now_us - turn.end_ts)
+        ended = age(now_us - turn.end_ts)
         if now_us - turn.end_ts < BETWEEN_LIMIT:
             return State("between", f"a step ended {ended} ago, the next one follows", turn.end_ts)
         refused = next(
@@ -270,14 +275,15 @@ def _newest_turn(store: Store, session: Session, turn: Turn, now_us: int, look: 
         return State("idle", "its answer was cut at the output limit", turn.end_ts, subject="length")
     if turn.finish == "content-filter":
         return State("idle", "its answer was stopped by the provider's filter", turn.end_ts, subject="content-filter")
-    return State("idle", f"it answered {span(now_us - turn.end_ts)} ago", turn.end_ts)
+    return State("idle", f"it answered {age(now_us - turn.end_ts)} ago", turn.end_ts)
 
 
-_OUTCOMES = {
+_OUTCOMES: dict[str, tuple[StateName, str]] = {
     "succeeded": ("idle", "succeeded"),
     "failed": ("failed", "failed"),
     "interrupted": ("aborted", "was interrupted"),
 }
+_STOPPED: tuple[StateName, str] = ("idle", "stopped")
 """opencode's word for how a run ended (2.x, session_v2.idle_outcome) -> the state, and the word in a sentence."""
 _BAD_OUTCOMES = frozenset({"failed", "interrupted"})
 """Those that an answer before them does not make good."""
@@ -293,9 +299,9 @@ def _told_idle(store: Store, session: Session, turn: Turn | None, now_us: int, l
             return state
         if not made_good and turn.finish not in GO_ON and session.extras["idle_outcome"] not in _BAD_OUTCOMES:
             return _newest_turn(store, session, turn, now_us, look)
-    name, words = _OUTCOMES.get(session.extras["idle_outcome"], ("idle", "stopped"))
+    name, words = _OUTCOMES.get(session.extras["idle_outcome"], _STOPPED)
     since = int(session.extras["idle_ts"])
-    return State(name, f"opencode says that it {words} {span(now_us - since)} ago", since)
+    return State(name, f"opencode says that it {words} {age(now_us - since)} ago", since)
 
 
 def _suspended(session: Session) -> State:
@@ -312,7 +318,7 @@ def _unclaimed(store: Store, session: Session, turn: Turn | None, now_us: int, l
         return State("orphaned", _NOT_CLAIMED, turn.start_ts)
     state = _turn(store, session, turn, now_us, look)
     if state.name == "completed" and turn.finish in GO_ON:
-        return State("idle", f"its last step ended {span(now_us - turn.end_ts)} ago, and no turn goes on", turn.end_ts)
+        return State("idle", f"its last step ended {age(now_us - turn.end_ts)} ago, and no turn goes on", turn.end_ts)
     return state if state.name != "completed" else _newest_turn(store, session, turn, now_us, look)
 
 
@@ -329,9 +335,9 @@ def _claimed(store: Store, session: Session, turn: Turn | None, now_us: int) -> 
         return _turn(store, session, turn, now_us, False)
     since = max(began, turn.end_ts if turn is not None else 0)
     if turn is None:
-        words = f"a turn is going on, and the model has not begun to answer for {span(now_us - since)}"
+        words = f"a turn is going on, and the model has not begun to answer for {age(now_us - since)}"
         return watch(store, session, State("starting", words, since), "a turn is going on", now_us)
-    state = State("between", f"a turn is going on, the next step has not begun for {span(now_us - since)}", since)
+    state = State("between", f"a turn is going on, the next step has not begun for {age(now_us - since)}", since)
     return watch(store, session, state, "a turn is going on", now_us)
 
 
@@ -378,7 +384,7 @@ def _turn(store: Store, session: Session, turn: Turn, now_us: int, look: bool) -
             more = f", and {len(calls) - 1} more" if len(calls) > 1 else ""
             return first._replace(reason=first.reason + more)
     if turn.status == "completed":
-        took = span(turn.end_ts - turn.start_ts)
+        took = age(turn.end_ts - turn.start_ts)
         return State("completed", f"done in {took}", turn.end_ts, subject=turn.finish)
     if not newest:
         return State(
@@ -403,19 +409,18 @@ def _op(store: Store, session: Session, op: Op, now_us: int, look: bool) -> Stat
             return _DELEGATED
         inner = _below(store, [child], now_us) if look else None
         if inner is not None and (op.status == "running" or inner[1].name in ACTIVE):
-            whose, state = inner
-            name = state.name if state.name in _SHOWN_THROUGH else "tool"
-            who = f"sub-agent {whose.agent}" if whose.agent else "a sub-agent"
-            return state._replace(name=name, reason=f"{who}: {state.reason}", subject=state.subject or whose.agent)
+            return _shown_above(*inner)
     if op_id(op.part_id, op.kind) in session.aside and op in in_background(session):
-        ended = f"put into the background {span(now_us - op.end_ts)} ago, and its end was never told"
+        ended = f"put into the background {age(now_us - op.end_ts)} ago, and its end was never told"
         return _aside(session, op, now_us) or State("completed", ended, op.end_ts)
     if op.status != "running":
         if op.status == "failed":
             return _failed(op.error_class, op.error_message, op.end_ts)
-        took = span(op.end_ts - op.start_ts)
+        if went_wrong(op):
+            return State("failed", f"exit {exit_code(op)}", op.end_ts)
+        took = age(op.end_ts - op.start_ts)
         words = {"completed": f"done in {took}", "truncated": "cut at the output limit"}
-        return State(op.status, words.get(op.status) or op.error_message or "cancelled", op.end_ts)
+        return State(end_of(op.status), words.get(op.status) or op.error_message or "cancelled", op.end_ts)
     turn = session.turns.get(op.message_id)
     if turn is None or turn is not newest_turn(session):
         return State(
@@ -428,6 +433,13 @@ def _op(store: Store, session: Session, op: Op, now_us: int, look: bool) -> Stat
     if nobody := _left_by_its_call(store, session):
         return State("orphaned", nobody, op.start_ts, True)
     return _running_op(store, session, turn, op, now_us)
+
+
+def _shown_above(whose: Session, state: State) -> State:
+    """What is said above of the sub-agent whose state this is."""
+    name: StateName = state.name if state.name in _SHOWN_THROUGH else "delegating"
+    who = f"sub-agent {whose.agent}" if whose.agent else "a sub-agent"
+    return state._replace(name=name, reason=f"{who}: {state.reason}", subject=state.subject or whose.agent)
 
 
 def node_state(store: Store, key: Key, now_us: int) -> State | None:
@@ -454,7 +466,7 @@ def _own_child(store: Store, session: Session, op: Op) -> Session | None:
 
 
 def _running_op(store: Store, session: Session, turn: Turn, op: Op, now_us: int) -> State:
-    ran = span(now_us - op.start_ts)
+    ran = age(now_us - op.start_ts)
     if op.kind == "tool":
         return running_tool(store, session, op, now_us)
     if op.kind == "text":

@@ -3,24 +3,40 @@
 from __future__ import annotations
 
 import datetime
+from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from tui.model import rollup, state
+from tui.model.bands import Need, by_tree, need_of
 from tui.model.copied import uncounted
 from tui.model.links import SessionKey
 from tui.model.nodes import ChangeSet, Session
 from tui.model.store import Store
-from tui.model.urgency import WAITING, WORKING
 
 
 class Counts(NamedTuple):
-    """Sessions, sub-agents included, by what they do; `cost_today` in US dollars since local midnight."""
+    """Top-level sessions, each counted once for the most urgent of all that goes on in it or below it: at work, waiting
+    for a person, stuck, looping. `failed_today` are those in which a session ended with an error today; `cost_today` is
+    in US dollars since local midnight."""
 
     running: int = 0
     waiting: int = 0
+    stuck: int = 0
+    looping: int = 0
     failed_today: int = 0
     cost_today: float = 0.0
+
+
+class _Share(NamedTuple):
+    """What one session adds, sub-agents apart."""
+
+    need: Need | None = None
+    failed: bool = False
+    cost: float = 0.0
+
+
+_NOTHING = _Share()
 
 
 class Tally:
@@ -28,15 +44,25 @@ class Tally:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._shares: dict[SessionKey, Counts] = {}
-        self._active: set[SessionKey] = set()
-        self._sum = Counts()
+        self._shares: dict[SessionKey, _Share] = {}
+        self._needs: dict[SessionKey, Need] = {}
+        self._failed: set[SessionKey] = set()
+        self._cost = 0.0
         self._midnight = 0
 
     @property
     def counts(self) -> Counts:
-        """The sums as of the last `update` or `tick`."""
-        return self._sum._replace(cost_today=max(0.0, round(self._sum.cost_today, 6)))
+        """The sums as of the last `update` or `tick`. Few sessions need anything or have failed today, so that finding
+        their trees costs next to nothing."""
+        trees = Counter(by_tree(self._store, self._needs).values())
+        return Counts(
+            running=trees["work"],
+            waiting=trees["person"],
+            stuck=trees["stuck"],
+            looping=trees["looping"],
+            failed_today=len(set(self._store.links.tops(self._failed))),
+            cost_today=max(0.0, round(self._cost, 6)),
+        )
 
     def update(self, changes: ChangeSet, now_us: int) -> Counts:
         """Judges the sessions that changed."""
@@ -50,7 +76,7 @@ class Tally:
     def tick(self, now_us: int) -> Counts:
         """Judges again what time alone can change: whatever runs or waits."""
         if not self._new_day(now_us):
-            self._judge(list(self._active), now_us)
+            self._judge(list(self._needs), now_us)
         return self.counts
 
     def recount(self, now_us: int) -> Counts:
@@ -65,36 +91,38 @@ class Tally:
             return False
         self._midnight = midnight
         self._shares.clear()
-        self._active.clear()
-        self._sum = Counts()
+        self._needs.clear()
+        self._failed.clear()
+        self._cost = 0.0
         self._judge(list(self._store.sessions), now_us)
         return True
 
     def _judge(self, keys: Iterable[SessionKey], now_us: int) -> None:
-        running, waiting, failed, cost = self._sum
         for key in keys:
-            old = self._shares.pop(key, Counts())
+            old = self._shares.pop(key, _NOTHING)
+            self._needs.pop(key, None)
+            self._failed.discard(key)
             session = self._store.sessions.get(key)
-            new = self._share(session, now_us, old.cost_today) if session is not None else Counts()
-            if session is not None:
-                self._shares[key] = new
-            (self._active.add if new.running or new.waiting else self._active.discard)(key)
-            running += new.running - old.running
-            waiting += new.waiting - old.waiting
-            failed += new.failed_today - old.failed_today
-            cost += new.cost_today - old.cost_today
-        self._sum = Counts(running, waiting, failed, cost)
+            new = self._share(session, now_us, old.cost) if session is not None else _NOTHING
+            self._cost += new.cost - old.cost
+            if session is None:
+                continue
+            self._shares[key] = new
+            if new.need is not None:
+                self._needs[key] = new.need
+            if new.failed:
+                self._failed.add(key)
 
-    def _share(self, session: Session, now_us: int, before: float) -> Counts:
-        name = state.session_state(self._store, session, now_us).name
-        return Counts(
-            running=name in WORKING,
-            waiting=name in WAITING,
-            failed_today=name == "failed" and max(session.last_ts, session.updated_ts) >= self._midnight,
-            cost_today=self._cost(session, before),
+    def _share(self, session: Session, now_us: int, before: float) -> _Share:
+        now = state.own_state(self._store, session, now_us)
+        failed = now is not None and now.name == "failed"
+        return _Share(
+            need=need_of(session, now),
+            failed=failed and max(session.last_ts, session.updated_ts) >= self._midnight,
+            cost=self._spent(session, before),
         )
 
-    def _cost(self, session: Session, before: float) -> float:
+    def _spent(self, session: Session, before: float) -> float:
         """Of a session that has been read the steps of today; of one that was given back what that was; of another all
         of it when it began today."""
         if not session.loaded and (session.source, session.id) in self._store.given_back:

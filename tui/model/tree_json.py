@@ -13,6 +13,7 @@ from tui.model.copies import elsewhere
 from tui.model.layout import called
 from tui.model.names import call_note, prompt_name, prompt_words, step_name
 from tui.model.nodes import Op, Prompt, Session, Turn, op_id
+from tui.model.outcome import exit_code
 from tui.model.outline import outline
 from tui.model.rollup import own, prompt_usage, subtree, written
 from tui.model.state import State, op_state, prompt_state, session_state, turn_state, waiting_prompts
@@ -141,6 +142,7 @@ def _op(store: Store, session: Session, op: Op) -> dict[str, Any]:
         "name": op.name,
         "tool": op.tool,
         "status": op.status,
+        "exit": exit_code(op),
         "usage": _usage(op.usage),
         "delta": _usage(op.delta),
         "cost": op.cost,
@@ -190,7 +192,9 @@ def _line(store: Store, node: Session | Prompt | Turn | Op, session: Session, no
     aside = call_note(node)
     child = called(store, session, node)
     if child is None:
-        return state, _join(f"{name}  {node.label or node.title}".rstrip(), aside)
+        code = exit_code(node)
+        ended = f"exit {code}" if code else ""
+        return state, _join(f"{name}  {node.label or node.title}".rstrip(), ended, aside)
     if node.kind == "session":
         # A `session` op has the description of its call for a name.
         name = node.tool or "task"

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 
 from adapter.health import Health
 from tui import sanitize
-from tui.model import projects
+from tui.model import headings
 from tui.model.layout import parent_key, shown_session
 from tui.model.names import prompt_words, step_name
 from tui.model.nodes import Key
@@ -72,8 +72,9 @@ def _shrunk(parts: list[str], room: int) -> list[str]:
 
 
 def _words(store: Store, key: Key) -> str:
-    if key.kind == "project":
-        return f"{projects.name(key)} in {projects.directory(key)}"
+    if key.kind == "heading":
+        home = headings.directory(key)
+        return f"{headings.name(key)} in {home}" if home else headings.name(key)
     session = store.session_of(key)
     if session is None:
         return ""

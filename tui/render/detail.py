@@ -8,26 +8,26 @@ from tui.model.layout import called
 from tui.model.names import prompt_words, step_name
 from tui.model.nodes import Key, Op, Prompt, Session, Turn
 from tui.model.outline import outline
+from tui.model.status import ACTIVE
 from tui.model.store import Store
 from tui.model.thoughts import as_one, first_words, texts_of, thought_of, thoughts
-from tui.model.urgency import ACTIVE
 from tui.render import numbers, summaries
 from tui.render.glyphs import mark
+from tui.render.heading import heading_card
 from tui.render.labelled import error_lines, model_words, payload_lines, row, state_line, time_lines, usage_lines
 from tui.render.lines import Line
-from tui.render.project import project_card
 from tui.render.session_card import session_card
 
 
-def overview(store: Store, key: Key, now_us: int) -> list[Line]:
-    """The facts of the node as lines; empty when the node is gone."""
-    if key.kind == "project":
-        return project_card(store, key, now_us)
+def overview(store: Store, key: Key, now_us: int, width: int = 80) -> list[Line]:
+    """The facts of the node as lines; empty when the node is gone. What is a table fits the width."""
+    if key.kind == "heading":
+        return heading_card(store, key, now_us)
     session = store.session_of(key)
     if session is None:
         return []
     if key.kind == "session":
-        return session_card(store, session, now_us)
+        return session_card(store, session, now_us, width)
     if key.kind == "prompt" and (prompt := store.prompt(key)) is not None:
         return _prompt(store, session, prompt, now_us)
     if key.kind == "turn" and (turn := store.turn(key)) is not None:

@@ -299,6 +299,20 @@ class Wrapped(Text):
         return self.source.words()
 
 
+class Tail(Text):
+    """The last lines of a text."""
+
+    def __init__(self, source: Text, most: int) -> None:
+        self.source = source
+        self.above = max(0, len(source) - most)
+
+    def __len__(self) -> int:
+        return len(self.source) - self.above
+
+    def line(self, index: int) -> Line:
+        return self.source.line(self.above + index)
+
+
 class Joined(Text):
     """Several texts one after the other, none of them copied."""
 

@@ -23,17 +23,16 @@ def chips(finder: Finder) -> Line:
 
 def order(how: Arrangement) -> Line:
     """In which order the trees stand, where it is not the usual one."""
-    words = [how.order] if how.order != ORDERS[0] else []
-    words += ["project"] if how.by_project else []
-    return [(f" by {' and '.join(reversed(words))}", "accent")] if words else []
+    words = ["project"] if how.grouping == "projects" else []
+    words += [how.order] if how.order != ORDERS[0] else []
+    return [(f" by {' and '.join(words)}", "accent")] if words else []
 
 
-def count(finder: Finder) -> Line:
-    """How many sessions match, of how many there are."""
-    total = len(finder.store.sessions)
+def count(finder: Finder, total: int) -> Line:
+    """How many of the top-level sessions match or have something below them that does, of how many there are."""
     if not finder.on:
         return [(f" Sessions {total:,}", "dim")]
-    found = len(finder.matches)
+    found = len(finder.trees)
     return [(" Sessions ", "dim"), (f"{found:,}", "strong" if found else "warn"), (f" of {total:,}", "dim")]
 
 

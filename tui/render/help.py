@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from tui.model.status import LOOP, TABLE
 from tui.render.glyphs import GLYPHS
 from tui.render.lines import Line
 
@@ -17,6 +18,7 @@ _NAMES = {
     "pageup": "PgUp",
     "pagedown": "PgDn",
     "question_mark": "?",
+    "exclamation_mark": "!",
     "slash": "/",
     "plus": "+",
     "minus": "-",
@@ -29,20 +31,6 @@ _NAMES = {
     "G": "G",
     "H": "H",
 }
-
-_LEGEND = (
-    ("writing", "at work: writing, thinking, a tool, compacting"),
-    ("between", "between two steps"),
-    ("waiting", "waits for a person"),
-    ("stalled", "marked running, but nothing has come for a while"),
-    ("orphaned", "marked running, but nobody writes any more"),
-    ("completed", "done"),
-    ("failed", "failed"),
-    ("aborted", "stopped by a person, or cancelled"),
-    ("suspended", "its server was stopped: the next start goes on"),
-    ("idle", "idle: ready for the next prompt"),
-    ("archived", "archived"),
-)
 
 
 def key_name(key: str) -> str:
@@ -60,9 +48,11 @@ def help_lines(groups: Iterable[tuple[str, Sequence[tuple[str, str]]]]) -> list[
             lines.append([("  ", "text"), (shown.ljust(_KEY_WIDTH), "key"), (description, "text")])
         lines.append([])
     lines.append([("States", "accent")])
-    for name, meaning in _LEGEND:
-        mark = GLYPHS.states[name]
-        lines.append([("  ", "text"), (f"{mark.glyph} {mark.word}".ljust(_KEY_WIDTH), mark.role), (meaning, "text")])
+    for one in reversed(TABLE):
+        words = f"{one.glyph} {one.word}".ljust(_KEY_WIDTH)
+        lines.append([("  ", "text"), (words, one.role), (one.meaning or one.word, "text")])
+    looping = f"{LOOP[0]} looping".ljust(_KEY_WIDTH)
+    lines.append([("  ", "text"), (looping, LOOP[2]), ("calls the same in the same words again and again", "text")])
     fresh = GLYPHS.fresh.ljust(_KEY_WIDTH)
     lines += [
         [("  ", "text"), (fresh, "accent"), ("changed since you last looked at it", "text")],

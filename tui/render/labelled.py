@@ -6,7 +6,7 @@ from adapter.events import Usage
 from tui import moments
 from tui.model.nodes import Payload
 from tui.model.state import State
-from tui.model.urgency import ACTIVE
+from tui.model.status import ACTIVE
 from tui.render import numbers
 from tui.render.glyphs import mark
 from tui.render.lines import Line, Span
@@ -29,7 +29,8 @@ def state_line(now: State, now_us: int) -> Line:
     word = look.word + ("?" if now.inferred else "")
     if now.name == "failed":
         return row("state", (f"{look.glyph} {word}", look.role))  # the lines of the error follow
-    since = f" for {numbers.duration(now_us - now.since)}" if now.since > 0 and now.name in ACTIVE else ""
+    lasted = now.since > 0 and now.name in ACTIVE and moments.age(now_us - now.since) not in now.reason
+    since = f" for {moments.duration(now_us - now.since)}" if lasted else ""
     why = f"  {now.reason}" if now.reason else ""
     # What starts again tells so in its reason.
     subject = f" {now.subject}" if now.subject and now.name != "starting" else ""
@@ -98,5 +99,5 @@ def time_lines(start: int, end: int, now_us: int, running: bool) -> list[Line]:
     stop = now_us if running else end
     if stop >= start > 0:
         ended = "" if running else f"   ended {moments.date_and_time(stop)}"
-        lines.append(row("time", numbers.duration(stop - start), (ended, "dim")))
+        lines.append(row("time", moments.duration(stop - start), (ended, "dim")))
     return lines

@@ -8,12 +8,14 @@ from tui.model.copied import copied_turns, uncounted
 from tui.model.copies import path_of, updated
 from tui.model.flags import flags
 from tui.model.nodes import Session
+from tui.model.status import ACTIVE
 from tui.model.store import Store
-from tui.model.timing import Timing, timing
-from tui.model.urgency import ACTIVE
-from tui.render import numbers
+from tui.model.timing import Timing, ended, timing
+from tui.render import numbers, summaries
+from tui.render.doing import act_words
+from tui.render.glyphs import mark
 from tui.render.labelled import error_lines, model_words, row, state_line, time_lines, usage_lines
-from tui.render.lines import Line, Span
+from tui.render.lines import Line, Span, pad, width_of
 from tui.render.sparkline import sparkline
 from tui.resume import program
 
@@ -26,8 +28,8 @@ LEAST = 50_000
 """µs below which a share of the time is not worth a word."""
 
 
-def session_card(store: Store, session: Session, now_us: int) -> list[Line]:
-    """All facts of a session, each only where there is one."""
+def session_card(store: Store, session: Session, now_us: int, width: int = 80) -> list[Line]:
+    """All facts of a session, each only where there is one; the table of its agents fits the width."""
     now = state.session_state(store, session, now_us)
     active = now.name in ACTIVE
     agent_and_model = (session.agent, model_words(session.model, session.provider_alias))
@@ -40,6 +42,7 @@ def session_card(store: Store, session: Session, now_us: int) -> list[Line]:
     for flag in flags(store, session, now_us, active):
         lines.append(row("flag", (flag.name, "warn"), (f"  {flag.reason}", "dim")))
     lines += error_lines(session.error_class, session.error_message)
+    lines += agent_lines(store, session, now_us, width)
     lines += _money(store, session)
     lines += _tokens(store, session)
     lines += _context(store, session)
@@ -71,6 +74,66 @@ def _age(copy: Session, session: Session) -> str:
     return f"{word}, as of {moments.date_and_minute(there)}" if there else word
 
 
+def agent_lines(store: Store, session: Session, now_us: int, width: int) -> list[Line]:
+    """A table of the sub-agents: who, what each does or how it ended, for how long, for how much; those below an agent
+    are moved in. Those at work come first; of very many the rest is counted."""
+    found: list[tuple[int, Session]] = []
+    stack = [(0, child) for child in reversed(_newest_first(store, session, now_us))]
+    while stack and len(found) < AGENTS:
+        depth, child = stack.pop()
+        found.append((depth, child))
+        stack += [(depth + 1, one) for one in reversed(_newest_first(store, child, now_us))]
+    if not found:
+        return []
+    name = max(_AGENT, min(2 * _AGENT, width * 2 // 5))
+    doing = max(8, min(3 * _AGENT, width - name - 2 - _TIME - _COST))
+    head = f"{'doing':<{doing}}{'time':>{_TIME}}{'cost':>{_COST}}"
+    lines: list[Line] = [[("agents".ljust(name + 1), "dim"), (head, "dim")]]
+    for depth, child in found:
+        lines.append(_agent(store, child, depth, now_us, name, doing))
+    more = rollup.subtree(store, session).sessions - 1 - len(found)
+    return [*lines, *([[(f"and {more:,} more", "dim")]] if more > 0 else []), []]
+
+
+AGENTS = 12
+"""Most sub-agents that are listed."""
+_AGENT, _TIME, _COST = 18, 6, 7
+"""Cells of the columns of that list, at least those of the name."""
+
+
+def _newest_first(store: Store, session: Session, now_us: int) -> list[Session]:
+    """The newest AGENTS sub-agents directly below, those in which something goes on first."""
+    children = store.children_of(session)[: -AGENTS - 1 : -1]
+    return sorted(children, key=lambda child: state.session_state(store, child, now_us).name not in ACTIVE)
+
+
+def _agent(store: Store, child: Session, depth: int, now_us: int, width: int, doing: int) -> Line:
+    now = state.session_state(store, child, now_us)
+    look = mark(now.name)
+    if now.name in ACTIVE:
+        words = act_words(store, child, now, now_us)
+        began = max((one.ts for one in child.prompts.values()), default=child.start_ts)
+        took = now_us - began
+    else:
+        words = summaries.last_words(child) if now.name == "idle" else now.reason if now.name == "failed" else look.word
+        took = ended(child) - child.start_ts
+    branch = "  " * max(0, depth - 1) + ("└ " if depth else "")
+    call = store.task_op_of(child)
+    name = (call.label if call is not None else "") or child.name
+    agent = f" {child.agent[:4]}" if child.agent else ""
+    room = width - len(branch) - 2
+    kind = min(width_of([(agent, "dim")]), 8)
+    return [
+        (branch, "dim"),
+        (f"{look.glyph} ", look.role),
+        (pad(name, max(4, room - kind)), "text"),
+        (pad(agent, kind), "dim"),
+        (" " + pad(words, doing), look.role if now.name in ACTIVE else "dim"),
+        (pad(moments.duration(took) if took > 0 else "", _TIME, right=True), "dim"),
+        (pad(numbers.money(rollup.subtree(store, child).cost), _COST, right=True), "text"),
+    ]
+
+
 def _money(store: Store, session: Session) -> list[Line]:
     cost, tree = rollup.own(store, session).cost, rollup.subtree(store, session)
     copied = copied_turns(session)
@@ -79,7 +142,7 @@ def _money(store: Store, session: Session) -> list[Line]:
     doubt = "?" if rollup.own(store, session).doubt.cost else ""
     spans: list[Span | str] = [f"own {numbers.money(cost) or '$0'}{doubt}"]
     if tree.sessions > 1:
-        spans.append(f"   sub-agents {numbers.money(tree.cost - cost) or '$0'} ({tree.sessions - 1})")
+        spans.append(f"   agents {numbers.money(tree.cost - cost) or '$0'} ({tree.sessions - 1})")
         spans.append((f"   total {numbers.money(tree.cost)}{'?' if tree.doubt.cost else ''}", "strong"))
     lines = [row("money", *spans)]
     if copied:
@@ -160,8 +223,8 @@ def _time(times: Timing) -> list[Line]:
     if not times.wall:
         return []
     parts = [("model", times.model), ("tools", times.tools), ("waiting", times.waiting), ("idle", times.idle)]
-    words = [f"{word} {numbers.duration(us)}   " for word, us in parts if us >= LEAST]
-    return [row("time", *words, f"wall {numbers.duration(times.wall)}")]
+    words = [f"{word} {moments.duration(us)}   " for word, us in parts if us >= LEAST]
+    return [row("time", *words, f"wall {moments.duration(times.wall)}")]
 
 
 def _changed(session: Session) -> list[Line]:

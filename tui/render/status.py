@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from adapter.health import Health
 from tui import sanitize
+from tui.model.status import LOOP, StateName
+from tui.moments import duration
 from tui.render import numbers
-from tui.render.glyphs import GLYPHS
+from tui.render.glyphs import mark
 from tui.render.health import Lags
 from tui.render.lines import Line, Span, fit, folded, width_of
 
 TITLE = "opencode-viewer"
-WIDE = 100
-"""Columns from which the counts have words."""
+
+Walk = Literal["waiting", "stuck", "running", "failed"]
+"""What there are keys to go from one to the next of."""
 
 
 class Status(NamedTuple):
-    """Everything the bar says. Counts are sessions; `paths` are the files that are watched; `behind` the events that
-    have been read and are not on the screen yet, once that takes a while; `paused` that the user moved away from what
-    was followed; `stale_s` how many seconds ago a source was looked at last, 0 while that is a moment ago."""
+    """Everything the bar says. Counts are top-level sessions, each in one of them (`tally.Counts`); `paths` are the
+    files that are watched; `behind` the events that have been read and are not on the screen yet, once that takes a
+    while; `paused` that the user moved away from what was followed; `stale_s` how many seconds ago a source was looked
+    at last, 0 while that is a moment ago."""
 
     paths: tuple[str, ...] = ()
     healths: tuple[Health, ...] = ()
@@ -28,6 +32,8 @@ class Status(NamedTuple):
     behind: int = 0
     running: int = 0
     waiting: int = 0
+    stuck: int = 0
+    looping: int = 0
     failed: int = 0
     cost_today: float = 0.0
     following: bool = False
@@ -38,7 +44,8 @@ class Status(NamedTuple):
 
 
 def status_line(status: Status, width: int) -> Line:
-    """The bar at a width. Counts and follow stand at the right; the path gives way first."""
+    """The bar at a width. Counts and follow stand at the right; first the path gives way, then the words of the
+    counts."""
     right = _right(status, width)
     left: list[Span] = [(f" {TITLE}", "strong")]
     room = width - width_of(left) - width_of(right) - 3
@@ -52,14 +59,14 @@ def status_line(status: Status, width: int) -> Line:
     return [*left, (" " * gap, "text"), *right]
 
 
-def filter_at(status: Status, width: int, x: int) -> str:
-    """The filter for the count that stands at a cell of the bar; nothing beside the counts."""
-    queries = dict(_counts(status, width >= WIDE))
+def count_at(status: Status, width: int, x: int) -> Walk | None:
+    """What the count at a cell of the bar counts; None beside the counts."""
+    walks = {span: walk for words in (True, False) for span, walk in _counts(status, words)}
     for span in status_line(status, width):
         x -= width_of([span])
         if x < 0:
-            return queries.get(span, "")
-    return ""
+            return walks.get(span)
+    return None
 
 
 def problem_lines(healths: Sequence[Health], problem: str, width: int) -> list[Line]:
@@ -73,6 +80,14 @@ def problem_lines(healths: Sequence[Health], problem: str, width: int) -> list[L
 
 
 def _right(status: Status, width: int) -> list[Span]:
+    """The right half: with words where there is room for them beside the name of the program."""
+    spans = _parts(status, wide=True)
+    if width_of(spans) + len(TITLE) + 2 > width:
+        spans = _parts(status, wide=False)
+    return spans
+
+
+def _parts(status: Status, wide: bool) -> list[Span]:
     parts: list[list[Span]] = []
     if status.new_above or status.new_below:
         words = [f"{status.new_above} new above"] if status.new_above else []
@@ -82,11 +97,10 @@ def _right(status: Status, width: int) -> list[Span]:
         parts.append([("follow", "active")])
     elif status.paused:
         parts.append([("follow paused", "dim")])
-    wide = width >= WIDE
-    parts.append(_source(status, wide))
     parts += [[span] for span, _ in _counts(status, wide)]
     today = numbers.money(status.cost_today) or "$0"
     parts.append([(today, "text"), (" today" if wide else "", "dim")])
+    parts.append(_source(status, wide))
     gap = "   " if wide else "  "
     spans: list[Span] = []
     for part in parts:
@@ -94,19 +108,27 @@ def _right(status: Status, width: int) -> list[Span]:
     return [*spans, (" ", "text")]
 
 
-def _counts(status: Status, wide: bool) -> list[tuple[Span, str]]:
-    """The counts that are not nothing, each with the filter that finds what it counts."""
-    spans: list[tuple[Span, str]] = []
-    for count, word, query in (
-        (status.running, "running", "is:running"),
-        (status.waiting, "waiting", "is:waiting"),
-        (status.failed, "failed", "is:failed since:today"),
-    ):
-        look = GLYPHS.states[word]
-        if count or word == "running":
-            text = f"{look.glyph} {count}" + (f" {word}" if wide else "")
-            spans.append(((text, look.role if count else "dim"), query))
+def _counts(status: Status, wide: bool) -> list[tuple[Span, Walk]]:
+    """The counts that are not nothing, each with what it counts; that of the sessions at work always."""
+    loops = "loop" if status.looping == 1 else "loops"
+    counts: list[tuple[Walk, str, str, int, str]] = [
+        ("waiting", *_look("waiting"), status.waiting, "for you"),
+        ("stuck", *_look("stalled"), status.stuck, "stuck"),
+        ("stuck", LOOP[0], LOOP[2], status.looping, loops),
+        ("running", *_look("tool"), status.running, "at work"),
+        ("failed", *_look("failed"), status.failed, "today"),
+    ]
+    spans: list[tuple[Span, Walk]] = []
+    for walk, glyph, role, count, word in counts:
+        if count or walk == "running":
+            text = f"{glyph} {count} {word}" if wide else f"{glyph}{count}"
+            spans.append(((text, role if count else "dim"), walk))
     return spans
+
+
+def _look(name: StateName) -> tuple[str, str]:
+    look = mark(name)
+    return look.glyph, look.role
 
 
 def _source(status: Status, wide: bool) -> list[Span]:
@@ -117,7 +139,7 @@ def _source(status: Status, wide: bool) -> list[Span]:
     if "waiting" in states or not states:
         return [("● waiting", "warn" if states else "dim")]
     if status.stale_s:
-        ago = numbers.duration(status.stale_s * 1_000_000)
+        ago = duration(status.stale_s * 1_000_000)
         return [(f"● last look {ago} ago" if wide else f"● {ago} old", "warn")]
     if status.behind:
         much = numbers.tokens(status.behind)

@@ -10,6 +10,7 @@ from itertools import islice
 
 from tui.model.names import call_note
 from tui.model.nodes import Op, Session, Turn
+from tui.model.outcome import exit_code
 from tui.render import numbers
 from tui.render.glyphs import GLYPHS
 from tui.render.lines import Span
@@ -38,10 +39,13 @@ def op_summary(op: Op, thought: str = "") -> list[Span]:
 
 
 def subject_of(op: Op) -> str:
-    """What the call is about: its label, else opencode's own title of the result."""
+    """What the call is about: what the model said that its command is for, its label, else opencode's own title of the
+    result."""
     if op.tool in ("todowrite", "todoread"):
         # The label is the item that is being worked on; opencode's title only counts what is left.
         return "  ".join(part for part in (todo_progress(op), op.label) if part) or op.title
+    if described(op):
+        return op.title
     return op.label or op.title
 
 
@@ -67,8 +71,7 @@ def tail(op: Op) -> list[Span]:
     hits = op.extras.get("hits")
     if isinstance(hits, int) and op.tool in _PATTERN_TOOLS:
         spans.append((f"  {hits} hit" + ("" if hits == 1 else "s"), "dim"))
-    code = op.extras.get("exit")
-    if isinstance(code, int) and code != 0:
+    if code := exit_code(op):
         spans.append((f"  exit {code}", "bad"))
     if note := call_note(op):
         spans.append((f"  {note}", "dim"))
@@ -76,9 +79,22 @@ def tail(op: Op) -> list[Span]:
     if isinstance(unread, int) and op.status == "running":
         result = f"result of {numbers.size(unread)}" if unread else "result too large"
         spans.append((f"  {result}, not read", "dim"))
+    return spans
+
+
+def rest(op: Op) -> list[Span]:
+    """What comes behind that and may be cut: the error, and the command of a call that is described in words."""
+    spans: list[Span] = []
     if op.error_message or op.error_class:
         spans.append((f"  {error_of(op)}", "bad"))
+    if described(op):
+        spans.append((f"  {op.label}", "dim"))
     return spans
+
+
+def described(op: Op) -> bool:
+    """Whether the model said in words what a command is for: opencode takes that for its title."""
+    return op.tool == "bash" and bool(op.label) and bool(op.title) and op.title != op.label
 
 
 def error_of(node: Op | Turn) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -21,6 +22,9 @@ OVERVIEW, INPUT, OUTPUT, DIFF, TODO, RAW = NAMES = ("Overview", "Input", "Output
 
 DIFF_LIMIT = 50
 """Most diffs on one tab, the newest: a session of a day has thousands, and each is read from the database."""
+
+TAIL_LIMIT = 500_000
+"""Bytes of an output beyond which nobody reads it for its last lines."""
 
 MARKDOWN_TOOLS = frozenset({"webfetch", "plan_exit", "skill"})
 
@@ -53,7 +57,7 @@ def tabs_of(store: Store, key: Key) -> Tabs:
     """Overview and Raw of every node, and of the others those that have something on them."""
     session = store.session_of(key)
     if session is None:
-        return {OVERVIEW: []} if key.kind == "project" else {}
+        return {OVERVIEW: []} if key.kind == "heading" else {}
     row = row_payload(store, key)
     tabs: Tabs = {
         OVERVIEW: [],
@@ -66,36 +70,59 @@ def tabs_of(store: Store, key: Key) -> Tabs:
     return {name: texts for name, texts in tabs.items() if texts or name in (OVERVIEW, RAW)}
 
 
+def tail_of(store: Store, key: Key, known: Tabs) -> Text | None:
+    """The output of which the Overview of a call shows the end; None where there is none, or one that would have to be
+    read whole although it is big."""
+    session, op = store.session_of(key), store.op(key)
+    if session is None or op is None or op.kind != "tool" or called(store, session, op) is not None:
+        return None
+    texts = [text for text in known.get(OUTPUT, ()) if text.payload.kind == "tool_response"]
+    return texts[0] if len(texts) == 1 and texts[0].payload.size <= TAIL_LIMIT else None
+
+
 def tab_line(names: Sequence[str], picked: str, note: str, width: int) -> Line:
-    """The numbers and names of the tabs in one line, the picked one marked, a note behind; every tab is one span that
-    begins with its number, so that a click finds it. With little room the gaps go first, then the other names."""
-    for before, after, gap, others in ((" ", " ", " ", True), ("", "", "  ", True), ("", "", " ", True)):
-        spans = _tab_spans(names, picked, (before, " ", after), gap, others)
+    """The numbers and names of all tabs in one line, each in its place whatever the node is: those that it has not
+    (`names` are those that it has) are dim. The picked one is marked, a note comes behind. With little room the numbers
+    go first, then all names but that of the picked one."""
+    forms = (partial(_numbered, " ", " "), partial(_numbered, "", "  "), partial(_numbered, "", " "), _named, _short)
+    for form in forms:
+        spans = [(" ", "dim"), *form(names, picked)]
         if width_of([*spans, (note, "dim")]) <= width:
             break
-    else:
-        spans = _tab_spans(names, picked, ("", "", ""), " ", True)
-        if width_of([*spans, (note, "dim")]) > width:
-            spans = _tab_spans(names, picked, ("", " ", ""), "  ", False)
     return [*spans, (note, "dim")]
 
 
-def _tab_spans(names: Sequence[str], picked: str, spaces: tuple[str, str, str], gap: str, others: bool) -> list[Span]:
-    before, between, after = spaces
-    spans: list[Span] = [(" ", "dim")]
-    for name in names:
-        words = f"{NAMES.index(name) + 1}" + (f"{between}{name}" if others or name == picked else "")
-        spans += [(f"{before}{words}{after}", "tab" if name == picked else "dim"), (gap, "dim")]
+def _role(name: str, names: Sequence[str], picked: str) -> str:
+    return "tab" if name == picked else "text" if name in names else "dim"
+
+
+def _numbered(around: str, gap: str, names: Sequence[str], picked: str) -> list[Span]:
+    spans: list[Span] = []
+    for number, name in enumerate(NAMES, 1):
+        spans += [(f"{around}{number} {name}{around}", _role(name, names, picked)), (gap, "dim")]
     return spans
+
+
+def _named(names: Sequence[str], picked: str) -> list[Span]:
+    return [span for name in NAMES for span in ((name, _role(name, names, picked)), ("  ", "dim"))]
+
+
+def _short(names: Sequence[str], picked: str) -> list[Span]:
+    tabs = [
+        (f"{n} {name}" if name == picked else f"{n}", _role(name, names, picked)) for n, name in enumerate(NAMES, 1)
+    ]
+    return [span for tab in tabs for span in (tab, ("  ", "dim"))]
 
 
 def tab_at(line: Line, x: int) -> str:
     """The tab of a `tab_line` at a column; "" between and behind them."""
     at = 0
     for text, _ in line:
-        number = text.strip()[:1]
-        if at <= x < at + len(text) and number.isdigit():
-            return NAMES[int(number) - 1]
+        if at <= x < at + len(text):
+            number, _, name = text.strip().partition(" ")
+            if number.isdigit():
+                return NAMES[int(number) - 1]
+            return number if number in NAMES and not name else ""
         at += len(text)
     return ""
 

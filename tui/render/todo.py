@@ -6,10 +6,10 @@ from typing import Any
 
 from tui import sanitize
 from tui.render.fields import todos
-from tui.render.glyphs import GLYPHS
+from tui.render.glyphs import mark
 from tui.render.lines import Line
 
-_STATES = {"completed": "completed", "in_progress": "running", "pending": "idle", "cancelled": "cancelled"}
+_STATES = {"completed": "completed", "in_progress": "tool", "pending": "idle", "cancelled": "cancelled"}
 """opencode's word for an item (tool/todo.ts) -> the state whose glyph it gets."""
 _ROLES = {"completed": "dim", "in_progress": "strong", "cancelled": "dim"}
 
@@ -29,9 +29,9 @@ def todo_lines(text: str) -> list[Line] | None:
 
 def _item(item: dict[str, Any]) -> Line:
     status, priority = str(item.get("status") or "pending"), str(item.get("priority") or "")
-    mark = GLYPHS.states.get(_STATES.get(status, ""), GLYPHS.unknown)
+    look = mark(_STATES.get(status, "idle"))
     content = sanitize.label(str(item.get("content") or ""), sanitize.LINE_LIMIT)
-    line = [(f"{mark.glyph} ", mark.role), (content, _ROLES.get(status, "text"))]
+    line = [(f"{look.glyph} ", look.role), (content, _ROLES.get(status, "text"))]
     if status not in _STATES or status == "cancelled":
         line.append((f"  {sanitize.label(status)}", "dim"))
     if priority and priority != "medium":

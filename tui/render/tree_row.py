@@ -8,23 +8,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 
 from adapter.events import Usage
 from tui.model import rollup, state
+from tui.model.arrange import project
 from tui.model.copied import uncounted
-from tui.model.flags import flags
 from tui.model.layout import called
 from tui.model.names import prompt_name, prompt_words, step_name
 from tui.model.nodes import Op, Row, Session, Turn
+from tui.model.outcome import went_wrong
 from tui.model.outline import outline
 from tui.model.state import State
+from tui.model.status import ACTIVE, WAITING, WORKING
 from tui.model.store import Store
 from tui.model.thoughts import first_words, thought_of
 from tui.model.timing import ended
-from tui.model.urgency import ACTIVE, WAITING
+from tui.moments import duration, short_age
 from tui.render import numbers, summaries
+from tui.render.doing import act_words, doing, failures, state_words, went_wrong_below
 from tui.render.glyphs import GLYPHS, mark
 from tui.render.lines import Line, Span, fit, pad, segments, width_of
 from tui.render.sparkline import sparkline
@@ -49,34 +53,45 @@ class Column(NamedTuple):
     words: int
 
 
-_MONEY_WIDTH, _IO_WIDTH = 7, 10
+_MONEY_WIDTH, _IO_WIDTH, _MODEL_WIDTH = 7, 10, 16
 
 # From the most to the least useful; the first that does not fit ends the list, so columns never swap places.
 _BY_USE = (
-    Column("cost", "cost", _MONEY_WIDTH, 20),
-    Column("time", "time", 6, 26),
-    Column("delta", "Δ", 7, 32),
-    Column("io", "in/out", _IO_WIDTH, 42),
-    Column("model", "model", 14, 48),
-    Column("agent", "agent", 10, 52),
-    Column("own", "own", _MONEY_WIDTH, 58),
-    Column("context", "context", 8, 62),
+    Column("time", "time", 6, 20),
+    Column("cost", "cost", _MONEY_WIDTH, 26),
+    Column("project", "project", 10, 34),
+    Column("took", "took", 6, 52),
+    Column("agent", "agent", 10, 64),
+    Column("model", "model", _MODEL_WIDTH, 72),
+    Column("context", "context", 8, 60),
+    Column("own", "own", _MONEY_WIDTH, 60),
+    Column("io", "in/out", _IO_WIDTH, 60),
+    Column("delta", "Δ", 7, 60),
 )
-_ORDER = ("agent", "model", "context", "time", "io", "delta", "own", "cost")
-_LEFT = ("agent", "model", "context")
+_ORDER = ("agent", "model", "context", "project", "time", "took", "io", "delta", "own", "cost")
+_LEFT = ("agent", "model", "context", "project")
+
+_ALIGNED = 0.4
+"""Share of the room at which the words of sessions begin, so that they can be read from top to bottom."""
 
 
 class Cells(NamedTuple):
-    """What one row says, before it is laid out: glyph and role, words, a text per column, and a `note` (state, result,
-    error) that is still there when the words have to be cut. `fresh`: changed since the user last looked."""
+    """What one row says, before it is laid out: glyph and role, `words` (what it is called), `flags` (what must be
+    seen), `rest` (what it does or said last), and a text per column. Flags are cut last, the rest first. `aligned`:
+    flags and rest begin at one place in all rows. `fresh`: changed since the user last looked. A line fills what a
+    `rule` leaves of its row."""
 
     glyph: str
     role: str
     words: Line
     columns: dict[str, str]
     running: bool
-    note: Line = ()
+    flags: Line = ()
+    rest: Line = ()
     fresh: bool = False
+    rule: bool = False
+    aligned: bool = False
+    time_role: str = "dim"
 
 
 def columns_for(width: int) -> tuple[Column, ...]:
@@ -121,38 +136,77 @@ def fold_span(row: Row, width: int) -> range:
 
 
 def laid_out(cells: Cells, row: Row, width: int, styles: Mapping[str, Style]) -> list[Segment]:
-    """The row as segments of exactly `width` cells."""
+    """The row as segments of exactly `width` cells. Empty cells of the columns at the left lend their room."""
     shown, room = columns_for(width), _room(width)
+    indent = _indent(row, room)
+    while shown and not cells.columns.get(shown[0].name):
+        room += shown[0].width + 1
+        shown = shown[1:]
     fold = {"open": GLYPHS.fold_open, "closed": GLYPHS.fold_closed}.get(row.fold, " ")
     left: list[Span] = [
-        (" " * _indent(row, room) + (GLYPHS.fresh if cells.fresh else " "), "accent"),
+        (" " * indent + (GLYPHS.fresh if cells.fresh else " "), "accent"),
         (fold + " ", "dim"),
-        (cells.glyph + " ", cells.role),
+        (cells.glyph + " " if cells.glyph else "", cells.role),
         *cells.words,
     ]
-    space = max(0, room - width_of(left[:3]))
-    note = min(width_of(cells.note), max(space - width_of(cells.words), space // 2))
-    words = min(room - note, width_of(left))
+    if cells.rule:
+        left += cells.flags if row.fold == "closed" else []
+        left.append((" " + "─" * max(0, width - width_of(left) - 2), "dim"))
+        return segments(left, width, styles)
+    words, flags = _shares(width_of(left), width_of(cells.flags), width_of(cells.rest), room, cells.aligned)
     right: list[Span] = []
     for column in shown:
         text = cells.columns.get(column.name, "")
-        role = "active" if column.name == "time" and cells.running else _COLUMN_ROLES.get(column.name, "dim")
+        text = _middle(text, column.width) if column.name == "model" else text
+        role = cells.time_role if column.name == "time" else _COLUMN_ROLES.get(column.name, "dim")
         right.append((" " + pad(text, column.width, right=column.name not in _LEFT), role))
     return [
         *segments(left, words, styles),
-        *segments(cells.note, room - words, styles),
+        *segments(cells.flags, flags, styles),
+        *segments(cells.rest, room - words - flags, styles),
         *segments([*right, (" ", "text")], width - room, styles),
     ]
+
+
+def _shares(words: int, flags: int, rest: int, room: int, aligned: bool) -> tuple[int, int]:
+    """How many cells of the room the words and the flags get; what is left is the rest's. Where all of it does not fit,
+    the rest gives way down to its part of what the flags leave, then the words, and the flags last."""
+    if words + flags + rest <= room:
+        begin = max(words, min(int(room * _ALIGNED), room - flags - rest)) if aligned and flags + rest else words
+        return begin, flags
+    flags = min(flags, max(0, room - min(words, _LEAST_WORDS)))
+    words = min(words, max(room - flags - rest, int((room - flags) * _WORDS)))
+    return words, flags
+
+
+_WORDS = 0.6
+"""Share of the room beside the flags that the words keep when the rest is too long."""
+_LEAST_WORDS = 12
+"""Cells that the words keep whatever the flags say."""
+
+
+def _middle(text: str, width: int) -> str:
+    """A text that is too long without its middle: what tells models apart stands at both ends."""
+    if cell_len(text) <= width:
+        return text
+    head = fit(text, (width + 1) // 2)
+    tail = text[::-1]
+    end = ""
+    for character in tail:
+        if cell_len(head) + cell_len(character + end) > width:
+            break
+        end = character + end
+    return head + end
 
 
 def under_filter(cells: Cells, row: Row, matched: bool, below: int) -> Cells:
     """A session's cells while a filter is on: one that only leads to a match is dim, and says when folded how many of
     the sessions `below` match."""
-    note = list(cells.note)
+    flags = list(cells.flags)
     if below and row.fold == "closed":
-        note.append((f"  {below:,} below", "accent"))
+        flags.append((f"  {below:,} below", "accent"))
     words = cells.words if matched else [(text, "dim") for text, _ in cells.words]
-    return cells._replace(words=words, note=note)
+    return cells._replace(words=words, flags=flags)
 
 
 _COLUMN_ROLES = {"cost": "text", "delta": "accent", "context": "active"}
@@ -177,26 +231,9 @@ def cells_of(store: Store, row: Row, now_us: int) -> Cells:
 _GONE = Cells(" ", "dim", (), {}, False)
 
 
-def state_words(now: State, session: Session | None = None) -> str:
-    """The state in a few words: `bash npm test`, `stalled?`; the question mark says that it is inferred.
-
-    With the session that it is the state of, a running tool is named with what it works on, a question with its words.
-    """
-    words = now.subject if now.name == "starting" and now.subject else mark(now.name).word
-    if session is not None and now.subject and now.name in WAITING:
-        return f"{words}{'?' if now.inferred else ''}: {now.subject}"
-    if now.name == "tool":
-        words = now.subject or words
-        turn = state.newest_turn(session) if session is not None else None
-        for op in state.open_ops(turn) if turn is not None else ():
-            if op.name == now.subject and (subject := summaries.subject_of(op)):
-                words = f"{op.name} {subject}"
-    return words + "?" if now.inferred else words
-
-
 def elapsed(start_us: int, end_us: int) -> str:
     """The time between two moments, or nothing when one of them is not known."""
-    return numbers.duration(end_us - start_us) if 0 < start_us < end_us else ""
+    return duration(end_us - start_us) if 0 < start_us < end_us else ""
 
 
 def io(usage: Usage) -> str:
@@ -206,28 +243,30 @@ def io(usage: Usage) -> str:
     return f"{numbers.tokens(usage.context)}/{numbers.tokens(rollup.written(usage))}"
 
 
-def session_start(session: Session, running: bool) -> int:
-    """When the work that the time column measures began: the last prompt of a running session, else its start."""
-    if running and session.prompts:
-        return max((prompt.ts for prompt in session.prompts.values() if not prompt.waits), default=session.start_ts)
-    return session.start_ts
+def _time(store: Store, session: Session, now: State, now_us: int) -> tuple[str, str]:
+    """The time column of a session, and its role: how long it has been at work, or has waited or been silent; of one
+    in which nothing goes on, how long ago that was."""
+    if now.name in WAITING or now.name == "stalled":
+        return elapsed(now.since, now_us), mark(now.name).role
+    if now.name in ACTIVE:
+        began = max((prompt.ts for prompt in session.prompts.values() if not prompt.waits), default=session.start_ts)
+        return elapsed(began, now_us), "active"
+    return short_age(now_us - rollup.subtree(store, session).last_ts), "dim"
 
 
 def _session(store: Store, session: Session, row: Row, now_us: int) -> Cells:
     owner, now = _shown_state(store, session, row, now_us)
     look = mark(now.name)
     running = now.name in ACTIVE
+    told = doing(store, owner, now, now_us)
     words: list[Span] = [(session.name, "strong" if row.depth == 0 else "text")]
-    note: list[Span] = [("  fork", "dim")] if session.kind == "fork" else []
-    if running or now.name in ("orphaned", "suspended"):
-        note.append((f"  {state_words(now, owner)}", look.role))
-        note += _said(store, now, owner, now_us)
-    elif now.name == "failed":
-        note.append((f"  {now.reason or 'failed'}", "bad"))
-    elif now.name == "aborted":
-        note.append(("  aborted", "dim"))
-    tree = rollup.subtree(store, session)
-    end = now_us if running else ended(session)
+    if owner is not session:
+        words.append((f" › {owner.agent or owner.name}", "dim"))
+    flags: list[Span] = [("  fork", "dim")] if session.kind == "fork" else []
+    flags += told.flags
+    if row.fold == "closed" and not any(text.startswith(f"  {mark('failed').glyph}") for text, _ in told.flags):
+        flags += went_wrong_below(store, session)
+    time, role = _time(store, session, now, now_us)
     return Cells(
         look.glyph,
         look.role,
@@ -236,11 +275,16 @@ def _session(store: Store, session: Session, row: Row, now_us: int) -> Cells:
             "agent": session.agent,
             "model": session.model,
             "context": _curve(session, running),
-            "time": elapsed(session_start(session, running), end),
-            **_sums(store, session, tree),
+            "project": project(session.cwd) if row.depth == 0 else "",
+            "time": time,
+            "took": "" if running else elapsed(session.start_ts, ended(session)),
+            **_sums(store, session, rollup.subtree(store, session)),
         },
         running,
-        note,
+        flags,
+        told.words,
+        aligned=True,
+        time_role=role,
     )
 
 
@@ -266,27 +310,17 @@ def _curve(session: Session, running: bool) -> str:
 
 
 def _shown_state(store: Store, session: Session, row: Row, now_us: int) -> tuple[Session, State]:
-    """The session's own state, or the most urgent one of all that its folded row hides; and whose it is. What a
-    session says because a sub-agent does it is the sub-agent's."""
+    """The session's own state, or what is most urgent of all that its folded row hides, where somebody has to see it;
+    and whose it is. What a session says because a sub-agent waits is the sub-agent's."""
     now = state.session_state(store, session, now_us)
     if now.name not in ACTIVE:
         return session, now
     owner, loud = state.loudest(store, session, now_us)
+    if loud.name in WORKING:
+        return session, now
     if row.fold == "closed":
         return owner, loud
     return owner if (loud.name, loud.subject) == (now.name, now.subject) else session, now
-
-
-def _said(store: Store, now: State, session: Session, now_us: int) -> list[Span]:
-    """What follows the state of a session at work: its flags, and its last words while it runs no tool that says what
-    it does."""
-    odd = flags(store, session, now_us, True) if now.name in ACTIVE else []
-    spans: list[Span] = [(f"  {flag.brief}", "warn") for flag in odd]
-    said = summaries.last_words(session) if now.name in _WORDLESS else ""
-    return [*spans, (f"  {said}", "dim")] if said else spans
-
-
-_WORDLESS = frozenset({"writing", "thinking", "starting", "between", "compacting"})
 
 
 def _prompt(store: Store, session: Session, row: Row, now_us: int) -> Cells:
@@ -302,11 +336,13 @@ def _prompt(store: Store, session: Session, row: Row, now_us: int) -> Cells:
     if "notice" in prompt.extras or prompt.waits:
         words.insert(0, (f"{prompt_name(prompt)}  ", "dim"))
     files = prompt.extras.get("attachments")
-    note: list[Span] = [(f"  +{numbers.plural(files, 'file')}", "dim")] if isinstance(files, int) and files else []
+    flags: list[Span] = [(f"  +{numbers.plural(files, 'file')}", "dim")] if isinstance(files, int) and files else []
     if uncounted(session, prompt):
-        note.append(("  copied", "dim"))
-    if row.fold == "closed" and running:
-        note.append((f"  {state_words(now)}", mark(now.name).role))
+        flags.append(("  copied", "dim"))
+    rest: list[Span] = []
+    if row.fold == "closed":
+        flags += went_wrong_below(store, session, prompt.message_id)
+        rest += [(f"  {act_words(store, session, now, now_us)}", mark(now.name).role)] if running else []
     return Cells(
         GLYPHS.prompt,
         mark(now.name).role if running or now.name == "failed" else "accent",
@@ -318,7 +354,9 @@ def _prompt(store: Store, session: Session, row: Row, now_us: int) -> Cells:
             "cost": numbers.money(cost),
         },
         running,
-        note,
+        flags,
+        rest,
+        time_role="active" if running else "dim",
     )
 
 
@@ -327,16 +365,17 @@ def _turn(store: Store, session: Session, turn: Turn, row: Row, now_us: int) -> 
     look = mark(now.name)
     running = now.name in ACTIVE
     words: list[Span] = [(step_name(turn), "text")]
-    note: list[Span] = []
-    said = summaries.turn_words(turn)
+    flags: list[Span] = [("  copied", "dim")] if uncounted(session, turn) else []
+    rest: list[Span] = []
     if running and now.name != "tool":
-        words.append((f"  {state_words(now)}", look.role))
-    if said:
-        words.append((f"  {said}", "dim"))
-    if uncounted(session, turn):
-        note.append(("  copied", "dim"))
+        rest.append((f"  {act_words(store, session, now, now_us)}", look.role))
+    if row.fold == "closed":
+        flags += failures(sum(op.kind == "tool" and went_wrong(op) for op in turn.ops.values()))
     if turn.error_message or turn.error_class:
-        note.append((f"  {summaries.error_of(turn)}", "bad"))
+        rest.append((f"  {summaries.error_of(turn)}", "bad"))
+    said = summaries.turn_words(turn)
+    if said:
+        rest.append((f"  {said}", "dim"))
     return Cells(
         look.glyph,
         look.role,
@@ -350,7 +389,9 @@ def _turn(store: Store, session: Session, turn: Turn, row: Row, now_us: int) -> 
             "cost": numbers.money(turn.cost),
         },
         running,
-        note,
+        flags,
+        rest,
+        time_role="active" if running else "dim",
     )
 
 
@@ -364,9 +405,9 @@ def _op(store: Store, session: Session, op: Op, row: Row, now_us: int) -> Cells:
     now = state.op_state(store, session, last, now_us)
     look = mark(now.name)
     running = now.name in ACTIVE
-    words, note = summaries.op_summary(op, first_words(parts)), summaries.tail(op)
+    words, flags = summaries.op_summary(op, first_words(parts)), summaries.tail(op)
     if now.inferred or now.name in ("waiting", "permission", "stalled"):
-        note.append((f"  {state_words(now)}", look.role))
+        flags.append((f"  {state_words(now)}", look.role))
     if op.kind in ("text", "reasoning") and not running:
         return Cells(" ", "dim", words, {"time": elapsed(op.start_ts, last.end_ts)}, False)
     return Cells(
@@ -379,26 +420,29 @@ def _op(store: Store, session: Session, op: Op, row: Row, now_us: int) -> Cells:
             "cost": numbers.money(op.cost),
         },
         running,
-        note,
+        flags,
+        summaries.rest(op),
+        time_role="active" if running else "dim",
     )
 
 
 def _sub_agent(store: Store, session: Session, op: Op, child: Session, row: Row, now_us: int) -> Cells:
     """A `task` call and the session that it started, as one row: the call's words, the child's numbers."""
     now = state.op_state(store, session, op, now_us)
-    look = mark(now.name)
     running = now.name in ACTIVE
     # A `session` op alone has the description of its call for a name.
     name = op.name if op.kind == "tool" else op.tool or "task"
     words: list[Span] = [(name, "accent"), ("  ", "text"), (summaries.subject_of(op) or child.title, "text")]
-    note: list[Span] = []
+    flags, rest, time_role = summaries.tail(op), summaries.rest(op), "dim"
+    time = elapsed(op.start_ts or child.start_ts, op.end_ts or ended(child))
     if running:
-        owner, inner = _shown_state(store, child, row, now_us)
-        note.append((f"  {state_words(inner, owner)}", mark(inner.name).role))
-        note += _said(store, inner, owner, now_us)
-    note += summaries.tail(op)
-    tree = rollup.subtree(store, child)
-    end = now_us if running else op.end_ts or ended(child)
+        owner, now = _shown_state(store, child, row, now_us)
+        told = doing(store, owner, now, now_us)
+        flags, rest = [*told.flags, *flags], [*told.words, *rest]
+        time, time_role = elapsed(op.start_ts or child.start_ts, now_us), "active"
+    if row.fold == "closed":
+        flags += went_wrong_below(store, child)
+    look = mark(now.name)
     return Cells(
         look.glyph,
         look.role,
@@ -407,9 +451,11 @@ def _sub_agent(store: Store, session: Session, op: Op, child: Session, row: Row,
             "agent": child.agent,
             "model": child.model,
             "context": _curve(child, running),
-            "time": elapsed(op.start_ts or child.start_ts, end),
-            **_sums(store, child, tree),
+            "time": time,
+            **_sums(store, child, rollup.subtree(store, child)),
         },
         running,
-        note,
+        flags,
+        rest,
+        time_role=time_role,
     )

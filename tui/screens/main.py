@@ -51,6 +51,8 @@ TWO_PANES = 100
 """Columns from which tree and detail stand side by side."""
 FILTER_LIMIT = 1000
 """Characters of a remembered filter; nobody types more, and the file may have been written by anybody."""
+FAILED_TODAY = "is:failed since:today"
+"""What the count of failures shows: `e` goes on to the calls that failed."""
 ROOMY = 20
 """Lines from which one of them says where the cursor is."""
 
@@ -87,7 +89,7 @@ class MainScreen(Contained, DoorScreen):
 
     @dataclass
     class Counted(Told):
-        """As many sessions run, and wait for a person."""
+        """As many top-level sessions are at work, and wait for a person."""
 
         running: int
         waiting: int
@@ -171,7 +173,7 @@ class MainScreen(Contained, DoorScreen):
         """Takes the newest health of all sources in, and how many events the screen is behind them."""
         self.lags, self.behind = lags, behind
         self._databases = databases(tuple(healths.values()))
-        self.health.update(tuple(healths.values()), lags)
+        self.health.update(tuple(healths.values()), lags, self.view.tally.counts)
         self.draw(self.view.heard(healths, self.now()))
 
     def show_problem(self, text: str) -> None:
@@ -274,6 +276,8 @@ class MainScreen(Contained, DoorScreen):
             behind=self.behind,
             running=summary.running,
             waiting=summary.waiting,
+            stuck=summary.stuck,
+            looping=summary.looping,
             failed=summary.failed,
             cost_today=summary.cost_today,
             following=summary.following,
@@ -293,7 +297,7 @@ class MainScreen(Contained, DoorScreen):
 
     def _show_heading(self) -> None:
         shown = filter_line.order(self.rows.arrangement)
-        left = [*filter_line.count(self.finder), *shown, *filter_line.chips(self.finder)]
+        left = [*filter_line.count(self.finder, self.rows.total), *shown, *filter_line.chips(self.finder)]
         self.heading.show([heading(self.sessions.size.width, left)])
         self._show_where()
 
@@ -336,8 +340,11 @@ class MainScreen(Contained, DoorScreen):
         self.filter("")
         self.show_tree()
 
-    def on_status_bar_filter_wanted(self, message: StatusBar.FilterWanted) -> None:
-        self.filter("" if message.text == self.finder.text else message.text)
+    def on_status_bar_walk_wanted(self, message: StatusBar.WalkWanted) -> None:
+        if message.walk != "failed":
+            self.sessions.action_find(message.walk, True)
+            return
+        self.filter("" if self.finder.text == FAILED_TODAY else FAILED_TODAY)
         self.draw(self.view.go_to_match())
 
     # --- panes -----------------------------------------------------------------------------------------------
@@ -442,5 +449,5 @@ class MainScreen(Contained, DoorScreen):
         pane = self.health
         pane.display = not pane.display
         if pane.display:
-            pane.update(self.view.healths, self.lags)
+            pane.update(self.view.healths, self.lags, self.view.tally.counts)
             self.requests.probe()

@@ -19,7 +19,7 @@ from tui import sanitize
 from tui.model.nodes import Key
 from tui.protocols import Requests
 from tui.render import detail, numbers, payload, tabs
-from tui.render.document import Joined, Painted, Text
+from tui.render.document import Joined, Painted, Tail, Text
 from tui.render.labelled import LABEL_WIDTH
 from tui.render.lines import Line, folded, width_of
 from tui.render.search import found_line
@@ -32,6 +32,8 @@ from tui.widgets.told import Told
 
 CHEAP = 0.005
 """Seconds that drawing the node again may take to be done whenever it has changed."""
+TAIL = 12
+"""Last lines of an output that the Overview of a call shows."""
 SHARE = 10
 """A dearer one waits so many times as long as it takes: no more than a tenth of the time goes into it."""
 
@@ -202,13 +204,22 @@ class Detail(Contained, Vertical):
         self._in_sight = []
         tab = self.tab
         if tab == tabs.OVERVIEW:
-            lines: Text = self._folded(detail.overview(self.store, self.key, self.now()))
+            lines: Text = self._folded(detail.overview(self.store, self.key, self.now(), self._width()))
+            if (output := tabs.tail_of(self.store, self.key, self.tabs)) is not None:
+                lines = Joined([lines, self._tail(output)])
         elif tab == tabs.RAW and not self.tabs[tab]:
             lines = self._recorded(tabs.record(self.store, self.key))
         else:
             lines = self._fetched(self.tabs[tab])
         tail = tab == tabs.OUTPUT and tabs.grows(self.store, self.key)
         self.view.show(lines, keep, tail)
+
+    def _tail(self, output: tabs.Text) -> Text:
+        """The last lines of a call's output, under what is known of the call."""
+        self._fetched([output])
+        body = Tail(self._body(output, self._width()), TAIL)
+        more = f"  {body.above:,} lines above" if body.above else ""
+        return Joined([Painted([[], _rule(output, self._width()), *([[(more, "dim")]] if more else [])]), body])
 
     def _folded(self, lines: list[Line]) -> Text:
         """The lines of the Overview broken to the pane, continued under their value."""

@@ -25,11 +25,12 @@ class JumpingTree(SessionTree):
         Binding("e", "find('failed', True)", "next failure", id="jump.failure", show=False),
         Binding("E", "find('failed', False)", "failure before", id="jump.failure_before", show=False),
         Binding("w", "find('waiting', True)", "next that waits for you", id="jump.waiting", show=False),
+        Binding("exclamation_mark", "find('stuck', True)", "next that is stuck or loops", id="jump.stuck", show=False),
         Binding("r", "find('running', True)", "next that runs", id="jump.running", show=False),
         Binding("n", "match(True)", "next match of the filter", id="jump.match", show=False),
         Binding("N", "match(False)", "match before", id="jump.match_before", show=False),
         Binding("s", "sort", "by activity, cost, tokens, duration, name", id="jump.sort", show=False),
-        Binding("o", "group", "project by project, or not", id="jump.group", show=False),
+        Binding("o", "group", "by what they need, project by project, or plain", id="jump.group", show=False),
         Binding("z", "cycle", "more of this session, then one line", id="jump.cycle", show=False),
         Binding("Z", "fold_all", "every session to one line", id="jump.fold_all", show=False),
     ]

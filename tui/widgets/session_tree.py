@@ -15,7 +15,7 @@ from textual.strip import Strip
 
 from tui.model.layout import shown_session
 from tui.model.nodes import Key, Row
-from tui.render.project import project_cells
+from tui.render.heading import heading_cells
 from tui.render.tree_row import Cells, cells_of, fold_span, under_filter
 from tui.view import Frame, View
 from tui.widgets.row_looks import Drawn, RowLooks
@@ -132,8 +132,8 @@ class SessionTree(VirtualLines, can_focus=True, inherit_bindings=False):
 
     def _cells(self, row: Row) -> Cells:
         view = self.view
-        if row.key.kind == "project":
-            return project_cells(row.key, view.rows.headings.sum_of(row.key))
+        if row.key.kind == "heading":
+            return heading_cells(row.key, view.rows.headings.sum_of(row.key))
         cells = cells_of(view.store, row, self.now())
         session = shown_session(view.store, row.key)
         if session is None:

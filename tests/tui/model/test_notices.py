@@ -30,7 +30,8 @@ TABLE = [
     ("tool", State("permission", "", START + 1, True), False, "waiting"),
     ("waiting", State("waiting", "", START - 1), False, ""),
     ("tool", State("aborted", "", START + 1), False, ""),
-    ("tool", State("stalled", "", START + 1, True), False, ""),
+    ("tool", State("stalled", "", START + 1, True), False, "stuck"),
+    ("tool", State("stalled", "", START - 1, True), False, ""),
     ("tool", State("orphaned", "", START + 1, True), False, ""),
     ("tool", State("archived", "", START + 1), False, ""),
     ("tool", State("between", "", START + 1), False, ""),
@@ -80,6 +81,34 @@ def test_a_session_that_finishes_is_told_once() -> None:
     assert stage.see(102, *asked()) == ""
     assert stage.see(106, answered()) == "finished: Title s1"
     assert stage.see(120, answered()) == ""
+
+
+def test_a_session_that_falls_silent_is_told_once_and_its_answer_then() -> None:
+    stage = Stage()
+    assert stage.see(102, *asked()) == ""
+    assert stage.see(102 + 4 * 60) == "silent for minutes: Title s1"
+    assert stage.see(102 + 5 * 60) == ""
+    assert stage.see(420, answered(ts=419)) == "finished: Title s1"
+
+
+def test_a_loop_is_told_once_for_a_prompt() -> None:
+    stage = Stage(*asked())
+    told = []
+    for n in range(8):
+        begun = op(f"p{n}", "a-s1", "tool", 2 + n, 103 + n, name="bash", label="cat x", running=True)
+        told.append(stage.see(103 + 10 * n, begun, op_end(f"p{n}", "a-s1", "tool", 2 + n, 103 + n)))
+    assert [words for words in told if words] == ["calling the same again and again: Title s1"]
+
+
+def test_a_parent_is_not_finished_while_its_sub_agents_work_in_the_background() -> None:
+    stage = Stage(*asked())
+    kid = [session("kid", 101, parent_id="s1"), turn("k1", 1, 102, "", session_id="kid")]
+    background = task("p7", "a-s1", "kid", 7, ts=101.5)
+    ended = [op_end("p7", "a-s1", "session", 7, 102), op_end("p7", "a-s1", "tool", 8, 102)]
+    assert stage.see(104, *background, *kid, *ended, op("q", "k1", "text", 1, 103, session_id="kid")) == ""
+    assert stage.see(110, answered(ts=109)) == ""
+    over = [op_end("q", "k1", "text", 1, 118, session_id="kid"), turn_end("k1", 1, 119, session_id="kid")]
+    assert stage.see(120, *over) == "finished: Title s1"
 
 
 def test_a_question_is_told_while_it_is_open_and_the_next_one_again() -> None:

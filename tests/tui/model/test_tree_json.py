@@ -60,9 +60,10 @@ def test_the_object_has_the_planned_shape_parents_first() -> None:
         (3, "session", "kid"),
         (4, "tool", "kid"),
     ]
-    assert set(step["ops"][0]) == set(
-        ["seq", "parent_seq", "part_id", "kind", "name", "tool", "status", "usage", "delta", "cost", "child_session_id"]
-    )
+    assert set(step["ops"][0]) == {
+        *("seq", "parent_seq", "part_id", "kind", "name", "tool", "status", "exit", "usage", "delta", "cost"),
+        "child_session_id",
+    }
 
 
 def test_the_text_nests_a_sub_agent_under_its_call() -> None:

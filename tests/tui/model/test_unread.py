@@ -121,8 +121,8 @@ def took(store: Store) -> tuple[str, int, int]:
     """What its line says, what it is put in order by, and its newest activity."""
     only = store.sessions[KEY]
     cells = cells_of(store, Row(session_key(only), 0, "closed"), NOW)
-    group = place(store, only, False, Arrangement("duration"))
-    return cells.columns["time"], int(-group[2]), listing(store, [only], NOW, [])["sessions"][0]["last_ts"]
+    group = place(store, only, None, Arrangement("duration"))
+    return cells.columns["took"], int(-group[2]), listing(store, [only], NOW, [])["sessions"][0]["last_ts"]
 
 
 def test_how_long_a_session_took_is_the_same_before_and_after_it_is_read() -> None:

@@ -10,11 +10,12 @@ from adapter.health import Interruption
 from tests.tui.stage import health
 from tests.tui.story import NOW
 from tui.bindings import key_groups
+from tui.model.tally import Counts
 from tui.render import keys
-from tui.render.health import Lags, health_lines
+from tui.render.health import Lags, health_lines, sessions_line
 from tui.render.help import help_lines
 from tui.render.lines import plain
-from tui.render.status import Status, problem_lines, status_line
+from tui.render.status import Status, count_at, problem_lines, status_line
 
 FULL = Status(
     paths=("/home/ada/.local/share/opencode/opencode.db",),
@@ -32,16 +33,38 @@ FULL = Status(
 def test_the_bar_at_full_width() -> None:
     text = plain(status_line(FULL, 160))
     assert text.startswith(" opencode-viewer  /home/ada/.local/share/opencode/opencode.db   ")
-    assert text.endswith("   5 new below   follow   ● 12 ms   ► 3 running   ? 1 waiting   ✗ 2 failed   $4.12 today ")
+    assert text.endswith("   5 new below   follow   ? 1 for you   ● 3 at work   ✗ 2 today   $4.12 today   ● 12 ms ")
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 120, 200])
 def test_the_bar_fits_and_keeps_the_counts(width: int) -> None:
     text = plain(status_line(FULL, width))
     assert cell_len(text) == width
-    assert "► 3" in text
-    assert "? 1" in text
+    assert "● 3 at work" in text or "●3" in text
+    assert "? 1 for you" in text or "?1" in text
     assert "$4.12" in text
+
+
+EVERYTHING = FULL._replace(stuck=1, looping=1, following=False, new_below=0)
+
+
+def test_every_count_has_words_where_there_is_room() -> None:
+    assert plain(status_line(EVERYTHING, 120)) == (
+        " opencode-viewer  opencode.db   "
+        "   ? 1 for you   ! 1 stuck   ↻ 1 loop   ● 3 at work   ✗ 2 today   $4.12 today   ● 12 ms "
+    )
+    assert plain(status_line(EVERYTHING, 80)).endswith("?1  !1  ↻1  ●3  ✗2  $4.12  ● 12 ms ")
+    assert "! 1" not in plain(status_line(FULL, 200))
+
+
+def test_a_count_knows_what_it_counts() -> None:
+    for width in (80, 120):
+        text = plain(status_line(EVERYTHING, width))
+        found = {count_at(EVERYTHING, width, text.index(glyph)) for glyph in "?!↻✗"}
+        assert found == {"waiting", "stuck", "failed"}
+        assert count_at(EVERYTHING, width, text.index("●")) == "running"
+        assert count_at(EVERYTHING, width, text.index("$")) is None
+        assert count_at(EVERYTHING, width, 2) is None
 
 
 def test_the_worst_source_decides_the_dot() -> None:
@@ -52,8 +75,8 @@ def test_the_worst_source_decides_the_dot() -> None:
 
 def test_a_backlog_stands_where_the_delay_does() -> None:
     behind = FULL._replace(behind=12_345)
-    assert "● catching up: 12k events   ► 3 running" in plain(status_line(behind, 160))
-    assert "● 12k behind  ► 3" in plain(status_line(behind, 80))
+    assert plain(status_line(behind, 160)).endswith("$4.12 today   ● catching up: 12k events ")
+    assert plain(status_line(behind, 70)).endswith("$4.12  ● 12k behind ")
     # Whoever cannot be read at all is not catching up.
     assert "catching up" not in plain(status_line(behind._replace(healths=(health(state="error"),)), 160))
 
@@ -68,22 +91,28 @@ def test_problems_are_clean_lines_folded_to_the_width() -> None:
 def test_health_says_where_the_numbers_come_from() -> None:
     shown = health(missing_columns=["session.cost"], event_bytes=3_000_000)
     text = [plain(line) for line in health_lines(shown, Lags(12, 30, 4, 9, [5, 40, 10]))]
-    assert text[0] == "● /data/opencode.db  v1 1.18.33  7 sessions  42 messages  180 parts  999 events"
-    assert text[1] == (
-        "  migration 20260622202450_simplify · 9f3a21c0 (38)   missing session.cost"
-        "   file 4.1 MB  WAL 117 kB  events ~68%"
+    assert text == [
+        "Store    ● /data/opencode.db  v1 1.18.33  4.1 MB (events 68%)  WAL 117 kB"
+        "  7 sessions  42 messages  180 parts  999 events",
+        "         migration 20260622202450_simplify · 9f3a21c0 (38 applied)   missing session.cost"
+        "   changes by event feed",
+        "Viewer   12 ms behind (worst 40ms) ▁█▂  painted 4 ms later   reads up to 6 ms   opened read-only"
+        "   61 statements/min   last change 14:13:16",
+        "Warnings none",
+    ]
+
+
+def test_the_sessions_of_the_health_are_those_of_the_bar() -> None:
+    counts = Counts(running=3, stuck=1, looping=1, failed_today=2)
+    assert plain(sessions_line(counts)).rstrip() == (
+        "Sessions ! 1 stuck   ↻ 1 looping   ● 3 at work   ✗ 2 failed today"
     )
-    assert text[2] == (
-        "  changes by event feed   read lag p50 9 ms p99 22 ms   to model p50 12 p99 30 ms ▁█▂   to screen +4 +9 ms"
-        "   last change 14:13:16   warnings 0"
-    )
-    assert text[3] == "  opened readonly_shm   longest read 6 ms   61 statements/min   retries 0"
-    assert len(text) == 4
+    assert plain(sessions_line(Counts())) == "Sessions none at work, none waiting"
 
 
 def test_health_of_a_source_that_is_not_there_is_short() -> None:
     text = [plain(line) for line in health_lines(health(state="waiting", message="no file", counts={}))]
-    assert text[1] == "  no file"
+    assert text[1] == "         no file"
     assert len(text) == 2
 
 
@@ -93,19 +122,19 @@ def test_health_tells_what_interrupted_the_reading_newest_first() -> None:
     gone = health(state="waiting", message="no database at /x", interruptions=4, history=history)
     text = [plain(line) for line in health_lines(gone)]
     assert text[2:] == [
-        "  interrupted 4 ×  14:13:23 no database at /x",
-        "                   14:13:22 bad\ufffd WAL",
-        "                   14:13:21 /x is locked",
+        "Broken   14:13:23 no database at /x   4 times in all",
+        "         14:13:22 bad\ufffd WAL",
+        "         14:13:21 /x is locked",
     ]
 
 
 def test_health_says_how_far_the_sums_differ_and_what_that_comes_of() -> None:
     odd = health(disagreeing={"ses_a": 30, "ses_b": -2, "ses_c": 1200}, retries=3)
     lines = [plain(line) for line in health_lines(odd)]
-    assert lines[3].endswith("   retries 3")
-    assert lines[4:] == [
-        "  sums 2 sessions count 1,230 tokens more than their messages   billed for messages that are gone",
-        "  sums 1 session counts 2 tokens less than its messages   steps were never counted: a ? marks the sum",
+    assert "   3 retries" in lines[2]
+    assert lines[3:5] == [
+        "Sums     2 sessions count 1,230 tokens more than their messages   billed for messages that are gone",
+        "Sums     1 session counts 2 tokens less than its messages   steps were never counted: a ? marks the sum",
     ]
 
 
@@ -115,7 +144,7 @@ def test_a_time_at_the_end_of_the_calendar_can_be_shown() -> None:
 
 def test_warnings_are_counted_by_kind() -> None:
     text = [plain(line) for line in health_lines(health(warnings={"unknown_part": 1200, "bad\x07": 1}))]
-    assert text[-2:] == ["  warning 1 × bad\ufffd", "  warning 1,200 × unknown_part"]
+    assert text[-2:] == ["Warnings 1 × bad\ufffd", "         1,200 × unknown_part"]
 
 
 def test_a_missing_journal_is_said() -> None:

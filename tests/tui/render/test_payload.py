@@ -89,7 +89,7 @@ def test_todo_items_have_their_states() -> None:
         {},
     ]
     assert said(json.dumps({"todos": todos}), "todo") == [
-        "1 of 6 done, 1 cancelled", "", "✓ read  high", "► write", "◦ test  low", "⊘ drop  cancelled",
+        "1 of 6 done, 1 cancelled", "", "✓ read  high", "● write", "◦ test  low", "⊘ drop  cancelled",
         "◦ odd  so\N{REPLACEMENT CHARACTER}what", "◦ ",
     ]  # fmt: skip
 

@@ -1,6 +1,6 @@
-"""The headings of an arrangement by project: their rows, and what their trees add up to.
+"""The headings above groups of trees, bands or projects: their rows, and what their trees add up to.
 
-The sums of a project are made when its heading is first looked at, and from then on kept by difference: a change costs
+The sums of a heading are made when its heading is first looked at, and from then on kept by difference: a change costs
 nothing for the trees that it does not touch.
 """
 
@@ -10,12 +10,11 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from tui.model.arrange import Place, project
+from tui.model.arrange import BAND_MARK, Place, project
+from tui.model.bands import BANDS, Band, Need
 from tui.model.links import SessionKey
 from tui.model.nodes import Key
 from tui.model.rollup import subtree
-from tui.model.state import State
-from tui.model.urgency import WAITING
 
 if TYPE_CHECKING:
     from tui.model.store import Store
@@ -23,34 +22,43 @@ if TYPE_CHECKING:
 _BEFORE, _BEHIND = -1, 2
 """Where a heading stands among the places of its project, and what is greater than all of them."""
 
+_COUNTED: dict[Need, int] = {"work": 0, "person": 1, "stuck": 2, "looping": 2}
+"""Which count of a heading a tree goes into."""
+
 
 class Sum(NamedTuple):
-    """The trees of a project that are listed, what they cost in US dollars, and how many of them are at work; or wait
-    for a person, which comes first."""
+    """The trees under a heading, what they cost in US dollars, and how many of them are at work, wait for a person, or
+    are stuck or looping; each tree once, by what is most urgent."""
 
     trees: int = 0
     cost: float = 0.0
     running: int = 0
     waiting: int = 0
+    stuck: int = 0
 
 
-def project_key(group: str) -> Key:
+def heading_key(group: str) -> Key:
     """The key of a heading; `group` is the first part of the places of its trees."""
-    return Key("", "project", "", group)
+    return Key("", "heading", "", group)
+
+
+def band(key: Key) -> Band | None:
+    """The band that a heading names, None for a project."""
+    return BANDS[int(key.id[1:])] if key.id.startswith(BAND_MARK) else None
 
 
 def directory(key: Key) -> str:
-    """The directory of the project that a heading names."""
+    """The directory of the project that a heading names, "" for a band."""
     return key.id.partition("\0")[2]
 
 
 def name(key: Key) -> str:
-    """The name of the project that a heading names."""
-    return project(directory(key)) or "(no directory)"
+    """What a heading says: the band, or the name of the project."""
+    return band(key) or project(directory(key)) or "(no directory)"
 
 
 def heading(group: str) -> Place:
-    """The place of a heading: before all trees of its project."""
+    """The place of a heading: before all trees of its group."""
     return (group, _BEFORE, 0, "", ("", ""))
 
 
@@ -87,7 +95,7 @@ class Headings:
         self._listed: Sequence[Place] = ()
         self._known: dict[str, tuple[int, float]] = {}
         self._shares: dict[SessionKey, tuple[str, float]] = {}
-        self._busy: dict[str, tuple[int, int]] = {}
+        self._busy: dict[str, tuple[int, int, int]] = {}
 
     def list(self, places: Sequence[Place]) -> None:
         """Takes the places of the listed trees, without headings, as they stand now."""
@@ -106,7 +114,7 @@ class Headings:
             costs = [self._cost(tree) for tree in trees]
             self._shares.update((tree, (group, cost)) for tree, cost in zip(trees, costs, strict=True))
             self._known[group] = (len(trees), sum(costs))
-        return Sum(*self._known[group], *self._busy.get(group, (0, 0)))
+        return Sum(*self._known[group], *self._busy.get(group, (0, 0, 0)))
 
     def first_of(self, key: Key) -> int:
         """The place of a project's first tree among all that are listed."""
@@ -116,7 +124,7 @@ class Headings:
         """The next heading, or with a step of -1 the one before; None at the end."""
         members = span(self._listed, key.id)
         at = members.stop if step > 0 else members.start - 1
-        return project_key(self._listed[at][0]) if 0 <= at < len(self._listed) else None
+        return heading_key(self._listed[at][0]) if 0 <= at < len(self._listed) else None
 
     def put(self, tree: SessionKey, group: str) -> None:
         """Takes a listed tree in that is new, or whose cost or project may be another one."""
@@ -134,18 +142,15 @@ class Headings:
         if share is not None:
             self._add(share[0], -1, -share[1])
 
-    def count(self, live: Iterable[tuple[Place, State]]) -> None:
-        """Takes all that is at work or waits: the place of its tree with its state."""
-        trees: dict[Place, bool] = {}
-        for place, state in live:
-            trees[place] = trees.get(place, False) or state.name in WAITING
-        busy: dict[str, tuple[int, int]] = {}
-        for place, waits in trees.items():
-            running, waiting = busy.get(place[0], (0, 0))
-            busy[place[0]] = (running + (not waits), waiting + waits)
-        groups = busy.keys() | self._busy.keys()
-        self.changed |= {project_key(group) for group in groups if busy.get(group) != self._busy.get(group)}
-        self._busy = busy
+    def count(self, busy: Iterable[tuple[Place, Need]]) -> None:
+        """Takes all trees that need something: their places and what they need."""
+        counts: dict[str, list[int]] = {}
+        for place, need in busy:
+            counts.setdefault(place[0], [0, 0, 0])[_COUNTED[need]] += 1
+        now = {group: (running, waiting, stuck) for group, (running, waiting, stuck) in counts.items()}
+        groups = now.keys() | self._busy.keys()
+        self.changed |= {heading_key(group) for group in groups if now.get(group) != self._busy.get(group)}
+        self._busy = now
 
     def _cost(self, tree: SessionKey) -> float:
         return subtree(self._store, self._store.sessions[tree]).cost
@@ -153,4 +158,4 @@ class Headings:
     def _add(self, group: str, trees: int, cost: float) -> None:
         count, total = self._known[group]
         self._known[group] = (count + trees, total + cost)
-        self.changed.add(project_key(group))
+        self.changed.add(heading_key(group))

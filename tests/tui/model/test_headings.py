@@ -8,16 +8,16 @@ import pytest
 
 from adapter.events import Event
 from tests.tui.model.builders import SOURCE, at, gone, key, op, prompt, session, store_of, turn
-from tui.model import projects
+from tui.model import headings
 from tui.model.arrange import Arrangement
+from tui.model.headings import Sum, heading_key
 from tui.model.nodes import ChangeSet, Key
-from tui.model.projects import Sum, project_key
 from tui.model.rows import VisibleRows
 from tui.model.store import Store
 from tui.model.unfold import reveal
 
 NOTHING = ChangeSet(roots=set(), dirty=set())
-APP, WEB = project_key("app\0/srv/app"), project_key("web\0/srv/web")
+APP, WEB = heading_key("app\0/srv/app"), heading_key("web\0/srv/web")
 
 
 def row(name: str, start: float, cost: float, cwd: str, **more: Any) -> Event:
@@ -41,7 +41,7 @@ def grouped(*events: Event) -> tuple[Store, VisibleRows]:
     store = store_of(*events)
     rows = VisibleRows(store)
     rows.update(NOTHING, at(100_000))
-    rows.arrange(Arrangement(by_project=True))
+    rows.arrange(Arrangement(grouping="projects"))
     return store, rows
 
 
@@ -50,9 +50,9 @@ def listed(rows: VisibleRows) -> list[str]:
     shown = []
     for i in range(len(rows)):
         one = rows.row(i)
-        shown.append(f"[{projects.name(one.key)}]" if one.key.kind == "project" else one.key.id)
+        shown.append(f"[{headings.name(one.key)}]" if one.key.kind == "heading" else one.key.id)
         assert rows.index_of(one.key) == i
-        assert (one.depth == 0) is (one.key.kind == "project")
+        assert (one.depth == 0) is (one.key.kind == "heading")
     return shown
 
 
@@ -139,7 +139,7 @@ def test_sums_that_were_kept_up_are_those_that_would_be_made_anew(happening: Any
     rows.update(store.apply(happening(store)), at(100_000))
     fresh = VisibleRows(store)
     fresh.update(NOTHING, at(100_000))
-    fresh.arrange(Arrangement(by_project=True))
+    fresh.arrange(Arrangement(grouping="projects"))
     assert listed(rows) == listed(fresh)
     for each in (APP, WEB):
         assert rows.headings.sum_of(each) == pytest.approx(fresh.headings.sum_of(each))
@@ -149,7 +149,7 @@ def test_sums_that_were_kept_up_are_those_that_would_be_made_anew(happening: Any
 def test_a_heading_counts_trees_that_run_or_wait_and_says_when_that_changes() -> None:
     store, rows = grouped(*WORLD)
     rows.update(store.apply(ASKS), at(403))
-    assert rows.headings.sum_of(WEB)[2:] == (0, 1)
+    assert rows.headings.sum_of(WEB)[2:] == (0, 1, 0)
     assert rows.headings.changed == {WEB}
     rows.update(NOTHING, at(404))
     assert rows.headings.changed == set()
@@ -176,19 +176,19 @@ def test_a_change_looks_at_no_other_tree_of_its_project(monkeypatch: pytest.Monk
     store, rows = grouped(*many)
     assert rows.headings.sum_of(APP) == Sum(trees=500, cost=500.0)
     asked: list[Key] = []
-    real = projects.Headings._cost
+    real = headings.Headings._cost
 
-    def counted(self: projects.Headings, tree: Any) -> float:
+    def counted(self: headings.Headings, tree: Any) -> float:
         asked.append(tree)
         return real(self, tree)
 
-    monkeypatch.setattr(projects.Headings, "_cost", counted)
+    monkeypatch.setattr(headings.Headings, "_cost", counted)
     rows.update(store.apply([row("s0003", 4, 3.0, "/srv/app")]), at(100_000))
     assert rows.headings.sum_of(APP).cost == pytest.approx(502.0)
     assert asked == [(SOURCE, "s0003")]
 
 
 def test_names_and_directories_come_back_out_of_a_key() -> None:
-    keys = (APP, WEB, project_key("\0"))
-    assert [projects.name(each) for each in keys] == ["app", "web", "(no directory)"]
-    assert [projects.directory(each) for each in keys] == ["/srv/app", "/srv/web", ""]
+    keys = (APP, WEB, heading_key("\0"))
+    assert [headings.name(each) for each in keys] == ["app", "web", "(no directory)"]
+    assert [headings.directory(each) for each in keys] == ["/srv/app", "/srv/web", ""]
