@@ -89,9 +89,10 @@ async def test_the_detail_follows_the_cursor_and_tabs_fetch_their_text() -> None
         app.main.sessions.select(Key(SOURCE, "op", "ses_retry", "prt_ses_retry_1_3:tool"))
         await pilot.pause()
         assert any("exit" in line and "1" in line for line in screen_text(app))
-        assert source.asked == []
+        await until(pilot, lambda: [uri.rpartition("=")[2] for uri in source.asked] == ["state.output"])
         await pilot.press("3")
         await until(pilot, lambda: any("gives up after 5 tries" in line for line in screen_text(app)))
+        assert len(source.asked) == 1
         await pilot.press("2")
         await until(pilot, lambda: any("command  npm test -- retry" in line for line in screen_text(app)))
         await pilot.press("6")

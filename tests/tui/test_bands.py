@@ -79,12 +79,12 @@ async def test_a_question_that_comes_up_does_not_move_the_row_under_the_cursor()
     async with playing(events, size=(100, 20), memory=Memory()) as (app, pilot):
         await pilot.press(*"jjjjjjjjjj")
         sessions = app.main.sessions
-        cursor, line = sessions.cursor, sessions._cursor_at - sessions.scroll_offset.y
+        cursor, line = sessions.cursor, app.view.place.at - app.view.place.top
         feed(app, asking())
         await pilot.pause()
         assert app.main.rows.row(1).key == ASKS
         assert sessions.cursor == cursor
-        assert sessions._cursor_at - sessions.scroll_offset.y == line
+        assert app.view.place.at - app.view.place.top == line
 
 
 async def test_enter_folds_a_band_and_a_jump_into_it_opens_it() -> None:

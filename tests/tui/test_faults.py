@@ -14,7 +14,7 @@ import pytest
 from textual.pilot import Pilot
 
 from tests.tui import story
-from tests.tui.stage import Batch, FakeSource, screen_text, until
+from tests.tui.stage import Batch, FakeSource, plainly, screen_text, until
 from tests.tui.story import NOW, SOURCE, session
 from tui import error_log
 from tui.app import ViewerApp
@@ -81,7 +81,7 @@ async def watching(
     events = story.everything()
     source = Reloading(texts=story.texts(events))
     source.first = [Batch(events, loaded=["ses_retry"])]
-    app = ViewerApp([source], clock=clock, errors=ErrorLog(path, clock=lambda: NOW))
+    app = ViewerApp([source], clock=clock, errors=ErrorLog(path, clock=lambda: NOW), memory=plainly())
     async with app.run_test(size=(120, 30)) as pilot:
         await until(pilot, lambda: any("Nightly report" in line for line in screen_text(app)))
         yield app, pilot, source
@@ -96,7 +96,7 @@ async def provoke(stage: str, app: ViewerApp, pilot: Pilot[Any], source: Reloadi
     elif stage == "paint":
         app.main.sessions.refresh()
     elif stage == "answer":
-        await pilot.press("2" if app.main.detail.tab == "Output" else "3")
+        await pilot.press("3" if app.main.detail.tab == "Input" else "2")
     else:
         await pilot.press("j")
 

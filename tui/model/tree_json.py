@@ -17,34 +17,16 @@ from tui.model.outcome import exit_code
 from tui.model.outline import outline
 from tui.model.rollup import own, prompt_usage, subtree, written
 from tui.model.state import State, op_state, prompt_state, session_state, turn_state, waiting_prompts
+from tui.model.status import BY_NAME
 from tui.model.store import Store
 from tui.model.unnamed import may_call
 
 INDENT_LIMIT = 40
 """Deepest indentation in the text, in levels: sub-agents of sub-agents must not push every word off the screen."""
-MARKS = {
-    "waiting": "?",
-    "permission": "?",
-    "stalled": "!",
-    "orphaned": "☓",
-    "failed": "✗",
-    "between": "▹",
-    "aborted": "⊘",
-    "suspended": "⊚",
-    "cancelled": "⊘",
-    "truncated": "⊘",
-    "idle": "◦",
-    "completed": "✓",
-    "archived": "∎",
-}
-RUNNING_MARK = "►"
-"""As on the screen, by state: characters that no terminal draws as pictures."""
-WAITING_MARK = "…"
-"""Of a prompt that waits while nothing goes on."""
+WAITING_MARK = ("…", ":")
+"""Of a prompt that waits while nothing goes on, and the same in ASCII."""
 QUIET = frozenset({"aborted", "cancelled", "truncated", "idle", "completed", "archived"})
 """States of which the mark says enough."""
-ASCII = str.maketrans("☓✗▹⊘⊚◦✓∎►…", "xX~/@-+.>:")
-"""The same marks where the output has no others."""
 
 
 def tree(store: Store, now_us: int, source_paths: list[str]) -> dict[str, Any]:
@@ -64,10 +46,10 @@ def tree_text(store: Store, now_us: int, *, ascii_marks: bool = False) -> Iterat
         while stack:
             node, session, depth = stack.pop()
             state, words = _line(store, node, session, now_us)
-            mark = MARKS.get(state.name, RUNNING_MARK)
+            marks = BY_NAME[state.name].glyph, BY_NAME[state.name].ascii
             if isinstance(node, Prompt) and node.waits and state.name == "idle":
-                mark = WAITING_MARK
-            mark = mark.translate(ASCII) if ascii_marks else mark
+                marks = WAITING_MARK
+            mark = marks[ascii_marks]
             doubt = "?" if state.inferred else ""
             told = f"  [{state.name}{doubt}: {state.reason}]" if state.name not in QUIET else ""
             yield "  " * min(depth, INDENT_LIMIT) + f"{mark} {words}{told}"

@@ -29,7 +29,6 @@ from tui.model.state import (
     op_state,
     prompt_state,
     session_state,
-    span,
     turn_state,
 )
 from tui.model.status import urgency
@@ -389,7 +388,7 @@ class TestSubAgents:
         parent = store.sessions[SOURCE, "s1"]
         assert session_state(store, parent, at(9))[:2] == (
             "delegating",
-            "sub-agent explore: the model has been writing for 3 s",
+            "sub-agent explore: the model has been writing for 3s",
         )
         store.apply([op_end("q1", "b1", "text", 1, 10, session_id="kid"), turn_end("b1", ts=11, session_id="kid")])
         assert session_state(store, parent, at(12)).name == "idle"
@@ -446,19 +445,6 @@ def test_a_command_that_said_no_has_failed() -> None:
     store.apply([op("p9", "a1", "tool", 9, 5, name="bash", exit=0), op_end("p9", "a1", "tool", 9, 6)])
     assert op_state(store, only, only.turns["a1"].ops["p9:tool"], at(7)).name == "completed"
     assert failures(only) == []
-
-
-def test_durations_in_words() -> None:
-    assert [span(at(s)) for s in (-5, 0.9, 9, 60, 250, 3600, 7380, 172_800)] == [
-        "0s",
-        "0s",
-        "9s",
-        "1m",
-        "4m10",
-        "1h",
-        "2h03",
-        "2d",
-    ]
 
 
 def test_what_needs_a_person_is_most_urgent_and_an_unknown_name_least() -> None:
