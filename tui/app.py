@@ -6,7 +6,7 @@ import os
 import time
 import traceback
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rich.text import Text
 from textual import events
@@ -121,7 +121,7 @@ class ViewerApp(KeysInTurn, inherit_bindings=False):
         """The time in µs UTC."""
         return int(self.clock() * 1_000_000)
 
-    def get_default_screen(self) -> Screen[object]:
+    def get_default_screen(self) -> Screen[Any]:
         return self.main
 
     def get_driver_class(self) -> type[Driver]:

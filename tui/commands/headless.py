@@ -130,9 +130,9 @@ def _remark(events: list[Event]) -> None:
     if RARE.isdisjoint(map(type, events)):
         return
     for event in events:
-        of_source = isinstance(event, SourceError) and not event.row_id
-        if of_source or (isinstance(event, LogEntry) and event.ref == "cursor"):
-            remark(event.message)
+        match event:
+            case SourceError(row_id="", message=words) | LogEntry(ref="cursor", message=words):
+                remark(words)
 
 
 async def _patiently(source: OpencodeSource, cursor: str | None, *, follow: bool) -> AsyncIterator[Batch]:

@@ -190,9 +190,13 @@ THEMES = (
 
 def _palette(roles: Roles, colours: str) -> TerminalTheme:
     """What the 16 colours that commands print in look like: black to white, then bright black to bright white."""
-    rgb = [tuple(Color.parse(colour).get_truecolor()) for colour in colours.split()]
-    ground, text = (tuple(Color.parse(colour).get_truecolor()) for colour in (roles.background, roles.text))
-    return TerminalTheme(ground, text, rgb[:8], rgb[8:])
+    rgb = [_rgb(colour) for colour in colours.split()]
+    return TerminalTheme(_rgb(roles.background), _rgb(roles.text), rgb[:8], rgb[8:])
+
+
+def _rgb(colour: str) -> tuple[int, int, int]:
+    red, green, blue = Color.parse(colour).get_truecolor()
+    return red, green, blue
 
 
 PRINTED_DARK = _palette(

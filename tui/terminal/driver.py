@@ -158,7 +158,7 @@ class TerminalDriver(LinuxDriver):
 
     def start_application_mode(self) -> None:
         _wait_for_foreground(self.fileno)
-        super().start_application_mode()
+        super().start_application_mode()  # type: ignore[no-untyped-call]  # Textual's own has no types
         self._active = self._writer_thread is not None
 
     def stop_application_mode(self) -> None:

@@ -25,7 +25,7 @@ from tui.model.store.copies import path_of
 from tui.model.store.store import Store
 from tui.text.safe_json import json_line
 
-WRITERS = {"md": Markdown, "html": Html}
+WRITERS: dict[str, type[Markdown | Html]] = {"md": Markdown, "html": Html}
 NAMED = 5
 """Most candidates that a complaint about an ambiguous id names."""
 
@@ -79,8 +79,8 @@ async def find(
             troubles.append(error)
     if not rows:
         raise troubles[0]
-    for error in troubles:
-        said(f"not read: {error}")
+    for trouble in troubles:
+        said(f"not read: {trouble}")
     every = [row for found in rows.values() for row in found]
     meant = [row for row in every if row.session_id == wanted]
     meant = meant or [row for row in every if wanted and row.session_id.startswith(wanted)]
