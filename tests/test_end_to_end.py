@@ -13,8 +13,8 @@ from tests.adapter.follower import Follower
 from tests.lab import opencode_binary
 from tests.lab.driver import Lab
 from tests.lab.scenarios import expected
-from tui.model.nodes import Op, Session
-from tui.model.store import Store
+from tui.model.records import Op, Session
+from tui.model.store.store import Store
 
 pytestmark = pytest.mark.opencode
 

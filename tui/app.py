@@ -6,7 +6,7 @@ import os
 import time
 import traceback
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rich.text import Text
 from textual import events
@@ -22,25 +22,29 @@ from textual.worker import WorkerFailed
 
 from adapter.contract import Source
 from adapter.health import Health
-from tui import __version__, bindings, doors, ending, sanitize, terminal_signals, themes
+from tui import __version__, ending
+from tui.config import bindings, themes
+from tui.config.keymap import NONE, Keymap
+from tui.config.settings import Memory
 from tui.error_log import ErrorLog
 from tui.exit_codes import INTERNAL
+from tui.feed.recovery import PATIENCE_S, Recovery, Verdict
 from tui.feed.worker import Feed
-from tui.keymap import NONE, Keymap
 from tui.keys_in_turn import KeysInTurn
-from tui.model.nodes import ChangeSet
-from tui.model.store import Store
-from tui.model.window import Limits, no_limits
+from tui.model.records import ChangeSet
+from tui.model.store.store import Store
+from tui.model.sums.window import Limits, no_limits
 from tui.no_sessions import NONE_YET, NoSessions
-from tui.recovery import PATIENCE_S, Recovery, Verdict
+from tui.render.bars.help import key_name
+from tui.render.bars.status import TITLE
 from tui.render.glyphs import plain
-from tui.render.help import key_name
-from tui.render.status import TITLE
 from tui.screens.help import HelpScreen
 from tui.screens.main import MainScreen
 from tui.screens.palette import Palette
-from tui.settings import Memory
-from tui.terminal_driver import TerminalDriver
+from tui.terminal import doors
+from tui.terminal import signals as terminal_signals
+from tui.terminal.driver import TerminalDriver
+from tui.text import sanitize
 from tui.view import View
 from tui.widgets.panes import Panes
 from tui.widgets.plain_filter import PlainFilter
@@ -117,7 +121,7 @@ class ViewerApp(KeysInTurn, inherit_bindings=False):
         """The time in µs UTC."""
         return int(self.clock() * 1_000_000)
 
-    def get_default_screen(self) -> Screen[object]:
+    def get_default_screen(self) -> Screen[Any]:
         return self.main
 
     def get_driver_class(self) -> type[Driver]:

@@ -248,7 +248,7 @@ def _run(argv: Sequence[str] | None) -> int:
         return _run_app(arguments)
     # What is imported stays: looking through it 100 times for garbage was a tenth of a start.
     gc.disable()
-    from tui import headless
+    from tui.commands import headless
 
     # And events, rows and texts are made by the hundred thousand, without cycles.
     gc.freeze()
@@ -299,7 +299,7 @@ def _run_app(arguments: argparse.Namespace) -> int:
         return _complain("--demo plays its own database; leave out --db")
     if not all(stream is not None and stream.isatty() for stream in (sys.stdout, sys.stdin)):
         return _complain("the screen needs a terminal; see --help for commands that do not")
-    from tui.terminals import refusal
+    from tui.terminal.terminals import refusal
 
     if words := refusal(os.environ):
         return _complain(words)
@@ -320,6 +320,6 @@ def _run_app(arguments: argparse.Namespace) -> int:
 
 
 def _complain(words: str) -> int:
-    from tui.headless import complain
+    from tui.commands.headless import complain
 
     return complain(words)

@@ -12,25 +12,25 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from adapter.health import Health
-from tui.model.arrange import Arrangement
-from tui.model.bands import Need
-from tui.model.budget import Budget
-from tui.model.finder import Finder
-from tui.model.layout import parent_key, row_key, shown_session
-from tui.model.links import SessionKey
-from tui.model.new_rows import NewRows
-from tui.model.nodes import ChangeSet, Key, Session, session_key, turn_key
-from tui.model.notices import Notices
-from tui.model.place import Hold, Place
-from tui.model.query import Completion
-from tui.model.rows import VisibleRows
-from tui.model.seek import Found, caller, enclosing, failures, focus, questions, seek, sibling
-from tui.model.seen import Seen
-from tui.model.state import newest_turn
-from tui.model.store import Store
-from tui.model.tally import Tally
-from tui.model.thresholds import MINUTE, SECOND
-from tui.model.unfold import cycle, fold_all, reveal
+from tui.model.filter.active_filter import Finder
+from tui.model.filter.language import Completion
+from tui.model.records import ChangeSet, Key, Session, session_key, turn_key
+from tui.model.status.bands import Need
+from tui.model.status.counts import Tally
+from tui.model.status.notices import Notices
+from tui.model.status.state import newest_turn
+from tui.model.status.thresholds import MINUTE, SECOND
+from tui.model.status.unread import Seen
+from tui.model.store.links import SessionKey
+from tui.model.store.memory_budget import Budget
+from tui.model.store.store import Store
+from tui.model.tree.layout import parent_key, row_key, shown_session
+from tui.model.tree.new_rows import NewRows
+from tui.model.tree.place import Hold, Place
+from tui.model.tree.rows import VisibleRows
+from tui.model.tree.seek import Found, caller, enclosing, failures, focus, questions, seek, sibling
+from tui.model.tree.sorting import Arrangement
+from tui.model.tree.unfold import cycle, fold_all, reveal
 
 STALE = 15 * SECOND
 """µs since the last look at a source after which what is shown is not called live any more. A source that works says
@@ -81,7 +81,7 @@ Pane = Literal["tree", "filter", "detail", "search"]
 
 
 class Summary(NamedTuple):
-    """What the bar says of the view. Counts are top-level sessions (`tally.Counts`), `cost_today` US dollars,
+    """What the bar says of the view. Counts are top-level sessions (`status.counts.Counts`), `cost_today` US dollars,
     `stale_s` the seconds since the last look at the source that was looked at longest ago, 0 while all are fresh."""
 
     running: int = 0

@@ -23,7 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import tui.headless  # noqa: F401 - so does `main`
+import tui.commands.headless  # noqa: F401 - so does `main`
 from adapter.contract import SourceUnavailable
 from adapter.events import SessionStarted, SourceError
 from adapter.local import OpencodeSource

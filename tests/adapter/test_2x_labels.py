@@ -10,11 +10,11 @@ from tests.adapter.follower import Follower, cold_store
 from tests.adapter.writer import now_ms
 from tests.adapter.writer_2x import Writer2x, call, step
 from tests.adapter.writer_preview import WriterPreview
-from tui.model.nodes import Row, op_key
-from tui.model.state import is_open, op_state, session_state
-from tui.model.tree_json import tree_text
+from tui.commands.tree_json import tree_text
+from tui.model.records import Row, op_key
+from tui.model.status.state import is_open, op_state, session_state
 from tui.render.lines import plain
-from tui.render.tree_row import cells_of
+from tui.render.rows.tree_row import cells_of
 
 TEXT = {"type": "text", "text": "Hello."}
 MINUTE = 60_000_000

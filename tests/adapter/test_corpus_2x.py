@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from tui.model.urgency import ACTIVE, WAITING
 
 from adapter.events import LogEntry, SourceError, TurnFinalized
 from adapter.health import Health
@@ -19,11 +20,10 @@ from tests.adapter import corpus, reference_2x
 from tests.adapter.reference_2x import NO_TOKENS, Session, Tokens
 from tests.adapter.seen_2x import Seen
 from tests.lab.scenarios import SUMMARY, expected
-from tui.model.at_work import State
-from tui.model.rollup import subtree
-from tui.model.state import session_state
-from tui.model.thresholds import MINUTE
-from tui.model.urgency import ACTIVE, WAITING
+from tui.model.status.at_work import State
+from tui.model.status.state import session_state
+from tui.model.status.thresholds import MINUTE
+from tui.model.sums.rollup import subtree
 
 every_dump = pytest.mark.parametrize("name", [name.split("/")[1] for name in corpus.NAMES_2X])
 

@@ -10,10 +10,10 @@ from adapter.local import OpencodeSource
 from tests.adapter.follower import Follower, cold_store
 from tests.adapter.writer_2x import Writer2x, step
 from tests.adapter.writer_preview import WriterPreview
-from tui.doctor import lines
-from tui.model.rollup import NO_DOUBT, own, subtree
-from tui.model.tree_json import tree_text
-from tui.render.health import health_lines
+from tui.commands.doctor import lines
+from tui.commands.tree_json import tree_text
+from tui.model.sums.rollup import NO_DOUBT, own, subtree
+from tui.render.bars.health import health_lines
 from tui.render.lines import plain
 
 TEXT = {"type": "text", "text": "Hello."}

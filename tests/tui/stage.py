@@ -15,8 +15,8 @@ from adapter.events import Event
 from adapter.health import Health
 from tests.tui.story import NOW, SOURCE
 from tui.app import ViewerApp
+from tui.config.settings import Memory
 from tui.feed.queue import Arrival
-from tui.settings import Memory
 
 
 class Text(msgspec.Struct):

@@ -6,8 +6,8 @@ from adapter.events import SessionRemoved
 from tests.tui import story
 from tests.tui.stage import Batch, FakeSource, feed, health, playing, screen_text, until
 from tests.tui.story import NOW, SOURCE, Step, prompt, session
-from tui.model.arrange import Arrangement
-from tui.model.nodes import Key
+from tui.model.records import Key
+from tui.model.tree.sorting import Arrangement
 from tui.screens.help import HelpScreen
 from tui.widgets.health_pane import HealthPane
 

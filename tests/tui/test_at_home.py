@@ -15,8 +15,8 @@ from tests.tui.judge import judge
 from tests.tui.stage import feed, screen_text
 from tests.tui.story import NOW, Step, prompt, session
 from tui.app import ViewerApp
-from tui.model.arrange import Arrangement
-from tui.settings import LOOKS, Memory
+from tui.config.settings import LOOKS, Memory
+from tui.model.tree.sorting import Arrangement
 
 HOSTILE = "[/foo] [red]x[/] \x1b[2J\x1b]52;c;ZXZpbA==\x07 \x9b31m \u202etxet\u202c \x07\x7f end"
 

@@ -9,8 +9,8 @@ from tests.tui import story
 from tests.tui.stage import feed, playing, screen_text
 from tests.tui.story import NOW, SOURCE, Step, session
 from tui.app import ViewerApp
-from tui.model.nodes import Key
-from tui.settings import Memory
+from tui.config.settings import Memory
+from tui.model.records import Key
 
 ASKS = Key(SOURCE, "session", "ses_ask", "ses_ask")
 

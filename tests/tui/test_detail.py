@@ -18,8 +18,8 @@ from tests.tui import story
 from tests.tui.stage import FakeSource, feed, playing, screen_text, until
 from tests.tui.story import SOURCE, Step, prompt, session
 from tui.app import ViewerApp
-from tui.model.nodes import Key
-from tui.render import tabs
+from tui.model.records import Key
+from tui.render.cards import tabs
 from tui.widgets import detail
 
 BASH = Key(SOURCE, "op", "ses_retry", "prt_ses_retry_1_3:tool")

@@ -20,8 +20,8 @@ from tui import error_log
 from tui.app import ViewerApp
 from tui.error_log import ErrorLog
 from tui.exit_codes import INTERNAL
-from tui.model.store import Store
-from tui.recovery import PATIENCE_S, PROBATION_S, REPEATS, Recovery, Verdict
+from tui.feed.recovery import PATIENCE_S, PROBATION_S, REPEATS, Recovery, Verdict
+from tui.model.store.store import Store
 from tui.view import View
 from tui.widgets.detail import Detail
 from tui.widgets.session_tree import SessionTree

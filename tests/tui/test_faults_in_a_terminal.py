@@ -35,7 +35,7 @@ sys.exit(cli.main(["--demo", "--demo-speed", "10"]))
 """The command with a function that raises, as often as it is told to, as soon as a file is there."""
 
 PLACES = {
-    "apply": "tui.model.store:Store:apply",
+    "apply": "tui.model.store.store:Store:apply",
     "view": "tui.view:View:apply",
     "tick": "tui.view:View:tick",
     "paint": "tui.widgets.session_tree:SessionTree:render_line",

@@ -18,9 +18,10 @@ import pytest
 
 from tests.adapter import corpus
 from tui import files as ours
-from tui import headless, keymap
+from tui.commands import headless
+from tui.config import keymap
+from tui.config.settings import Memory, Settings
 from tui.files import CursorFile, Protected, Refused
-from tui.settings import Memory, Settings
 
 ROOT = "ses_dfdd2ceb7ffelgEiz1jVy8D3Ga"
 """The root of 1.18.33/nested."""

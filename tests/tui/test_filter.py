@@ -13,7 +13,7 @@ from tests.tui.stage import feed, playing, screen_text, until
 from tests.tui.story import NOW, SOURCE, Step, prompt, session
 from tests.tui.test_jumps import where
 from tui.app import ViewerApp
-from tui.model.nodes import Key
+from tui.model.records import Key
 
 RETRY = Key(SOURCE, "session", "ses_retry", "ses_retry")
 BAD = Key(SOURCE, "session", "ses_bad", "ses_bad")

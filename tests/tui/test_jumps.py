@@ -8,7 +8,7 @@ from tests.tui.stage import FakeSource, feed, playing, screen_text, until
 from tests.tui.story import NOW, SOURCE, Step, at, prompt, session
 from tui.app import ViewerApp
 from tui.feed.queue import Arrival
-from tui.model.nodes import Key
+from tui.model.records import Key
 
 RETRY = Key(SOURCE, "session", "ses_retry", "ses_retry")
 TASK = Key(SOURCE, "op", "ses_retry", "prt_ses_retry_3_2:tool")

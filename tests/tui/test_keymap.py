@@ -11,10 +11,10 @@ from textual.command import CommandPalette
 from tests.tui import story
 from tests.tui.stage import feed, screen_text
 from tests.tui.story import NOW
-from tui import keymap
 from tui.app import ViewerApp
-from tui.bindings import EVERY, SCOPES, key_groups
-from tui.keymap import Keymap, parse
+from tui.config import keymap
+from tui.config.bindings import EVERY, SCOPES, key_groups
+from tui.config.keymap import Keymap, parse
 from tui.screens.help import HelpScreen
 
 

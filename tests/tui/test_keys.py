@@ -15,10 +15,10 @@ from tests.tui import story
 from tests.tui.stage import FakeSource, playing, until
 from tests.tui.story import SOURCE, Step, prompt, session
 from tui.app import ViewerApp
-from tui.bindings import key_groups
-from tui.model.nodes import Key
-from tui.render.document import Painted
-from tui.render.help import key_name
+from tui.config.bindings import key_groups
+from tui.model.records import Key
+from tui.render.bars.help import key_name
+from tui.render.text.document import Painted
 
 BASH = Key(SOURCE, "op", "ses_retry", "prt_ses_retry_1_3:tool")
 URI = "opencode-sqlite://?part_id=prt_ses_retry_1_3&field=state.output"

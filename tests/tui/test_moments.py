@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tui import moments
+from tui.text import moments
 
 LATEST = 253_402_300_799_999_999
 """The last µs of the year 9999, which is as far as the adapter goes."""

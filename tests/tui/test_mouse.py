@@ -15,8 +15,8 @@ from tests.tui.stage import FakeSource, playing, screen_text, until
 from tests.tui.story import SOURCE, Step, session
 from tests.tui.test_palette import ask
 from tui.app import ViewerApp
-from tui.model.nodes import Key
-from tui.render.tree_row import fold_span
+from tui.model.records import Key
+from tui.render.rows.tree_row import fold_span
 
 
 async def wheel(pilot: Pilot[Any], selector: str, down: bool, times: int = 1) -> None:

@@ -14,8 +14,8 @@ from tests.tui.conftest import Recording
 from tests.tui.stage import FakeSource, feed, playing, screen_text, until
 from tests.tui.story import NOW, SOURCE, session
 from tui.feed.queue import Arrival
-from tui.model.nodes import Key
-from tui.render import tabs
+from tui.model.records import Key
+from tui.render.cards import tabs
 
 
 async def test_nothing_is_drawn_while_nothing_changes(drawn: Counter[str]) -> None:

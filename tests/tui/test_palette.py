@@ -14,9 +14,9 @@ from tests.tui.stage import feed, playing, screen_text, until
 from tests.tui.story import SOURCE, session
 from tests.tui.test_jumps import where
 from tui.app import ViewerApp
-from tui.bindings import key_groups
-from tui.model.nodes import Key
-from tui.render.help import key_name
+from tui.config.bindings import key_groups
+from tui.model.records import Key
+from tui.render.bars.help import key_name
 from tui.screens.help import HelpScreen
 from tui.screens.palette import SESSIONS
 

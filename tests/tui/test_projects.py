@@ -11,8 +11,8 @@ from tests.tui.story import NOW, SOURCE, Step, prompt, session
 from tests.tui.test_filter import type_filter
 from tests.tui.test_jumps import asking, where
 from tui.app import ViewerApp
-from tui.model.headings import heading_key
-from tui.model.nodes import Key
+from tui.model.records import Key
+from tui.model.tree.headings import heading_key
 
 APP, WEB = heading_key("app\0/home/ada/app"), heading_key("web\0/srv/web")
 BAD = Key(SOURCE, "session", "ses_bad", "ses_bad")

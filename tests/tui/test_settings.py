@@ -9,8 +9,8 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from tui.model.arrange import ORDERS, Arrangement
-from tui.settings import LOOKS, SIZE_LIMIT, Memory, Settings, keymap_file, settings_file
+from tui.config.settings import LOOKS, SIZE_LIMIT, Memory, Settings, keymap_file, settings_file
+from tui.model.tree.sorting import ORDERS, Arrangement
 
 
 def test_every_order_of_the_trees_can_be_remembered() -> None:

@@ -16,9 +16,9 @@ from tests.adapter.writer import now_ms
 from tests.tui.stage import screen_text, until
 from tui.app import ViewerApp
 from tui.feed import worker
-from tui.model.nodes import Session
-from tui.model.rollup import subtree
-from tui.model.store import Store
+from tui.model.records import Session
+from tui.model.store.store import Store
+from tui.model.sums.rollup import subtree
 
 
 @pytest.fixture

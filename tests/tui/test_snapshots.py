@@ -17,7 +17,7 @@ from tests.tui.story import NOW, SOURCE, Step, session
 from tests.tui.test_palette import ask
 from tui.app import ViewerApp
 from tui.feed.queue import Arrival
-from tui.model.nodes import Key
+from tui.model.records import Key
 from tui.no_sessions import no_sessions
 
 Compare = Callable[..., bool]

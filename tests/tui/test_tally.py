@@ -7,10 +7,10 @@ import pytest
 from adapter.events import Event, SessionFinalized, SessionRemoved, Usage
 from tests.tui import story
 from tests.tui.story import NOW, SOURCE, Step, at, session
-from tui.model import state
-from tui.model.nodes import Session
-from tui.model.store import Store
-from tui.model.tally import Counts, Tally
+from tui.model.records import Session
+from tui.model.status import state
+from tui.model.status.counts import Counts, Tally
+from tui.model.store.store import Store
 
 NOW_US = NOW * 1_000_000
 HOUR = 3_600_000_000

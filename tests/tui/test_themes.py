@@ -11,11 +11,11 @@ from textual.geometry import Region
 from tests.tui import story
 from tests.tui.stage import feed, playing, until
 from tests.tui.story import NOW
-from tui import themes
 from tui.app import ViewerApp
 from tui.cli import build_parser
+from tui.config import themes
+from tui.config.settings import Memory
 from tui.render.lines import ROLES
-from tui.settings import Memory
 from tui.widgets.fixed_lines import FixedLines
 from tui.widgets.line_view import LineView
 from tui.widgets.roles import role_styles

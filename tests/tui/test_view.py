@@ -9,9 +9,9 @@ from tests.tui import story
 from tests.tui.stage import health
 from tests.tui.states import asked, begun
 from tests.tui.story import NOW, SOURCE, Step, at, prompt, session
-from tui.model.arrange import Arrangement
-from tui.model.nodes import Key
-from tui.model.store import Store
+from tui.model.records import Key
+from tui.model.store.store import Store
+from tui.model.tree.sorting import Arrangement
 from tui.view import Frame, View
 
 NOW_US = NOW * 1_000_000

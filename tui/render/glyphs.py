@@ -1,4 +1,4 @@
-"""The characters that are drawn: those of the states (`tui/model/status.py`), the other marks, and all in ASCII.
+"""The characters that are drawn: those of the states (`tui/model/status/table.py`), the other marks, and all in ASCII.
 
 Each is one cell wide and has no emoji form, because terminals draw the rest two cells wide now and then; a test holds
 them to it. Two of them are wide on a terminal that is set up for East Asian text, as the lines of borders are. For
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from rich.cells import cell_len
 
-from tui.model.status import BY_NAME, LOOP, TABLE, Status
+from tui.model.status.table import BY_NAME, LOOP, TABLE, Status
 
 
 class Glyphs(NamedTuple):

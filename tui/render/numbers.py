@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tui.moments import duration as duration  # beside the other columns
+from tui.text.moments import duration as duration  # beside the other columns
 
 
 def tokens(count: int) -> str:

@@ -12,8 +12,10 @@ from textual.app import SuspendNotSupported
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from tui import clipboard, doors, resume, sanitize
-from tui.render.search import pattern_of
+from tui import resume
+from tui.render.text.search import pattern_of
+from tui.terminal import clipboard, doors
+from tui.text import sanitize
 from tui.widgets.detail import Detail
 from tui.widgets.key_bar import KeyBar
 

@@ -9,10 +9,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
-from tui.keymap import Keymap
-from tui.render import keys
-from tui.render.document import Painted
-from tui.render.help import help_lines
+from tui.config.keymap import Keymap
+from tui.render.bars import keys
+from tui.render.bars.help import help_lines
+from tui.render.text.document import Painted
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.line_view import LineView
 

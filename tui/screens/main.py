@@ -16,23 +16,23 @@ from textual.timer import Timer
 
 from adapter.health import Health
 from adapter.pace import paced
-from tui import sanitize
-from tui.keymap import NONE, Keymap
-from tui.model.arrange import Arrangement
-from tui.model.finder import Finder
-from tui.model.nodes import ChangeSet, Key, Session, session_key
-from tui.model.query import Completion
-from tui.model.rows import VisibleRows
+from tui.config.keymap import NONE, Keymap
+from tui.config.settings import DEFAULTS, Settings
+from tui.model.filter.active_filter import Finder
+from tui.model.filter.language import Completion
+from tui.model.records import ChangeSet, Key, Session, session_key
+from tui.model.tree.rows import VisibleRows
+from tui.model.tree.sorting import Arrangement
 from tui.no_sessions import NONE_YET, NoSessions
 from tui.protocols import Requests
-from tui.render import filter_line, keys
-from tui.render.breadcrumb import breadcrumb, databases
-from tui.render.health import Lags
-from tui.render.status import Status
-from tui.render.tabs import NAMES
-from tui.render.tree_row import heading
+from tui.render.bars import filter_line, keys
+from tui.render.bars.breadcrumb import breadcrumb, databases
+from tui.render.bars.health import Lags
+from tui.render.bars.status import Status
+from tui.render.cards.tabs import NAMES
+from tui.render.rows.tree_row import heading
 from tui.screens.doors import DoorScreen
-from tui.settings import DEFAULTS, Settings
+from tui.text import sanitize
 from tui.view import Frame, Pane, View
 from tui.widgets.compositor import SparseCompositor
 from tui.widgets.contained import Contained

@@ -15,13 +15,13 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 from textual.dom import DOMNode
 
-from tui.model import titles
-from tui.model.arrange import project
-from tui.model.nodes import Session
-from tui.model.rollup import subtree
-from tui.model.state import session_state
+from tui.model.filter import titles
+from tui.model.records import Session
+from tui.model.status.state import session_state
+from tui.model.sums.rollup import subtree
+from tui.model.tree.sorting import project
+from tui.render.bars.help import key_name
 from tui.render.glyphs import mark
-from tui.render.help import key_name
 from tui.render.lines import fit, pad, width_of
 from tui.render.numbers import duration
 from tui.screens.doors import DoorScreen

@@ -15,14 +15,15 @@ from textual.containers import Horizontal, Vertical
 from textual.timer import Timer
 from textual.widgets import Input
 
-from tui import sanitize
-from tui.model.nodes import Key
+from tui.model.records import Key
 from tui.protocols import Requests
-from tui.render import detail, numbers, payload, tabs
-from tui.render.document import Joined, Painted, Tail, Text
-from tui.render.labelled import LABEL_WIDTH
+from tui.render import numbers
+from tui.render.cards import detail, payload, tabs
+from tui.render.cards.labelled import LABEL_WIDTH
 from tui.render.lines import Line, folded, width_of
-from tui.render.search import found_line
+from tui.render.text.document import Joined, Painted, Tail, Text
+from tui.render.text.search import found_line
+from tui.text import sanitize
 from tui.view import View
 from tui.widgets.contained import Contained
 from tui.widgets.fixed_lines import FixedLines

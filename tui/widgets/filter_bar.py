@@ -13,8 +13,8 @@ from textual.geometry import Size
 from textual.reactive import reactive
 from textual.widgets import Input
 
-from tui import sanitize
-from tui.model.query import Completion
+from tui.model.filter.language import Completion
+from tui.text import sanitize
 from tui.widgets.fixed_lines import FixedLines
 from tui.widgets.told import Told
 

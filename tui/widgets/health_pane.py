@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from adapter.health import Health
-from tui.model.tally import Counts
-from tui.render.health import Lags, health_lines, sessions_line
+from tui.model.status.counts import Counts
+from tui.render.bars.health import Lags, health_lines, sessions_line
 from tui.render.lines import Line, folded
 from tui.widgets.fixed_lines import FixedLines
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from textual.timer import Timer
 
-from tui.render.keys import Shown, key_line
+from tui.render.bars.keys import Shown, key_line
 from tui.render.lines import Line, folded
 from tui.widgets.fixed_lines import FixedLines
 

@@ -9,10 +9,10 @@ from textual.binding import Binding, BindingType
 from textual.geometry import Region
 from textual.strip import Strip
 
-from tui.render.document import Painted, Text
 from tui.render.glyphs import GLYPHS
 from tui.render.lines import Line, segments, width_of
-from tui.render.terminal import Styles
+from tui.render.text.document import Painted, Text
+from tui.render.text.terminal import Styles
 from tui.widgets.told import Told
 from tui.widgets.virtual_lines import VirtualLines
 

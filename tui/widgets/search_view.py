@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 from textual.timer import Timer
 
-from tui.render.document import Text
 from tui.render.lines import Line, cut_out, marked, width_of
-from tui.render.search import pattern_of
+from tui.render.text.document import Text
+from tui.render.text.search import pattern_of
 from tui.widgets.line_view import LineView
 from tui.widgets.told import Told
 

@@ -13,10 +13,10 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.strip import Strip
 
-from tui.model.layout import shown_session
-from tui.model.nodes import Key, Row
-from tui.render.heading import heading_cells
-from tui.render.tree_row import Cells, cells_of, fold_span, under_filter
+from tui.model.records import Key, Row
+from tui.model.tree.layout import shown_session
+from tui.render.rows.heading import heading_cells
+from tui.render.rows.tree_row import Cells, cells_of, fold_span, under_filter
 from tui.view import Frame, View
 from tui.widgets.row_looks import Drawn, RowLooks
 from tui.widgets.virtual_lines import VirtualLines

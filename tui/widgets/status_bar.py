@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from textual import events
 
-from tui.render.status import Status, Walk, count_at, problem_lines, status_line
+from tui.render.bars.status import Status, Walk, count_at, problem_lines, status_line
 from tui.widgets.fixed_lines import FixedLines
 from tui.widgets.told import Told
 

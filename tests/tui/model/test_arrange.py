@@ -8,9 +8,9 @@ import pytest
 
 from adapter.events import Event, Usage
 from tests.tui.model.builders import SOURCE, at, key, op, prompt, session, store_of, turn
-from tui.model.arrange import ORDERS, Arrangement
-from tui.model.nodes import ChangeSet
-from tui.model.rows import VisibleRows
+from tui.model.records import ChangeSet
+from tui.model.tree.rows import VisibleRows
+from tui.model.tree.sorting import ORDERS, Arrangement
 
 NOTHING = ChangeSet(roots=set(), dirty=set())
 

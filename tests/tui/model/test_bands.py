@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from adapter.events import Event
 from tests.tui.model.builders import SOURCE, at, op, op_end, prompt, session, task, turn, turn_end
-from tui.model import headings
-from tui.model.arrange import Arrangement
-from tui.model.nodes import ChangeSet, Key
-from tui.model.rows import VisibleRows
-from tui.model.store import Store
+from tui.model.records import ChangeSet, Key
+from tui.model.store.store import Store
+from tui.model.tree import headings
+from tui.model.tree.rows import VisibleRows
+from tui.model.tree.sorting import Arrangement
 
 NOTHING = ChangeSet(roots=set(), dirty=set())
 MINUTE = 60

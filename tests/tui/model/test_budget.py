@@ -8,12 +8,12 @@ import pytest
 
 from adapter.events import Event, Usage
 from tests.tui.model.builders import SOURCE, at, failed, op, op_end, prompt, session, task, turn, turn_end
-from tui.model.budget import PATIENCE, QUIET, Budget
-from tui.model.nodes import ChangeSet, session_key
-from tui.model.rollup import own, subtree
-from tui.model.rows import VisibleRows
-from tui.model.store import Store
-from tui.model.tally import Tally
+from tui.model.records import ChangeSet, session_key
+from tui.model.status.counts import Tally
+from tui.model.store.memory_budget import PATIENCE, QUIET, Budget
+from tui.model.store.store import Store
+from tui.model.sums.rollup import own, subtree
+from tui.model.tree.rows import VisibleRows
 
 NOW = at(10_000)
 CHANGED = ChangeSet(roots={(SOURCE, "a")}, dirty=set())

@@ -8,9 +8,9 @@ import pytest
 
 from adapter.events import Event, Usage
 from tests.tui.model.builders import SOURCE, at, op, op_end, session, store_of, turn, turn_end
-from tui.model.flags import Flag, flags
-from tui.model.index import card_of
-from tui.model.status import FLAGS
+from tui.model.filter.cards import card_of
+from tui.model.status.flags import Flag, flags
+from tui.model.status.table import FLAGS
 
 
 def calls(*specs: dict[str, Any]) -> list[Event]:

@@ -8,13 +8,13 @@ import pytest
 
 from adapter.events import Event
 from tests.tui.model.builders import SOURCE, at, gone, key, op, prompt, session, store_of, turn
-from tui.model import headings
-from tui.model.arrange import Arrangement
-from tui.model.headings import Sum, heading_key
-from tui.model.nodes import ChangeSet, Key
-from tui.model.rows import VisibleRows
-from tui.model.store import Store
-from tui.model.unfold import reveal
+from tui.model.records import ChangeSet, Key
+from tui.model.store.store import Store
+from tui.model.tree import headings
+from tui.model.tree.headings import Sum, heading_key
+from tui.model.tree.rows import VisibleRows
+from tui.model.tree.sorting import Arrangement
+from tui.model.tree.unfold import reveal
 
 NOTHING = ChangeSet(roots=set(), dirty=set())
 APP, WEB = heading_key("app\0/srv/app"), heading_key("web\0/srv/web")

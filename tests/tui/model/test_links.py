@@ -8,7 +8,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.model.links import Links, SessionKey
+from tui.model.store.links import Links, SessionKey
 
 SOURCE = "s"
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from adapter.events import Event, Usage
 from tests.tui.model.builders import SOURCE, at, failed, gone, op, op_end, session, store_of, turn, turn_end
-from tui.model.finder import Finder
-from tui.model.query import accepts, parse, search
-from tui.model.rows import VisibleRows
-from tui.model.store import Store
+from tui.model.filter.active_filter import Finder
+from tui.model.filter.language import accepts, parse, search
+from tui.model.store.store import Store
+from tui.model.tree.rows import VisibleRows
 
 NOON = 1_790_000_000
 

@@ -9,9 +9,9 @@ import pytest
 
 from adapter.events import Event
 from tests.tui.model.builders import at, failed, gone, op, op_end, prompt, session, task, turn, turn_end
-from tui.model.notices import GAP, Notice, Notices, kind_of, words
-from tui.model.state import State
-from tui.model.store import Store
+from tui.model.status.notices import GAP, Notice, Notices, kind_of, words
+from tui.model.status.state import State
+from tui.model.store.store import Store
 
 START = at(100)
 TABLE = [
@@ -204,7 +204,7 @@ def test_many_old_sessions_cost_a_look_each_and_are_not_judged(monkeypatch: pyte
         judged.append(one.id)
         return original("idle", "", 0)
 
-    monkeypatch.setattr("tui.model.notices.session_state", counting)
+    monkeypatch.setattr("tui.model.status.notices.session_state", counting)
     stage.see(101, *(session(f"s{n}", 10) for n in range(500)), session("new", 100))
     assert judged == ["new"]
 

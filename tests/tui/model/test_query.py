@@ -9,10 +9,10 @@ import pytest
 
 from adapter.events import Event, Usage
 from tests.tui.model.builders import SOURCE, at, failed, gone, op, prompt, session, store_of, task, turn, turn_end
-from tui.model.finder import Finder
-from tui.model.index import Index
-from tui.model.query import Completion, complete, parse, search
-from tui.model.store import Store
+from tui.model.filter.active_filter import Finder
+from tui.model.filter.cards import Index
+from tui.model.filter.language import Completion, complete, parse, search
+from tui.model.store.store import Store
 
 NOON = 1_790_000_000
 """2026-09-21, 14:13:20 UTC, in seconds; the tests run in UTC."""

@@ -19,9 +19,8 @@ from tests.tui.model.builders import (
     turn,
     turn_end,
 )
-from tui.model.nodes import op_key
-from tui.model.seek import failures
-from tui.model.state import (
+from tui.model.records import op_key
+from tui.model.status.state import (
     ACTIVE,
     is_open,
     loudest,
@@ -31,7 +30,8 @@ from tui.model.state import (
     session_state,
     turn_state,
 )
-from tui.model.status import urgency
+from tui.model.status.table import urgency
+from tui.model.tree.seek import failures
 
 ASKED: list[Event] = [session(), prompt("u1", 2)]
 STEP: list[Event] = [*ASKED, turn("a1", 1, 3, "u1"), op("p1", "a1", "llm", 1, 3)]

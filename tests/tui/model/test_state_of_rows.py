@@ -13,9 +13,9 @@ import pytest
 from tests.adapter import corpus
 from tests.adapter.writer_2x import Writer2x, call, step
 from tests.tui.model.builders import at
-from tui.model.state import State, session_state
-from tui.model.status import ORDER
-from tui.model.store import Store
+from tui.model.status.state import State, session_state
+from tui.model.status.table import ORDER
+from tui.model.store.store import Store
 
 MINUTE, HOUR = 60, 3600
 SUMMARY = "(SELECT time_created FROM message WHERE json_extract(data, '$.summary') = 1)"

@@ -6,8 +6,8 @@ import json
 
 from adapter.events import Event, Usage
 from tests.tui.model.builders import SOURCE, at, op, op_end, prompt, session, store_of, task, turn, turn_end
-from tui.model.tree_json import INDENT_LIMIT, tree, tree_text
-from tui.render.tree_row import io
+from tui.commands.tree_json import INDENT_LIMIT, tree, tree_text
+from tui.render.rows.tree_row import io
 
 FAMILY: list[Event] = [
     session(

@@ -9,18 +9,18 @@ from msgspec.structs import replace
 
 from adapter.events import Event
 from tests.tui.model.builders import SOURCE, at, failed, prompt, session, store_of, turn, turn_end
-from tui.model.arrange import Arrangement, place
-from tui.model.index import Index, card_of
-from tui.model.listing import listing
-from tui.model.nodes import ChangeSet, Row, session_key
-from tui.model.query import parse, search
-from tui.model.seek import failures
-from tui.model.state import session_state
-from tui.model.store import Store
-from tui.model.tally import Tally
-from tui.model.timing import duration
-from tui.model.tree_json import tree, tree_text
-from tui.render.tree_row import cells_of
+from tui.commands.listing import listing
+from tui.commands.tree_json import tree, tree_text
+from tui.model.filter.cards import Index, card_of
+from tui.model.filter.language import parse, search
+from tui.model.records import ChangeSet, Row, session_key
+from tui.model.status.counts import Tally
+from tui.model.status.state import session_state
+from tui.model.store.store import Store
+from tui.model.sums.timing import duration
+from tui.model.tree.seek import failures
+from tui.model.tree.sorting import Arrangement, place
+from tui.render.rows.tree_row import cells_of
 
 KEY = (SOURCE, "s1")
 NOW = at(100)

@@ -9,13 +9,13 @@ from rich.cells import cell_len
 from adapter.health import Interruption
 from tests.tui.stage import health
 from tests.tui.story import NOW
-from tui.bindings import key_groups
-from tui.model.tally import Counts
-from tui.render import keys
-from tui.render.health import Lags, health_lines, sessions_line
-from tui.render.help import help_lines
+from tui.config.bindings import key_groups
+from tui.model.status.counts import Counts
+from tui.render.bars import keys
+from tui.render.bars.health import Lags, health_lines, sessions_line
+from tui.render.bars.help import help_lines
+from tui.render.bars.status import Status, count_at, problem_lines, status_line
 from tui.render.lines import plain
-from tui.render.status import Status, count_at, problem_lines, status_line
 
 FULL = Status(
     paths=("/home/ada/.local/share/opencode/opencode.db",),

@@ -7,11 +7,11 @@ from tests.adapter import corpus
 from tests.tui import story
 from tests.tui.model import builders
 from tests.tui.story import NOW, SOURCE, at, session
-from tui.model.nodes import Key, Row, Session, op_key, prompt_key
-from tui.model.store import Store
-from tui.render import detail, tabs
+from tui.model.records import Key, Row, Session, op_key, prompt_key
+from tui.model.store.store import Store
+from tui.render.cards import detail, tabs
 from tui.render.lines import plain
-from tui.render.tree_row import cells_of
+from tui.render.rows.tree_row import cells_of
 
 NOW_US = NOW * 1_000_000
 

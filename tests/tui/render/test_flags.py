@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from adapter.events import Event, Usage
 from tests.tui.model.builders import at, key, op, prompt, session, store_of, turn, turn_end
-from tui.model.nodes import Row
-from tui.render.detail import overview
+from tui.model.records import Row
+from tui.render.cards.detail import overview
 from tui.render.lines import plain
-from tui.render.tree_row import cells_of
+from tui.render.rows.tree_row import cells_of
 
 FULL: list[Event] = [
     session(),

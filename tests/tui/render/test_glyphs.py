@@ -7,7 +7,7 @@ import unicodedata
 from pathlib import Path
 from typing import get_args
 
-from tui.model import status
+from tui.model.status import table as status
 from tui.render.glyphs import GLYPHS, mark, plain
 from tui.render.lines import ROLES
 

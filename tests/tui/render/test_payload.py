@@ -7,8 +7,9 @@ import json
 
 import pytest
 
-from tui.render import document, payload
+from tui.render.cards import payload
 from tui.render.lines import Line, plain
+from tui.render.text import document
 
 
 def said(text: str, look: str = "") -> list[str]:

@@ -12,12 +12,12 @@ from adapter.events import Event, Usage
 from tests.tui import story
 from tests.tui.render.test_tree_row import NOW_US, key, store_of
 from tests.tui.story import Step, prompt, session
-from tui.model.headings import Sum, heading_key
-from tui.model.nodes import Key, Row
-from tui.model.store import Store
-from tui.render.heading import heading_cells
+from tui.model.records import Key, Row
+from tui.model.store.store import Store
+from tui.model.tree.headings import Sum, heading_key
 from tui.render.lines import ROLES, plain
-from tui.render.tree_row import Cells, cells_of, columns_for, heading, laid_out
+from tui.render.rows.heading import heading_cells
+from tui.render.rows.tree_row import Cells, cells_of, columns_for, heading, laid_out
 
 WIDTHS = (60, 80, 100, 120, 160, 200, 250)
 STYLES = {role: Style() for role in ROLES}

@@ -8,11 +8,11 @@ from rich.cells import cell_len
 
 from adapter.events import Event, Usage
 from tests.tui.model.builders import SOURCE, at, op, op_end, prompt, session, store_of, turn, turn_end
-from tui import moments
-from tui.model.window import Limits, no_limits
+from tui.model.sums.window import Limits, no_limits
+from tui.render.cards.session_card import agent_lines, session_card
 from tui.render.lines import plain
-from tui.render.session_card import agent_lines, session_card
 from tui.render.sparkline import sparkline
+from tui.text import moments
 
 
 def card(*events: Event, limits: Limits = no_limits, loaded: bool = True) -> list[str]:

@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from adapter.events import Event, PayloadRef
 from tests.tui import story
 from tests.tui.story import SOURCE, Step, session
-from tui.model.nodes import Key
-from tui.model.store import Store
-from tui.render import tabs
+from tui.model.records import Key
+from tui.model.store.store import Store
+from tui.render.cards import tabs
 from tui.render.lines import plain
 
 RETRY = Key(SOURCE, "session", "ses_retry", "ses_retry")

@@ -11,11 +11,11 @@ from adapter.events import Event, Usage
 from tests.tui import story
 from tests.tui.stage import health
 from tests.tui.story import NOW, SOURCE, Step, session
-from tui.model.nodes import Key, Row
-from tui.model.store import Store
-from tui.render.breadcrumb import breadcrumb, databases
+from tui.model.records import Key, Row
+from tui.model.store.store import Store
+from tui.render.bars.breadcrumb import breadcrumb, databases
 from tui.render.lines import ROLES, plain
-from tui.render.tree_row import cells_of, columns_for, fold_span, heading, laid_out, under_filter
+from tui.render.rows.tree_row import cells_of, columns_for, fold_span, heading, laid_out, under_filter
 
 STYLES = {role: Style() for role in ROLES}
 NOW_US = NOW * 1_000_000
