@@ -58,7 +58,7 @@ class Planted:
     def goes_off(self) -> None:
         self.flag.touch()
         # A row that has not been drawn, a text that has not been read, a move.
-        for key in "jj3jjjG":
+        for key in "jjl3jjjG":
             self.terminal.child.send(key)
             self.terminal.read()
 
