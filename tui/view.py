@@ -14,14 +14,13 @@ from typing import Literal, NamedTuple
 from adapter.health import Health
 from tui.model.filter.active_filter import Finder
 from tui.model.filter.language import Completion
-from tui.model.records import ChangeSet, Key, Session, session_key, turn_key
+from tui.model.records import ChangeSet, Key, Session, SessionKey, session_key, turn_key
 from tui.model.status.bands import Need
 from tui.model.status.counts import Tally
 from tui.model.status.notices import Notices
 from tui.model.status.state import newest_turn
 from tui.model.status.thresholds import MINUTE, SECOND
 from tui.model.status.unread import Seen
-from tui.model.store.links import SessionKey
 from tui.model.store.memory_budget import Budget
 from tui.model.store.store import Store
 from tui.model.tree.layout import parent_key, row_key, shown_session
@@ -181,7 +180,7 @@ class View:
 
     def trees_in_sight(self) -> set[SessionKey]:
         """The trees of which a row is in sight, and that of the cursor."""
-        return {self.store.links.top((key.source, key.session_id)) for key in self.place.keys_in_sight()}
+        return {self.store.links.top(key.owner) for key in self.place.keys_in_sight()}
 
     def _stale_s(self) -> int:
         ages = [self.now - looked for health, looked in self._known.values() if health.state == "ok"]
@@ -244,7 +243,7 @@ class View:
         not to be trusted. The cursor goes back to its node, and what was unfolded is read again, when it is there."""
         before, text, height = self.rows, self.finder.text, self.place.height
         self._lost = self.cursor or self._lost
-        self._wanted |= {(key.source, key.session_id) for key, is_open in before.folds.chosen.items() if is_open}
+        self._wanted |= {key.owner for key, is_open in before.folds.chosen.items() if is_open}
         self._awaited = None
         self._frame = Frame(rows=True, heading=True, status=True)
         self.rows = VisibleRows(self.store, before.folds)
@@ -312,13 +311,13 @@ class View:
             key
             for key in changes.new
             if key.kind != "session"
-            or ((session := sessions.get((key.source, key.id))) is not None and session.start_ts >= self.started)
+            or ((session := sessions.get(key.owner)) is not None and session.start_ts >= self.started)
         ]
 
     def _is_above(self, new: Iterable[Key], hold: Hold) -> bool:
         """Whether one of the new nodes is a session at the top of its tree that stands above what is held."""
         limit = self.rows.index_of(hold.key) if hold.key is not None else None
-        tops = [key for key in new if key.kind == "session" and self.store.is_top((key.source, key.id))]
+        tops = [key for key in new if key.kind == "session" and self.store.is_top(key.owner)]
         return limit is not None and any((at := self.rows.index_of(key)) is not None and at < limit for key in tops)
 
     def _keep_to_budget(self) -> None:
@@ -636,7 +635,7 @@ class View:
     def go_to_match(self) -> Frame:
         """Goes to the first match, unless the cursor is in a session that matches."""
         session = enclosing(self.store, self.cursor) if self.cursor is not None else None
-        if self.finder.on and (session is None or (session.source, session.id) not in self.finder.matches):
+        if self.finder.on and (session is None or session.key not in self.finder.matches):
             self._match(True)
         return self._done()
 
@@ -720,7 +719,7 @@ class View:
 
     def _inside(self, session: Session, row: Key) -> Key | None:
         """Where somebody wants to be who enters a session: what goes on in it, else its first row."""
-        if (session.source, session.id) in self.rows.live:
+        if session.key in self.rows.live:
             return focus(session)
         at = self.rows.index_of(row)
         if at is None or at + 1 >= len(self.rows) or self.rows.row(at + 1).depth <= self.rows.row(at).depth:
@@ -728,7 +727,7 @@ class View:
         return self.rows.row(at + 1).key
 
     def _load(self, sessions: list[Session]) -> None:
-        self._frame.load += [(session.source, session.id) for session in sessions]
+        self._frame.load += [session.key for session in sessions]
 
 
 def _itself(session: Session) -> list[Key]:

@@ -404,7 +404,7 @@ class MainScreen(Contained, DoorScreen):
         if self.store.session_of(key) is None:
             self.remark("this session is gone")
             return
-        if self.finder.on and self.store.links.top((session.source, session.id)) not in self.finder.trees:
+        if self.finder.on and self.store.links.top(session.key) not in self.finder.trees:
             self.filter("")
         self.show_tree()
         self.draw(self.view.jump(key))
