@@ -225,6 +225,7 @@ class ViewerApp(KeysInTurn, inherit_bindings=False):
             self._show_anew()
 
     def _show_anew(self) -> None:
+        self.main.tick()
         self._tell(terminal_signals.SAVE_TITLE + terminal_signals.set_title(self._words))
         self.refresh(layout=True)
 

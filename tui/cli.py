@@ -23,7 +23,8 @@ Examples:
   opencode-viewer --demo                      a recorded run, to look around
   opencode-viewer events --follow | jq .kind  every change as one JSON object a line
   opencode-viewer doctor --json               what can be read, and how
-Exit status: 0 fine, 1 degraded (doctor), 2 no usable database or wrong arguments."""
+Exit status: 0 fine, 1 degraded (doctor), 2 no usable database or wrong arguments,
+70 an error of our own that stayed."""
 
 LS_EPILOG = """\
 Terms, as behind / on the screen:

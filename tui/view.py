@@ -36,6 +36,8 @@ STALE = 15 * SECOND
 that it looked at least every 5 s (`adapter.follow.follower.HEARTBEAT_S`)."""
 BACK_LIMIT = 50
 """Jumps that can be taken back."""
+_SOON_S = 0.05
+"""A timer may be a little early: to set it for less would tick the same second twice."""
 
 _NOTHING = {
     "failed": "nothing has failed here",
@@ -105,7 +107,7 @@ class View:
     def __init__(self, store: Store, now_us: int, *, notify: bool = False) -> None:
         self.store = store
         self.started = now_us
-        self.now = now_us
+        self.now = self._ticked = now_us
         self.notices = Notices(store, now_us) if notify else None
         self.seen = Seen(store, now_us)
         self.rows = VisibleRows(store)
@@ -171,12 +173,15 @@ class View:
         return self.rows.anything_open or pending or self._stale_s() > 0
 
     def patience_s(self, now_us: int) -> float:
-        """Seconds until the next tick is due: the next full second or minute, or when a source is no longer fresh."""
+        """Seconds until the next tick is due: the next full second or minute, or when a source is no longer fresh. It
+        is due now when the clock of the wall says so whatever the timer waits for: the machine was asleep, or somebody
+        set the clock."""
         period = SECOND if self.busy else MINUTE
+        if now_us // period != self._ticked // period:
+            return _SOON_S
         due = [period - now_us % period]
         due += [looked + STALE - now_us for _, looked in self._known.values() if looked + STALE > now_us]
-        # A timer may be a little early; then the second would be ticked twice.
-        return max(0.05, min(due) / SECOND)
+        return max(_SOON_S, min(due) / SECOND)
 
     def trees_in_sight(self) -> set[SessionKey]:
         """The trees of which a row is in sight, and that of the cursor."""
@@ -216,6 +221,7 @@ class View:
         """Lets time pass, whatever is in sight."""
         minute = self.now // MINUTE
         self._pass(now_us)
+        self._ticked = now_us
         if self.notices is not None:
             self.notices.tick(now_us)
         self.tally.tick(now_us)
