@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from adapter.events import Event, SessionFinalized
 from tui.model.records import ChangeSet, Key, Log, Op, Prompt, Session, SessionKey, Turn, op_id, op_key
@@ -36,6 +36,10 @@ from tui.model.store.settle import settle
 from tui.model.store.unnamed import may_call
 from tui.model.sums.rollup import own
 from tui.model.sums.window import Limits, no_limits
+
+if TYPE_CHECKING:
+    from tui.model.sums.rollup import Own, Subtree
+    from tui.model.tree.children import Outline
 
 
 class Store:
@@ -53,10 +57,10 @@ class Store:
         self.copies = Copies()
         self.books: dict[str, LogBook] = {}
         self.kids: dict[SessionKey, list[Session]] = {}
-        self.usages: dict[SessionKey, Any] = {}
-        self.given_back: dict[SessionKey, Any] = {}
-        self.subtrees: dict[SessionKey, Any] = {}
-        self.outlines: dict[SessionKey, Any] = {}
+        self.usages: dict[SessionKey, Own] = {}
+        self.given_back: dict[SessionKey, Own] = {}
+        self.subtrees: dict[SessionKey, Subtree] = {}
+        self.outlines: dict[SessionKey, Outline] = {}
         self.homes: dict[SessionKey, dict[str, str]] = {}
         self.arriving: set[SessionKey] = set()
         self.links = Links()

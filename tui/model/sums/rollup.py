@@ -117,10 +117,10 @@ def own(store: Store, session: Session) -> Own:
     """`own_usage`, kept in the store until the session changes; of one that was given back, where its row tells
     nothing or the same as then, what it was then."""
     key = session.key
-    known: Own | None = store.usages.get(key)
+    known = store.usages.get(key)
     if known is None:
         found = own_usage(session)
-        before: Own = store.given_back.get(key, found)
+        before = store.given_back.get(key, found)
         same = found.origin == "unknown" or found == before._replace(doubt=NO_DOUBT)
         known = store.usages[key] = before if same else found
     return known
@@ -130,7 +130,7 @@ def subtree(store: Store, session: Session) -> Subtree:
     """The sums of a session and everything below it; kept until something below changes, so that a frame costs
     nothing and a change costs its ancestors only. No recursion: depth is a stranger's data."""
     key = session.key
-    known: Subtree | None = store.subtrees.get(key)
+    known = store.subtrees.get(key)
     if known is not None:
         return known
     stack: list[tuple[Session, bool]] = [(session, False)]
@@ -143,7 +143,7 @@ def subtree(store: Store, session: Session) -> Subtree:
             stack.extend((child, False) for child in missing)
             continue
         mine = own(store, current)
-        below: list[Subtree] = [store.subtrees[child.key] for child in children]
+        below = [store.subtrees[child.key] for child in children]
         store.subtrees[current.key] = Subtree(
             total([mine.usage, *(sums.usage for sums in below)]),
             mine.cost + sum(sums.cost for sums in below),
@@ -151,7 +151,7 @@ def subtree(store: Store, session: Session) -> Subtree:
             max(current.last_ts, *(sums.last_ts for sums in below)) if below else current.last_ts,
             _any_of([mine.doubt, *(sums.doubt for sums in below)]) if below else mine.doubt,
         )
-    found: Subtree = store.subtrees[key]
+    found = store.subtrees[key]
     return found
 
 

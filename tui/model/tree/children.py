@@ -37,7 +37,7 @@ def uncalled(store: Store, session: Session) -> list[Session]:
 def outline(store: Store, session: Session) -> Outline:
     """The outline of a session; kept in the store until something of the session changes."""
     key = session.key
-    known: Outline | None = store.outlines.get(key)
+    known = store.outlines.get(key)
     if known is None:
         known = store.outlines[key] = _make(session)
     return known
