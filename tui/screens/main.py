@@ -62,6 +62,7 @@ class MainScreen(Contained, DoorScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab,shift+tab", "other_pane", "tree or detail", id="pane.other", show=False),
+        Binding("m", "zoom", "the detail as the whole screen, and back", id="pane.zoom", show=False),
         Binding("escape", "back", "back to the tree; there, no filter", id="pane.back", show=False),
         *(
             Binding(str(place), f"tab('{name}')", f"{name} tab", id=f"detail.{name.lower()}", show=False)
@@ -251,6 +252,8 @@ class MainScreen(Contained, DoorScreen):
         if frame.detail_wanted:
             self.detail.show(view.cursor)
             self.show_detail()
+        if frame.panes:
+            self._show_panes()
         if self._clock is not None:
             self._wind_up()
         return drawn
@@ -355,22 +358,36 @@ class MainScreen(Contained, DoorScreen):
     def _arrange(self, width: int) -> None:
         """Two panes, or the one that has the focus."""
         narrow = width < TWO_PANES
-        self.set_class(narrow, "narrow")
-        self.view.enter_opens = narrow
+        self.view.one_pane = narrow
         self.panes.lay_out(width, alone=narrow)
-        self._show_keys()
+        self._show_alone()
 
     def on_descendant_focus(self) -> None:
-        self.view.pane = self._focused()
-        self._show_keys()
+        # A click moves the focus, too.
+        self.draw(self.view.go_to_pane(self._focused()))
         self._show_where()
         # The filter is no longer being typed.
         self._keep_choice()
 
+    def _show_panes(self) -> None:
+        """The panes as the view has them, and the focus where it wants it."""
+        pane = self.view.pane
+        # A hidden widget cannot take the focus, so the classes that show it come first.
+        self._show_alone()
+        if pane != self._focused() or self.focused is None:
+            widgets = {"tree": self.sessions, "filter": self.bar.input, "search": self.detail.words_input}
+            self.set_focus(widgets.get(pane, self.detail.view))
+
+    def _show_alone(self) -> None:
+        """One pane or both."""
+        alone = self.view.detail_alone
+        self.set_class(alone, "detail-alone")
+        self.set_class(self.view.one_pane and not alone, "tree-alone")
+        self._show_keys()
+
     def _show_keys(self) -> None:
         pane = self.view.pane
-        self.set_class(pane in ("detail", "search"), "in-detail")
-        detail = keys.DETAIL_ALONE if self.has_class("narrow") else keys.DETAIL
+        detail = keys.DETAIL_ALONE if self.view.detail_alone else keys.DETAIL
         shown = {"tree": keys.TREE, "filter": keys.FILTER, "detail": detail, "search": keys.SEARCH}
         self.key_bar.update(shown[pane])
 
@@ -394,9 +411,7 @@ class MainScreen(Contained, DoorScreen):
 
     def show_detail(self) -> None:
         """Puts the focus, and where there is room for one pane only that pane, on the detail."""
-        # A hidden widget cannot take the focus, so the class that shows it comes first.
-        self.add_class("in-detail")
-        self.set_focus(self.detail.view)
+        self.draw(self.view.go_to_pane("detail"))
 
     def go_to_session(self, session: Session) -> None:
         """Puts the cursor on a session, wherever it is: a filter that hides it goes, what is folded is opened."""
@@ -411,8 +426,10 @@ class MainScreen(Contained, DoorScreen):
 
     def show_tree(self) -> None:
         """Puts the focus, and where there is room for one pane only that pane, on the tree."""
-        self.remove_class("in-detail")
-        self.set_focus(self.sessions)
+        self.draw(self.view.go_to_pane("tree"))
+
+    def action_zoom(self) -> None:
+        self.draw(self.view.zoom())
 
     def action_other_pane(self) -> None:
         if self.detail.view.has_focus:
@@ -425,10 +442,12 @@ class MainScreen(Contained, DoorScreen):
             self.show_fault("")
         if self.sessions.has_focus and self.finder.on:
             self.filter("")
-        self.show_tree()
+        self.draw(self.view.unzoom())
 
     def action_widen(self, percent: int) -> None:
-        if self.panes.alone:
+        if self.view.zoomed:
+            self.say("the detail is the whole screen")
+        elif self.panes.alone:
             self._remark = f"one pane below {TWO_PANES} columns; tab goes to the other"
             self._show_where()
         elif percent:
