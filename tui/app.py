@@ -372,6 +372,9 @@ class ViewerApp(KeysInTurn, inherit_bindings=False):
         how = message.arrangement
         self._remember(filter=message.filter, order=how.order, grouping=how.grouping)
 
+    def on_main_screen_wrapped(self, message: MainScreen.Wrapped) -> None:
+        self._remember(wrap="" if message.wrap else "off")
+
     def on_main_screen_counted(self, message: MainScreen.Counted) -> None:
         self._words = self._shown(terminal_signals.title(message.running, message.waiting))
         self._tell(terminal_signals.set_title(self._words))

@@ -70,6 +70,7 @@ class MainScreen(Contained, DoorScreen):
         ),
         Binding("less_than_sign", "turn(-1)", "previous tab", id="detail.previous", show=False),
         Binding("greater_than_sign", "turn(1)", "next tab", id="detail.next", show=False),
+        Binding("W", "wrap", "long lines of texts broken, or cut", id="detail.wrap", show=False),
         Binding("slash", "filter", "filter the sessions", id="filter.open", show=False),
         Binding("plus", f"widen({STEP})", "more room for the tree", id="pane.wider", show=False),
         Binding("minus", f"widen({-STEP})", "more room for the detail", id="pane.narrower", show=False),
@@ -87,6 +88,12 @@ class MainScreen(Contained, DoorScreen):
 
         filter: str
         arrangement: Arrangement
+
+    @dataclass
+    class Wrapped(Told):
+        """The user wants long lines of texts broken, or not."""
+
+        wrap: bool
 
     @dataclass
     class Counted(Told):
@@ -116,6 +123,7 @@ class MainScreen(Contained, DoorScreen):
         self.settings = settings
         self.keymap = keymap
         self.view = view
+        view.wrap = settings.wrap != "off"
         self.store = view.store
         self.now = now
         self.requests = requests
@@ -460,6 +468,14 @@ class MainScreen(Contained, DoorScreen):
 
     def action_turn(self, step: int) -> None:
         self.detail.turn(step)
+
+    def action_wrap(self) -> None:
+        view = self.view
+        view.wrap = not view.wrap
+        self.detail.wrap_changed()
+        self.post_message(self.Wrapped(view.wrap))
+        words = "broken" if view.wrap else "cut; left and right move the text"
+        self.say(f"long lines are {words}{self.detail.never_broken if view.wrap else ''}")
 
     def action_follow(self) -> None:
         self.draw(self.view.follow(not self.view.following))

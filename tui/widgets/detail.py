@@ -21,7 +21,7 @@ from tui.render import numbers
 from tui.render.cards import detail, payload, tabs
 from tui.render.cards.labelled import LABEL_WIDTH
 from tui.render.lines import Line, folded, width_of
-from tui.render.text.document import Joined, Painted, Tail, Text
+from tui.render.text.document import WRAP_LIMIT, Document, Joined, Painted, Tail, Text
 from tui.render.text.search import found_line
 from tui.text import sanitize
 from tui.view import View
@@ -152,6 +152,20 @@ class Detail(Contained, Vertical):
         if names:
             self.pick(names[(names.index(self.tab) + step) % len(names)])
 
+    def wrap_changed(self) -> None:
+        """Breaks the long lines of texts, or no longer; the place in them stays."""
+        self._draw(keep=True)
+        if self.state.wrap:
+            self.view.to_the_left()
+
+    @property
+    def never_broken(self) -> str:
+        """Why what is shown is not broken all the same, in words; "" where it is."""
+        shown = [self._texts.get(text.slot, (None, ""))[0] for text in self._in_sight]
+        if any(isinstance(document, Document) and document.size > WRAP_LIMIT for document in shown):
+            return f", but not those of a text of more than {WRAP_LIMIT:,} characters: left and right move it"
+        return ""
+
     def on_tab_line_picked(self, message: TabLine.Picked) -> None:
         self.pick(message.name)
 
@@ -234,7 +248,11 @@ class Detail(Contained, Vertical):
                 document.fold_like(self._record[1])
             self._record = (text, document)
         document = self._record[1]
-        return document.wrapped(self._width() - (MARGIN if document.foldable else 0))
+        return self._broken(document, self._width() - (MARGIN if document.foldable else 0))
+
+    def _broken(self, document: payload.Shown, width: int) -> Text:
+        """A text with its long lines broken, unless the user wants them whole."""
+        return document.wrapped(width) if self.state.wrap else document
 
     def _documents(self) -> list[payload.Shown]:
         found = [document for document, _ in self._texts.values() if document is not None]
@@ -327,7 +345,7 @@ class Detail(Contained, Vertical):
         if document is None:
             size = numbers.size(text.payload.size)
             return Painted([[(note or f"loading… {size}", "warn" if note else "dim")]])
-        lines = document.wrapped(width) if len(document) else Painted([[("(empty)", "dim")]])
+        lines = self._broken(document, width) if len(document) else Painted([[("(empty)", "dim")]])
         return Joined([lines, Painted([[(note, "warn")]])]) if note else lines
 
     def _fetch_now(self) -> None:
