@@ -101,9 +101,9 @@ class Summary(NamedTuple):
 
 class View:
     """The state of the screen. `notify` keeps notices. `problem` is what to say about what is wrong outside, `fault`
-    about an error of our own, "" for nothing; `pane` is where the keys go, `tab` what the user wants of a detail, "" for
-    the first. With `one_pane` there is room for one pane only, and enter leads to the detail; `zoomed` is whether the
-    detail is the whole screen although there is room for both, `wrap` whether long lines of texts are broken.
+    about an error of our own, "" for nothing; `pane` is where the keys go, `tab` what the user wants of a detail, ""
+    for the first. With `one_pane` there is room for one pane only, and enter leads to the detail; `zoomed` is whether
+    the detail is the whole screen although there is room for both, `wrap` whether long lines of texts are broken.
     """
 
     def __init__(self, store: Store, now_us: int, *, notify: bool = False) -> None:

@@ -92,7 +92,7 @@ async def test_the_hit_that_is_shown_is_the_same_one_when_lines_are_broken_other
 
 async def test_the_choice_is_remembered_by_the_demo_too_and_the_usual_one_needs_no_memory(tmp_path: Path) -> None:
     path = tmp_path / "settings.json"
-    async with playing(story.everything(), memory=Memory(path)) as (app, pilot):
+    async with playing(story.everything(), memory=Memory(path)) as (_, pilot):
         await pilot.press("W")
         await until(pilot, lambda: Memory(path).settings.wrap == "off")
     assert "wrap" in LOOKS

@@ -7,8 +7,9 @@ from textual.widgets import Input
 
 from tui.config import keymap
 from tui.config.keymap import Keymap, Scope
+from tui.render.bars.help import Group
 from tui.screens.doors import DoorScreen
-from tui.screens.help import Group, HelpScreen
+from tui.screens.help import HelpScreen
 from tui.screens.main import MainScreen
 from tui.widgets.detail import Detail
 from tui.widgets.filter_bar import FilterInput

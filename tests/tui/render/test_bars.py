@@ -10,10 +10,14 @@ from adapter.health import Interruption
 from tests.tui.stage import health
 from tests.tui.story import NOW
 from tui.config.bindings import key_groups
+from tui.model.filter import language
+from tui.model.filter.cards import WORDS
 from tui.model.status.counts import Counts
+from tui.model.status.flags import MEANINGS
+from tui.model.status.table import FLAGS, TABLE
 from tui.render.bars import keys
 from tui.render.bars.health import Lags, health_lines, sessions_line
-from tui.render.bars.help import help_lines
+from tui.render.bars.help import help_lines, key_name, sections
 from tui.render.bars.status import Status, count_at, problem_lines, status_line
 from tui.render.lines import plain
 
@@ -168,12 +172,55 @@ def test_the_way_back_from_the_detail_is_there_on_the_smallest_terminal() -> Non
     assert "esc back" in plain(keys.key_line(keys.DETAIL_ALONE, 60))
 
 
+def help_words(width: int) -> str:
+    """The help at a width, without what its lines and columns do to the spaces."""
+    return " ".join("\n".join(plain(line) for line in help_lines(key_groups(), width)).split())
+
+
 def test_the_help_has_every_binding_with_words() -> None:
-    text = "\n".join(plain(line) for line in help_lines(key_groups()))
+    text = help_words(200)
     for _, entries in key_groups():
-        for _, words in entries:
+        for keys_, words in entries:
             assert words
-            assert words in text
+            assert words.split()[0] in text
+            assert all(key_name(key) in text for key in keys_.split(","))
+    one = help_words(105)
+    assert all(words in one for _, entries in key_groups() for _, words in entries)
+
+
+def test_the_help_has_every_state_every_flag_and_every_term_of_a_filter_from_their_tables() -> None:
+    text = help_words(105)
+    for status in TABLE:
+        assert f"{status.glyph} {status.word} {status.meaning or status.word}" in text
+    for name in FLAGS:
+        assert f"{name} {MEANINGS[name]}" in text
+    for field in language.FIELDS:
+        assert f"{field} {language.MEANINGS[field]}" in text
+    for form, meaning in language.FORMS.items():
+        assert f"{form} {meaning}" in text
+    assert set(language.MEANINGS) == set(language.FIELDS)
+    for word in WORDS:
+        assert f" {word} " in text
+
+
+@pytest.mark.parametrize(("width", "columns"), [(58, 1), (78, 1), (118, 2), (198, 3)])
+def test_the_help_stands_in_as_many_columns_as_have_room(width: int, columns: int) -> None:
+    lines = [plain(line) for line in help_lines(key_groups(), width)]
+    assert max(cell_len(line) for line in lines) <= width
+    titles = [section.title for section in sections(key_groups())]
+    at = {line.find(title) for line in lines for title in titles if title in line} - {-1}
+    places = {number * ((width - 2 * (columns - 1)) // columns + 2) for number in range(columns)}
+    assert places <= at
+    alone = len(help_lines(key_groups(), width // columns))
+    assert len(lines) <= alone / columns * 1.35
+
+
+def test_no_meaning_in_the_help_is_cut() -> None:
+    every = sorted(" ".join(entry.meaning for section in sections(key_groups()) for entry in section.entries).split())
+    for width in (58, 118, 198):
+        text = help_words(width)
+        assert "…" not in text
+        assert not [word for word in every if len(word) < 20 and word not in text]
 
 
 def test_a_backup_is_not_in_the_bar() -> None:
