@@ -30,6 +30,7 @@ from tui.model.tree.place import Hold, Place
 from tui.model.tree.rows import VisibleRows
 from tui.model.tree.seek import Found, caller, enclosing, failures, focus, questions, seek, sibling
 from tui.model.tree.sorting import Arrangement
+from tui.model.tree.under_cursor import UnderCursor, under_cursor
 from tui.model.tree.unfold import cycle, fold_all, reveal
 
 STALE = 15 * SECOND
@@ -151,6 +152,12 @@ class View:
     def cursor(self) -> Key | None:
         """The node that the cursor is on."""
         return self.place.cursor
+
+    @property
+    def under_cursor(self) -> UnderCursor | None:
+        """What the row of the cursor is; None where there is none."""
+        at = self.place.at
+        return under_cursor(self.store, self.rows.row(at), self.now) if 0 <= at < len(self.rows) else None
 
     @property
     def summary(self) -> Summary:

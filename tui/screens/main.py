@@ -147,7 +147,7 @@ class MainScreen(Contained, DoorScreen):
         self.panes = Panes(left, self.detail, share=settings.tree_width, id="panes")
         self.empty = EmptyPane(no_sessions, id="empty")
         self.health = HealthPane(id="health")
-        self.key_bar = KeyBar(keys.TREE, keymap.keys, id="keys")
+        self.key_bar = KeyBar(keys.bar(keys.Context()), keymap.keys, id="keys")
 
     @property
     def rows(self) -> VisibleRows:
@@ -262,6 +262,8 @@ class MainScreen(Contained, DoorScreen):
             self.show_detail()
         if frame.panes:
             self._show_panes()
+        if frame.moved or frame.rows or frame.status or frame.heading or view.cursor in frame.dirty:
+            self._show_keys()
         if self._clock is not None:
             self._wind_up()
         return drawn
@@ -394,10 +396,22 @@ class MainScreen(Contained, DoorScreen):
         self._show_keys()
 
     def _show_keys(self) -> None:
-        pane = self.view.pane
-        detail = keys.DETAIL_ALONE if self.view.detail_alone else keys.DETAIL
-        shown = {"tree": keys.TREE, "filter": keys.FILTER, "detail": detail, "search": keys.SEARCH}
-        self.key_bar.update(shown[pane])
+        view, text, summary = self.view, self.detail.view, self.view.summary
+        here = keys.Context(
+            pane=view.pane,
+            row=view.under_cursor,
+            alone=view.detail_alone,
+            one_pane=view.one_pane,
+            following=view.following,
+            filtered=self.finder.on,
+            waiting=summary.waiting > 0,
+            stuck=summary.stuck + summary.looping > 0,
+            completes=bool(self.bar.input.choices),
+            searched=bool(text.words),
+            folds=text.lines.foldable,
+            cut=not view.wrap,
+        )
+        self.key_bar.update(keys.bar(here))
 
     def _focused(self) -> Pane:
         if self.bar.input.has_focus:
@@ -463,6 +477,12 @@ class MainScreen(Contained, DoorScreen):
         else:
             self.panes.reset()
 
+    def on_search_view_searched(self) -> None:
+        self._show_keys()
+
+    def on_detail_other_kind(self) -> None:
+        self._show_keys()
+
     def action_tab(self, name: str) -> None:
         self.detail.pick(name)
 
@@ -473,9 +493,13 @@ class MainScreen(Contained, DoorScreen):
         view = self.view
         view.wrap = not view.wrap
         self.detail.wrap_changed()
+        self._show_keys()
         self.post_message(self.Wrapped(view.wrap))
-        words = "broken" if view.wrap else "cut; left and right move the text"
-        self.say(f"long lines are {words}{self.detail.never_broken if view.wrap else ''}")
+        exception = self.detail.never_broken if view.wrap else ""
+        if exception or view.pane != "detail":
+            # In the detail the keys that are named say it.
+            words = "broken" if view.wrap else "cut; in the detail left and right move the text"
+            self.say(f"long lines are {words}{exception}")
 
     def action_follow(self) -> None:
         self.draw(self.view.follow(not self.view.following))

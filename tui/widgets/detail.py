@@ -72,6 +72,9 @@ class Detail(Contained, Vertical):
         Binding("escape", "end_search", "end the search", id="text.end_search", show=False),
     ]
 
+    class OtherKind(Told):
+        """The text that is shown has folds now, or none any more."""
+
     def __init__(self, state: View, now: Callable[[], int], requests: Requests, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.state = state
@@ -227,7 +230,10 @@ class Detail(Contained, Vertical):
         else:
             lines = self._fetched(self.tabs[tab])
         tail = tab == tabs.OUTPUT and tabs.grows(self.store, self.key)
+        foldable = self.view.lines.foldable
         self.view.show(lines, keep, tail)
+        if self.view.lines.foldable != foldable:
+            self.post_message(self.OtherKind())
 
     def _tail(self, output: tabs.Text) -> Text:
         """The last lines of a call's output, under what is known of the call."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import get_args
+
 import msgspec
 import pytest
 from rich.cells import cell_len
@@ -9,12 +12,13 @@ from rich.cells import cell_len
 from adapter.health import Interruption
 from tests.tui.stage import health
 from tests.tui.story import NOW
-from tui.config.bindings import key_groups
+from tui.config.bindings import EVERY, key_groups
 from tui.model.filter import language
 from tui.model.filter.cards import WORDS
 from tui.model.status.counts import Counts
 from tui.model.status.flags import MEANINGS
 from tui.model.status.table import FLAGS, TABLE
+from tui.model.tree.under_cursor import Kind, UnderCursor
 from tui.render.bars import keys
 from tui.render.bars.health import Lags, health_lines, sessions_line
 from tui.render.bars.help import help_lines, key_name, sections
@@ -155,13 +159,102 @@ def test_a_missing_journal_is_said() -> None:
     assert any("no journal" in plain(line) for line in health_lines(health(migration_table="")))
 
 
-@pytest.mark.parametrize("width", [60, 80, 120])
-@pytest.mark.parametrize("bar", [keys.TREE, keys.DETAIL, keys.DETAIL_ALONE])
-def test_the_footer_always_has_help_and_quit(bar: tuple[keys.Shown, ...], width: int) -> None:
-    text = plain(keys.key_line(bar, width))
-    assert "? help" in text
-    assert "q quit" in text
-    assert cell_len(text) <= width
+ROWS = [
+    UnderCursor(kind, fold, asks, failed)
+    for kind in get_args(Kind)
+    for fold in ("", "open", "closed")
+    for asks in (False, True)
+    for failed in (False, True)
+]
+PLACES = [
+    *(
+        keys.Context("tree", row, one_pane=one, following=on, filtered=on, waiting=on, stuck=on)
+        for row in [None, *ROWS]
+        for one in (False, True)
+        for on in (False, True)
+    ),
+    *(
+        keys.Context("detail", None, alone=alone, following=on, searched=on, folds=folds, cut=on)
+        for alone in (False, True)
+        for on in (False, True)
+        for folds in (False, True)
+    ),
+    *(keys.Context("filter", completes=on) for on in (False, True)),
+    keys.Context("search"),
+]
+
+
+def footer(width: int, *place: object, **more: object) -> str:
+    """The keys of a place without the spaces between them."""
+    return " ".join(plain(keys.key_line(keys.bar(keys.Context(*place, **more)), width)).split())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("width", [17, 40, 60, 80, 120, 250])
+def test_the_footer_names_whole_keys_that_fit_whatever_the_place_and_width(width: int) -> None:
+    for place in PLACES:
+        bar = keys.bar(place)
+        text = plain(keys.key_line(bar, width))
+        assert cell_len(text.rstrip()) <= width
+        named = [f"{one.key} {one.word}" for one in (*bar.keys, *bar.always)]
+        shown = [part for part in re.split(r" {3,}", text.strip()) if part]
+        assert set(shown) <= set(named)
+        assert shown == [one for one in named if one in shown], "in their order"
+        assert not bar.always or shown[-2:] == ["? help", "q quit"]
+        if width == 250:
+            assert shown == named
+
+
+def test_no_key_is_named_twice_and_every_one_is_a_binding() -> None:
+    ids = {binding.id for binding in EVERY}
+    for place in PLACES:
+        named = [one.key for one in keys.bar(place).keys]
+        assert len(named) == len(set(named)), named
+        assert {name for one in keys.bar(place).keys for name in one.ids} <= ids
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+def test_help_and_quit_are_always_there_unless_letters_are_typed(width: int) -> None:
+    for place in PLACES:
+        text = plain(keys.key_line(keys.bar(place), width))
+        assert ("? help   q quit" in text) == (place.pane in ("tree", "detail"))
+
+
+@pytest.mark.parametrize(
+    ("row", "first"),
+    [
+        (UnderCursor("heading", "open"), "↑↓ move space fold [ ] next heading"),
+        (UnderCursor("session", "closed"), "↑↓ move ←→ fold enter open"),
+        (UnderCursor("step", "open"), "↑↓ move ←→ fold enter close"),
+        (UnderCursor("text"), "↑↓ move enter detail tab detail"),
+        (UnderCursor("agent", "closed"), "↑↓ move ←→ fold enter into the agent"),
+        (UnderCursor("call", asks=True), "↑↓ move 2 question Y copy resume command"),
+        (UnderCursor("session", "closed", asks=True), "↑↓ move w the question Y copy resume command"),
+        (UnderCursor("call", failed=True), "↑↓ move 3 output e next failure"),
+    ],
+)
+def test_the_footer_begins_with_what_the_row_is_good_for(row: UnderCursor, first: str) -> None:
+    assert footer(200, "tree", row).startswith(first)
+    assert footer(80, "tree", row).startswith(first)
+
+
+def test_the_footer_follows_the_filter_following_and_who_waits() -> None:
+    row = UnderCursor("session", "closed")
+    assert "f stop following" in footer(80, "tree", row, following=True)
+    assert "n next match esc no filter" in footer(120, "tree", row, filtered=True)
+    assert "w for you ! stuck" in footer(120, "tree", row, waiting=True, stuck=True)
+    assert "w for you" not in footer(200, "tree", row)
+    assert footer(80, "filter", completes=True) == "tab complete enter keep esc no filter"
+    assert footer(80, "filter") == "enter keep esc no filter"
+    assert "enter detail" in footer(80, "tree", row, one_pane=True)
+
+
+def test_the_footer_of_a_text_knows_its_search_its_folds_and_its_long_lines() -> None:
+    assert footer(120, "detail").startswith("↑↓ scroll 1-6 tabs / search y copy W cut lines tab tree m zoom")
+    assert footer(120, "detail", searched=True).startswith("↑↓ scroll n next hit esc end search")
+    assert footer(120, "detail", folds=True).startswith("↑↓ scroll enter fold")
+    cut = footer(120, "detail", cut=True)
+    assert cut.startswith("↑↓ scroll ←→ sideways")
+    assert "W break lines" in cut
 
 
 def test_the_footer_of_the_help_names_no_key_that_only_closes_it() -> None:
@@ -169,7 +262,7 @@ def test_the_footer_of_the_help_names_no_key_that_only_closes_it() -> None:
 
 
 def test_the_way_back_from_the_detail_is_there_on_the_smallest_terminal() -> None:
-    assert "esc back" in plain(keys.key_line(keys.DETAIL_ALONE, 60))
+    assert "esc back" in footer(60, "detail", alone=True)
 
 
 def help_words(width: int) -> str:
