@@ -18,14 +18,14 @@ from tui.widgets.line_view import LineView
 from tui.widgets.session_tree import SessionTree
 
 APP: list[BindingType] = [
-    Binding("question_mark", "help", "help", id="help.open", show=False),
-    Binding("T", "next_theme", "colours: dark, light, high contrast, the terminal's", id="theme", show=False),
+    Binding("question_mark", "help", "open the help", id="help.open", show=False),
+    Binding("T", "next_theme", "switch colours: dark, light, high contrast, the terminal's", id="theme", show=False),
     Binding("q", "quit", "quit", id="quit", show=False),
     # With priority: a modal screen asks nobody behind it.
-    Binding("ctrl+z", "suspend", "to the shell; fg comes back", id="suspend", show=False, priority=True),
+    Binding("ctrl+z", "suspend", "go to the shell; fg comes back", id="suspend", show=False, priority=True),
     Binding("ctrl+c", "leave", "quit, from anywhere", id="quit.anywhere", show=False, priority=True),
     Binding("ctrl+q", "quit", "quit, whatever is selected", id="quit.now", show=False, priority=True),
-    Binding("ctrl+p", "command_palette", "command palette", id="palette", show=False, priority=True),
+    Binding("ctrl+p", "command_palette", "open the command palette", id="palette", show=False, priority=True),
 ]
 
 EVERYWHERE, TREE, FINDING, DOORS = "Everywhere", "In the tree", "Finding", "Taking it along"

@@ -61,22 +61,22 @@ class MainScreen(Contained, DoorScreen):
     """Holds the panes, moves the focus between them, and hands every change to the parts that show it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("tab,shift+tab", "other_pane", "tree or detail", id="pane.other", show=False),
-        Binding("m", "zoom", "the detail as the whole screen, and back", id="pane.zoom", show=False),
-        Binding("escape", "back", "back to the tree; there, no filter", id="pane.back", show=False),
+        Binding("tab,shift+tab", "other_pane", "switch between tree and detail", id="pane.other", show=False),
+        Binding("m", "zoom", "zoom the detail to the whole screen, and back", id="pane.zoom", show=False),
+        Binding("escape", "back", "go back to the tree; there, take the filter away", id="pane.back", show=False),
         *(
-            Binding(str(place), f"tab('{name}')", f"{name} tab", id=f"detail.{name.lower()}", show=False)
+            Binding(str(place), f"tab('{name}')", f"open the {name} tab", id=f"detail.{name.lower()}", show=False)
             for place, name in enumerate(NAMES, 1)
         ),
-        Binding("less_than_sign", "turn(-1)", "previous tab", id="detail.previous", show=False),
-        Binding("greater_than_sign", "turn(1)", "next tab", id="detail.next", show=False),
-        Binding("W", "wrap", "long lines of texts broken, or cut", id="detail.wrap", show=False),
+        Binding("less_than_sign", "turn(-1)", "switch to the previous tab", id="detail.previous", show=False),
+        Binding("greater_than_sign", "turn(1)", "switch to the next tab", id="detail.next", show=False),
+        Binding("W", "wrap", "break or cut long lines of texts", id="detail.wrap", show=False),
         Binding("slash", "filter", "filter the sessions", id="filter.open", show=False),
-        Binding("plus", f"widen({STEP})", "more room for the tree", id="pane.wider", show=False),
-        Binding("minus", f"widen({-STEP})", "more room for the detail", id="pane.narrower", show=False),
-        Binding("equals_sign", "widen(0)", "the usual room for both", id="pane.usual", show=False),
+        Binding("plus", f"widen({STEP})", "give the tree more room", id="pane.wider", show=False),
+        Binding("minus", f"widen({-STEP})", "give the detail more room", id="pane.narrower", show=False),
+        Binding("equals_sign", "widen(0)", "give both the usual room", id="pane.usual", show=False),
         Binding("f", "follow", "follow the newest activity", id="follow", show=False),
-        Binding("H", "health", "health of the database", id="health", show=False),
+        Binding("H", "health", "open the health of the database", id="health", show=False),
     ]
 
     class Ready(Told):

@@ -67,8 +67,8 @@ class Detail(Contained, Vertical):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "search", "search in the text", id="text.search", show=False),
-        Binding("n", "hit(1)", "next hit", id="text.next_hit", show=False),
-        Binding("N", "hit(-1)", "hit before", id="text.previous_hit", show=False),
+        Binding("n", "hit(1)", "go to the next hit", id="text.next_hit", show=False),
+        Binding("N", "hit(-1)", "go to the hit before", id="text.previous_hit", show=False),
         Binding("escape", "end_search", "end the search", id="text.end_search", show=False),
     ]
 

@@ -44,8 +44,8 @@ class LineView(VirtualLines, can_focus=True, inherit_bindings=False):
         Binding("pagedown,ctrl+f,space", "leaf(1)", "page down", id="text.page_down", show=False),
         Binding("g,home", "edge(False)", "start", id="text.start", show=False),
         Binding("G,end", "edge(True)", "end", id="text.end", show=False),
-        Binding("left,h", "side(-1)", "to the left", id="text.left", show=False),
-        Binding("right,l", "side(1)", "to the right", id="text.right", show=False),
+        Binding("left,h", "side(-1)", "move the text to the left", id="text.left", show=False),
+        Binding("right,l", "side(1)", "move the text to the right", id="text.right", show=False),
         Binding("enter", "fold", "fold or unfold a part of JSON, as a click does", id="text.fold", show=False),
     ]
 
