@@ -13,6 +13,7 @@ from textual import events
 from textual.actions import SkipAction
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import BindingType
+from textual.command import CommandPalette
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.filter import LineFilter
@@ -40,7 +41,7 @@ from tui.render.bars.status import TITLE
 from tui.render.glyphs import plain
 from tui.screens.help import HelpScreen
 from tui.screens.main import MainScreen
-from tui.screens.palette import Palette
+from tui.screens.palette import Palette, PaletteScreen
 from tui.terminal import doors
 from tui.terminal import signals as terminal_signals
 from tui.terminal.driver import TerminalDriver
@@ -373,6 +374,9 @@ class ViewerApp(KeysInTurn, inherit_bindings=False):
         how = message.arrangement
         self._remember(filter=message.filter, order=how.order, grouping=how.grouping)
 
+    def on_main_screen_wrapped(self, message: MainScreen.Wrapped) -> None:
+        self._remember(wrap="" if message.wrap else "off")
+
     def on_main_screen_counted(self, message: MainScreen.Counted) -> None:
         self._words = self._shown(terminal_signals.title(message.running, message.waiting))
         self._tell(terminal_signals.set_title(self._words))
@@ -383,6 +387,10 @@ class ViewerApp(KeysInTurn, inherit_bindings=False):
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Of Textual's own commands those that have no key here and make sense."""
         return (command for command in super().get_system_commands(screen) if command.title == "Theme")
+
+    def action_command_palette(self) -> None:
+        if not isinstance(self.screen, CommandPalette):
+            self.push_screen(PaletteScreen(id="--command-palette"))
 
     def validate_theme(self, name: str) -> str:
         return "ansi" if self.no_color else name

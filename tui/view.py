@@ -29,6 +29,7 @@ from tui.model.tree.place import Hold, Place
 from tui.model.tree.rows import VisibleRows
 from tui.model.tree.seek import Found, caller, enclosing, failures, focus, questions, seek, sibling
 from tui.model.tree.sorting import Arrangement
+from tui.model.tree.under_cursor import UnderCursor, under_cursor
 from tui.model.tree.unfold import cycle, fold_all, reveal
 
 STALE = 15 * SECOND
@@ -60,7 +61,8 @@ class Frame:
     lines and details may. `moved`: the cursor is on another node. `detail`: time changes what is said of the cursor's
     node. `status`: the bar. `heading`: filter, order or number of sessions. `title`: sessions that run and that wait,
     for the terminal's title. `notice`: words that call a person back. `remark`: what the key has to say. `load`,
-    `release`: sessions to be read, and given back. `detail_wanted`: the user wants to be in the detail.
+    `release`: sessions to be read, and given back. `detail_wanted`: the user wants to be in the detail. `panes`: the
+    panes stand otherwise, or the keys go to another one.
     """
 
     rows: bool = False
@@ -75,6 +77,7 @@ class Frame:
     load: list[SessionKey] = field(default_factory=list)
     release: list[SessionKey] = field(default_factory=list)
     detail_wanted: bool = False
+    panes: bool = False
 
 
 Pane = Literal["tree", "filter", "detail", "search"]
@@ -100,9 +103,10 @@ class Summary(NamedTuple):
 
 class View:
     """The state of the screen. `notify` keeps notices. `problem` is what to say about what is wrong outside, `fault`
-    about an error of our own, "" for nothing; `pane` is where the keys go, `tab` what the user
-    wants of a detail, "" for the first; with `enter_opens` enter leads to the detail, for which there is no room
-    beside the tree."""
+    about an error of our own, "" for nothing; `pane` is where the keys go, `tab` what the user wants of a detail, ""
+    for the first. With `one_pane` there is room for one pane only, and enter leads to the detail; `zoomed` is whether
+    the detail is the whole screen although there is room for both, `wrap` whether long lines of texts are broken.
+    """
 
     def __init__(self, store: Store, now_us: int, *, notify: bool = False) -> None:
         self.store = store
@@ -113,8 +117,11 @@ class View:
         self.rows = VisibleRows(store)
         self.following = False
         self.paused = False
-        self.enter_opens = False
+        self.one_pane = False
         self.pane: Pane = "tree"
+        self.zoomed = False
+        self._zoomed_from: Pane = "tree"
+        self.wrap = True
         self.tab = ""
         self.problem = ""
         self.fault = ""
@@ -146,6 +153,12 @@ class View:
     def cursor(self) -> Key | None:
         """The node that the cursor is on."""
         return self.place.cursor
+
+    @property
+    def under_cursor(self) -> UnderCursor | None:
+        """What the row of the cursor is; None where there is none."""
+        at = self.place.at
+        return under_cursor(self.store, self.rows.row(at), self.now) if 0 <= at < len(self.rows) else None
 
     @property
     def summary(self) -> Summary:
@@ -490,6 +503,40 @@ class View:
         if session is not None and self.seen.look(session):
             self._frame.dirty |= {row_key(self.store, one) for one in (session, self.store.top_of(session))}
 
+    # --- panes -------------------------------------------------------------------------------------------------
+
+    @property
+    def detail_alone(self) -> bool:
+        """Whether the detail is all of the screen, the bars apart."""
+        return self.zoomed or (self.one_pane and self.pane in ("detail", "search"))
+
+    def go_to_pane(self, pane: Pane) -> Frame:
+        """The keys go to that pane from now on; the tree and its filter are never behind the detail."""
+        self._go_to_pane(pane)
+        return self._done()
+
+    def zoom(self) -> Frame:
+        """The detail as the whole screen and its keys with it, or back to where the user was before. Where there is
+        room for one pane only it is the way to the detail and back."""
+        if self.detail_alone:
+            return self.unzoom()
+        self._zoomed_from, self.zoomed = self.pane, True
+        self._go_to_pane("detail")
+        return self._done()
+
+    def unzoom(self) -> Frame:
+        """Back from the detail as the whole screen; else to the tree."""
+        back: Pane = "detail" if self.zoomed and not self.one_pane and self._zoomed_from == "detail" else "tree"
+        self.zoomed = False
+        self._go_to_pane(back)
+        return self._done()
+
+    def _go_to_pane(self, pane: Pane) -> None:
+        if pane in ("tree", "filter"):
+            self.zoomed = False
+        self.pane = pane
+        self._frame.panes = True
+
     # --- folding -----------------------------------------------------------------------------------------------
 
     def fold(self) -> Frame:
@@ -514,7 +561,7 @@ class View:
                 self._load([child])
                 self._awaited = lambda: self._inside(child, key)
             return self._done()
-        if self.enter_opens or not self.rows.row(self.place.at).fold:
+        if self.one_pane or not self.rows.row(self.place.at).fold:
             self._frame.detail_wanted = True
             return self._done()
         return self.fold()

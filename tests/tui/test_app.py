@@ -249,7 +249,14 @@ async def test_help_lists_every_key_and_closes_again() -> None:
         await pilot.pause()
         assert isinstance(app.screen, HelpScreen)
         text = titles(screen_text(app))
-        for words in ("follow the newest activity", "open or close", "help", "quit", "a question waits for its answer"):
+        for words in (
+            "follow the newest activity",
+            "open or close",
+            "help",
+            "quit",
+            "a question waits for its answer",
+            "since:",
+        ):
             assert words in text
         await pilot.press("escape")
         await pilot.pause()

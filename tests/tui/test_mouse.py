@@ -156,4 +156,4 @@ async def test_on_one_pane_a_click_selects_and_two_open_the_detail() -> None:
         await pilot.click("#tree", offset=(20, 2))
         assert app.main.sessions.cursor == app.main.rows.row(2).key
         await pilot.double_click("#tree", offset=(20, 1))
-        await until(pilot, lambda: app.main.has_class("in-detail"))
+        await until(pilot, lambda: app.main.has_class("detail-alone"))

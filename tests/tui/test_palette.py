@@ -16,6 +16,7 @@ from tests.tui.test_jumps import where
 from tui.app import ViewerApp
 from tui.config.bindings import key_groups
 from tui.model.records import Key
+from tui.model.status.table import TABLE
 from tui.render.bars.help import key_name
 from tui.screens.help import HelpScreen
 from tui.screens.palette import SESSIONS
@@ -51,7 +52,7 @@ async def test_every_key_of_the_help_is_offered_with_its_words() -> None:
             if name in ("In the filter", "In the tree", "In a text", "In the help"):
                 continue
             for keys, words in entries:
-                if words != "command palette":
+                if words != "open the command palette":
                     assert f"{words} {' '.join(key_name(key) for key in keys.split(','))}" in lines
         assert not moves & set(" ".join(lines).splitlines())
         assert len(lines) == len(set(lines))
@@ -70,8 +71,52 @@ async def test_of_textuals_own_commands_only_what_makes_sense_is_left() -> None:
         assert shown(app).count("quit q") == 1
 
 
+GLYPHS = {status.glyph for status in TABLE}
+VERBS = {"break", "copy", "end", "filter", "fold", "follow", "give", "go", "group", "move", "open", "quit", "save"}
+VERBS |= {"search", "sort", "switch", "unfold", "zoom"}
+
+
+async def test_every_command_that_is_offered_begins_with_what_it_does() -> None:
+    async with playing(story.everything()) as (app, pilot):
+        await ask(pilot, "")
+        lines = shown(app)
+        commands = lines[: next(at for at, line in enumerate(lines) if line.startswith("──"))]
+        first = {line.removeprefix("text: ").split()[0].rstrip(",") for line in commands}
+        assert first - VERBS == {"Theme"}
+
+
+async def test_sessions_stand_under_a_heading_that_is_never_chosen() -> None:
+    async with playing(story.everything()) as (app, pilot):
+        await ask(pilot, "")
+        commands = app.screen.query_one(CommandList)
+        at = next(number for number, line in enumerate(shown(app)) if line.startswith("──"))
+        assert shown(app)[at].startswith("── go to a session ──")
+        assert shown(app)[at + 1][0] in GLYPHS
+        commands.highlighted = at - 1
+        await pilot.press("down")
+        assert commands.highlighted == at + 1
+        await pilot.press("up")
+        assert commands.highlighted == at - 1
+
+
+async def test_of_commands_and_sessions_the_better_find_comes_first_and_the_others_under_their_heading() -> None:
+    async with playing(story.everything()) as (app, pilot):
+        await ask(pilot, "re")
+        lines = shown(app)
+        headings = [at for at, line in enumerate(lines) if line.startswith("──")]
+        assert len(headings) == 1
+        assert "go to a session" in lines[headings[0]]
+        assert not any(line[0] in GLYPHS for line in lines[: headings[0]])
+        assert all(line[0] in GLYPHS for line in lines[headings[0] + 1 :])
+        await pilot.press("escape")
+        await ask(pilot, "lexer")
+        assert not [line for line in shown(app) if line.startswith("──")], (
+            "of one kind only nothing has to be told apart"
+        )
+
+
 @pytest.mark.parametrize(
-    ("query", "words"), [("follow", "follow the newest"), ("H", "health"), ("sort", "by activity")]
+    ("query", "words"), [("follow", "follow the newest"), ("H", "open the health"), ("sort", "sort by activity")]
 )
 async def test_a_command_is_found_by_its_words_its_key_and_its_name(query: str, words: str) -> None:
     async with playing(story.everything()) as (app, pilot):

@@ -7,8 +7,9 @@ from textual.widgets import Input
 
 from tui.config import keymap
 from tui.config.keymap import Keymap, Scope
+from tui.render.bars.help import Group
 from tui.screens.doors import DoorScreen
-from tui.screens.help import Group, HelpScreen
+from tui.screens.help import HelpScreen
 from tui.screens.main import MainScreen
 from tui.widgets.detail import Detail
 from tui.widgets.filter_bar import FilterInput
@@ -17,14 +18,14 @@ from tui.widgets.line_view import LineView
 from tui.widgets.session_tree import SessionTree
 
 APP: list[BindingType] = [
-    Binding("question_mark", "help", "help", id="help.open", show=False),
-    Binding("T", "next_theme", "colours: dark, light, high contrast, the terminal's", id="theme", show=False),
+    Binding("question_mark", "help", "open the help", id="help.open", show=False),
+    Binding("T", "next_theme", "switch colours: dark, light, high contrast, the terminal's", id="theme", show=False),
     Binding("q", "quit", "quit", id="quit", show=False),
     # With priority: a modal screen asks nobody behind it.
-    Binding("ctrl+z", "suspend", "to the shell; fg comes back", id="suspend", show=False, priority=True),
+    Binding("ctrl+z", "suspend", "go to the shell; fg comes back", id="suspend", show=False, priority=True),
     Binding("ctrl+c", "leave", "quit, from anywhere", id="quit.anywhere", show=False, priority=True),
     Binding("ctrl+q", "quit", "quit, whatever is selected", id="quit.now", show=False, priority=True),
-    Binding("ctrl+p", "command_palette", "command palette", id="palette", show=False, priority=True),
+    Binding("ctrl+p", "command_palette", "open the command palette", id="palette", show=False, priority=True),
 ]
 
 EVERYWHERE, TREE, FINDING, DOORS = "Everywhere", "In the tree", "Finding", "Taking it along"

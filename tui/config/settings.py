@@ -20,7 +20,7 @@ APP = "opencode-viewer"
 SIZE_LIMIT = 64_000
 """Bytes beyond which the file is not ours: all fields together take less than 1 kB, a filter included."""
 
-LOOKS = frozenset({"theme", "glyphs", "mouse", "tree_width"})
+LOOKS = frozenset({"theme", "glyphs", "mouse", "tree_width", "wrap"})
 """What the demo takes over and keeps, too: how things look, and whose the mouse is. A filter or an order for the
 demo's sessions is of no use to the user's own."""
 
@@ -34,6 +34,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Off leaves the mouse to the terminal, which selects and copies with it."""
     tree_width: int = 0
     """The tree's share of the columns, in percent; 0 for the one we would choose."""
+    wrap: Literal["", "on", "off"] = ""
+    """Off leaves long lines of texts whole: they are cut at the border of the pane, and moved sideways."""
     filter: str = ""
     order: Order = "activity"
     grouping: Grouping = "bands"

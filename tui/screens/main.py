@@ -61,20 +61,22 @@ class MainScreen(Contained, DoorScreen):
     """Holds the panes, moves the focus between them, and hands every change to the parts that show it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("tab,shift+tab", "other_pane", "tree or detail", id="pane.other", show=False),
-        Binding("escape", "back", "back to the tree; there, no filter", id="pane.back", show=False),
+        Binding("tab,shift+tab", "other_pane", "switch between tree and detail", id="pane.other", show=False),
+        Binding("m", "zoom", "zoom the detail to the whole screen, and back", id="pane.zoom", show=False),
+        Binding("escape", "back", "go back to the tree; there, take the filter away", id="pane.back", show=False),
         *(
-            Binding(str(place), f"tab('{name}')", f"{name} tab", id=f"detail.{name.lower()}", show=False)
+            Binding(str(place), f"tab('{name}')", f"open the {name} tab", id=f"detail.{name.lower()}", show=False)
             for place, name in enumerate(NAMES, 1)
         ),
-        Binding("less_than_sign", "turn(-1)", "previous tab", id="detail.previous", show=False),
-        Binding("greater_than_sign", "turn(1)", "next tab", id="detail.next", show=False),
+        Binding("less_than_sign", "turn(-1)", "switch to the previous tab", id="detail.previous", show=False),
+        Binding("greater_than_sign", "turn(1)", "switch to the next tab", id="detail.next", show=False),
+        Binding("W", "wrap", "break or cut long lines of texts", id="detail.wrap", show=False),
         Binding("slash", "filter", "filter the sessions", id="filter.open", show=False),
-        Binding("plus", f"widen({STEP})", "more room for the tree", id="pane.wider", show=False),
-        Binding("minus", f"widen({-STEP})", "more room for the detail", id="pane.narrower", show=False),
-        Binding("equals_sign", "widen(0)", "the usual room for both", id="pane.usual", show=False),
+        Binding("plus", f"widen({STEP})", "give the tree more room", id="pane.wider", show=False),
+        Binding("minus", f"widen({-STEP})", "give the detail more room", id="pane.narrower", show=False),
+        Binding("equals_sign", "widen(0)", "give both the usual room", id="pane.usual", show=False),
         Binding("f", "follow", "follow the newest activity", id="follow", show=False),
-        Binding("H", "health", "health of the database", id="health", show=False),
+        Binding("H", "health", "open the health of the database", id="health", show=False),
     ]
 
     class Ready(Told):
@@ -86,6 +88,12 @@ class MainScreen(Contained, DoorScreen):
 
         filter: str
         arrangement: Arrangement
+
+    @dataclass
+    class Wrapped(Told):
+        """The user wants long lines of texts broken, or not."""
+
+        wrap: bool
 
     @dataclass
     class Counted(Told):
@@ -115,6 +123,7 @@ class MainScreen(Contained, DoorScreen):
         self.settings = settings
         self.keymap = keymap
         self.view = view
+        view.wrap = settings.wrap != "off"
         self.store = view.store
         self.now = now
         self.requests = requests
@@ -138,7 +147,7 @@ class MainScreen(Contained, DoorScreen):
         self.panes = Panes(left, self.detail, share=settings.tree_width, id="panes")
         self.empty = EmptyPane(no_sessions, id="empty")
         self.health = HealthPane(id="health")
-        self.key_bar = KeyBar(keys.TREE, keymap.keys, id="keys")
+        self.key_bar = KeyBar(keys.bar(keys.Context()), keymap.keys, id="keys")
 
     @property
     def rows(self) -> VisibleRows:
@@ -251,6 +260,10 @@ class MainScreen(Contained, DoorScreen):
         if frame.detail_wanted:
             self.detail.show(view.cursor)
             self.show_detail()
+        if frame.panes:
+            self._show_panes()
+        if frame.moved or frame.rows or frame.status or frame.heading or view.cursor in frame.dirty:
+            self._show_keys()
         if self._clock is not None:
             self._wind_up()
         return drawn
@@ -355,24 +368,50 @@ class MainScreen(Contained, DoorScreen):
     def _arrange(self, width: int) -> None:
         """Two panes, or the one that has the focus."""
         narrow = width < TWO_PANES
-        self.set_class(narrow, "narrow")
-        self.view.enter_opens = narrow
+        self.view.one_pane = narrow
         self.panes.lay_out(width, alone=narrow)
-        self._show_keys()
+        self._show_alone()
 
     def on_descendant_focus(self) -> None:
-        self.view.pane = self._focused()
-        self._show_keys()
+        # A click moves the focus, too.
+        self.draw(self.view.go_to_pane(self._focused()))
         self._show_where()
         # The filter is no longer being typed.
         self._keep_choice()
 
-    def _show_keys(self) -> None:
+    def _show_panes(self) -> None:
+        """The panes as the view has them, and the focus where it wants it."""
         pane = self.view.pane
-        self.set_class(pane in ("detail", "search"), "in-detail")
-        detail = keys.DETAIL_ALONE if self.has_class("narrow") else keys.DETAIL
-        shown = {"tree": keys.TREE, "filter": keys.FILTER, "detail": detail, "search": keys.SEARCH}
-        self.key_bar.update(shown[pane])
+        # A hidden widget cannot take the focus, so the classes that show it come first.
+        self._show_alone()
+        if pane != self._focused() or self.focused is None:
+            widgets = {"tree": self.sessions, "filter": self.bar.input, "search": self.detail.words_input}
+            self.set_focus(widgets.get(pane, self.detail.view))
+
+    def _show_alone(self) -> None:
+        """One pane or both."""
+        alone = self.view.detail_alone
+        self.set_class(alone, "detail-alone")
+        self.set_class(self.view.one_pane and not alone, "tree-alone")
+        self._show_keys()
+
+    def _show_keys(self) -> None:
+        view, text, summary = self.view, self.detail.view, self.view.summary
+        here = keys.Context(
+            pane=view.pane,
+            row=view.under_cursor,
+            alone=view.detail_alone,
+            one_pane=view.one_pane,
+            following=view.following,
+            filtered=self.finder.on,
+            waiting=summary.waiting > 0,
+            stuck=summary.stuck + summary.looping > 0,
+            completes=bool(self.bar.input.choices),
+            searched=bool(text.words),
+            folds=text.lines.foldable,
+            cut=not view.wrap,
+        )
+        self.key_bar.update(keys.bar(here))
 
     def _focused(self) -> Pane:
         if self.bar.input.has_focus:
@@ -394,9 +433,7 @@ class MainScreen(Contained, DoorScreen):
 
     def show_detail(self) -> None:
         """Puts the focus, and where there is room for one pane only that pane, on the detail."""
-        # A hidden widget cannot take the focus, so the class that shows it comes first.
-        self.add_class("in-detail")
-        self.set_focus(self.detail.view)
+        self.draw(self.view.go_to_pane("detail"))
 
     def go_to_session(self, session: Session) -> None:
         """Puts the cursor on a session, wherever it is: a filter that hides it goes, what is folded is opened."""
@@ -411,8 +448,10 @@ class MainScreen(Contained, DoorScreen):
 
     def show_tree(self) -> None:
         """Puts the focus, and where there is room for one pane only that pane, on the tree."""
-        self.remove_class("in-detail")
-        self.set_focus(self.sessions)
+        self.draw(self.view.go_to_pane("tree"))
+
+    def action_zoom(self) -> None:
+        self.draw(self.view.zoom())
 
     def action_other_pane(self) -> None:
         if self.detail.view.has_focus:
@@ -425,10 +464,12 @@ class MainScreen(Contained, DoorScreen):
             self.show_fault("")
         if self.sessions.has_focus and self.finder.on:
             self.filter("")
-        self.show_tree()
+        self.draw(self.view.unzoom())
 
     def action_widen(self, percent: int) -> None:
-        if self.panes.alone:
+        if self.view.zoomed:
+            self.say("the detail is the whole screen")
+        elif self.panes.alone:
             self._remark = f"one pane below {TWO_PANES} columns; tab goes to the other"
             self._show_where()
         elif percent:
@@ -436,11 +477,29 @@ class MainScreen(Contained, DoorScreen):
         else:
             self.panes.reset()
 
+    def on_search_view_searched(self) -> None:
+        self._show_keys()
+
+    def on_detail_other_kind(self) -> None:
+        self._show_keys()
+
     def action_tab(self, name: str) -> None:
         self.detail.pick(name)
 
     def action_turn(self, step: int) -> None:
         self.detail.turn(step)
+
+    def action_wrap(self) -> None:
+        view = self.view
+        view.wrap = not view.wrap
+        self.detail.wrap_changed()
+        self._show_keys()
+        self.post_message(self.Wrapped(view.wrap))
+        exception = self.detail.never_broken if view.wrap else ""
+        if exception or view.pane != "detail":
+            # In the detail the keys that are named say it.
+            words = "broken" if view.wrap else "cut; in the detail left and right move the text"
+            self.say(f"long lines are {words}{exception}")
 
     def action_follow(self) -> None:
         self.draw(self.view.follow(not self.view.following))

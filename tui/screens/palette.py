@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from textual.app import App
 from textual.binding import Binding, BindingType
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.command import Command as Choice
+from textual.command import CommandList, CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 from textual.dom import DOMNode
 
@@ -53,6 +54,12 @@ _EXACT_KEY = 2.0
 """How good a command is whose very key was typed."""
 
 
+_LIFT = 10.0
+"""More than any find is good."""
+
+_TO_SESSIONS, _COMMANDS = "go to a session", "commands"
+
+
 class Command(NamedTuple):
     """Something that the program can do; `keys` as they are printed, `other` says what else it is found by. What moves
     by a row or a page is not `offered` before somebody asks for it."""
@@ -62,6 +69,15 @@ class Command(NamedTuple):
     run: Callable[[], object]
     other: str = ""
     offered: bool = True
+
+
+class PaletteScreen(CommandPalette):
+    """The palette of Textual with headings that are passed over."""
+
+    def _refresh_command_list(self, command_list: CommandList, commands: list[Choice], clear_current: bool) -> None:
+        for command in commands:
+            command.disabled = command.hit.command is _nothing
+        super()._refresh_command_list(command_list, commands, clear_current)
 
 
 class Palette(Provider):
@@ -80,22 +96,30 @@ class Palette(Provider):
         for command in self._commands:
             if command.offered:
                 yield DiscoveryHit(self._line(command, ""), command.run, command.words)
+        if self._sessions:
+            yield DiscoveryHit(self._heading(_TO_SESSIONS), _nothing, _TO_SESSIONS)
         for _, session in self._sessions[:SESSIONS]:
             yield DiscoveryHit(self._session(session, ""), partial(self._go, session), session.name)
 
     async def search(self, query: str) -> Hits:
-        """The commands and sessions that hold the words of the query; only where there are none, those that hold its
-        letters."""
+        """The commands and sessions that hold the words of the query, those together first among which the best is;
+        only where there are none, those that hold its letters."""
         commands = self._find_commands(query)
         sessions = list(titles.search(query, self._sessions, SESSIONS))
         scores = [*commands.values(), *(score for score, _ in sessions)]
         least = _SURE if max(scores, default=0.0) > _SURE else 0.0
+        commands = {command: score for command, score in commands.items() if score > least}
+        sessions = [(score, session) for score, session in sessions if score > least]
+        best = max(commands.values(), default=0.0), max((score for score, _ in sessions), default=0.0)
+        # The list is sorted by score: what comes first as a whole is lifted above the other and its heading.
+        above_commands, above_sessions = (_LIFT, 0.0) if best[0] >= best[1] else (0.0, _LIFT)
         for command, score in commands.items():
-            if score > least:
-                yield Hit(score, self._line(command, query), command.run, command.words)
+            yield Hit(score + above_commands, self._line(command, query), command.run, command.words)
+        if commands and sessions:
+            second = _TO_SESSIONS if above_commands else _COMMANDS
+            yield Hit(_LIFT, self._heading(second), _nothing, second)
         for score, session in sessions:
-            if score > least:
-                yield Hit(score, self._session(session, query), partial(self._go, session), session.name)
+            yield Hit(score + above_sessions, self._session(session, query), partial(self._go, session), session.name)
 
     def _find_commands(self, query: str) -> dict[Command, float]:
         found = {command: _EXACT_KEY for command in self._commands if query in command.keys.split()}
@@ -118,6 +142,9 @@ class Palette(Provider):
     @property
     def _room(self) -> int:
         return max(20, self.app.size.width - _FRAME)
+
+    def _heading(self, words: str) -> Content:
+        return Content(f"── {words} " + "─" * (self._room - len(words) - 4))
 
     def _line(self, command: Command, query: str) -> Content:
         words = fit(command.words, self._room - width_of([(command.keys, "key")]) - 2)
@@ -142,6 +169,10 @@ class Palette(Provider):
         for begin, end in titles.places(query, text) if query else ():
             content = content.stylize(self.match_style or "bold underline", begin, end)
         return content
+
+
+def _nothing() -> None:
+    """What a heading does."""
 
 
 def _uncover(main: MainScreen) -> None:

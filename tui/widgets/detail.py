@@ -21,7 +21,7 @@ from tui.render import numbers
 from tui.render.cards import detail, payload, tabs
 from tui.render.cards.labelled import LABEL_WIDTH
 from tui.render.lines import Line, folded, width_of
-from tui.render.text.document import Joined, Painted, Tail, Text
+from tui.render.text.document import WRAP_LIMIT, Document, Joined, Painted, Tail, Text
 from tui.render.text.search import found_line
 from tui.text import sanitize
 from tui.view import View
@@ -67,10 +67,13 @@ class Detail(Contained, Vertical):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "search", "search in the text", id="text.search", show=False),
-        Binding("n", "hit(1)", "next hit", id="text.next_hit", show=False),
-        Binding("N", "hit(-1)", "hit before", id="text.previous_hit", show=False),
+        Binding("n", "hit(1)", "go to the next hit", id="text.next_hit", show=False),
+        Binding("N", "hit(-1)", "go to the hit before", id="text.previous_hit", show=False),
         Binding("escape", "end_search", "end the search", id="text.end_search", show=False),
     ]
+
+    class OtherKind(Told):
+        """The text that is shown has folds now, or none any more."""
 
     def __init__(self, state: View, now: Callable[[], int], requests: Requests, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -152,6 +155,20 @@ class Detail(Contained, Vertical):
         if names:
             self.pick(names[(names.index(self.tab) + step) % len(names)])
 
+    def wrap_changed(self) -> None:
+        """Breaks the long lines of texts, or no longer; the place in them stays."""
+        self._draw(keep=True)
+        if self.state.wrap:
+            self.view.to_the_left()
+
+    @property
+    def never_broken(self) -> str:
+        """Why what is shown is not broken all the same, in words; "" where it is."""
+        shown = [self._texts.get(text.slot, (None, ""))[0] for text in self._in_sight]
+        if any(isinstance(document, Document) and document.size > WRAP_LIMIT for document in shown):
+            return f", but not those of a text of more than {WRAP_LIMIT:,} characters: left and right move it"
+        return ""
+
     def on_tab_line_picked(self, message: TabLine.Picked) -> None:
         self.pick(message.name)
 
@@ -213,7 +230,10 @@ class Detail(Contained, Vertical):
         else:
             lines = self._fetched(self.tabs[tab])
         tail = tab == tabs.OUTPUT and tabs.grows(self.store, self.key)
+        foldable = self.view.lines.foldable
         self.view.show(lines, keep, tail)
+        if self.view.lines.foldable != foldable:
+            self.post_message(self.OtherKind())
 
     def _tail(self, output: tabs.Text) -> Text:
         """The last lines of a call's output, under what is known of the call."""
@@ -234,7 +254,11 @@ class Detail(Contained, Vertical):
                 document.fold_like(self._record[1])
             self._record = (text, document)
         document = self._record[1]
-        return document.wrapped(self._width() - (MARGIN if document.foldable else 0))
+        return self._broken(document, self._width() - (MARGIN if document.foldable else 0))
+
+    def _broken(self, document: payload.Shown, width: int) -> Text:
+        """A text with its long lines broken, unless the user wants them whole."""
+        return document.wrapped(width) if self.state.wrap else document
 
     def _documents(self) -> list[payload.Shown]:
         found = [document for document, _ in self._texts.values() if document is not None]
@@ -327,7 +351,7 @@ class Detail(Contained, Vertical):
         if document is None:
             size = numbers.size(text.payload.size)
             return Painted([[(note or f"loading… {size}", "warn" if note else "dim")]])
-        lines = document.wrapped(width) if len(document) else Painted([[("(empty)", "dim")]])
+        lines = self._broken(document, width) if len(document) else Painted([[("(empty)", "dim")]])
         return Joined([lines, Painted([[(note, "warn")]])]) if note else lines
 
     def _fetch_now(self) -> None:

@@ -11,7 +11,7 @@ from textual.strip import Strip
 
 from tui.render.glyphs import GLYPHS
 from tui.render.lines import Line, segments, width_of
-from tui.render.text.document import Painted, Text
+from tui.render.text.document import Painted, Text, same_place
 from tui.render.text.terminal import Styles
 from tui.widgets.told import Told
 from tui.widgets.virtual_lines import VirtualLines
@@ -44,8 +44,8 @@ class LineView(VirtualLines, can_focus=True, inherit_bindings=False):
         Binding("pagedown,ctrl+f,space", "leaf(1)", "page down", id="text.page_down", show=False),
         Binding("g,home", "edge(False)", "start", id="text.start", show=False),
         Binding("G,end", "edge(True)", "end", id="text.end", show=False),
-        Binding("left,h", "side(-1)", "to the left", id="text.left", show=False),
-        Binding("right,l", "side(1)", "to the right", id="text.right", show=False),
+        Binding("left,h", "side(-1)", "move the text to the left", id="text.left", show=False),
+        Binding("right,l", "side(1)", "move the text to the right", id="text.right", show=False),
         Binding("enter", "fold", "fold or unfold a part of JSON, as a click does", id="text.fold", show=False),
     ]
 
@@ -57,19 +57,25 @@ class LineView(VirtualLines, can_focus=True, inherit_bindings=False):
         self._styles = Styles({})
 
     def show(self, lines: Text, keep: bool = False, tail: bool = False) -> None:
-        """Replaces the lines. With `keep` the place is kept, and a view that stood at the end stays at the end. With
-        `tail` the end is where it starts, and a text that did not fill the view counts as standing there."""
+        """Replaces the lines. With `keep` the place is kept, also where lines are broken otherwise now, and a view that
+        stood at the end stays at the end. With `tail` the end is where it starts, and a text that did not fill the view
+        counts as standing there."""
         at_end = len(self.lines) > 0 and self.scroll_offset.y >= self.max_scroll_y and (tail or self.max_scroll_y > 0)
         at_end = at_end or (tail and not keep)
         old, self.lines = self.lines, lines
+        top = self.scroll_offset.y
         self.set_length(len(lines))
         aside = self.offset_x > 0
         if not keep:
             self.offset_x = self.caret = 0
+        if keep:
+            self.caret = same_place(old, lines, self.caret)
         if at_end:
             self.scroll_to(y=self.max_scroll_y, animate=False, force=True)
         elif not keep:
             self.scroll_to(y=0, animate=False)
+        elif (place := same_place(old, lines, top)) != top:
+            self.scroll_to(y=place, animate=False)
         if (old.foldable or lines.foldable) and not (keep and len(old) == len(lines)):
             self.refresh()  # A fold that was toggled shows in the old lines too.
         elif aside and not keep:
@@ -88,13 +94,16 @@ class LineView(VirtualLines, can_focus=True, inherit_bindings=False):
         index = self.scroll_offset.y + y
         if index >= len(self.lines):
             return Strip.blank(width, self._styles["text"])
-        left = segments(self._margin(index), width - self.text_width, self._styles)
-        return Strip([*left, *segments(self.line_at(index), self.text_width, self._styles, self.offset_x)], width)
+        margin = MARGIN if self.lines.foldable else 0
+        left = segments(self._margin(index), min(margin, width), self._styles)
+        text = segments(self.line_at(index), self.text_width, self._styles, self.offset_x)
+        return Strip([*left, *text]).adjust_cell_length(width, self._styles["text"])
 
     @property
     def text_width(self) -> int:
-        """The cells of a line that are in sight: folds have a margin of their own."""
-        return self.size.width - (MARGIN if self.lines.foldable else 0)
+        """The cells of a line that are in sight: folds have a margin of their own, and the last column is the scroll
+        bar's, which would hide that a line is cut."""
+        return max(0, self.size.width - 1 - (MARGIN if self.lines.foldable else 0))
 
     def _margin(self, index: int) -> Line:
         fold = {"open": GLYPHS.fold_open, "closed": GLYPHS.fold_closed}.get(self.lines.fold_at(index), "")
@@ -160,6 +169,12 @@ class LineView(VirtualLines, can_focus=True, inherit_bindings=False):
     def _draw_caret(self, index: int) -> None:
         if self.lines.foldable:
             self.refresh_line(index)
+
+    def to_the_left(self) -> None:
+        """Shows the beginning of the lines."""
+        if self.offset_x:
+            self.offset_x = 0
+            self.refresh()
 
     def action_side(self, steps: int) -> None:
         top = self.scroll_offset.y

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import get_args
+
 import msgspec
 import pytest
 from rich.cells import cell_len
@@ -9,11 +12,16 @@ from rich.cells import cell_len
 from adapter.health import Interruption
 from tests.tui.stage import health
 from tests.tui.story import NOW
-from tui.config.bindings import key_groups
+from tui.config.bindings import EVERY, key_groups
+from tui.model.filter import language
+from tui.model.filter.cards import WORDS
 from tui.model.status.counts import Counts
+from tui.model.status.flags import MEANINGS
+from tui.model.status.table import FLAGS, TABLE
+from tui.model.tree.under_cursor import Kind, UnderCursor
 from tui.render.bars import keys
 from tui.render.bars.health import Lags, health_lines, sessions_line
-from tui.render.bars.help import help_lines
+from tui.render.bars.help import help_lines, key_name, sections
 from tui.render.bars.status import Status, count_at, problem_lines, status_line
 from tui.render.lines import plain
 
@@ -151,13 +159,102 @@ def test_a_missing_journal_is_said() -> None:
     assert any("no journal" in plain(line) for line in health_lines(health(migration_table="")))
 
 
-@pytest.mark.parametrize("width", [60, 80, 120])
-@pytest.mark.parametrize("bar", [keys.TREE, keys.DETAIL, keys.DETAIL_ALONE])
-def test_the_footer_always_has_help_and_quit(bar: tuple[keys.Shown, ...], width: int) -> None:
-    text = plain(keys.key_line(bar, width))
-    assert "? help" in text
-    assert "q quit" in text
-    assert cell_len(text) <= width
+ROWS = [
+    UnderCursor(kind, fold, asks, failed)
+    for kind in get_args(Kind)
+    for fold in ("", "open", "closed")
+    for asks in (False, True)
+    for failed in (False, True)
+]
+PLACES = [
+    *(
+        keys.Context("tree", row, one_pane=one, following=on, filtered=on, waiting=on, stuck=on)
+        for row in [None, *ROWS]
+        for one in (False, True)
+        for on in (False, True)
+    ),
+    *(
+        keys.Context("detail", None, alone=alone, following=on, searched=on, folds=folds, cut=on)
+        for alone in (False, True)
+        for on in (False, True)
+        for folds in (False, True)
+    ),
+    *(keys.Context("filter", completes=on) for on in (False, True)),
+    keys.Context("search"),
+]
+
+
+def footer(width: int, *place: object, **more: object) -> str:
+    """The keys of a place without the spaces between them."""
+    return " ".join(plain(keys.key_line(keys.bar(keys.Context(*place, **more)), width)).split())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("width", [17, 40, 60, 80, 120, 250])
+def test_the_footer_names_whole_keys_that_fit_whatever_the_place_and_width(width: int) -> None:
+    for place in PLACES:
+        bar = keys.bar(place)
+        text = plain(keys.key_line(bar, width))
+        assert cell_len(text.rstrip()) <= width
+        named = [f"{one.key} {one.word}" for one in (*bar.keys, *bar.always)]
+        shown = [part for part in re.split(r" {3,}", text.strip()) if part]
+        assert set(shown) <= set(named)
+        assert shown == [one for one in named if one in shown], "in their order"
+        assert not bar.always or shown[-2:] == ["? help", "q quit"]
+        if width == 250:
+            assert shown == named
+
+
+def test_no_key_is_named_twice_and_every_one_is_a_binding() -> None:
+    ids = {binding.id for binding in EVERY}
+    for place in PLACES:
+        named = [one.key for one in keys.bar(place).keys]
+        assert len(named) == len(set(named)), named
+        assert {name for one in keys.bar(place).keys for name in one.ids} <= ids
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+def test_help_and_quit_are_always_there_unless_letters_are_typed(width: int) -> None:
+    for place in PLACES:
+        text = plain(keys.key_line(keys.bar(place), width))
+        assert ("? help   q quit" in text) == (place.pane in ("tree", "detail"))
+
+
+@pytest.mark.parametrize(
+    ("row", "first"),
+    [
+        (UnderCursor("heading", "open"), "↑↓ move space fold [ ] next heading"),
+        (UnderCursor("session", "closed"), "↑↓ move ←→ fold enter open"),
+        (UnderCursor("step", "open"), "↑↓ move ←→ fold enter close"),
+        (UnderCursor("text"), "↑↓ move enter detail tab detail"),
+        (UnderCursor("agent", "closed"), "↑↓ move ←→ fold enter into the agent"),
+        (UnderCursor("call", asks=True), "↑↓ move 2 question Y copy resume command"),
+        (UnderCursor("session", "closed", asks=True), "↑↓ move w the question Y copy resume command"),
+        (UnderCursor("call", failed=True), "↑↓ move 3 output e next failure"),
+    ],
+)
+def test_the_footer_begins_with_what_the_row_is_good_for(row: UnderCursor, first: str) -> None:
+    assert footer(200, "tree", row).startswith(first)
+    assert footer(80, "tree", row).startswith(first)
+
+
+def test_the_footer_follows_the_filter_following_and_who_waits() -> None:
+    row = UnderCursor("session", "closed")
+    assert "f stop following" in footer(80, "tree", row, following=True)
+    assert "n next match esc no filter" in footer(120, "tree", row, filtered=True)
+    assert "w for you ! stuck" in footer(120, "tree", row, waiting=True, stuck=True)
+    assert "w for you" not in footer(200, "tree", row)
+    assert footer(80, "filter", completes=True) == "tab complete enter keep esc no filter"
+    assert footer(80, "filter") == "enter keep esc no filter"
+    assert "enter detail" in footer(80, "tree", row, one_pane=True)
+
+
+def test_the_footer_of_a_text_knows_its_search_its_folds_and_its_long_lines() -> None:
+    assert footer(120, "detail").startswith("↑↓ scroll 1-6 tabs / search y copy W cut lines tab tree m zoom")
+    assert footer(120, "detail", searched=True).startswith("↑↓ scroll n next hit esc end search")
+    assert footer(120, "detail", folds=True).startswith("↑↓ scroll enter fold")
+    cut = footer(120, "detail", cut=True)
+    assert cut.startswith("↑↓ scroll ←→ sideways")
+    assert "W break lines" in cut
 
 
 def test_the_footer_of_the_help_names_no_key_that_only_closes_it() -> None:
@@ -165,15 +262,58 @@ def test_the_footer_of_the_help_names_no_key_that_only_closes_it() -> None:
 
 
 def test_the_way_back_from_the_detail_is_there_on_the_smallest_terminal() -> None:
-    assert "esc back" in plain(keys.key_line(keys.DETAIL_ALONE, 60))
+    assert "esc back" in footer(60, "detail", alone=True)
+
+
+def help_words(width: int) -> str:
+    """The help at a width, without what its lines and columns do to the spaces."""
+    return " ".join("\n".join(plain(line) for line in help_lines(key_groups(), width)).split())
 
 
 def test_the_help_has_every_binding_with_words() -> None:
-    text = "\n".join(plain(line) for line in help_lines(key_groups()))
+    text = help_words(200)
     for _, entries in key_groups():
-        for _, words in entries:
+        for keys_, words in entries:
             assert words
-            assert words in text
+            assert words.split()[0] in text
+            assert all(key_name(key) in text for key in keys_.split(","))
+    one = help_words(105)
+    assert all(words in one for _, entries in key_groups() for _, words in entries)
+
+
+def test_the_help_has_every_state_every_flag_and_every_term_of_a_filter_from_their_tables() -> None:
+    text = help_words(105)
+    for status in TABLE:
+        assert f"{status.glyph} {status.word} {status.meaning or status.word}" in text
+    for name in FLAGS:
+        assert f"{name} {MEANINGS[name]}" in text
+    for field in language.FIELDS:
+        assert f"{field} {language.MEANINGS[field]}" in text
+    for form, meaning in language.FORMS.items():
+        assert f"{form} {meaning}" in text
+    assert set(language.MEANINGS) == set(language.FIELDS)
+    for word in WORDS:
+        assert f" {word} " in text
+
+
+@pytest.mark.parametrize(("width", "columns"), [(58, 1), (78, 1), (118, 2), (198, 3)])
+def test_the_help_stands_in_as_many_columns_as_have_room(width: int, columns: int) -> None:
+    lines = [plain(line) for line in help_lines(key_groups(), width)]
+    assert max(cell_len(line) for line in lines) <= width
+    titles = [section.title for section in sections(key_groups())]
+    at = {line.find(title) for line in lines for title in titles if title in line} - {-1}
+    places = {number * ((width - 2 * (columns - 1)) // columns + 2) for number in range(columns)}
+    assert places <= at
+    alone = len(help_lines(key_groups(), width // columns))
+    assert len(lines) <= alone / columns * 1.35
+
+
+def test_no_meaning_in_the_help_is_cut() -> None:
+    every = sorted(" ".join(entry.meaning for section in sections(key_groups()) for entry in section.entries).split())
+    for width in (58, 118, 198):
+        text = help_words(width)
+        assert "…" not in text
+        assert not [word for word in every if len(word) < 20 and word not in text]
 
 
 def test_a_backup_is_not_in_the_bar() -> None:

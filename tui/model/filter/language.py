@@ -25,6 +25,25 @@ TEXTS = ("agent", "model", "tool", "dir", "provider", "version")
 NUMBERS = ("cost", "tokens")
 TIMES = ("today", "1h", "1d", "7d", "30d")
 FIELDS = ("is:", *(f"{name}:" for name in TEXTS), "cost>", "tokens>", "since:")
+MEANINGS = {
+    "is:": "in this state, with this flag, of this kind",
+    "agent:": "an agent whose name holds it",
+    "model:": "a model whose name holds it",
+    "tool:": "has called a tool whose name holds it; known of sessions that have been read",
+    "dir:": "a directory whose path holds it",
+    "provider:": "a provider whose name holds it",
+    "version:": "a version of opencode that begins with it",
+    "cost>": "US dollars, sub-agents included; also < >= <=",
+    "tokens>": "sub-agents included, 10k and 2m are numbers; also < >= <=",
+    "since:": "with anything new since then: 30m, 2h, 7d, 1w, today, 2026-01-31",
+}
+"""What each of the fields asks of a session."""
+FORMS = {
+    "word": "a title that holds it; letter by letter where none does",
+    '"some words"': "a title that holds exactly this",
+    "-not": "the sessions for which the term behind it does not hold",
+}
+"""What else may stand in a query, as an example, and what it asks of a session."""
 
 _TOKEN = re.compile(r'(?P<no>-?)(?:(?P<field>[A-Za-z]+)(?P<sign>:|<=|>=|<|>))?(?P<value>"[^"]*"?|\S*)')
 _NUMBER = re.compile(r"\$?(\d+(?:\.\d*)?|\.\d+)([kmg]?)")

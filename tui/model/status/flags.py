@@ -4,13 +4,13 @@ its context is nearly full."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tui.model.records import Op, Session, find_payload
 from tui.model.status.at_work import ASKING, begun
 from tui.model.status.outcome import went_wrong
 from tui.model.status.table import BY_NAME, LOOP, FlagName
-from tui.model.status.thresholds import CONTEXT_NEARLY_FULL, LONG_CALL, LONG_STEP, LONG_TASK
+from tui.model.status.thresholds import CONTEXT_NEARLY_FULL, LONG_CALL, LONG_STEP, LONG_TASK, MINUTE
 from tui.model.sums import rollup
 from tui.text.moments import age
 
@@ -23,6 +23,15 @@ FAILING_FROM = 3
 """Failed calls in a row; two are an everyday retry."""
 REPEATABLE = frozenset({"task", "todowrite", "todoread", "question", "plan_exit"})
 """Tools that are rightly called in the same words again."""
+
+MEANINGS: Final[dict[FlagName, str]] = {
+    "looping": f"the same call in the same words, {LOOPING_FROM} times in a row or more",
+    "failing": f"the last {FAILING_FROM} calls or more have failed",
+    "long": f"a call has run for {LONG_CALL // MINUTE} minutes, a step for {LONG_STEP // MINUTE}, a sub-agent for "
+    f"{LONG_TASK // MINUTE}",
+    "full": f"{CONTEXT_NEARLY_FULL:.0%} of the context window is used",
+}
+"""What each of the flags says."""
 
 
 class Flag(NamedTuple):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tui.model.filter.active_filter import Finder
-from tui.model.filter.language import FIELDS
+from tui.model.filter.language import FIELDS, FORMS
 from tui.model.tree.sorting import ORDERS, Arrangement
 from tui.render.lines import Line, Span
 
-GRAMMAR = " ".join(FIELDS) + ' word "some words" -not'
+GRAMMAR = " ".join((*FIELDS, *FORMS))
 
 
 def chips(finder: Finder) -> Line:

@@ -72,6 +72,19 @@ class Text(Sequence[Line]):
         return iter(())
 
     @property
+    def unbroken(self) -> int:
+        """How many lines it has when none is broken."""
+        return len(self)
+
+    def unbroken_at(self, index: int) -> int:
+        """The unbroken line of which the line at an index is a piece."""
+        return index
+
+    def first_of(self, unbroken: int) -> int:
+        """The first piece of an unbroken line."""
+        return unbroken
+
+    @property
     def foldable(self) -> bool:
         """Whether some of the lines can be folded."""
         return False
@@ -282,6 +295,16 @@ class Wrapped(Text):
         ]
 
     @property
+    def unbroken(self) -> int:
+        return len(self.source)
+
+    def unbroken_at(self, index: int) -> int:
+        return self._places[index][0]
+
+    def first_of(self, unbroken: int) -> int:
+        return self._first[unbroken]
+
+    @property
     def foldable(self) -> bool:
         return self.source.foldable
 
@@ -319,8 +342,10 @@ class Joined(Text):
     def __init__(self, parts: Sequence[Text]) -> None:
         self._parts = [part for part in parts if len(part)]
         self._starts = [0]
+        self._unbroken = [0]
         for part in self._parts:
             self._starts.append(self._starts[-1] + len(part))
+            self._unbroken.append(self._unbroken[-1] + part.unbroken)
 
     def __len__(self) -> int:
         return self._starts[-1]
@@ -349,6 +374,18 @@ class Joined(Text):
         return self._parts[part].begins(index - self._starts[part], pattern)
 
     @property
+    def unbroken(self) -> int:
+        return self._unbroken[-1]
+
+    def unbroken_at(self, index: int) -> int:
+        part = self._part(index)
+        return self._unbroken[part] + self._parts[part].unbroken_at(index - self._starts[part])
+
+    def first_of(self, unbroken: int) -> int:
+        part = bisect_right(self._unbroken, unbroken) - 1
+        return self._starts[part] + self._parts[part].first_of(unbroken - self._unbroken[part])
+
+    @property
     def foldable(self) -> bool:
         return any(part.foldable for part in self._parts)
 
@@ -367,6 +404,19 @@ class Joined(Text):
     def words(self) -> Iterator[str]:
         for part in self._parts:
             yield from part.words()
+
+
+def same_place(old: Text, new: Text, index: int) -> int:
+    """Where the line at an index of a text stands in another state of it, in which lines may be broken otherwise and
+    there may be more or fewer of them."""
+    if not 0 <= index < len(old):
+        return index
+    unbroken = old.unbroken_at(index)
+    if unbroken >= new.unbroken:
+        return index
+    first, piece = new.first_of(unbroken), index - old.first_of(unbroken)
+    after = new.first_of(unbroken + 1) if unbroken + 1 < new.unbroken else len(new)
+    return first + min(piece, max(0, after - first - 1))
 
 
 def spans_of(text: str, pattern: re.Pattern[str], roles: Sequence[str], rest: str) -> list[Span]:
