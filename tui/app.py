@@ -30,7 +30,6 @@ from tui.error_log import ErrorLog
 from tui.exit_codes import INTERNAL
 from tui.feed.recovery import PATIENCE_S, Recovery, Verdict
 from tui.feed.worker import Feed
-from tui.keys_in_turn import KeysInTurn
 from tui.model.records import ChangeSet
 from tui.model.store.store import Store
 from tui.model.sums.window import Limits, no_limits
@@ -43,8 +42,9 @@ from tui.screens.main import MainScreen
 from tui.screens.palette import Palette
 from tui.terminal import doors
 from tui.terminal import signals as terminal_signals
-from tui.terminal.driver import TerminalDriver
 from tui.text import sanitize
+from tui.textual_patches.driver import TerminalDriver
+from tui.textual_patches.keys_in_turn import KeysInTurn
 from tui.view import View
 from tui.widgets.panes import Panes
 from tui.widgets.plain_filter import PlainFilter

@@ -33,9 +33,10 @@ from tui.render.cards.tabs import NAMES
 from tui.render.rows.tree_row import heading
 from tui.screens.doors import DoorScreen
 from tui.text import sanitize
+from tui.textual_patches.compositor import SparseCompositor
+from tui.textual_patches.contained import Contained
+from tui.textual_patches.told import Told
 from tui.view import Frame, Pane, View
-from tui.widgets.compositor import SparseCompositor
-from tui.widgets.contained import Contained
 from tui.widgets.detail import Detail
 from tui.widgets.empty_pane import EmptyPane
 from tui.widgets.filter_bar import FilterBar
@@ -45,7 +46,6 @@ from tui.widgets.jumping_tree import JumpingTree
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.panes import STEP, Panes
 from tui.widgets.status_bar import StatusBar
-from tui.widgets.told import Told
 
 TWO_PANES = 100
 """Columns from which tree and detail stand side by side."""

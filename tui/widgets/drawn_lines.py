@@ -15,7 +15,7 @@ from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.widgets.contained import Contained
+from tui.textual_patches.contained import Contained
 from tui.widgets.roles import role_styles
 
 

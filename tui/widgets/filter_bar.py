@@ -15,8 +15,8 @@ from textual.widgets import Input
 
 from tui.model.filter.language import Completion
 from tui.text import sanitize
+from tui.textual_patches.told import Told
 from tui.widgets.fixed_lines import FixedLines
-from tui.widgets.told import Told
 
 Complete = Callable[[str, int], Completion]
 

@@ -1,11 +1,11 @@
 """The way between terminal and app: Textual's driver, with an end to everything that could last for ever.
 
-- Keys: what comes in passes `terminal_input.py`; an app that is MOST_WAITING keys behind is sent no more until the
+- Keys: what comes in passes `tui.terminal.input`; an app that is MOST_WAITING keys behind is sent no more until the
   terminal pauses, because nobody means the rest of a flood; what Textual cannot read costs itself.
 - A terminal that is gone ends the app as SIGHUP does.
 - Stopping: to the shell and back (`stop`), and what has to be done when the process was stopped by others (SIGSTOP,
   SIGTSTP, SIGTTOU) and goes on: the shell has set and written the terminal meanwhile.
-- On a terminal that answers no questions (`terminals.is_basic`) none are asked: some print them.
+- On a terminal that answers no questions (`tui.terminal.terminals`) none are asked: some print them.
 """
 
 from __future__ import annotations

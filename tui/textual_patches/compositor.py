@@ -10,7 +10,7 @@ from textual._compositor import ChopsUpdate, Compositor, CompositorMap
 from textual.geometry import Region
 from textual.strip import Strip
 
-from tui.widgets.pen import Pen
+from tui.textual_patches.pen import Pen
 
 
 class ShortUpdate(ChopsUpdate):
