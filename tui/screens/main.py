@@ -33,7 +33,7 @@ from tui.render.cards.tabs import NAMES
 from tui.render.rows.tree_row import heading
 from tui.screens.doors import DoorScreen
 from tui.text import sanitize
-from tui.textual_patches.compositor import SparseCompositor
+from tui.textual_patches.compositor import SparseScreen
 from tui.textual_patches.contained import Contained
 from tui.textual_patches.told import Told
 from tui.view import Frame, Pane, View
@@ -57,7 +57,7 @@ ROOMY = 20
 """Lines from which one of them says where the cursor is."""
 
 
-class MainScreen(Contained, DoorScreen):
+class MainScreen(Contained, SparseScreen, DoorScreen):
     """Holds the panes, moves the focus between them, and hands every change to the parts that show it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -111,7 +111,6 @@ class MainScreen(Contained, DoorScreen):
         no_sessions: NoSessions = NONE_YET,
     ) -> None:
         super().__init__()
-        self._compositor = SparseCompositor()
         self.settings = settings
         self.keymap = keymap
         self.view = view
@@ -185,11 +184,6 @@ class MainScreen(Contained, DoorScreen):
         """Shows what became of an error of our own, until escape takes it away."""
         self.view.fault = text
         self._show_status()
-
-    def paint_nothing(self) -> None:
-        """Gives up what was to be painted in the next frame."""
-        self._dirty_widgets.clear()
-        self._compositor._dirty_regions.clear()
 
     def rebuild(self) -> None:
         """Makes the view and all that is drawn anew, after an error."""

@@ -18,19 +18,18 @@ import signal
 import termios
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import Any, Protocol, cast
 
 from textual import events
 from textual._xterm_parser import XTermParser
+from textual.app import App
+from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.geometry import Size
 from textual.message import Message
 
 from tui.terminal import terminals
 from tui.terminal.input import Input, Pasted
-
-if TYPE_CHECKING:
-    from textual.app import App
 
 MOST_WAITING = 200
 """Keys and mouse events that wait at most: a third of a second of work, and more than anybody types ahead."""
@@ -213,6 +212,25 @@ class TerminalDriver(LinuxDriver):
         self._continued = True
         if self._active:
             self._loop.call_soon_threadsafe(self._stoppable.draw_anew)
+
+
+class TerminalApp(App[None]):
+    """An app on such a driver."""
+
+    def get_driver_class(self) -> type[Driver]:
+        """Ours where Textual would take the one that it is made of."""
+        chosen = super().get_driver_class()
+        return TerminalDriver if chosen is LinuxDriver else chosen
+
+    @property
+    def terminal(self) -> TerminalDriver | None:
+        """The way to the terminal; None in a test or a browser."""
+        return self._driver if isinstance(self._driver, TerminalDriver) else None
+
+    def tell(self, sequence: str) -> None:
+        """Sends the terminal something that is not on the screen."""
+        if self._driver is not None and not self.is_headless and not self.is_web:
+            self._driver.write(sequence)
 
 
 class _Keys:
