@@ -45,7 +45,7 @@ def test_the_same_call_over_four_steps_is_a_loop_and_over_three_is_not() -> None
         "bash was called 4 times in a row with the same input",
     )
     assert flag({"label": "ls"}, {}, {}, {}, {}, {}) == (
-        "↻5 bash npm test",
+        "↻5 bash",
         "bash was called 5 times in a row with the same input",
     )
 

@@ -180,7 +180,7 @@ def _shares(words: int, flags: int, rest: int, room: int, aligned: bool) -> tupl
     return words, flags
 
 
-_WORDS = 0.6
+_WORDS = 0.75
 """Share of the room beside the flags that the words keep when the rest is too long."""
 _LEAST_WORDS = 12
 """Cells that the words keep whatever the flags say."""
