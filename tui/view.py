@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 from adapter.health import Health
 from tui.model.filter.active_filter import Finder
 from tui.model.filter.language import Completion
+from tui.model.filter.reading import Reading
 from tui.model.records import ChangeSet, Key, Session, session_key, turn_key
 from tui.model.status.bands import Need
 from tui.model.status.counts import Tally
@@ -134,6 +135,7 @@ class View:
     def _begin(self) -> None:
         """Makes what follows from the store and the user's choices."""
         self.finder = Finder(self.store)
+        self.reading = Reading(self.store, self.finder)
         self.tally = Tally(self.store)
         self.budget = Budget(self.store, self.rows)
         self.place = Place(self.rows)
@@ -169,7 +171,7 @@ class View:
         """Whether the next second may change something: a session is not at its end, a notice is to be given, or the
         age of what is shown is."""
         pending = self.notices is not None and self.notices.pending
-        return self.rows.anything_open or pending or self._stale_s() > 0
+        return self.rows.anything_open or pending or self.reading.on or self._stale_s() > 0
 
     def patience_s(self, now_us: int) -> float:
         """Seconds until the next tick is due: the next full second or minute, or when a source is no longer fresh."""
@@ -211,6 +213,7 @@ class View:
             self._awaited = None
             self._jump(key, remember=False)
         self._keep_to_budget()
+        self._read_on()
         return self._done()
 
     def tick(self, now_us: int) -> Frame:
@@ -225,6 +228,7 @@ class View:
         session = self.store.session_of(self.cursor) if self.cursor is not None else None
         goes_on = session is not None and self.rows.is_live_tree(self.store.top_of(session))
         self._frame.detail = goes_on or now_us // MINUTE != minute
+        self._read_on()
         return self._done()
 
     def heard(self, healths: Mapping[str, Health], now_us: int) -> Frame:
@@ -322,10 +326,9 @@ class View:
         return limit is not None and any((at := self.rows.index_of(key)) is not None and at < limit for key in tops)
 
     def _keep_to_budget(self) -> None:
-        """Gives back what was looked at longest ago, when more is loaded than is to be; a filter may ask for it."""
+        """Gives back what was looked at longest ago, when more is loaded than is to be."""
         self._frame.load += self.budget.regretted()
-        if not self.finder.on:
-            self._frame.release += self.budget.surplus(self.trees_in_sight, self.now)
+        self._frame.release += self.budget.surplus(self.trees_in_sight, self.now, hard=self.reading.on)
 
     def _done(self) -> Frame:
         """The frame of all that was noted since the last one."""
@@ -352,6 +355,8 @@ class View:
         else it stays where it is, else it goes to the top."""
         self._pass(now_us)
         hold = self.place.hold()
+        if text != self.finder.text:
+            self.reading.stop()
         self.finder.ask(text, now_us)
         if self._keep():
             self.place.settle(hold)
@@ -366,6 +371,29 @@ class View:
         if different and (self.cursor is None or self.rows.index_of(self.cursor) is None):
             self.place.at = 0
         return different
+
+    def read_all(self) -> Frame:
+        """Has all sessions read of which the filter cannot say whether they match."""
+        self.reading.begin()
+        self._read_on()
+        return self._done()
+
+    def stop_reading(self) -> Frame:
+        """Reads no more of them."""
+        self.reading.stop()
+        self._frame.heading = True
+        return self._done()
+
+    def _read_on(self) -> None:
+        """Asks for the next sessions that the filter has to know, as long as there is room in memory for them."""
+        if not self.reading.on:
+            return
+        room = self.budget.held <= self.budget.ops
+        self._frame.load += self.reading.more(self.now, room=room)
+        self._frame.heading = True
+        if not room and not self.reading.asked and not self.budget.asked:
+            self.reading.stop()
+            self._frame.remark = "memory is full of sessions that are open: no more are read"
 
     def complete(self, text: str, cursor: int, now_us: int) -> Completion:
         """What the word before the cursor of the filter's line may become."""

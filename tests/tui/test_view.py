@@ -105,6 +105,30 @@ class TestTimeOutOfSight:
         assert scene.later(MINUTE).detail
 
 
+class TestReading:
+    def test_it_is_given_up_when_what_is_open_fills_the_memory(self) -> None:
+        scene = Scene(*old(9), *story.everything())
+        scene.view.filter("tool:bash", scene.now)
+        unread = len(scene.view.finder.unread)
+        assert unread >= 9
+        scene.view.budget.ops = 10_000
+        frame = scene.view.read_all()
+        assert len(frame.load) == 3
+        scene.view.budget.ops = 1
+        names = [name for _, name in frame.load]
+        frames = [scene.feed(loaded=name) for name in names]
+        assert [frame.load for frame in frames] == [[]] * 3
+        # It waits for those that are on their way out, and then nothing more can go.
+        assert scene.view.reading.on
+        gone = [key for frame in frames for key in frame.release]
+        remarks = [scene.view.apply(scene.store.unload(*key), scene.now).remark for key in gone]
+        assert [remark for remark in remarks if remark] == [
+            "memory is full of sessions that are open: no more are read"
+        ]
+        assert not scene.view.reading.on
+        assert len(scene.view.finder.unread) == unread - 3
+
+
 class TestTheClock:
     def test_it_is_ticked_each_second_while_something_is_open_and_each_minute_else(self) -> None:
         scene = Scene(*story.others())

@@ -6,7 +6,16 @@ from collections import Counter
 from collections.abc import KeysView
 
 from tui.model.filter.cards import Index
-from tui.model.filter.language import NOTHING_ASKED, Completion, accepts, complete, parse, search
+from tui.model.filter.language import (
+    NOTHING_ASKED,
+    Completion,
+    accepts,
+    asked_of,
+    complete,
+    parse,
+    search,
+    undecided,
+)
 from tui.model.records import ChangeSet
 from tui.model.status.thresholds import MINUTE
 from tui.model.store.links import SessionKey
@@ -40,6 +49,16 @@ class Finder:
     def trees(self) -> Counter[SessionKey]:
         """How many sessions match in each tree that stays in sight, by its top-level session."""
         return self._trees
+
+    @property
+    def unread(self) -> KeysView[SessionKey]:
+        """The sessions that have to be read before anybody can say whether they match."""
+        return self.found.unread.keys()
+
+    @property
+    def read(self) -> int:
+        """Of how many sessions the query could be asked, as far as what needs no reading leaves them to be asked."""
+        return asked_of(self.found.terms, self.index.cards.values()) - len(self.found.unread)
 
     def ask(self, text: str, now_us: int) -> None:
         """Takes another query; an empty one shows everything."""
@@ -84,6 +103,10 @@ class Finder:
         for key in before - fresh:
             del found.cards[key]
         found.cards.update((key, cards[key]) for key in fresh)
+        for key in changed:
+            found.unread.pop(key, None)
+            if (card := cards.get(key)) is not None and undecided(found.terms, card):
+                found.unread[key] = card
         if not moved and before == fresh:
             return False
         old = self._trees

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tui.model.filter.active_filter import Finder
 from tui.model.filter.language import FIELDS
+from tui.model.filter.reading import Reading
 from tui.model.tree.sorting import ORDERS, Arrangement
+from tui.render.bars.help import key_name
 from tui.render.lines import Line, Span
 
 GRAMMAR = " ".join(FIELDS) + ' word "some words" -not'
@@ -36,16 +38,35 @@ def count(finder: Finder, total: int) -> Line:
     return [(" Sessions ", "dim"), (f"{found:,}", "strong" if found else "warn"), (f" of {total:,}", "dim")]
 
 
-def hint(finder: Finder, choices: Sequence[str]) -> Line:
-    """What is wrong, else what tab would make of the word, else the whole grammar."""
+def unread(finder: Finder) -> Line:
+    """How many sessions would have to be read before anybody can say whether they match."""
+    return [(f" {len(finder.unread):,} not read", "warn")] if finder.unread else []
+
+
+def progress(finder: Finder, reading: Reading, keymap: Mapping[str, str]) -> Line:
+    """How far the sessions have been read of which the filter could not say whether they match."""
+    found = [(f" {len(finder.matches):,} match, ", "accent"), (f"{reading.read:,} of {reading.total:,} read", "accent")]
+    return [*found, ("   ", "dim"), (_key("pane.back", "esc", keymap), "key"), (" stops", "dim")]
+
+
+def hint(finder: Finder, choices: Sequence[str], keymap: Mapping[str, str]) -> Line:
+    """What is wrong, else what was found and what tab would make of the word, else the whole grammar."""
     if not finder.text:
         return [(f" {GRAMMAR}", "dim")]
     if finder.found.blame:
         return [(f" {finder.found.blame}", "warn")]
     found = len(finder.matches)
     spans: list[Span] = [(f" {found:,} sessions match" if found != 1 else " 1 session matches", "accent")]
+    if finder.unread:
+        spans = [(f" {found:,} of the {finder.read:,} sessions read so far", "warn")]
+        key = _key("filter.keep", "enter", keymap)
+        spans += [("   ", "dim"), (key, "key"), (f" reads {len(finder.unread):,} more", "text")]
     if finder.found.loosely:
         spans.append((f" only letter by letter: no title holds {', '.join(finder.found.loosely)}", "warn"))
     if choices:
         spans += [("   tab: ", "dim"), ("  ".join(choices[:12]), "text")]
     return spans
+
+
+def _key(binding: str, usual: str, keymap: Mapping[str, str]) -> str:
+    return key_name(keymap[binding].split(",")[0]) if binding in keymap else usual
