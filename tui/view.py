@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from adapter.health import Health
-from tui.model.filter.active_filter import Finder
+from tui.model.filter.active_filter import Finder, Sum
 from tui.model.filter.language import Completion
 from tui.model.filter.reading import Reading
 from tui.model.records import ChangeSet, Key, Session, session_key, turn_key
@@ -128,6 +128,7 @@ class View:
         self._wanted: set[SessionKey] = set()
         self._frame = Frame()
         self._drawn = Summary()
+        self._summed = Sum()
         self._titled = (0, 0)
         self._cursor: Key | None = None
         self._begin()
@@ -342,6 +343,8 @@ class View:
         summary = self.summary
         if summary != self._drawn:
             frame.status, self._drawn = True, summary
+        if self.finder.sum != self._summed:
+            frame.heading, self._summed = True, self.finder.sum
         if (summary.running, summary.waiting) != self._titled:
             frame.title = self._titled = (summary.running, summary.waiting)
         if self.notices is not None:

@@ -298,8 +298,7 @@ class MainScreen(Contained, DoorScreen):
     def _show_heading(self) -> None:
         shown = filter_line.order(self.rows.arrangement)
         count, chips = filter_line.count(self.finder, self.rows.total), filter_line.chips(self.finder)
-        left = [*count, *shown, *chips, *filter_line.unread(self.finder)]
-        self.heading.show([heading(self.sessions.size.width, left)])
+        self.heading.show([heading(self.sessions.size.width, [*count, *shown, *chips], filter_line.sums(self.finder))])
         self._show_where()
 
     def _show_where(self) -> None:
@@ -341,6 +340,8 @@ class MainScreen(Contained, DoorScreen):
         if message.read:
             self.draw(self.view.read_all())
         self.draw(self.view.go_to_match())
+        if doubt := filter_line.doubt(self.finder):
+            self.remark(doubt)
 
     def on_filter_input_dropped(self) -> None:
         self.filter("")

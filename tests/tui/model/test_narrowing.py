@@ -83,6 +83,11 @@ def check(finder: Finder, text: str, now: int) -> None:
     assert [(term.source, term.loose) for term in found.terms] == [(term.source, term.loose) for term in whole.terms]
     assert (found.blame, found.loosely) == (whole.blame, whole.loosely)
     assert finder.trees == Counter(finder.store.links.top(key) for key in whole.cards)
+    cards = [finder.index.cards[top] for top in finder.trees]
+    assert finder.sum == (
+        pytest.approx(sum(card.cost for card in cards), abs=1e-6),
+        sum(not card.summed for card in cards),
+    )
 
 
 @given(st.randoms(use_true_random=False))
@@ -101,6 +106,7 @@ def test_a_narrowed_answer_is_that_of_all_sessions_whatever_is_edited_and_happen
             now += dice.choice((1, 30, 90, 5000))
             finder.tick(at(now))
         terms, cards = finder.found.terms, finder.index.cards
+        assert finder.sum.cost == pytest.approx(sum(cards[top].cost for top in finder.trees), abs=1e-6)
         assert finder.found.cards == {key: card for key, card in cards.items() if terms and accepts(terms, card)}
         assert finder.found.unread == {key: card for key, card in cards.items() if terms and undecided(terms, card)}
         text = edited(dice, text)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import KeysView
+from collections.abc import Iterable, KeysView
+from typing import NamedTuple
 
 from tui.model.filter.cards import Index
 from tui.model.filter.language import (
@@ -22,9 +23,16 @@ from tui.model.store.links import SessionKey
 from tui.model.store.store import Store
 
 
+class Sum(NamedTuple):
+    """What some trees cost (US dollars), and how many of them cost more than that, or nobody knows yet."""
+
+    cost: float = 0.0
+    doubts: int = 0
+
+
 class Finder:
-    """Holds one query and its answer. `searched` counts the cards that were looked at, so that a test can hold a change
-    to its cost."""
+    """Holds one query and its answer. `sum` is that of the trees that stay in sight, as their rows say it. `searched`
+    counts the cards that were looked at, so that a test can hold a change to its cost."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -32,6 +40,9 @@ class Finder:
         self.text = ""
         self.searched = 0
         self.found = NOTHING_ASKED
+        self.sum = Sum()
+        self._shares: dict[SessionKey, Sum] = {}
+        self._cost = 0.0
         self._trees: Counter[SessionKey] = Counter()
         self._minute = 0
 
@@ -98,6 +109,7 @@ class Finder:
             return False
         cards, found = self.index.cards, self.found
         self.searched += len(changed)
+        self._add_up(changed & self._shares.keys())
         before = changed & found.cards.keys()
         fresh = {key for key in changed if (card := cards.get(key)) and accepts(found.terms, card)}
         for key in before - fresh:
@@ -115,3 +127,18 @@ class Finder:
 
     def _count(self) -> None:
         self._trees = Counter(self.store.links.tops(self.found.cards))
+        self._shares, self._cost = {}, 0.0
+        self.sum = Sum()
+        self._add_up(self._trees)
+
+    def _add_up(self, trees: Iterable[SessionKey]) -> None:
+        """Takes the sums of some trees for those that they had."""
+        doubts = self.sum.doubts
+        for key in trees:
+            card, before = self.index.cards.get(key), self._shares.pop(key, Sum())
+            now = Sum(card.cost, int(card.doubt or not card.summed)) if card is not None else Sum()
+            self._shares[key] = now
+            self._cost += now.cost - before.cost
+            doubts += now.doubts - before.doubts
+        # Not to be another one for what floats lose.
+        self.sum = Sum(round(self._cost, 6), doubts)

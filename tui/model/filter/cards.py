@@ -32,8 +32,9 @@ class Card(msgspec.Struct, frozen=True):
     """A session as a filter sees it: texts folded (folded.py), `words` for `is:`, `tools` with a space around each
     name.
 
-    Money and tokens are those of its row, sub-agents included, and known when it is `summed`; `last_ts` is the newest
-    activity below it (µs). What it did is known only when it is `read`: it is loaded, or was and has been given back.
+    Money and tokens are those of its row, sub-agents included, and known when it is `summed`; with `doubt` the steps
+    prove that it cost more. `last_ts` is the newest activity below it (µs). What it did is known only when it is
+    `read`: it is loaded, or was and has been given back.
     """
 
     key: SessionKey
@@ -49,6 +50,7 @@ class Card(msgspec.Struct, frozen=True):
     tokens: int
     last_ts: int
     summed: bool
+    doubt: bool
     read: bool
 
 
@@ -150,5 +152,6 @@ def card_of(store: Store, session: Session, now_us: int) -> Card:
         tokens=tree.usage.total,
         last_ts=tree.last_ts,
         summed=rollup.own(store, session).origin != "unknown",
+        doubt=tree.doubt.cost,
         read=session.whole or kept is not None,
     )

@@ -10,6 +10,7 @@ from tui.model.filter.reading import Reading
 from tui.model.tree.sorting import ORDERS, Arrangement
 from tui.render.bars.help import key_name
 from tui.render.lines import Line, Span
+from tui.render.numbers import money
 
 GRAMMAR = " ".join(FIELDS) + ' word "some words" -not'
 
@@ -38,15 +39,29 @@ def count(finder: Finder, total: int) -> Line:
     return [(" Sessions ", "dim"), (f"{found:,}", "strong" if found else "warn"), (f" of {total:,}", "dim")]
 
 
-def unread(finder: Finder) -> Line:
-    """How many sessions would have to be read before anybody can say whether they match."""
-    return [(f" {len(finder.unread):,} not read", "warn")] if finder.unread else []
+def sums(finder: Finder) -> Line:
+    """What the trees in sight cost, with a question mark where some cost more or nobody knows yet; and how many
+    sessions would have to be read before anybody can say whether they match."""
+    if not finder.on:
+        return []
+    cost, doubts = finder.sum
+    spans: list[Span] = [(f"  Σ {money(cost) or '$0'}{'?' if doubts else ''}", "strong")] if finder.trees else []
+    return spans + ([(f"  {len(finder.unread):,} not read", "warn")] if finder.unread else [])
 
 
 def progress(finder: Finder, reading: Reading, keymap: Mapping[str, str]) -> Line:
     """How far the sessions have been read of which the filter could not say whether they match."""
     found = [(f" {len(finder.matches):,} match, ", "accent"), (f"{reading.read:,} of {reading.total:,} read", "accent")]
     return [*found, ("   ", "dim"), (_key("pane.back", "esc", keymap), "key"), (" stops", "dim")]
+
+
+def doubt(finder: Finder) -> str:
+    """Why what stands there may not be what was meant: a term that is none, or a word that was looked for letter by
+    letter; "" for nothing."""
+    if finder.found.blame:
+        return finder.found.blame
+    loosely = finder.found.loosely
+    return f"only letter by letter: no title holds {', '.join(loosely)}" if loosely and finder.matches else ""
 
 
 def hint(finder: Finder, choices: Sequence[str], keymap: Mapping[str, str]) -> Line:
@@ -62,7 +77,7 @@ def hint(finder: Finder, choices: Sequence[str], keymap: Mapping[str, str]) -> L
         key = _key("filter.keep", "enter", keymap)
         spans += [("   ", "dim"), (key, "key"), (f" reads {len(finder.unread):,} more", "text")]
     if finder.found.loosely:
-        spans.append((f" only letter by letter: no title holds {', '.join(finder.found.loosely)}", "warn"))
+        spans.append((f" {doubt(finder)}", "warn"))
     if choices:
         spans += [("   tab: ", "dim"), ("  ".join(choices[:12]), "text")]
     return spans
