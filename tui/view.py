@@ -99,7 +99,7 @@ class Summary(NamedTuple):
 
 
 class View:
-    """The state of the screen. `notify` keeps notices. `problem` is what to say about what is wrong outside, `fault`
+    """The state of the screen. `notify` gives notices. `problem` is what to say about what is wrong outside, `fault`
     about an error of our own, "" for nothing; `pane` is where the keys go, `tab` what the user
     wants of a detail, "" for the first; with `enter_opens` enter leads to the detail, for which there is no room
     beside the tree."""
@@ -108,7 +108,8 @@ class View:
         self.store = store
         self.started = now_us
         self.now = now_us
-        self.notices = Notices(store, now_us) if notify else None
+        self.notify = notify
+        self.notices = Notices(store, now_us)
         self.seen = Seen(store, now_us)
         self.rows = VisibleRows(store)
         self.following = False
@@ -122,6 +123,7 @@ class View:
         self._known: dict[str, tuple[Health, int]] = {}
         self._untouched = True
         self._rested = False
+        self._read_news: SessionKey | None = None
         self._came_from: list[Key] = []
         self._awaited: Callable[[], Key | None] | None = None
         self._lost: Key | None = None
@@ -171,7 +173,7 @@ class View:
     def busy(self) -> bool:
         """Whether the next second may change something: a session is not at its end, a notice is to be given, or the
         age of what is shown is."""
-        pending = self.notices is not None and self.notices.pending
+        pending = self.notify and self.notices.pending
         return self.rows.anything_open or pending or self.reading.on or self._stale_s() > 0
 
     def patience_s(self, now_us: int) -> float:
@@ -196,14 +198,13 @@ class View:
     def apply(self, changes: ChangeSet, now_us: int) -> Frame:
         """Takes in a change of the store."""
         self._pass(now_us)
-        if self.notices is not None:
-            self.notices.update(changes, now_us)
+        self.notices.update(changes, now_us)
+        if self._rested:
+            self._look()
         self.tally.update(changes, now_us)
         self._frame.dirty |= changes.dirty
         self._frame.heading = self._frame.heading or changes.order
         self._update(changes, self.finder.update(changes, now_us))
-        if self._rested:
-            self._look()
         if self._lost is not None and (at := self.rows.index_of(self._lost)) is not None:
             self._lost = None
             self.place.go(at)
@@ -221,8 +222,7 @@ class View:
         """Lets time pass, whatever is in sight."""
         minute = self.now // MINUTE
         self._pass(now_us)
-        if self.notices is not None:
-            self.notices.tick(now_us)
+        self.notices.tick(now_us)
         self.tally.tick(now_us)
         self._update(ChangeSet(roots=set(), dirty=set()), self.finder.tick(now_us))
         self._frame.rows = True
@@ -256,8 +256,8 @@ class View:
         self._begin()
         self.place.height = height
         self.rows.arrange(before.arrangement)
-        if self.notices is not None:
-            self.notices = Notices(self.store, now_us)
+        ended, self.notices = self.notices.ended, Notices(self.store, now_us)
+        self.notices.ended |= ended
         self.finder.ask(text, now_us)
         self.rows.keep(self.finder.trees if self.finder.on else None)
         return self.apply(ChangeSet(roots=set(), dirty=set()), now_us)
@@ -281,6 +281,7 @@ class View:
         """Brings rows, cursor and window up to date."""
         hold = self.place.hold()
         self.rows.folds.held = self._prompts_around()
+        self.rows.news = self._news()
         different = filtered and self._keep()
         different = self.rows.update(changes, self.now) or different
         self._frame.dirty |= self.rows.headings.changed
@@ -299,6 +300,13 @@ class View:
             self.new.look()
         if self.following:
             self._go_to_newest()
+
+    def _news(self) -> frozenset[SessionKey]:
+        """The trees that have ended and that nobody has looked at since; one that somebody looks at is among them until
+        the cursor rests elsewhere, so that its row stays where it is."""
+        store = self.store
+        ended = {store.links.top(key) for key in self.notices.ended if key in store.sessions}
+        return frozenset(ended if self._read_news is None else {*ended, self._read_news})
 
     def _prompts_around(self) -> set[Key]:
         """The prompts that the cursor is in."""
@@ -347,7 +355,7 @@ class View:
             frame.heading, self._summed = True, self.finder.sum
         if (summary.running, summary.waiting) != self._titled:
             frame.title = self._titled = (summary.running, summary.waiting)
-        if self.notices is not None:
+        if self.notify:
             frame.notice = self.notices.due(self.now)
         return frame
 
@@ -447,7 +455,12 @@ class View:
     def rest(self) -> Frame:
         """The cursor has been on its node for a while."""
         self._rested = True
+        session = self.store.session_of(self.cursor) if self.cursor is not None else None
+        if session is None or self.store.links.top((session.source, session.id)) != self._read_news:
+            self._read_news = None
         self._look()
+        if self._news() != self.rows.news:
+            self._update(ChangeSet(roots=set(), dirty=set()), False)
         return self._done()
 
     def select(self, key: Key) -> Frame:
@@ -513,8 +526,16 @@ class View:
     def _look(self) -> None:
         """Takes the mark from the session in which the cursor rests, and from its tree."""
         session = enclosing(self.store, self.cursor) if self.cursor is not None else None
-        if session is not None and self.seen.look(session):
+        if session is None:
+            return
+        if self.seen.look(session):
             self._frame.dirty |= {row_key(self.store, one) for one in (session, self.store.top_of(session))}
+        top, ended = self.store.links.top((session.source, session.id)), self.notices.ended
+        ended -= {key for key in ended if key in self.store.sessions and self.store.links.top(key) == top}
+        if self.rows.is_live_tree(self.store.sessions[top]):
+            self._read_news = None
+        elif top in self.rows.news:
+            self._read_news = top
 
     # --- folding -----------------------------------------------------------------------------------------------
 
