@@ -412,6 +412,10 @@ class View:
 
     def arrange(self, arrangement: Arrangement) -> Frame:
         """Puts the trees into another order; the cursor stays on its node, in its line where that can be."""
+        self._arrange(arrangement)
+        return self._done()
+
+    def _arrange(self, arrangement: Arrangement) -> None:
         hold = self.place.hold()
         self.rows.arrange(arrangement)
         shown = self.cursor
@@ -423,17 +427,28 @@ class View:
         self.place.settle(hold)
         self.new.look()
         self._frame.rows = self._frame.heading = True
-        return self._done()
 
     def sort(self) -> Frame:
         """By the next measure."""
-        self._by_hand()
-        return self.arrange(self.rows.arrangement.next_order())
+        return self._rearrange(self.rows.arrangement.next_order())
 
     def group(self) -> Frame:
         """In the next kind of groups."""
+        return self._rearrange(self.rows.arrangement.next_grouping())
+
+    def _rearrange(self, arrangement: Arrangement) -> Frame:
+        """Another order by a key. Who has not looked for anything yet wants to see what is first in it; who has
+        scrolled away from the cursor, where that is now."""
+        untouched, in_sight = self._untouched, self.place.in_sight(self.place.at)
         self._by_hand()
-        return self.arrange(self.rows.arrangement.next_grouping())
+        self._arrange(arrangement)
+        if untouched:
+            self._untouched = True
+            self._go(0)
+            self._go(self.rows.first_session())
+        elif not in_sight:
+            self._go(self.place.at)
+        return self._done()
 
     # --- the cursor and the window -----------------------------------------------------------------------------
 
@@ -628,15 +643,20 @@ class View:
         return self._done()
 
     def fold_all(self) -> Frame:
-        """Folds every session to one line."""
+        """Folds every session to one line; where each is, or on a heading, every heading, and opens them again."""
         self._by_hand()
-        session = self.store.session_of(self.cursor) if self.cursor is not None else None
-        fold_all(self.rows)
+        cursor = self.cursor
+        session = self.store.session_of(cursor) if cursor is not None else None
+        words = fold_all(self.rows, headings=cursor is not None and cursor.kind == "heading")
         self.place.settle(Hold(None, 0, self.place.top))
-        if session is not None:
-            self._select(session_key(self.store.top_of(session)))
+        shown = session_key(self.store.top_of(session)) if session is not None else cursor
+        if shown is not None and self.rows.index_of(shown) is None:
+            shown = self.rows.parent(shown)
+        if shown is not None:
+            self._select(shown)
         self.new.look()
         self._frame.rows = True
+        self._frame.remark = words
         return self._done()
 
     def _fold(self, key: Key) -> None:

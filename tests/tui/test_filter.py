@@ -14,6 +14,7 @@ from tests.tui.stage import feed, playing, screen_text, until
 from tests.tui.story import NOW, SOURCE, Step, prompt, session
 from tests.tui.test_jumps import where
 from tui.app import ViewerApp
+from tui.model.filter.cards import WORDS
 from tui.model.records import Key
 from tui.model.sums.rollup import subtree
 from tui.render.numbers import money
@@ -307,3 +308,14 @@ async def test_a_long_filter_is_cut_and_what_it_sums_is_not() -> None:
     async with playing(events, size=(80, 24)) as (app, pilot):
         await type_filter(pilot, "one -two -three -four -five -six -seven -eight -nine -ten")
         assert re.match(r"Sessions 1 of 1 one -two .*…  Σ \$1.50 ", heading(app))
+
+
+async def test_what_tab_would_make_of_a_word_is_never_cut_within_a_word() -> None:
+    for width in (60, 80, 120, 200):
+        async with playing(story.everything(), size=(width, 24)) as (app, pilot):
+            await type_filter(pilot, "is:")
+            said = where(app).partition("tab: ")[2]
+            words, more = re.fullmatch(r"(.*?)(?:  \+(\d+))?", said).groups()  # type: ignore[union-attr]
+            shown = words.split()
+            assert shown == [f"is:{word}" for word in WORDS[: len(shown)]]
+            assert len(shown) + int(more or 0) == len(WORDS)

@@ -468,3 +468,73 @@ class TestNews:
         scene.feed(*the_end("ses_a"))
         scene.view.rebuild(scene.now)
         assert self.bands(scene)["for you"] == ["ses_a"]
+
+
+class TestOrder:
+    def costs(self, count: int = 60) -> list[Event]:
+        """The newest session is the cheapest."""
+        sums = [{"cost": n / 10, "usage": story.Usage(input=5)} for n in range(count)]
+        return [session(f"ses_{n:02}", f"Session {n:02}", 9000 + n, extras=extras) for n, extras in enumerate(sums)]
+
+    def test_who_has_not_moved_yet_sees_what_is_first_in_the_new_order(self) -> None:
+        scene = Scene(*self.costs())
+        scene.view.sort()
+        assert scene.view.rows.arrangement.order == "cost"
+        assert (scene.view.cursor, scene.view.place.at, scene.view.place.top) == (
+            Key(SOURCE, "session", "ses_59", "ses_59"),
+            0,
+            0,
+        )
+        scene.view.group()
+        assert scene.view.place.top == 0
+        assert scene.view.cursor == Key(SOURCE, "session", "ses_59", "ses_59")
+
+    def test_the_cursor_stays_on_its_session_and_in_its_line(self) -> None:
+        scene = Scene(*self.costs())
+        scene.view.move(25)
+        line = scene.view.place.at - scene.view.place.top
+        scene.view.sort()
+        assert scene.view.cursor == Key(SOURCE, "session", "ses_25", "ses_25")
+        assert scene.view.place.at - scene.view.place.top == line
+
+    def test_a_cursor_that_was_scrolled_out_of_sight_is_brought_back_into_it(self) -> None:
+        scene = Scene(*self.costs())
+        scene.view.move(3)
+        scene.view.scrolled(40, by_hand=True)
+        scene.view.sort()
+        assert scene.view.cursor == Key(SOURCE, "session", "ses_03", "ses_03")
+        assert scene.view.place.in_sight(scene.view.place.at)
+
+
+class TestFoldingAll:
+    def shown(self, scene: Scene) -> list[str]:
+        return [scene.view.rows.row(n).key.kind for n in range(len(scene.view.rows))]
+
+    def test_sessions_first_then_every_heading_and_then_these_open_again(self) -> None:
+        scene = Scene(*old(4), *call_that_may_wait(), *at_work("ses_a", "A"))
+        scene.view.arrange(Arrangement(grouping="bands"))
+        scene.view.jump(Key(SOURCE, "session", "ses_a", "ses_a"))
+        scene.view.fold()
+        assert "prompt" in self.shown(scene)
+        folded = ["heading", "session", "session", "heading", *["session"] * 4]
+        frame = scene.view.fold_all()
+        assert (self.shown(scene), frame.remark) == (folded, "")
+        frame = scene.view.fold_all()
+        assert (self.shown(scene), frame.remark) == (["heading", "heading"], "every heading: folded")
+        assert scene.view.cursor is not None
+        assert band_name(scene.view.cursor) == "at work"
+        frame = scene.view.fold_all()
+        assert (self.shown(scene), frame.remark) == (folded, "every heading: open")
+
+    def test_on_a_heading_it_is_about_headings_at_once(self) -> None:
+        scene = Scene(*old(4), *at_work("ses_a", "A"))
+        scene.view.arrange(Arrangement(grouping="projects"))
+        assert "prompt" in self.shown(scene)
+        scene.view.edge(False)
+        scene.view.fold_all()
+        assert self.shown(scene) == ["heading"]
+
+    def test_in_one_plain_list_there_are_no_headings_to_fold(self) -> None:
+        scene = Scene(*old(4))
+        assert scene.view.fold_all().remark == ""
+        assert self.shown(scene) == ["session"] * 4

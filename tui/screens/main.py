@@ -308,7 +308,9 @@ class MainScreen(Contained, DoorScreen):
         reading = self.view.reading
         where.display = editing or bool(self._remark) or reading.on or self.size.height >= ROOMY
         if editing:
-            where.show([filter_line.hint(self.finder, self.bar.input.choices, self.keymap.keys)])
+            where.show(
+                [filter_line.hint(self.finder, self.bar.input.choices, self.sessions.size.width, self.keymap.keys)]
+            )
         elif self._remark:
             where.show([[(f" {self._remark}", "accent")]])
         elif reading.on:

@@ -32,7 +32,7 @@ class JumpingTree(SessionTree):
         Binding("s", "sort", "by activity, cost, tokens, duration, name", id="jump.sort", show=False),
         Binding("o", "group", "by what they need, project by project, or plain", id="jump.group", show=False),
         Binding("z", "cycle", "more of this session, then one line", id="jump.cycle", show=False),
-        Binding("Z", "fold_all", "every session to one line", id="jump.fold_all", show=False),
+        Binding("Z", "fold_all", "every session to one line, then every heading", id="jump.fold_all", show=False),
     ]
 
     _rest: Timer | None = None

@@ -396,6 +396,15 @@ class VisibleRows:
         self.folds.choose(own, is_open)
         return self.lay_out_tree_of(key)
 
+    def fold_headings(self) -> bool:
+        """Folds all headings, or opens them where all are folded; True when they are folded now."""
+        groups = {place[0] for place in self._listed}
+        fold = not groups <= self.folds.headings
+        for group in groups:
+            self.folds.fold_heading(group, fold)
+        self._list()
+        return fold
+
     def lay_out_tree_of(self, key: Key) -> bool:
         """Lays the tree of a node out again after its folds were changed. True when the list changed."""
         session = self.store.session_of(key)

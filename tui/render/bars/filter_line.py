@@ -9,7 +9,7 @@ from tui.model.filter.language import FIELDS
 from tui.model.filter.reading import Reading
 from tui.model.tree.sorting import ORDERS, Arrangement
 from tui.render.bars.help import key_name
-from tui.render.lines import Line, Span
+from tui.render.lines import Line, Span, width_of
 from tui.render.numbers import money
 
 GRAMMAR = " ".join(FIELDS) + ' word "some words" -not'
@@ -64,7 +64,7 @@ def doubt(finder: Finder) -> str:
     return f"only letter by letter: no title holds {', '.join(loosely)}" if loosely and finder.matches else ""
 
 
-def hint(finder: Finder, choices: Sequence[str], keymap: Mapping[str, str]) -> Line:
+def hint(finder: Finder, choices: Sequence[str], width: int, keymap: Mapping[str, str]) -> Line:
     """What is wrong, else what was found and what tab would make of the word, else the whole grammar."""
     if not finder.text:
         return [(f" {GRAMMAR}", "dim")]
@@ -78,9 +78,25 @@ def hint(finder: Finder, choices: Sequence[str], keymap: Mapping[str, str]) -> L
         spans += [("   ", "dim"), (key, "key"), (f" reads {len(finder.unread):,} more", "text")]
     if finder.found.loosely:
         spans.append((f" {doubt(finder)}", "warn"))
-    if choices:
-        spans += [("   tab: ", "dim"), ("  ".join(choices[:12]), "text")]
-    return spans
+    return [*spans, *_completions(choices, width - width_of(spans))]
+
+
+def _completions(choices: Sequence[str], width: int) -> Line:
+    """What tab would make of the word: as many as fit whole, and how many more there are."""
+    if not choices:
+        return []
+    label = "   tab: "
+    more = f"  +{len(choices)}"
+    shown: list[str] = []
+    for number, choice in enumerate(choices, 1):
+        last = "" if number == len(choices) else more
+        if width_of([(label + "  ".join([*shown, choice]) + last, "text")]) > width:
+            break
+        shown.append(choice)
+    left = len(choices) - len(shown)
+    if not shown:
+        return []
+    return [(label, "dim"), ("  ".join(shown), "text"), (f"  +{left}" if left else "", "dim")]
 
 
 def _key(binding: str, usual: str, keymap: Mapping[str, str]) -> str:
