@@ -298,7 +298,7 @@ class MainScreen(Contained, DoorScreen):
     def _show_heading(self) -> None:
         shown = filter_line.order(self.rows.arrangement)
         count, chips = filter_line.count(self.finder, self.rows.total), filter_line.chips(self.finder)
-        self.heading.show([heading(self.sessions.size.width, [*count, *shown, *chips], filter_line.sums(self.finder))])
+        self.heading.show([heading(self.sessions.size.width, [*count, *chips, *shown], filter_line.sums(self.finder))])
         self._show_where()
 
     def _show_where(self) -> None:
