@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from adapter.health import Health
-from tui.model.filter.active_filter import Finder
+from tui.model.filter.active_filter import Finder, Sum
 from tui.model.filter.language import Completion
+from tui.model.filter.reading import Reading
 from tui.model.records import ChangeSet, Key, Session, SessionKey, session_key, turn_key
 from tui.model.status.bands import Need
 from tui.model.status.counts import Tally
@@ -102,7 +103,7 @@ class Summary(NamedTuple):
 
 
 class View:
-    """The state of the screen. `notify` keeps notices. `problem` is what to say about what is wrong outside, `fault`
+    """The state of the screen. `notify` gives notices. `problem` is what to say about what is wrong outside, `fault`
     about an error of our own, "" for nothing; `pane` is where the keys go, `tab` what the user wants of a detail, ""
     for the first. With `one_pane` there is room for one pane only, and enter leads to the detail; `zoomed` is whether
     the detail is the whole screen although there is room for both, `wrap` whether long lines of texts are broken.
@@ -112,7 +113,8 @@ class View:
         self.store = store
         self.started = now_us
         self.now = self._ticked = now_us
-        self.notices = Notices(store, now_us) if notify else None
+        self.notify = notify
+        self.notices = Notices(store, now_us)
         self.seen = Seen(store, now_us)
         self.rows = VisibleRows(store)
         self.following = False
@@ -129,12 +131,14 @@ class View:
         self._known: dict[str, tuple[Health, int]] = {}
         self._untouched = True
         self._rested = False
+        self._read_news: SessionKey | None = None
         self._came_from: list[Key] = []
         self._awaited: Callable[[], Key | None] | None = None
         self._lost: Key | None = None
         self._wanted: set[SessionKey] = set()
         self._frame = Frame()
         self._drawn = Summary()
+        self._summed = Sum()
         self._titled = (0, 0)
         self._cursor: Key | None = None
         self._begin()
@@ -142,6 +146,7 @@ class View:
     def _begin(self) -> None:
         """Makes what follows from the store and the user's choices."""
         self.finder = Finder(self.store)
+        self.reading = Reading(self.store, self.finder)
         self.tally = Tally(self.store)
         self.budget = Budget(self.store, self.rows)
         self.place = Place(self.rows)
@@ -182,8 +187,8 @@ class View:
     def busy(self) -> bool:
         """Whether the next second may change something: a session is not at its end, a notice is to be given, or the
         age of what is shown is."""
-        pending = self.notices is not None and self.notices.pending
-        return self.rows.anything_open or pending or self._stale_s() > 0
+        pending = self.notify and self.notices.pending
+        return self.rows.anything_open or pending or self.reading.on or self._stale_s() > 0
 
     def patience_s(self, now_us: int) -> float:
         """Seconds until the next tick is due: the next full second or minute, or when a source is no longer fresh. It
@@ -210,14 +215,13 @@ class View:
     def apply(self, changes: ChangeSet, now_us: int) -> Frame:
         """Takes in a change of the store."""
         self._pass(now_us)
-        if self.notices is not None:
-            self.notices.update(changes, now_us)
+        self.notices.update(changes, now_us)
+        if self._rested:
+            self._look()
         self.tally.update(changes, now_us)
         self._frame.dirty |= changes.dirty
         self._frame.heading = self._frame.heading or changes.order
         self._update(changes, self.finder.update(changes, now_us))
-        if self._rested:
-            self._look()
         if self._lost is not None and (at := self.rows.index_of(self._lost)) is not None:
             self._lost = None
             self.place.go(at)
@@ -228,6 +232,7 @@ class View:
             self._awaited = None
             self._jump(key, remember=False)
         self._keep_to_budget()
+        self._read_on()
         return self._done()
 
     def tick(self, now_us: int) -> Frame:
@@ -235,14 +240,14 @@ class View:
         minute = self.now // MINUTE
         self._pass(now_us)
         self._ticked = now_us
-        if self.notices is not None:
-            self.notices.tick(now_us)
+        self.notices.tick(now_us)
         self.tally.tick(now_us)
         self._update(ChangeSet(roots=set(), dirty=set()), self.finder.tick(now_us))
         self._frame.rows = True
         session = self.store.session_of(self.cursor) if self.cursor is not None else None
         goes_on = session is not None and self.rows.is_live_tree(self.store.top_of(session))
         self._frame.detail = goes_on or now_us // MINUTE != minute
+        self._read_on()
         return self._done()
 
     def heard(self, healths: Mapping[str, Health], now_us: int) -> Frame:
@@ -269,8 +274,8 @@ class View:
         self._begin()
         self.place.height = height
         self.rows.arrange(before.arrangement)
-        if self.notices is not None:
-            self.notices = Notices(self.store, now_us)
+        ended, self.notices = self.notices.ended, Notices(self.store, now_us)
+        self.notices.ended |= ended
         self.finder.ask(text, now_us)
         self.rows.keep(self.finder.trees if self.finder.on else None)
         return self.apply(ChangeSet(roots=set(), dirty=set()), now_us)
@@ -294,6 +299,7 @@ class View:
         """Brings rows, cursor and window up to date."""
         hold = self.place.hold()
         self.rows.folds.held = self._prompts_around()
+        self.rows.news = self._news()
         different = filtered and self._keep()
         different = self.rows.update(changes, self.now) or different
         self._frame.dirty |= self.rows.headings.changed
@@ -312,6 +318,13 @@ class View:
             self.new.look()
         if self.following:
             self._go_to_newest()
+
+    def _news(self) -> frozenset[SessionKey]:
+        """The trees that have ended and that nobody has looked at since; one that somebody looks at is among them until
+        the cursor rests elsewhere, so that its row stays where it is."""
+        store = self.store
+        ended = {store.links.top(key) for key in self.notices.ended if key in store.sessions}
+        return frozenset(ended if self._read_news is None else {*ended, self._read_news})
 
     def _prompts_around(self) -> set[Key]:
         """The prompts that the cursor is in."""
@@ -340,10 +353,9 @@ class View:
         return limit is not None and any((at := self.rows.index_of(key)) is not None and at < limit for key in tops)
 
     def _keep_to_budget(self) -> None:
-        """Gives back what was looked at longest ago, when more is loaded than is to be; a filter may ask for it."""
+        """Gives back what was looked at longest ago, when more is loaded than is to be."""
         self._frame.load += self.budget.regretted()
-        if not self.finder.on:
-            self._frame.release += self.budget.surplus(self.trees_in_sight, self.now)
+        self._frame.release += self.budget.surplus(self.trees_in_sight, self.now, hard=self.reading.on)
 
     def _done(self) -> Frame:
         """The frame of all that was noted since the last one."""
@@ -357,9 +369,11 @@ class View:
         summary = self.summary
         if summary != self._drawn:
             frame.status, self._drawn = True, summary
+        if self.finder.sum != self._summed:
+            frame.heading, self._summed = True, self.finder.sum
         if (summary.running, summary.waiting) != self._titled:
             frame.title = self._titled = (summary.running, summary.waiting)
-        if self.notices is not None:
+        if self.notify:
             frame.notice = self.notices.due(self.now)
         return frame
 
@@ -370,6 +384,8 @@ class View:
         else it stays where it is, else it goes to the top."""
         self._pass(now_us)
         hold = self.place.hold()
+        if text != self.finder.text:
+            self.reading.stop()
         self.finder.ask(text, now_us)
         if self._keep():
             self.place.settle(hold)
@@ -385,12 +401,39 @@ class View:
             self.place.at = 0
         return different
 
+    def read_all(self) -> Frame:
+        """Has all sessions read of which the filter cannot say whether they match."""
+        self.reading.begin()
+        self._read_on()
+        return self._done()
+
+    def stop_reading(self) -> Frame:
+        """Reads no more of them."""
+        self.reading.stop()
+        self._frame.heading = True
+        return self._done()
+
+    def _read_on(self) -> None:
+        """Asks for the next sessions that the filter has to know, as long as there is room in memory for them."""
+        if not self.reading.on:
+            return
+        room = self.budget.held <= self.budget.ops
+        self._frame.load += self.reading.more(self.now, room=room)
+        self._frame.heading = True
+        if not room and not self.reading.asked and not self.budget.asked:
+            self.reading.stop()
+            self._frame.remark = "memory is full of sessions that are open: no more are read"
+
     def complete(self, text: str, cursor: int, now_us: int) -> Completion:
         """What the word before the cursor of the filter's line may become."""
         return self.finder.complete(text, cursor, now_us)
 
     def arrange(self, arrangement: Arrangement) -> Frame:
         """Puts the trees into another order; the cursor stays on its node, in its line where that can be."""
+        self._arrange(arrangement)
+        return self._done()
+
+    def _arrange(self, arrangement: Arrangement) -> None:
         hold = self.place.hold()
         self.rows.arrange(arrangement)
         shown = self.cursor
@@ -402,17 +445,28 @@ class View:
         self.place.settle(hold)
         self.new.look()
         self._frame.rows = self._frame.heading = True
-        return self._done()
 
     def sort(self) -> Frame:
         """By the next measure."""
-        self._by_hand()
-        return self.arrange(self.rows.arrangement.next_order())
+        return self._rearrange(self.rows.arrangement.next_order())
 
     def group(self) -> Frame:
         """In the next kind of groups."""
+        return self._rearrange(self.rows.arrangement.next_grouping())
+
+    def _rearrange(self, arrangement: Arrangement) -> Frame:
+        """Another order by a key. Who has not looked for anything yet wants to see what is first in it; who has
+        scrolled away from the cursor, where that is now."""
+        untouched, in_sight = self._untouched, self.place.in_sight(self.place.at)
         self._by_hand()
-        return self.arrange(self.rows.arrangement.next_grouping())
+        self._arrange(arrangement)
+        if untouched:
+            self._untouched = True
+            self._go(0)
+            self._go(self.rows.first_session())
+        elif not in_sight:
+            self._go(self.place.at)
+        return self._done()
 
     # --- the cursor and the window -----------------------------------------------------------------------------
 
@@ -434,7 +488,12 @@ class View:
     def rest(self) -> Frame:
         """The cursor has been on its node for a while."""
         self._rested = True
+        session = self.store.session_of(self.cursor) if self.cursor is not None else None
+        if session is None or self.store.links.top((session.source, session.id)) != self._read_news:
+            self._read_news = None
         self._look()
+        if self._news() != self.rows.news:
+            self._update(ChangeSet(roots=set(), dirty=set()), False)
         return self._done()
 
     def select(self, key: Key) -> Frame:
@@ -500,8 +559,16 @@ class View:
     def _look(self) -> None:
         """Takes the mark from the session in which the cursor rests, and from its tree."""
         session = enclosing(self.store, self.cursor) if self.cursor is not None else None
-        if session is not None and self.seen.look(session):
+        if session is None:
+            return
+        if self.seen.look(session):
             self._frame.dirty |= {row_key(self.store, one) for one in (session, self.store.top_of(session))}
+        top, ended = self.store.links.top((session.source, session.id)), self.notices.ended
+        ended -= {key for key in ended if key in self.store.sessions and self.store.links.top(key) == top}
+        if self.rows.is_live_tree(self.store.sessions[top]):
+            self._read_news = None
+        elif top in self.rows.news:
+            self._read_news = top
 
     # --- panes -------------------------------------------------------------------------------------------------
 
@@ -628,15 +695,20 @@ class View:
         return self._done()
 
     def fold_all(self) -> Frame:
-        """Folds every session to one line."""
+        """Folds every session to one line; where each is, or on a heading, every heading, and opens them again."""
         self._by_hand()
-        session = self.store.session_of(self.cursor) if self.cursor is not None else None
-        fold_all(self.rows)
+        cursor = self.cursor
+        session = self.store.session_of(cursor) if cursor is not None else None
+        words = fold_all(self.rows, headings=cursor is not None and cursor.kind == "heading")
         self.place.settle(Hold(None, 0, self.place.top))
-        if session is not None:
-            self._select(session_key(self.store.top_of(session)))
+        shown = session_key(self.store.top_of(session)) if session is not None else cursor
+        if shown is not None and self.rows.index_of(shown) is None:
+            shown = self.rows.parent(shown)
+        if shown is not None:
+            self._select(shown)
         self.new.look()
         self._frame.rows = True
+        self._frame.remark = words
         return self._done()
 
     def _fold(self, key: Key) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from adapter.events import Event, OpStarted
 from tests.tui import states, story
-from tests.tui.stage import feed, playing, screen_text
+from tests.tui.stage import feed, playing, screen_text, until
 from tests.tui.story import NOW, SOURCE, Step, session
 from tui.app import ViewerApp
 from tui.config.settings import Memory
@@ -122,3 +122,26 @@ async def test_a_loop_says_what_loops_without_eating_the_title() -> None:
         row = next(line for line in tree(app) if "↻5 bash" in line)
         assert "Fix the linter of" in row
         assert "npm" in row
+
+
+async def test_what_has_finished_is_for_you_until_it_has_been_looked_at() -> None:
+    events = [session("ses_old", "An old one", 5000)]
+    begun = Step("ses_new", 1, "usr_n", 20)
+    events += [session("ses_new", "Count the tests", 30), *begun.events]
+    moment = [float(NOW)]
+    async with playing(events, clock=lambda: moment[0], memory=Memory()) as (app, pilot):
+        await pilot.press("G")
+        await until(pilot, lambda: app.view._rested)
+        moment[0] += 2
+        feed(app, Step("ses_new", 1, "usr_n", 20).end(-1, story.Usage(), 0, 0.1, finish="stop").events)
+        await pilot.pause()
+        rows = tree(app)
+        assert rows[0].startswith(" ▾ for you ─")
+        assert "Count the tests" in rows[1]
+        assert "for you" not in screen_text(app)[0], "nobody waits for an answer"
+        await pilot.press("g", "j")
+        await until(pilot, lambda: app.view._rested)
+        assert "Count the tests" in tree(app)[1]
+        await pilot.press("G")
+        await until(pilot, lambda: tree(app)[0].startswith(" ▾ earlier ─"))
+        assert "Count the tests" in tree(app)[1]

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from textual import events
 from textual.pilot import Pilot
 
-from adapter.events import TurnFinalized
+from adapter.events import TurnFinalized, Usage
 from tests.tui import story
 from tests.tui.stage import feed, playing, screen_text, until
 from tests.tui.story import NOW, SOURCE, Step, prompt, session
 from tests.tui.test_jumps import where
 from tui.app import ViewerApp
+from tui.model.filter.cards import WORDS
 from tui.model.records import Key
+from tui.model.sums.rollup import subtree
+from tui.render.numbers import money
 
 RETRY = Key(SOURCE, "session", "ses_retry", "ses_retry")
 BAD = Key(SOURCE, "session", "ses_bad", "ses_bad")
@@ -143,6 +147,20 @@ async def test_what_is_found_letter_by_letter_is_said_to_be() -> None:
         await type_filter(pilot, "flkyrtry")
         assert RETRY.id in {key[-1] for key in app.main.finder.matches}
         assert "only letter by letter: no title holds flkyrtry" in where(app)
+        await pilot.press("enter")
+        await pilot.pause()
+        assert where(app) == "only letter by letter: no title holds flkyrtry"
+        assert heading(app).startswith("Sessions 1 of 5 ~flkyrtry")
+
+
+async def test_a_field_that_does_not_exist_is_said_to_be_none_also_when_the_filter_is_kept() -> None:
+    async with playing(story.everything()) as (app, pilot):
+        await type_filter(pilot, "is:failed agnt:build")
+        assert where(app) == "agnt: no such field; did you mean agent:"
+        await pilot.press("enter")
+        await pilot.pause()
+        assert where(app) == "agnt: no such field; did you mean agent:"
+        assert tops(app) == ["ses_bad"]
 
 
 async def test_sessions_come_and_go_as_they_begin_and_cease_to_match() -> None:
@@ -254,3 +272,50 @@ async def test_s_and_o_order_the_trees_and_the_heading_says_how() -> None:
         await pilot.press("o", "s", "s", "s", "s")
         await pilot.pause()
         assert heading(app).startswith("Sessions 5   ")
+
+
+async def test_the_line_says_what_the_sessions_in_sight_cost_as_their_rows_do_and_goes_on_with_them() -> None:
+    async with playing(story.everything(), size=(160, 40)) as (app, pilot):
+        await type_filter(pilot, "since:1d")
+        costs = [subtree(app.store, app.store.sessions[key]).cost for key in app.main.rows.tops()]
+        old = subtree(app.store, app.store.sessions[SOURCE, "ses_arm"]).cost
+        assert heading(app).startswith(f"Sessions 4 of 5 since:1d  Σ {money(sum(costs))} ")
+        feed(app, [session("ses_arm", "Port to ARM", 700, extras={"cost": 40.0, "usage": Usage(input=5)})])
+        await pilot.pause()
+        assert f"Σ {money(sum(costs) - old + 40)} " in heading(app)
+        feed(app, [session("ses_row", "Nobody knows", 700)])
+        await until(pilot, lambda: len(app.store.sessions) == 8)
+        await pilot.press("escape")
+        assert "Σ" not in heading(app)
+
+
+async def test_a_sum_of_which_something_is_not_known_has_a_question_mark() -> None:
+    known, unknown = {"extras": {"cost": 1.5, "usage": Usage(input=5)}}, {"extras": {}}
+    events = [session("ses_a", "One", 9000, **known), session("ses_b", "Two", 9100, **unknown)]
+    async with playing(events) as (app, pilot):
+        await type_filter(pilot, "since:1d")
+        assert heading(app).startswith("Sessions 2 of 2 since:1d  Σ $1.50? ")
+        app.main.filter("one")
+        await pilot.pause()
+        assert heading(app).startswith("Sessions 1 of 2 one  Σ $1.50 ")
+        app.main.filter("two")
+        await pilot.pause()
+        assert heading(app).startswith("Sessions 1 of 2 two  Σ $0? ")
+
+
+async def test_a_long_filter_is_cut_and_what_it_sums_is_not() -> None:
+    events = [session("ses_a", "One", 9000, extras={"cost": 1.5, "usage": Usage(input=5)})]
+    async with playing(events, size=(80, 24)) as (app, pilot):
+        await type_filter(pilot, "one -two -three -four -five -six -seven -eight -nine -ten")
+        assert re.match(r"Sessions 1 of 1 one -two .*…  Σ \$1.50 ", heading(app))
+
+
+async def test_what_tab_would_make_of_a_word_is_never_cut_within_a_word() -> None:
+    for width in (60, 80, 120, 200):
+        async with playing(story.everything(), size=(width, 24)) as (app, pilot):
+            await type_filter(pilot, "is:")
+            said = where(app).partition("tab: ")[2]
+            words, more = re.fullmatch(r"(.*?)(?:  \+(\d+))?", said).groups()  # type: ignore[union-attr]
+            shown = words.split()
+            assert shown == [f"is:{word}" for word in WORDS[: len(shown)]]
+            assert len(shown) + int(more or 0) == len(WORDS)

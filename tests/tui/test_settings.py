@@ -108,6 +108,22 @@ def test_a_value_of_the_wrong_kind_does_not_cost_the_others(path: Path) -> None:
     assert Memory(path).problem == ""
 
 
+def test_what_another_version_has_written_has_no_effect_and_is_not_lost(path: Path) -> None:
+    path.parent.mkdir(parents=True)
+    path.write_text('{"by_project": true, "spend": {"range": [7, 30]}, "order": "cost"}')
+    memory = Memory(path)
+    assert memory.problem == ""
+    assert memory.settings == Settings(order="cost")
+    memory.remember(order="name", theme="opencode-light")
+    assert json.loads(path.read_bytes()) == {
+        "by_project": True,
+        "spend": {"range": [7, 30]},
+        "order": "name",
+        "theme": "opencode-light",
+    }
+    assert Memory(path).settings == memory.settings
+
+
 def test_a_directory_that_cannot_be_made_costs_one_remark(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     memory = Memory(tmp_path / "file" / "settings.json")

@@ -74,13 +74,30 @@ def test_a_tree_is_counted_once_for_what_is_most_urgent_in_it() -> None:
     assert tally.update(store.apply(gone), NOW_US) == Counts(running=1)
 
 
-def test_a_session_that_falls_silent_is_stuck_and_later_nothing() -> None:
+def test_a_session_that_falls_silent_is_stuck_and_later_orphaned_until_it_goes_on() -> None:
     store = Store()
     tally = Tally(store)
     silent = [session("ses_s", "Silent", 70), *Step("ses_s", 1, "usr_s", 60).op("tool", "grep", 50, None).events]
     assert tally.update(store.apply(silent), NOW_US) == Counts(running=1)
     assert tally.tick(NOW_US + 4 * 60_000_000) == Counts(stuck=1)
-    assert tally.tick(NOW_US + 20 * 60_000_000) == Counts()
+    assert tally.tick(NOW_US + 20 * 60_000_000) == Counts(orphaned=1)
+    assert tally.tick(NOW_US + 21 * 60_000_000) == Counts(orphaned=1)
+    below = [
+        session("ses_kid", "Kid", 60, parent_id="ses_s"),
+        *Step("ses_kid", 1, "usr_k", 50).op("tool", "x", 40, None).events,
+    ]
+    assert tally.update(store.apply(below), NOW_US + 22 * 60_000_000) == Counts(orphaned=1), "one tree is counted once"
+    removed = [SessionRemoved(source=SOURCE, ts=NOW_US, session_id=name) for name in ("ses_kid", "ses_s")]
+    assert tally.update(store.apply(removed), NOW_US + 23 * 60_000_000) == Counts()
+
+
+def test_an_orphan_in_a_tree_at_work_is_not_counted_beside_it() -> None:
+    store = Store()
+    tally = Tally(store)
+    silent = [session("ses_kid", "Silent", 2000, parent_id="ses_p")]
+    silent += Step("ses_kid", 1, "usr_s", 1990).op("tool", "grep", 1980, None).events
+    busy = [session("ses_p", "Busy", 2010), *Step("ses_p", 1, "usr_p", 9).op("tool", "grep", 5, None).events]
+    assert tally.update(store.apply([*silent, *busy]), NOW_US) == Counts(running=1)
 
 
 def test_a_loop_is_counted_as_one_and_not_as_work() -> None:

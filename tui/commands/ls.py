@@ -38,14 +38,12 @@ async def ls(arguments: argparse.Namespace, paths: list[Path]) -> int:
             return UNUSABLE
         index = Index(store)
         index.fill(now_us)
-        if any(term.field == "tool" for term in terms):
-            rest = search([term for term in terms if term.field != "tool"], index.cards.values())
-            for source in sources:
-                for name, session_id in rest.cards:
-                    session = store.held((name, session_id))
-                    if name == source.source and session is not None and not session.loaded:
-                        index.update(store.apply(await source.load(session_id)), now_us)
-                        index.update(store.mark_loaded(name, session_id), now_us)
+        unread = search(terms, index.cards.values()).unread
+        for source in sources:
+            for name, session_id in unread:
+                if name == source.source:
+                    index.update(store.apply(await source.load(session_id)), now_us)
+                    index.update(store.mark_loaded(name, session_id), now_us)
     found = search(terms, index.cards.values())
     wrong = next((term.problem for term in found.terms if term.problem), "")
     if wrong:

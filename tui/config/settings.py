@@ -61,17 +61,20 @@ class Memory:
         self.path = path
         self.problem = ""
         self._only = only
-        stored = self._read()
+        stored = _valid(self._stored())
         self.settings = Settings(**{name: value for name, value in stored.items() if self._kept(name)})
 
     def remember(self, **changes: Any) -> None:
         """Takes a choice over and writes it down. The file is read again before: another viewer may have written its
-        own choices, and those are not ours to undo."""
+        own choices, those of another version among them, and they are not ours to undo."""
         self.settings = msgspec.structs.replace(self.settings, **changes)
         lasting = {name: value for name, value in changes.items() if self._kept(name)}
         if self.path is None or not lasting:
             return
-        content = Settings(**{**self._read(), **lasting})
+        stored = self._stored()
+        names = {field.name for field in msgspec.structs.fields(Settings)}
+        unknown = {name: value for name, value in stored.items() if name not in names}
+        content = unknown | msgspec.to_builtins(Settings(**{**_valid(stored), **lasting}))
         try:
             files.make_directory(self.path)
             with files.replacing(self.path) as file:
@@ -82,12 +85,12 @@ class Memory:
     def _kept(self, name: str) -> bool:
         return self._only is None or name in self._only
 
-    def _read(self) -> dict[str, Any]:
-        """The fields in the file that are what they should be; the others have no effect."""
+    def _stored(self) -> dict[str, Any]:
+        """What the file holds, whatever that is."""
         if self.path is None:
             return {}
         try:
-            stored = msgspec.json.decode(files.read(self.path, SIZE_LIMIT), type=dict[str, Any])
+            return msgspec.json.decode(files.read(self.path, SIZE_LIMIT), type=dict[str, Any])
         except FileNotFoundError:
             return {}
         except (ValueError, RecursionError, files.TooLarge):
@@ -96,13 +99,17 @@ class Memory:
         except OSError as error:
             self.problem = f"settings not read: {files.problem(error)}"
             return {}
-        known: dict[str, Any] = {}
-        for field in msgspec.structs.fields(Settings):
-            if field.name in stored:
-                # A value from a later version, or from an editor, must not cost the others.
-                with contextlib.suppress(msgspec.ValidationError):
-                    known[field.name] = msgspec.convert(stored[field.name], field.type)
-        return known
+
+
+def _valid(stored: dict[str, Any]) -> dict[str, Any]:
+    """The fields that are what they should be; the others have no effect."""
+    known: dict[str, Any] = {}
+    for field in msgspec.structs.fields(Settings):
+        if field.name in stored:
+            # A value from a later version, or from an editor, must not cost the others.
+            with contextlib.suppress(msgspec.ValidationError):
+                known[field.name] = msgspec.convert(stored[field.name], field.type)
+    return known
 
 
 def settings_file() -> Path:

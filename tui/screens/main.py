@@ -39,7 +39,7 @@ from tui.textual_patches.told import Told
 from tui.view import Frame, Pane, View
 from tui.widgets.detail import Detail
 from tui.widgets.empty_pane import EmptyPane
-from tui.widgets.filter_bar import FilterBar
+from tui.widgets.filter_bar import FilterBar, FilterInput
 from tui.widgets.fixed_lines import FixedLines
 from tui.widgets.health_pane import HealthPane
 from tui.widgets.jumping_tree import JumpingTree
@@ -304,19 +304,24 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
 
     def _show_heading(self) -> None:
         shown = filter_line.order(self.rows.arrangement)
-        left = [*filter_line.count(self.finder, self.rows.total), *shown, *filter_line.chips(self.finder)]
-        self.heading.show([heading(self.sessions.size.width, left)])
+        count, chips = filter_line.count(self.finder, self.rows.total), filter_line.chips(self.finder)
+        self.heading.show([heading(self.sessions.size.width, [*count, *chips, *shown], filter_line.sums(self.finder))])
         self._show_where()
 
     def _show_where(self) -> None:
         """The way to the cursor, or what the last key has to say; on a low screen only that."""
         where = self.where
         editing = self.bar.editing
-        where.display = editing or bool(self._remark) or self.size.height >= ROOMY
+        reading = self.view.reading
+        where.display = editing or bool(self._remark) or reading.on or self.size.height >= ROOMY
         if editing:
-            where.show([filter_line.hint(self.finder, self.bar.input.choices)])
+            where.show(
+                [filter_line.hint(self.finder, self.bar.input.choices, self.sessions.size.width, self.keymap.keys)]
+            )
         elif self._remark:
             where.show([[(f" {self._remark}", "accent")]])
+        elif reading.on:
+            where.show([filter_line.progress(self.finder, reading, self.keymap.keys)])
         else:
             cursor = self.sessions.cursor
             database = self._databases.get(cursor.source, "") if cursor is not None else ""
@@ -339,9 +344,13 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
         # Before the first letter comes, which would have to wait for all of it.
         self.run_worker(paced(self.finder.index.filling(self.now())))
 
-    def on_filter_input_kept(self) -> None:
+    def on_filter_input_kept(self, message: FilterInput.Kept) -> None:
         self.show_tree()
+        if message.read:
+            self.draw(self.view.read_all())
         self.draw(self.view.go_to_match())
+        if doubt := filter_line.doubt(self.finder):
+            self.remark(doubt)
 
     def on_filter_input_dropped(self) -> None:
         self.filter("")
@@ -456,7 +465,9 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
     def action_back(self) -> None:
         if self.view.fault:
             self.show_fault("")
-        if self.sessions.has_focus and self.finder.on:
+        if self.view.reading.on:
+            self.draw(self.view.stop_reading())
+        elif self.sessions.has_focus and self.finder.on:
             self.filter("")
         self.draw(self.view.unzoom())
 

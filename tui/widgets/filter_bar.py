@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import events
@@ -29,12 +30,17 @@ class FilterInput(SteadyInput):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "complete(1)", "complete the word, then the next choice", id="filter.complete", show=False),
         Binding("shift+tab", "complete(-1)", "the choice before", id="filter.complete_back", show=False),
-        Binding("enter,down", "keep", "keep the filter, to the tree", id="filter.keep", show=False),
+        Binding("enter", "keep(True)", "keep the filter, and read what it has to know", id="filter.keep", show=False),
+        Binding("down", "keep(False)", "keep the filter, to the tree", id="filter.tree", show=False),
         Binding("escape", "drop", "no filter", id="filter.drop", show=False),
     ]
 
+    @dataclass
     class Kept(Told):
-        """The filter is to stay, and the keys go to the tree again."""
+        """The filter is to stay, and the keys go to the tree again; with `read` the sessions that it cannot tell of are
+        to be read."""
+
+        read: bool
 
     class Dropped(Told):
         """The filter is to go."""
@@ -72,8 +78,8 @@ class FilterInput(SteadyInput):
         self.value = text
         self.cursor_position = len(text)
 
-    def action_keep(self) -> None:
-        self.post_message(self.Kept())
+    def action_keep(self, read: bool) -> None:
+        self.post_message(self.Kept(read))
 
     def action_drop(self) -> None:
         self.post_message(self.Dropped())

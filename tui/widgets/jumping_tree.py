@@ -40,7 +40,7 @@ class JumpingTree(SessionTree):
         Binding("s", "sort", "sort by activity, cost, tokens, duration, name", id="jump.sort", show=False),
         Binding("o", "group", "group by what they need, by project, or not at all", id="jump.group", show=False),
         Binding("z", "cycle", "unfold more of this session, then fold it to one line", id="jump.cycle", show=False),
-        Binding("Z", "fold_all", "fold every session to one line", id="jump.fold_all", show=False),
+        Binding("Z", "fold_all", "fold every session to one line, then every heading", id="jump.fold_all", show=False),
     ]
 
     _rest: Timer | None = None

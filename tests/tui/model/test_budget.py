@@ -78,6 +78,16 @@ def test_what_is_in_sight_unfolded_open_or_fresh_stays() -> None:
     assert given(budget, "seen") == ["bare", "old"]
 
 
+def test_what_came_into_sight_by_itself_goes_last_and_only_where_nobody_had_the_cursor() -> None:
+    budget = world(told("a", 1), told("b", 2), told("cursor", 3), told("away", 4), told("d", 5), ops=15)
+    budget.looked_at(session_key(budget.store.sessions[SOURCE, "cursor"]), NOW)
+    seen = {(SOURCE, name) for name in ("a", "b", "cursor", "d")}
+    assert budget.held == 50
+    assert [key[1] for key in budget.surplus(lambda: seen, NOW, hard=True)] == ["away", "a", "b", "d"]
+    assert budget.held == 10
+    assert given(budget, "a", "b", "cursor", "d") == []
+
+
 def test_a_tree_goes_as_a_whole_or_not_at_all() -> None:
     child = told("child", 2, parent_id="top", root_id="top")
     budget = world(told("top", 1), child, told("other", 3), ops=15)

@@ -13,10 +13,9 @@ from adapter.events import Event, Usage
 from tests.tui.model import builders
 from tests.tui.model.builders import at, gone, prompt, session, turn
 from tui.model.filter.cards import Index
-from tui.model.records import ChangeSet, Key
+from tui.model.records import ChangeSet, Key, SessionKey
 from tui.model.status.counts import Tally
 from tui.model.store.copies import elsewhere, remark
-from tui.model.store.links import SessionKey
 from tui.model.store.store import Store
 from tui.model.sums.rollup import subtree
 from tui.model.tree.rows import VisibleRows

@@ -111,9 +111,9 @@ def test_health_says_where_the_numbers_come_from() -> None:
 
 
 def test_the_sessions_of_the_health_are_those_of_the_bar() -> None:
-    counts = Counts(running=3, stuck=1, looping=1, failed_today=2)
+    counts = Counts(running=3, stuck=1, looping=1, orphaned=4, failed_today=2)
     assert plain(sessions_line(counts)).rstrip() == (
-        "Sessions ! 1 stuck   ↻ 1 looping   ● 3 at work   ✗ 2 failed today"
+        "Sessions ! 1 stuck   ↻ 1 looping   ● 3 at work   ☓ 4 orphaned   ✗ 2 failed today"
     )
     assert plain(sessions_line(Counts())) == "Sessions none at work, none waiting"
 

@@ -12,6 +12,7 @@ from tui.model.records import ChangeSet, Session, SessionKey
 from tui.model.status.flags import flags
 from tui.model.status.state import session_state
 from tui.model.status.table import ACTIVE, FLAGS, ORDER, WAITING, WORKING
+from tui.model.store.remnant import called
 from tui.model.store.store import Store
 from tui.model.sums import rollup
 
@@ -19,6 +20,8 @@ KINDS = {"root": "root", "sub_agent": "subagent", "fork": "fork"}
 WORDS = ("running", *(name for name in ORDER if name != "completed"), *FLAGS, *KINDS.values())
 """What can stand behind `is:`: `running` for whatever is at work, the names of the states and of the flags, the kinds
 of sessions."""
+READ_WORDS = frozenset({"looping", "full"})
+"""Those of them that only the calls and steps of a session tell, also of one that is over."""
 
 PIECE = 100
 """Cards that are made in one piece: half a millisecond."""
@@ -28,8 +31,9 @@ class Card(msgspec.Struct, frozen=True):
     """A session as a filter sees it: texts folded (folded.py), `words` for `is:`, `tools` with a space around each
     name.
 
-    Money and tokens are those of its row, sub-agents included; `last_ts` is the newest activity below it (µs). What it
-    did is known only when it is `loaded`.
+    Money and tokens are those of its row, sub-agents included, and known when it is `summed`; with `doubt` the steps
+    prove that it cost more. `last_ts` is the newest activity below it (µs). What it did is known only when it is
+    `read`: it is loaded, or was and has been given back.
     """
 
     key: SessionKey
@@ -44,7 +48,9 @@ class Card(msgspec.Struct, frozen=True):
     cost: float
     tokens: int
     last_ts: int
-    loaded: bool
+    summed: bool
+    doubt: bool
+    read: bool
 
 
 class Index:
@@ -125,10 +131,14 @@ def card_of(store: Store, session: Session, now_us: int) -> Card:
         words.add("waiting")
     words |= {flag.name for flag in flags(store, session, now_us, state in ACTIVE)}
     tree = rollup.subtree(store, session)
-    calls = [op for turn in session.turns.values() for op in turn.ops.values() if op.kind == "tool"]
-    tools = {fold(name) for op in calls for name in (op.name, op.tool)}
+    key = (session.source, session.id)
+    tools = called(session)
+    kept = store.given_back.get(key) if not session.loaded else None
+    if kept is not None:
+        tools = kept.tools
+        words |= kept.flags
     return Card(
-        key=session.key,
+        key=key,
         title=fold(session.name),
         agent=fold(session.agent),
         model=fold(session.model),
@@ -136,9 +146,11 @@ def card_of(store: Store, session: Session, now_us: int) -> Card:
         dir=fold(session.cwd),
         version=fold(session.version),
         words=frozenset(words),
-        tools=f" {' '.join(sorted(tools))} " if tools else "",
+        tools=f" {' '.join(sorted({fold(name) for name in tools}))} " if tools else "",
         cost=tree.cost,
         tokens=tree.usage.total,
         last_ts=tree.last_ts,
-        loaded=session.whole,
+        summed=rollup.own(store, session).origin != "unknown",
+        doubt=tree.doubt.cost,
+        read=session.whole or kept is not None,
     )

@@ -6,6 +6,8 @@
 All terms have to hold. One that is still being typed (`agent:`, `cost>`) or says nothing (`since:x`) holds for
 everything, so that the list does not flicker; the latter tells its problem. A word that stands in no title at all is
 looked for letter by letter, so that initials and left out letters find something.
+
+What a session did is known when it has been read. Of one that has not, a term that asks for it says neither yes nor no.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from collections.abc import Callable, Collection, Sequence
 from itertools import filterfalse
 from typing import NamedTuple
 
-from tui.model.filter.cards import WORDS, Card, Index
+from tui.model.filter.cards import READ_WORDS, WORDS, Card, Index
 from tui.model.filter.folding import fold
 from tui.model.records import SessionKey
 from tui.model.status.thresholds import MINUTE, SECOND
@@ -60,7 +62,8 @@ Test = Callable[[Card], bool]
 class Term(NamedTuple):
     """One condition: `source` as it was typed, `word` when it is free text that may be looked for letter by letter, as
     it is when `loose`, `problem` what is wrong with it. `part` is what one text of a card has to hold, if that is all.
-    `unknown` is what is wrong with a word that looks like a field and is none, unless a title holds it.
+    `unknown` is what is wrong with a word that looks like a field and is none, unless a title holds it. Of the cards
+    for which `unsure` holds only reading the session can say whether the term does.
     """
 
     source: str
@@ -72,13 +75,16 @@ class Term(NamedTuple):
     part: str = ""
     loose: bool = False
     unknown: str = ""
+    unsure: Test | None = None
 
 
 class Found(NamedTuple):
     """The sessions that a query finds and the terms as they were used. `blame` says what is wrong with a term, or which
-    one leaves nothing. `asked` counts the cards that a term was asked of."""
+    one leaves nothing. `asked` counts the cards that a term was asked of. `unread` are the sessions that match or do
+    not: only reading them can say."""
 
     cards: dict[SessionKey, Card]
+    unread: dict[SessionKey, Card]
     terms: tuple[Term, ...]
     blame: str = ""
     asked: int = 0
@@ -89,7 +95,7 @@ class Found(NamedTuple):
         return tuple(term.word for term in self.terms if term.loose)
 
 
-NOTHING_ASKED = Found({}, ())
+NOTHING_ASKED = Found({}, {}, ())
 
 
 class Completion(NamedTuple):
@@ -117,11 +123,16 @@ def search(terms: Sequence[Term], cards: Collection[Card], known: Found = NOTHIN
         new = [term for term in used if not any(_same(term, old) for old in known.terms)]
         left, asked, _ = _sift(new, list(known.cards.values()))
         if left:
-            return Found({card.key: card for card in left}, used, blame, asked)
+            unread = _undecided(used, [*known.cards.values(), *known.unread.values()])
+            return Found({card.key: card for card in left}, unread, used, blame, asked)
     left, asked, emptied = _sift(used, list(cards))
-    if emptied is not None:
+    unread = _undecided(used, cards)
+    if emptied is not None and not unread:
+        # A term is not to blame as long as reading may find something.
+        while _undecided(used[: emptied + 1], cards):
+            emptied += 1
         blame = _blame(used[emptied], used[:emptied], cards)
-    return Found({card.key: card for card in left}, used, blame, asked)
+    return Found({card.key: card for card in left}, unread, used, blame, asked)
 
 
 def _sift(terms: Sequence[Term], cards: list[Card]) -> tuple[list[Card], int, int | None]:
@@ -132,6 +143,8 @@ def _sift(terms: Sequence[Term], cards: list[Card]) -> tuple[list[Card], int, in
             continue
         asked += len(left)
         before, left = left, list((filterfalse if term.negated else filter)(term.test, left))
+        if term.unsure is not None:
+            left = list(filterfalse(term.unsure, left))
         if before and not left:
             return left, asked, number
     return left, asked, None
@@ -152,7 +165,32 @@ def _same(new: Term, old: Term) -> bool:
 
 def accepts(terms: Sequence[Term], card: Card) -> bool:
     """Whether all terms hold for a card."""
-    return all(term.test(card) is not term.negated for term in terms)
+    return all(
+        term.test(card) is not term.negated and not (term.unsure is not None and term.unsure(card)) for term in terms
+    )
+
+
+def undecided(terms: Sequence[Term], card: Card) -> bool:
+    """Whether only reading the session can say if all terms hold for its card."""
+    return bool(_undecided(terms, (card,)))
+
+
+def asked_of(terms: Sequence[Term], cards: Collection[Card]) -> int:
+    """How many cards are left by the terms that can be answered without reading a session."""
+    sure = [term for term in terms if term.unsure is None and term.test is not _everything]
+    return sum(accepts(sure, card) for card in cards) if sure else len(cards)
+
+
+def _undecided(terms: Sequence[Term], cards: Collection[Card]) -> dict[SessionKey, Card]:
+    """The cards for which no term fails and at least one is unsure."""
+    doubts = [term.unsure for term in terms if term.unsure is not None]
+    if not doubts:
+        return {}
+    left = [card for card in cards if any(unsure(card) for unsure in doubts)]
+    for term in terms:
+        test, unsure, negated = term.test, term.unsure, term.negated
+        left = [card for card in left if (unsure is not None and unsure(card)) or test(card) is not negated]
+    return {card.key: card for card in left}
 
 
 def complete(text: str, cursor: int, index: Index) -> Completion:
@@ -183,10 +221,13 @@ def _term(match: re.Match[str], now_us: int) -> Term:
     if field in (*TEXTS, "is", "since") and sign == ":":
         test, problem = _named(field, value, now_us)
         part = value if field in TEXTS and not negated else ""
-        return Term(source, test, negated and bool(value) and not problem, field, problem=problem, part=part)
+        unsure = _unsure(field, value) if value and not problem else None
+        negated = negated and bool(value) and not problem
+        return Term(source, test, negated, field, problem=problem, part=part, unsure=unsure)
     if field in NUMBERS:
         test, problem = _number(field, sign, value)
-        return Term(source, test, negated and bool(value) and not problem, field, problem=problem)
+        unsure = _not_summed if value and not problem else None
+        return Term(source, test, negated and bool(value) and not problem, field, problem=problem, unsure=unsure)
     quoted = match["value"].startswith('"') and not field
     word = value if quoted else fold(source.lstrip("-") if negated else source)
     part = "" if negated else word
@@ -212,7 +253,7 @@ def _named(field: str, value: str, now_us: int) -> tuple[Test, str]:
     if not value:
         return _everything, ""
     if field == "is":
-        words = frozenset({value} if value in WORDS else {word for word in WORDS if word.startswith(value)})
+        words = _words(value)
         if not words:
             return _everything, f"is:{value} is no state: {', '.join(WORDS)}"
         return (lambda card: not words.isdisjoint(card.words)), ""
@@ -232,6 +273,32 @@ def _named(field: str, value: str, now_us: int) -> tuple[Test, str]:
     if field == "version":
         return (lambda card: card.version.startswith(value)), ""
     return (lambda card: value in card.dir), ""
+
+
+def _unsure(field: str, value: str) -> Test | None:
+    """Of which cards a term of a field cannot be answered before the session is read."""
+    if field == "tool":
+        return lambda card: not card.read and value not in card.tools
+    if field == "is":
+        words = _words(value)
+        return (lambda card: not card.read and words.isdisjoint(card.words)) if words & READ_WORDS else None
+    if field == "agent":
+        # Rows of old versions do not name it.
+        return lambda card: not card.read and not card.agent
+    if field == "model":
+        return lambda card: not card.read and not card.model
+    if field == "provider":
+        return lambda card: not card.read and not card.provider
+    return None
+
+
+def _not_summed(card: Card) -> bool:
+    return not card.summed
+
+
+def _words(value: str) -> frozenset[str]:
+    """The words behind `is:` that a value stands for, which may be the beginning of one."""
+    return frozenset({value} if value in WORDS else {word for word in WORDS if word.startswith(value)})
 
 
 def since(value: str, now_us: int) -> int | None:
@@ -290,8 +357,6 @@ def _loosened(term: Term, cards: Collection[Card]) -> Term:
 
 
 def _blame(term: Term, before: Sequence[Term], cards: Collection[Card]) -> str:
-    if not any(term.test(card) is not term.negated for card in cards):
-        unread = sum(not card.loaded for card in cards) if term.field == "tool" else 0
-        hint = f"; {unread:,} sessions have not been read" if unread else ""
-        return f"{term.source} matches nothing{hint}"
+    if not any(accepts((term,), card) for card in cards):
+        return f"{term.source} matches nothing"
     return f"{term.source} matches nothing together with {' '.join(other.source for other in before)}"

@@ -46,9 +46,12 @@ def by_tree(store: Store, needs: Mapping[SessionKey, Need]) -> dict[SessionKey, 
     return found
 
 
-def band_of(need: Need | None) -> Band:
-    """The band in which a tree stands."""
-    return _BANDS[need] if need is not None else "earlier"
+def band_of(need: Need | None, *, is_news: bool = False) -> Band:
+    """The band in which a tree stands. One that needs nothing is for you while it is news: a person was told that it
+    has ended, and has not looked at it since."""
+    if need is not None:
+        return _BANDS[need]
+    return "for you" if is_news else "earlier"
 
 
 def strongest(needs: Iterable[Need]) -> Need | None:

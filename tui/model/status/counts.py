@@ -17,13 +17,14 @@ from tui.model.sums.copied import uncounted
 
 class Counts(NamedTuple):
     """Top-level sessions, each counted once for the most urgent of all that goes on in it or below it: at work, waiting
-    for a person, stuck, looping. `failed_today` are those in which a session ended with an error today; `cost_today` is
-    in US dollars since local midnight."""
+    for a person, stuck, looping; or, where nothing goes on, left behind by an opencode that is gone. `failed_today` are
+    those in which a session ended with an error today; `cost_today` is in US dollars since local midnight."""
 
     running: int = 0
     waiting: int = 0
     stuck: int = 0
     looping: int = 0
+    orphaned: int = 0
     failed_today: int = 0
     cost_today: float = 0.0
 
@@ -32,6 +33,7 @@ class _Share(NamedTuple):
     """What one session adds, sub-agents apart."""
 
     need: Need | None = None
+    orphaned: bool = False
     failed: bool = False
     cost: float = 0.0
 
@@ -46,6 +48,7 @@ class Tally:
         self._store = store
         self._shares: dict[SessionKey, _Share] = {}
         self._needs: dict[SessionKey, Need] = {}
+        self._orphaned: set[SessionKey] = set()
         self._failed: set[SessionKey] = set()
         self._cost = 0.0
         self._midnight = 0
@@ -54,13 +57,15 @@ class Tally:
     def counts(self) -> Counts:
         """The sums as of the last `update` or `tick`. Few sessions need anything or have failed today, so that finding
         their trees costs next to nothing."""
-        trees = Counter(by_tree(self._store, self._needs).values())
+        needs, links = by_tree(self._store, self._needs), self._store.links
+        trees = Counter(needs.values())
         return Counts(
             running=trees["work"],
             waiting=trees["person"],
             stuck=trees["stuck"],
             looping=trees["looping"],
-            failed_today=len(set(self._store.links.tops(self._failed))),
+            orphaned=len(set(links.tops(self._orphaned)) - needs.keys()),
+            failed_today=len(set(links.tops(self._failed))),
             cost_today=max(0.0, round(self._cost, 6)),
         )
 
@@ -92,6 +97,7 @@ class Tally:
         self._midnight = midnight
         self._shares.clear()
         self._needs.clear()
+        self._orphaned.clear()
         self._failed.clear()
         self._cost = 0.0
         self._judge(list(self._store.sessions), now_us)
@@ -101,6 +107,7 @@ class Tally:
         for key in keys:
             old = self._shares.pop(key, _NOTHING)
             self._needs.pop(key, None)
+            self._orphaned.discard(key)
             self._failed.discard(key)
             session = self._store.sessions.get(key)
             new = self._share(session, now_us, old.cost) if session is not None else _NOTHING
@@ -110,6 +117,8 @@ class Tally:
             self._shares[key] = new
             if new.need is not None:
                 self._needs[key] = new.need
+            if new.orphaned:
+                self._orphaned.add(key)
             if new.failed:
                 self._failed.add(key)
 
@@ -118,6 +127,7 @@ class Tally:
         failed = now is not None and now.name == "failed"
         return _Share(
             need=need_of(session, now),
+            orphaned=now is not None and now.name == "orphaned",
             failed=failed and max(session.last_ts, session.updated_ts) >= self._midnight,
             cost=self._spent(session, before),
         )

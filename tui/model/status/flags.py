@@ -50,7 +50,7 @@ def flags(store: Store, session: Session, now_us: int, active: bool) -> list[Fla
     found = [looping(session)]
     if active:
         found += [_failing(session), _long(store, session, now_us)]
-    return [flag for flag in [*found, _full(store, session)] if flag is not None]
+    return [flag for flag in [*found, full(store, session)] if flag is not None]
 
 
 def looping(session: Session) -> Flag | None:
@@ -111,7 +111,8 @@ def _long(store: Store, session: Session, now_us: int) -> Flag | None:
     return Flag("long", f"long: step {age(took)}", f"the model has been at one step for {age(took)}")
 
 
-def _full(store: Store, session: Session) -> Flag | None:
+def full(store: Store, session: Session) -> Flag | None:
+    """Whether the context of a session is nearly full."""
     now = rollup.context(store, session)
     if now.share < CONTEXT_NEARLY_FULL:
         return None

@@ -68,9 +68,11 @@ def words(notices: list[Notice]) -> str:
 
 
 class Notices:
-    """Watches the sessions of a store. `started_us` is when the program was started."""
+    """Watches the sessions of a store. `started_us` is when the program was started. `ended` are the sessions of which
+    it was told that they have finished or failed, as long as they have not gone on and nobody has taken them out."""
 
     def __init__(self, store: Store, started_us: int) -> None:
+        self.ended: set[SessionKey] = set()
         self._store = store
         self._started = started_us
         self._active: dict[SessionKey, str] = {}
@@ -106,6 +108,7 @@ class Notices:
             before = self._active.pop(key, "")
             if session is None:
                 self._forget(key)
+                self.ended.discard(key)
             elif before or is_open(session) or max(session.last_ts, session.end_ts) >= self._started:
                 self._consider(key, session, before, now_us)
 
@@ -113,6 +116,9 @@ class Notices:
         state = session_state(self._store, session, now_us)
         if state.name in ACTIVE:
             self._active[key] = state.name
+        if state.name not in ("idle", "failed"):
+            # It goes on, or a person has put it aside.
+            self.ended.discard(key)
         kind, since = kind_of(before, state, bool(session.parent_id), self._started), state.since
         if not kind and state.name in WORKING and (loop := looping(session)) is not None:
             # One notice of a loop for a prompt, however long it goes on.
@@ -129,6 +135,8 @@ class Notices:
         if (*place, since) not in self._told:
             self._told.add((*place, since))
             self._pending[place] = Notice(kind, since, key, session.name)
+            if kind in ("finished", "failed"):
+                self.ended.add(key)
 
     def _forget(self, key: SessionKey, keep: str = "") -> None:
         for place, notice in list(self._pending.items()):

@@ -48,11 +48,19 @@ class Budget:
             del self.asked[key]
         return [key for key in gone if (top := self._top(key)) is not None and not self._is_folded(top)]
 
-    def surplus(self, in_sight: Callable[[], Container[SessionKey]], now_us: int) -> list[SessionKey]:
+    @property
+    def held(self) -> int:
+        """Ops in memory, without those of sessions that are on their way out."""
+        return sum(len(ops) for key, ops in self.store.homes.items() if key not in self.asked)
+
+    def surplus(
+        self, in_sight: Callable[[], Container[SessionKey]], now_us: int, *, hard: bool = False
+    ) -> list[SessionKey]:
         """The sessions to give back now; folds their trees. None of a tree of `in_sight`, which has to hold the
-        cursor's, and of one in which something is open or fresh or that the user unfolded."""
+        cursor's, and of one in which something is open or fresh or that the user unfolded. `hard` gives back what is in
+        sight, too, where nobody had the cursor: what a filter has read has come into sight by itself."""
         self.asked = {key: at for key, at in self.asked.items() if now_us - at < PATIENCE}
-        held = sum(len(ops) for key, ops in self.store.homes.items() if key not in self.asked)
+        held = self.held
         if held <= self.ops:
             return []
         trees: dict[SessionKey, list[Session]] = {}
@@ -67,10 +75,12 @@ class Budget:
                 # Nobody can look at it.
                 given.append(key)
                 held -= len(self.store.homes[key])
-        for top in sorted(filter(self._is_folded, trees), key=self._last_use):
+        for top in sorted(filter(self._is_folded, trees), key=lambda top: (top in seen, *self._last_use(top))):
             if held <= self.ops * LEFT:
                 break
-            if top in seen or not all(_may_go(session, now_us) for session in trees[top]):
+            if (top in seen and not (hard and top not in self._looked)) or not all(
+                _may_go(session, now_us) for session in trees[top]
+            ):
                 continue
             self.rows.folds.kept_open.discard(top)
             self._looked.pop(top, None)

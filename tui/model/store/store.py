@@ -32,9 +32,9 @@ from tui.model.store.batch import Batch
 from tui.model.store.copies import Copies, choose
 from tui.model.store.links import Links
 from tui.model.store.remarks import LogBook
+from tui.model.store.remnant import Remnant, remnant
 from tui.model.store.settle import settle
 from tui.model.store.unnamed import may_call
-from tui.model.sums.rollup import own
 from tui.model.sums.window import Limits, no_limits
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Store:
         self.books: dict[str, LogBook] = {}
         self.kids: dict[SessionKey, list[Session]] = {}
         self.usages: dict[SessionKey, Own] = {}
-        self.given_back: dict[SessionKey, Own] = {}
+        self.given_back: dict[SessionKey, Remnant] = {}
         self.subtrees: dict[SessionKey, Subtree] = {}
         self.outlines: dict[SessionKey, Outline] = {}
         self.homes: dict[SessionKey, dict[str, str]] = {}
@@ -208,12 +208,12 @@ class Store:
         return settle(self, batch)
 
     def unload(self, source: str, session_id: str) -> ChangeSet:
-        """Drops what is below a session: it is again as it was before it was read, but for its sums, which are kept.
+        """Drops what is below a session: it is again as it was before it was read, but for what a `Remnant` keeps.
         Whatever changes in it makes the adapter tell it whole."""
         batch = Batch()
         session = self.held((source, session_id))
         if session is not None and session.loaded:
-            self.given_back[source, session_id] = own(self, session)
+            self.given_back[source, session_id] = remnant(self, session)
         unload(self, (source, session_id), batch)
         return settle(self, batch)
 

@@ -120,7 +120,8 @@ def own(store: Store, session: Session) -> Own:
     known = store.usages.get(key)
     if known is None:
         found = own_usage(session)
-        before = store.given_back.get(key, found)
+        kept = store.given_back.get(key)
+        before = kept.sums if kept is not None else found
         same = found.origin == "unknown" or found == before._replace(doubt=NO_DOUBT)
         known = store.usages[key] = before if same else found
     return known

@@ -35,7 +35,8 @@ class VisibleRows:
     so that a test can hold an update to its cost.
 
     `arrangement` says in which order the trees stand, `headings` what stands before each group; its `changed` is
-    emptied by every `update`. `needs` says what each live session needs itself, as of the last `update`.
+    emptied by every `update`. `needs` says what each live session needs itself, as of the last `update`. `news` are the
+    trees that have ended and that nobody has looked at since, to be set before an `update`.
     """
 
     def __init__(self, store: Store, folds: Folds | None = None) -> None:
@@ -44,6 +45,8 @@ class VisibleRows:
         self.arrangement = Arrangement()
         self.headings = Headings(store)
         self.needs: dict[SessionKey, Need] = {}
+        self.news: frozenset[SessionKey] = frozenset()
+        self._old_news: frozenset[SessionKey] = frozenset()
         self.laid_out = 0
         self.made = 0
         self._new = True
@@ -188,7 +191,10 @@ class VisibleRows:
             if node.kind == "turn":
                 self._drop_segment(node)
         roots |= self._update_live(touched, now_us)
-        moved = {self.store.links.top(key) for key in touched if key in self.store.sessions} - roots
+        moved = {self.store.links.top(key) for key in touched if key in self.store.sessions}
+        moved |= {key for key in self.news ^ self._old_news if self.store.is_top(key)}
+        self._old_news = self.news
+        moved -= roots
         different = self._lay_out(roots, moved)
         self._count_busy()
         return different
@@ -254,7 +260,7 @@ class VisibleRows:
                     self.headings.drop(key)
                 continue
             top = self.store.sessions[key]
-            place = place_of(self.store, top, self._trees.get(key), self.arrangement)
+            place = place_of(self.store, top, self._trees.get(key), self.arrangement, is_news=key in self.news)
             if block is None or key in roots:
                 if block is None:
                     block = self._blocks[key] = Block(place)
@@ -300,7 +306,8 @@ class VisibleRows:
         """Puts the trees into another order, or into other groups."""
         self.arrangement = arrangement
         for key, block in self._blocks.items():
-            block.place = place_of(self.store, self.store.sessions[key], self._trees.get(key), arrangement)
+            need, top = self._trees.get(key), self.store.sessions[key]
+            block.place = place_of(self.store, top, need, arrangement, is_news=key in self.news)
         self.folds.tops_open = arrangement.grouping != "bands"
         self._lay_out(self._trees.keys() | self._blocks.keys() & self.folds.kept_open, set())
         self._order = sorted(block.place for block in self._blocks.values())
@@ -387,6 +394,15 @@ class VisibleRows:
             return False
         self.folds.choose(own, is_open)
         return self.lay_out_tree_of(key)
+
+    def fold_headings(self) -> bool:
+        """Folds all headings, or opens them where all are folded; True when they are folded now."""
+        groups = {place[0] for place in self._listed}
+        fold = not groups <= self.folds.headings
+        for group in groups:
+            self.folds.fold_heading(group, fold)
+        self._list()
+        return fold
 
     def lay_out_tree_of(self, key: Key) -> bool:
         """Lays the tree of a node out again after its folds were changed. True when the list changed."""

@@ -46,22 +46,22 @@ def project(cwd: str) -> str:
     return cwd.rstrip("/\\").replace("\\", "/").rpartition("/")[2] or cwd
 
 
-def group(top: Session, need: Need | None, how: Arrangement) -> str:
+def group(top: Session, need: Need | None, how: Arrangement, *, is_news: bool) -> str:
     """The heading under which a tree stands, "" where there are none."""
     if how.grouping == "projects":
         return f"{project(top.cwd).lower()}\0{top.cwd}"
-    return f"{BAND_MARK}{BANDS.index(band_of(need))}" if how.grouping == "bands" else ""
+    return f"{BAND_MARK}{BANDS.index(band_of(need, is_news=is_news))}" if how.grouping == "bands" else ""
 
 
-def place(store: Store, top: Session, need: Need | None, how: Arrangement) -> Place:
-    """The place of a tree that needs something, or nothing. By activity the trees with something live in them come
-    first, the one whose run began last on top: their order is steady while they write. By duration those of which it
-    is not known come last."""
+def place(store: Store, top: Session, need: Need | None, how: Arrangement, *, is_news: bool = False) -> Place:
+    """The place of a tree that needs something, or nothing; `is_news` as in `bands.band_of`. By activity the trees with
+    something live in them come first, the one whose run began last on top: their order is steady while they write. By
+    duration those of which it is not known come last."""
     key = top.key
     # The very tuple that the links answer with: to look thousands of trees up by equal ones took twice as long.
     known = store.links.top(key)
     key = known if known == key else key
-    under, live = group(top, need, how), need is not None
+    under, live = group(top, need, how, is_news=is_news), need is not None
     if how.order == "name":
         return (under, 0, 0, top.name.lower(), key)
     if how.order == "activity" and live:

@@ -69,7 +69,12 @@ def cycle(rows: VisibleRows, key: Key) -> tuple[str, list[Session]]:
     return LEVEL_WORDS[EVERYTHING], [one for one in (session, *below) if not one.loaded]
 
 
-def fold_all(rows: VisibleRows) -> None:
-    """Folds every top-level session to one line."""
-    for source, session_id in rows.open_tops():
+def fold_all(rows: VisibleRows, *, headings: bool = False) -> str:
+    """Folds every top-level session to one line; where that is so already, or with `headings`, folds all headings, and
+    opens them where that is so, too. Returns the words for it, "" where it is plain to see."""
+    tops = [] if headings else rows.open_tops()
+    for source, session_id in tops:
         rows.close(Key(source, "session", session_id, session_id))
+    if tops or rows.arrangement.grouping == "plain":
+        return ""
+    return "every heading: folded" if rows.fold_headings() else "every heading: open"

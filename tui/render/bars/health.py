@@ -55,6 +55,7 @@ def sessions_line(counts: Counts) -> Line:
         (*_look("stalled"), counts.stuck, "stuck"),
         (LOOP[0], LOOP[2], counts.looping, "looping"),
         (*_look("tool"), counts.running, "at work"),
+        (*_look("orphaned"), counts.orphaned, "orphaned"),
         (*_look("failed"), counts.failed_today, "failed today"),
     ]
     spans: list[Span] = [(f"{glyph} {count:,} {word}   ", role) for glyph, role, count, word in parts if count]

@@ -48,7 +48,7 @@ def heading_cells(key: Key, sums: Sum) -> Cells:
 
 
 _BAND_WORDS: dict[Band, str] = {
-    "for you": "a question, or what is probably a question for permission: a person has to answer",
+    "for you": "a question, or probably one for permission; and what has ended and nobody has looked at since",
     "stuck and looping": "marked running and silent for minutes, or the same call over and over",
     "at work": "opencode is at work, or its sub-agents are",
     "earlier": "nothing goes on: idle, done, failed, stopped or left behind",

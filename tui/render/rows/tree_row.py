@@ -117,15 +117,26 @@ def _indent(row: Row, room: int) -> int:
     return INDENT * min(row.depth, max(_DEEPEST, room // (INDENT * 5 // 2)))
 
 
-def heading(width: int, left: Line) -> Line:
-    """The line above the tree: `left`, then the names of the columns."""
+def heading(width: int, left: Line, kept: Line = ()) -> Line:
+    """The line above the tree: `left`, then what is not cut for it, then the names of the columns."""
     shown, room = columns_for(width), _room(width)
     right = "".join(" " + pad(column.heading, column.width, right=column.name not in _LEFT) for column in shown)
+    at_the_end = min(room, width_of(kept))
+    spans = [*_cut(left, room - at_the_end), *_cut(kept, at_the_end)]
+    return [*spans, (" " * (room - width_of(spans)), "dim"), (right + " ", "dim")]
+
+
+def _cut(line: Line, room: int) -> Line:
+    if width_of(line) <= room:
+        return line
     spans: list[Span] = []
-    for text, role in left:
-        spans.append((fit(text, room), role))
+    for text, role in line:
+        if width_of([(text, role)]) >= room:
+            # Also where it just fits: there is more behind it.
+            return [*spans, (fit(f"{text}…", room), role)]
+        spans.append((text, role))
         room -= width_of(spans[-1:])
-    return [*spans, (" " * room, "dim"), (right + " ", "dim")]
+    return spans
 
 
 def fold_span(row: Row, width: int) -> range:
