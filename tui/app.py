@@ -247,9 +247,6 @@ class ViewerApp(TerminalApp, ContainedApp, KeysInTurn, inherit_bindings=False):
         """An error of our own: it is written down and shown, and what it may have left behind is loaded anew. One that
         comes again soon after that ends the program with a report."""
         self.errors.write(stage, error)
-        if self._stands:
-            # What was to be painted when it came would raise it again with the next frame.
-            self.main.paint_nothing()
         concerned = self.feed.names if sources is None else [name for name in self.feed.names if name in sources]
         try:
             verdict = self.recovery.failed(concerned)

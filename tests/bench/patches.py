@@ -1,15 +1,15 @@
 """What each patch of Textual (`tui/textual_patches`) is worth alone: a table in Markdown, from one run.
 
-A process for each setting, in turns: all patches, each one turned off with the others on, none, and all with Textual's
-compiled geometry where that is installed. Each does the same in the whole app at 120x40. Ratios are those of CPU, of
-medians; counters are means of one action and the same on any machine.
+The whole app at 120x40 does the same again and again, in turns with all patches, with each one turned off and the
+others on, and with none. Ratios are those of CPU, each against its own turn with all patches; counters are means of one
+action, and the same on any machine. Textual's compiled geometry, which is loaded once or not at all, is compared by
+processes in turns, where it is installed.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import functools
 import gc
 import importlib.util
 import itertools
@@ -19,33 +19,47 @@ import statistics
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from textual.geometry import Region
 from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tests.bench.frames import Terminal, app_on_terminal, cost, history, press, quiet
+from tests.bench.frames import Terminal, app_on_terminal, cost, press, quiet
 from tests.bench.table import machine
 from tests.tui.stage import feed
 from tests.tui.story import session
 from tui.app import ViewerApp
+from tui.textual_patches import stock
 from tui.textual_patches.kept_lines import KeptLines
-from tui.textual_patches.stock import PATCHES
 
 SESSIONS = 600
-"""More than a screen, so that the tree has its scroll bar; the first of them has 951 rows and is open."""
-COMPILED = "TEXTUAL_SPEEDUPS"
-"""Textual's own switch for its compiled geometry."""
+"""More than a screen, so that the tree has its scroll bar."""
+WITH_ALL, WITH_NONE = "all patches", "none of them"
+SETTINGS: dict[str, frozenset[str]] = {
+    WITH_ALL: frozenset(),
+    **{f"without `{name}`": frozenset({name}) for name in sorted(stock.PATCHES)},
+    WITH_NONE: stock.PATCHES,
+}
+"""What is turned off, by what the table calls it."""
+COUNTERS = ("bytes", "lines", "layouts")
+"""Bytes to the terminal, lines that the compositor asks widgets for, layouts of the screen."""
 
 
-class Counted(Counter[str]):
-    """Bytes to the terminal, lines that the compositor asks widgets for, and layouts of the screen."""
+class Cost(NamedTuple):
+    """What an action cost: CPU in ms, and the counters."""
 
-    def begin(self) -> None:
-        """Counts from now on."""
+    cpu: float
+    counters: dict[str, float]
+
+
+class Counting(Counter[str]):
+    """Counts lines and layouts from when it is made."""
+
+    def __init__(self) -> None:
+        super().__init__()
         for kind in (Widget, KeptLines):
             self._count_lines(kind)
         lay_out = Screen._refresh_layout
@@ -67,107 +81,113 @@ class Counted(Counter[str]):
 
         kind.render_lines = noted  # type: ignore[method-assign]
 
+    async def cost(self, act: Callable[[], object]) -> Cost:
+        """What an action costs, the mean of twice: some go there and back. Once before that, which may have to make
+        again what was not needed with other patches."""
+        await cost(act)
+        self.clear()
+        written = Terminal.written
+        cpu = sum([(await cost(act)).cpu for _ in range(2)]) / 2
+        self["bytes"] = Terminal.written - written
+        return Cost(cpu, {name: self[name] / 2 for name in COUNTERS})
 
-def settings() -> Iterator[tuple[str, dict[str, str]]]:
-    """What is compared, by name, and the environment that makes it so; the first one is what the others are compared
-    with."""
-    yield "all patches", {"OPENCODE_VIEWER_STOCK": "", COMPILED: "0"}
-    for name in sorted(PATCHES):
-        yield f"without `{name}`", {"OPENCODE_VIEWER_STOCK": name, COMPILED: "0"}
-    yield "without any", {"OPENCODE_VIEWER_STOCK": "1", COMPILED: "0"}
-    if importlib.util.find_spec("textual_speedups") is not None:
-        yield "all, and `textual-speedups`", {"OPENCODE_VIEWER_STOCK": "", COMPILED: "1"}
+
+Measured = dict[str, dict[str, list[Cost]]]
+"""By action and setting, one for each turn."""
 
 
-async def act(times: int) -> dict[str, dict[str, float]]:
-    """Does everything so many times; CPU in ms, and the counters, by the name of the action."""
-    results: dict[str, dict[str, float]] = {}
-    counted = Counted()
+async def measure(turns: int, settings: dict[str, frozenset[str]]) -> Measured:
+    """Does everything in so many turns."""
+    counting = Counting()
     async with app_on_terminal() as pilot:
         app = pilot.app
         assert isinstance(app, ViewerApp)
-        feed(app, history(0))
         feed(app, [session(f"ses_more_{number}", f"More {number}", 20_000 + number) for number in range(SESSIONS)])
-        await pilot.press("g", "j", "j")
-        await pilot.pause()
-        await quiet()
-        gc.collect()
-        gc.freeze()
-        counted.begin()
         numbers = itertools.count()
 
         def rename() -> None:
             """Two rows in sight, far from each other."""
-            place = app.view.place
-            rows = [app.main.rows.row(at).key.session_id for at in (place.top + 2, place.top + 30)]
+            rows = [app.main.rows.row(app.view.place.top + y).key.session_id for y in (2, 30)]
             feed(app, [session(name, f"Renamed {next(numbers)}", 20_000 + int(name[9:])) for name in rows])
 
         def insert() -> None:
             """A session above all that is in sight."""
             feed(app, [session(f"ses_new_{next(numbers)}", "Newer", 100)])
 
-        async def measure(name: str, acts: Callable[[], object]) -> None:
-            await cost(acts)
-            counted.clear()
-            written, taken = Terminal.written, [await cost(acts) for _ in range(times)]
-            results[name] = {
-                "cpu": statistics.median(one.cpu for one in taken),
-                "bytes": (Terminal.written - written) / times,
-                **{what: counted[what] / times for what in ("lines", "layouts")},
-            }
+        def keys(*names: str) -> Callable[[], None]:
+            """One after the other, one each time."""
+            ring = itertools.cycle(names)
+            return lambda: press(app, next(ring))
 
-        await measure("row", lambda: press(app, "jk"[next(numbers) % 2]))
-        await measure("page", functools.partial(press, app, "pagedown"))
-        await pilot.press("G")
-        await quiet()
-        await measure("two renamed", rename)
-        await measure("one more above", insert)
-        await pilot.press("slash")
-        await quiet()
-        await measure("letter", functools.partial(press, app, "e"))
-    return results
+        actions: dict[str, tuple[str, Callable[[], None]]] = {
+            "a row": ("g", keys("j", "k")),
+            "from end to end": ("g", keys("G", "g")),
+            "two renamed": ("G", rename),
+            "one more above": ("G", insert),
+            "a letter": ("slash", keys("7", "backspace")),
+        }
+        taken: Measured = {}
+        gc.collect()
+        gc.freeze()
+        for name, (begin, act) in actions.items():
+            await pilot.press(begin)
+            await quiet()
+            taken[name] = {setting: [] for setting in settings}
+            for _ in range(turns):
+                for setting, off in settings.items():
+                    stock.OFF.clear()
+                    stock.OFF.update(off)
+                    taken[name][setting].append(await counting.cost(act))
+        stock.OFF.clear()
+    return taken
+
+
+def compiled(turns: int, processes: int) -> dict[str, float]:
+    """CPU of each action with Textual's compiled geometry, as a ratio to that without: the least of all turns and
+    processes, because what else the machine does only adds to it."""
+    least: dict[str, dict[str, float]] = {"0": {}, "1": {}}
+    for _ in range(processes):
+        for switch, known in least.items():
+            command = [sys.executable, "-m", "tests.bench", "patches", "--child", "--turns", str(turns)]
+            environment = os.environ | {"TEXTUAL_SPEEDUPS": switch}
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=True)
+            for action, cpu in json.loads(done.stdout).items():
+                known[action] = min(cpu, known.get(action, cpu))
+    return {action: cpu / least["0"][action] for action, cpu in least["1"].items()}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
-    parser.add_argument("--rounds", type=int, default=5, help="processes of each setting (default: %(default)s)")
-    parser.add_argument("--times", type=int, default=20, help="of each action (default: %(default)s)")
-    parser.add_argument("--child", action="store_true", help="measures this process and prints JSON")
-
-
-def one(times: int, environment: dict[str, str]) -> dict[str, dict[str, float]]:
-    """What a process with this environment measures."""
-    command = [sys.executable, "-m", "tests.bench", "patches", "--child", "--times", str(times)]
-    done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, timeout=300)
-    if done.returncode:
-        raise RuntimeError(done.stderr)
-    results: dict[str, dict[str, float]] = json.loads(done.stdout)
-    return results
+    parser.add_argument("--turns", type=int, default=15, help="of each action (default: %(default)s)")
+    parser.add_argument(
+        "--processes", type=int, default=6, help="with and without compiled geometry (default: %(default)s)"
+    )
+    parser.add_argument("--child", action="store_true", help="measures one process with all patches and prints JSON")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Runs all and prints the table."""
     if arguments.child:
-        print(json.dumps(asyncio.run(act(arguments.times))))
+        alone = asyncio.run(measure(arguments.turns, {WITH_ALL: frozenset()}))
+        print(json.dumps({name: min(one.cpu for one in taken[WITH_ALL]) for name, taken in alone.items()}))
         return
     print(f"{machine()}\n")
-    compared = dict(settings())
-    taken: dict[str, list[dict[str, dict[str, float]]]] = {name: [] for name in compared}
-    for _ in range(arguments.rounds):
-        for name, environment in compared.items():
-            taken[name].append(one(arguments.times, environment))
-    basis = taken["all patches"]
-    actions = list(basis[0])
-    print("| | " + " | ".join(f"{name}: CPU | bytes | lines | layouts" for name in actions) + " |")
-    print("|---" * (1 + 4 * len(actions)) + "|")
-    for name, rounds in taken.items():
+    measured = asyncio.run(measure(arguments.turns, SETTINGS))
+    print("| | " + " | ".join(f"{name}: CPU | {' | '.join(COUNTERS)}" for name in measured) + " |")
+    print("|---" * (1 + (1 + len(COUNTERS)) * len(measured)) + "|")
+    for setting in SETTINGS:
         cells = []
-        for action in actions:
-            # Against the same round: what else the machine does changes from one to the next.
-            ratios = [mine[action]["cpu"] / its[action]["cpu"] for mine, its in zip(rounds, basis, strict=True)]
-            cpu = statistics.median(mine[action]["cpu"] for mine in rounds)
-            cells.append(f"{statistics.median(ratios):.2f}" + f" ({cpu:.1f} ms)" * (rounds is basis))
-            cells += [f"{statistics.median(mine[action][what] for mine in rounds):.0f}" for what in ("bytes", "lines")]
-            cells.append(f"{statistics.median(mine[action]['layouts'] for mine in rounds):.1f}")
-        print(f"| {name} | {' | '.join(cells)} |", flush=True)
+        for taken in measured.values():
+            ratios = [one.cpu / its.cpu for one, its in zip(taken[setting], taken[WITH_ALL], strict=True)]
+            if setting == WITH_ALL:
+                cells.append(f"{statistics.median(one.cpu for one in taken[setting]):.1f} ms")
+            else:
+                cells.append(f"{statistics.median(ratios):.2f}")
+            cells += [f"{statistics.fmean(one.counters[name] for one in taken[setting]):.4g}" for name in COUNTERS]
+        print(f"| {setting} | {' | '.join(cells)} |", flush=True)
+    if importlib.util.find_spec("textual_speedups") is not None:
+        ratios_of = compiled(arguments.turns, arguments.processes)
+        print(
+            "\nwith `textual-speedups`, CPU: " + ", ".join(f"{name} {ratio:.2f}" for name, ratio in ratios_of.items())
+        )
     print(f"\nload average after: {' '.join(f'{value:.1f}' for value in os.getloadavg())}")

@@ -268,3 +268,26 @@ class TestErrorLog:
         log = ErrorLog(tmp_path / "file" / "errors.log")
         log.write("a test", self.error("planted"))
         assert "file" in log.problem
+
+
+async def test_what_could_not_be_painted_is_not_painted_again_before_it_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faults: list[tuple[str, BaseException]]
+) -> None:
+    bomb = Bomb()
+    monkeypatch.setattr(SessionTree, "render_line", bomb.within(SessionTree.render_line))
+    loading_anew = ViewerApp.loading_anew
+
+    def repaired(app: ViewerApp, source: str) -> None:
+        bomb.left = 0
+        loading_anew(app, source)
+
+    monkeypatch.setattr(ViewerApp, "loading_anew", repaired)
+    async with watching(tmp_path / "errors.log") as (app, pilot, _):
+        bomb.left = 1000
+        app.main.sessions.refresh()
+        # To look at the screen draws it, too.
+        await until(None, lambda: not bomb.left)
+        await until(pilot, lambda: "everything was loaded anew" in shown(app))
+        assert bomb.raised == 1
+        assert [where for where, _ in faults] == ["painting"]
+        assert not app._exit

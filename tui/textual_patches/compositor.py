@@ -11,11 +11,8 @@ from textual.geometry import Region
 from textual.screen import Screen
 from textual.strip import Strip
 
+from tui.textual_patches import stock
 from tui.textual_patches.pen import Pen
-from tui.textual_patches.stock import OFF
-
-REGIONS = "regions" not in OFF
-PEN = "pen" not in OFF
 
 
 class ShortUpdate(ChopsUpdate):
@@ -61,12 +58,14 @@ class SparseCompositor(Compositor):
         return places
 
     def render_partial_update(self) -> ChopsUpdate | None:
-        self._changed = list(self._dirty_regions) if REGIONS else None
+        self._changed = list(self._dirty_regions) if stock.on("regions") else None
         try:
             update = super().render_partial_update()
         finally:
             self._changed = None
-        return ShortUpdate(update.chops, update.spans, update.chop_ends) if update is not None and PEN else update
+        if update is None or not stock.on("pen"):
+            return update
+        return ShortUpdate(update.chops, update.spans, update.chop_ends)
 
     def _get_renders(self, crop: Region | None = None) -> Iterable[tuple[Region, Region, list[Strip]]]:
         if self._changed is None:
@@ -92,11 +91,6 @@ class SparseScreen(Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self._compositor = SparseCompositor()
-
-    def paint_nothing(self) -> None:
-        """Gives up what was to be painted in the next frame."""
-        self._dirty_widgets.clear()
-        self._compositor._dirty_regions.clear()
 
 
 def _runs(regions: Iterable[Region]) -> Iterator[tuple[int, int]]:

@@ -13,10 +13,8 @@ from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
+from tui.textual_patches import stock
 from tui.textual_patches.contained import Contained
-from tui.textual_patches.stock import OFF
-
-KEPT = "lines" not in OFF
 
 
 class KeptLines(Contained):
@@ -52,7 +50,7 @@ class KeptLines(Contained):
 
     def render_lines(self, crop: Region) -> list[Strip]:
         self.fit()
-        if not KEPT:
+        if not stock.on("lines"):
             return super().render_lines(crop)
         strips = [self._kept[y] if y in self._kept else self.keep_line(y, self.render_line(y)) for y in crop.line_range]
         for line_filter in self.get_line_filters():

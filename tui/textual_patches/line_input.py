@@ -6,12 +6,15 @@ from textual.geometry import Size
 from textual.reactive import reactive
 from textual.widgets import Input
 
-from tui.textual_patches.stock import OFF
+from tui.textual_patches import stock
 
 
 class SteadyInput(Input):
-    """An input whose size does not depend on its text."""
+    """An input of which neither the size nor a scroll bar depends on its text. Textual's own lays the whole screen out
+    for every letter."""
 
-    if "input" not in OFF:
-        # Input's own lays out the whole screen for every letter, though neither size nor scroll bar depends on it.
-        virtual_size = reactive(Size(0, 0))
+    virtual_size = reactive(Size(0, 0))
+
+    def watch_virtual_size(self) -> None:
+        if not stock.on("input"):
+            self.refresh(layout=True)

@@ -6,10 +6,7 @@ from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.widget import Widget
 
-from tui.textual_patches.stock import OFF
-
-LENGTH = "length" not in OFF
-COLUMN = "column" not in OFF
+from tui.textual_patches import stock
 
 
 class SteadyScrollView(ScrollView, inherit_bindings=False):
@@ -24,7 +21,7 @@ class SteadyScrollView(ScrollView, inherit_bindings=False):
         size = Size(0, lines)
         if size == self.virtual_size:
             return
-        if not LENGTH:
+        if not stock.on("length"):
             self.virtual_size = size
             return
         self.set_reactive(Widget.virtual_size, size)
@@ -35,7 +32,7 @@ class SteadyScrollView(ScrollView, inherit_bindings=False):
 
     def refresh_line(self, y: int) -> None:
         """Draws a line of all that there are, without the column of the scroll bar, which Textual's own takes along."""
-        if not COLUMN:
+        if not stock.on("column"):
             super().refresh_line(y)
             return
         width = self.size.width - self.scrollbar_size_vertical

@@ -21,5 +21,10 @@ def turned_off(value: str) -> frozenset[str]:
     return names if names <= PATCHES else PATCHES
 
 
-OFF = turned_off(os.environ.get("OPENCODE_VIEWER_STOCK", ""))
-"""What is turned off in this process."""
+OFF = set(turned_off(os.environ.get("OPENCODE_VIEWER_STOCK", "")))
+"""What is turned off in this process; changed by measurements only."""
+
+
+def on(patch: str) -> bool:
+    """Whether a patch is in force."""
+    return patch not in OFF
