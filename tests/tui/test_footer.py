@@ -31,7 +31,7 @@ async def test_it_changes_with_the_row_the_pane_and_the_filter() -> None:
     async with playing([*story.everything(), *states.waiting_question()], size=(160, 40)) as (app, pilot):
         app.main.sessions.select(states.call("ses_keys", 3))
         await pilot.pause()
-        assert footer(app).startswith("↑↓ move 2 question Y copy resume command")
+        assert footer(app).startswith("↑↓ move 2 question Y copy resume")
         app.main.sessions.select(Key(SOURCE, "session", "ses_retry", "ses_retry"))
         await pilot.pause()
         assert footer(app).startswith("↑↓ move ←→ fold enter close w for you")
