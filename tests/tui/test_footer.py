@@ -17,13 +17,15 @@ def footer(app: ViewerApp) -> str:
 
 def test_the_view_knows_what_its_cursor_is_on() -> None:
     scene = Scene(*story.everything(), *states.waiting_question())
-    found = set()
+    found, below = set(), set()
     for index in range(len(scene.view.rows)):
         scene.view.go(index)
         row = scene.view.under_cursor
         assert row is not None
         found.add((row.kind, row.asks, row.failed))
+        below.add(row.below)
     assert {("session", False, True), ("step", False, False), ("call", True, False), ("call", False, True)} <= found
+    assert below == {False, True}
     assert {"agent", "prompt"} <= {kind for kind, _, _ in found}
 
 

@@ -213,4 +213,4 @@ def _run(main: MainScreen, node: DOMNode, action: str, before: Callable[[], None
 def _of_system(app: App[object], screen: object) -> Iterable[Command]:
     """What the app adds to what has a key."""
     for command in app.get_system_commands(screen):  # type: ignore[arg-type]
-        yield Command(command.title, "", command.callback, command.help)
+        yield Command(command.help[:1].lower() + command.help[1:], "", command.callback, command.title)

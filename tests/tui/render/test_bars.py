@@ -227,6 +227,7 @@ def test_help_and_quit_are_always_there_unless_letters_are_typed(width: int) -> 
         (UnderCursor("step", "open"), "↑↓ move ←→ fold enter close"),
         (UnderCursor("text"), "↑↓ move enter detail tab detail"),
         (UnderCursor("agent", "closed"), "↑↓ move ←→ fold enter into the agent"),
+        (UnderCursor("text", below=True), "↑↓ move enter detail p out of the agent"),
         (UnderCursor("call", asks=True), "↑↓ move 2 question Y copy resume"),
         (UnderCursor("session", "closed", asks=True), "↑↓ move w the question Y copy resume"),
         (UnderCursor("call", failed=True), "↑↓ move 3 output e next failure"),

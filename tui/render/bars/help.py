@@ -145,7 +145,7 @@ def _dealt(blocks: Sequence[list[Line]], count: int) -> list[list[Line]]:
 def _filled(blocks: Sequence[list[Line]], height: int) -> list[list[Line]]:
     columns: list[list[Line]] = [[]]
     for block in blocks:
-        if len(columns[-1]) + len(block) > height:
+        if len(columns[-1]) + len(block) - 1 > height:
             columns.append([])
         columns[-1] += block
-    return columns
+    return [column[:-1] for column in columns]

@@ -115,11 +115,13 @@ def _of_row(row: UnderCursor, here: Context) -> list[Shown]:
     if row.fold:
         found.append(_FOLD)
     if row.kind == "agent":
-        found += [Shown("enter", "into the agent", enter), Shown("p", "its caller", ("jump.caller",))]
+        found.append(Shown("enter", "into the agent", enter))
     elif not row.fold or here.one_pane:
         found.append(Shown("enter", "detail", enter))
     else:
         found.append(Shown("enter", "open" if row.fold == "closed" else "close", enter))
+    if row.below:
+        found.append(Shown("p", "out of the agent", ("jump.caller",)))
     return found
 
 
