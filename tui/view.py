@@ -14,14 +14,13 @@ from typing import Literal, NamedTuple
 from adapter.health import Health
 from tui.model.filter.active_filter import Finder
 from tui.model.filter.language import Completion
-from tui.model.records import ChangeSet, Key, Session, session_key, turn_key
+from tui.model.records import ChangeSet, Key, Session, SessionKey, session_key, turn_key
 from tui.model.status.bands import Need
 from tui.model.status.counts import Tally
 from tui.model.status.notices import Notices
 from tui.model.status.state import newest_turn
 from tui.model.status.thresholds import MINUTE, SECOND
 from tui.model.status.unread import Seen
-from tui.model.store.links import SessionKey
 from tui.model.store.memory_budget import Budget
 from tui.model.store.store import Store
 from tui.model.tree.layout import parent_key, row_key, shown_session
@@ -38,6 +37,8 @@ STALE = 15 * SECOND
 that it looked at least every 5 s (`adapter.follow.follower.HEARTBEAT_S`)."""
 BACK_LIMIT = 50
 """Jumps that can be taken back."""
+_SOON_S = 0.05
+"""A timer may be a little early: to set it for less would tick the same second twice."""
 
 _NOTHING = {
     "failed": "nothing has failed here",
@@ -110,7 +111,7 @@ class View:
     def __init__(self, store: Store, now_us: int, *, notify: bool = False) -> None:
         self.store = store
         self.started = now_us
-        self.now = now_us
+        self.now = self._ticked = now_us
         self.notices = Notices(store, now_us) if notify else None
         self.seen = Seen(store, now_us)
         self.rows = VisibleRows(store)
@@ -185,16 +186,19 @@ class View:
         return self.rows.anything_open or pending or self._stale_s() > 0
 
     def patience_s(self, now_us: int) -> float:
-        """Seconds until the next tick is due: the next full second or minute, or when a source is no longer fresh."""
+        """Seconds until the next tick is due: the next full second or minute, or when a source is no longer fresh. It
+        is due now when the clock of the wall says so whatever the timer waits for: the machine was asleep, or somebody
+        set the clock."""
         period = SECOND if self.busy else MINUTE
+        if now_us // period != self._ticked // period:
+            return _SOON_S
         due = [period - now_us % period]
         due += [looked + STALE - now_us for _, looked in self._known.values() if looked + STALE > now_us]
-        # A timer may be a little early; then the second would be ticked twice.
-        return max(0.05, min(due) / SECOND)
+        return max(_SOON_S, min(due) / SECOND)
 
     def trees_in_sight(self) -> set[SessionKey]:
         """The trees of which a row is in sight, and that of the cursor."""
-        return {self.store.links.top((key.source, key.session_id)) for key in self.place.keys_in_sight()}
+        return {self.store.links.top(key.owner) for key in self.place.keys_in_sight()}
 
     def _stale_s(self) -> int:
         ages = [self.now - looked for health, looked in self._known.values() if health.state == "ok"]
@@ -230,6 +234,7 @@ class View:
         """Lets time pass, whatever is in sight."""
         minute = self.now // MINUTE
         self._pass(now_us)
+        self._ticked = now_us
         if self.notices is not None:
             self.notices.tick(now_us)
         self.tally.tick(now_us)
@@ -257,7 +262,7 @@ class View:
         not to be trusted. The cursor goes back to its node, and what was unfolded is read again, when it is there."""
         before, text, height = self.rows, self.finder.text, self.place.height
         self._lost = self.cursor or self._lost
-        self._wanted |= {(key.source, key.session_id) for key, is_open in before.folds.chosen.items() if is_open}
+        self._wanted |= {key.owner for key, is_open in before.folds.chosen.items() if is_open}
         self._awaited = None
         self._frame = Frame(rows=True, heading=True, status=True)
         self.rows = VisibleRows(self.store, before.folds)
@@ -325,13 +330,13 @@ class View:
             key
             for key in changes.new
             if key.kind != "session"
-            or ((session := sessions.get((key.source, key.id))) is not None and session.start_ts >= self.started)
+            or ((session := sessions.get(key.owner)) is not None and session.start_ts >= self.started)
         ]
 
     def _is_above(self, new: Iterable[Key], hold: Hold) -> bool:
         """Whether one of the new nodes is a session at the top of its tree that stands above what is held."""
         limit = self.rows.index_of(hold.key) if hold.key is not None else None
-        tops = [key for key in new if key.kind == "session" and self.store.is_top((key.source, key.id))]
+        tops = [key for key in new if key.kind == "session" and self.store.is_top(key.owner)]
         return limit is not None and any((at := self.rows.index_of(key)) is not None and at < limit for key in tops)
 
     def _keep_to_budget(self) -> None:
@@ -683,7 +688,7 @@ class View:
     def go_to_match(self) -> Frame:
         """Goes to the first match, unless the cursor is in a session that matches."""
         session = enclosing(self.store, self.cursor) if self.cursor is not None else None
-        if self.finder.on and (session is None or (session.source, session.id) not in self.finder.matches):
+        if self.finder.on and (session is None or session.key not in self.finder.matches):
             self._match(True)
         return self._done()
 
@@ -767,7 +772,7 @@ class View:
 
     def _inside(self, session: Session, row: Key) -> Key | None:
         """Where somebody wants to be who enters a session: what goes on in it, else its first row."""
-        if (session.source, session.id) in self.rows.live:
+        if session.key in self.rows.live:
             return focus(session)
         at = self.rows.index_of(row)
         if at is None or at + 1 >= len(self.rows) or self.rows.row(at + 1).depth <= self.rows.row(at).depth:
@@ -775,7 +780,7 @@ class View:
         return self.rows.row(at + 1).key
 
     def _load(self, sessions: list[Session]) -> None:
-        self._frame.load += [(session.source, session.id) for session in sessions]
+        self._frame.load += [session.key for session in sessions]
 
 
 def _itself(session: Session) -> list[Key]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from adapter.events import Event
-from tests.tui import story
+from adapter.events import Event, OpStarted
+from tests.tui import states, story
 from tests.tui.stage import feed, playing, screen_text
 from tests.tui.story import NOW, SOURCE, Step, session
 from tui.app import ViewerApp
@@ -110,3 +111,14 @@ async def test_the_age_of_what_is_over_goes_on() -> None:
         later = next(line for line in tree(app) if "Explain" in line)
         assert " 5m" in later
         assert " 5m" not in row
+
+
+async def test_a_loop_says_what_loops_without_eating_the_title() -> None:
+    long = "npm run lint -- --fix --max-warnings 0 packages/everything"
+    events = [msgspec.structs.replace(event, extras={**event.extras, "label": long}) if isinstance(event, OpStarted)
+              else event for event in states.looping()]  # fmt: skip
+    asked = states.asked("ses_loop", "Fix the linter of the whole project", 300, "make it green")
+    async with playing([*asked, *events], size=(80, 24), memory=Memory()) as (app, _):
+        row = next(line for line in tree(app) if "↻5 bash" in line)
+        assert "Fix the linter of the " in row
+        assert "npm run" in row

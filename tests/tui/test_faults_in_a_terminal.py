@@ -54,11 +54,14 @@ class Planted:
         arguments = ("-c", PLANTS, str(self.flag), times, PLACES[place])
         self.terminal = Terminal(*arguments, command=Path(sys.executable), XDG_STATE_HOME=str(self.state))
         self.terminal.until("Make the retry test stable")
+        # One list with what has happened unfolded: it is longer than the screen, so lines come into sight.
+        self.terminal.child.send("oo")
+        self.terminal.until("The back-off test")
 
     def goes_off(self) -> None:
         self.flag.touch()
         # A row that has not been drawn, a text that has not been read, a move.
-        for key in "jjl3jjjG":
+        for key in "jj3jjjG":
             self.terminal.child.send(key)
             self.terminal.read()
 
@@ -81,7 +84,7 @@ def test_one_error_is_shown_and_the_program_goes_on(planted: Planted) -> None:
     planted.goes_off()
     terminal.until("has a bug: RuntimeError: planted")
     terminal.until(r"loaded\s+anew")
-    terminal.until("Make the retry test stable")
+    terminal.until("Make the retry test")
     assert "RuntimeError: planted" in planted.log
     terminal.child.send("\x1b")
     terminal.until_gone("has a bug")

@@ -18,8 +18,8 @@ from tui.app import ViewerApp
 from tui.config.settings import Memory
 from tui.model.records import Key
 from tui.render.cards.tabs import NAMES
+from tui.textual_patches.told import Told
 from tui.widgets import detail
-from tui.widgets.told import Told
 
 CALL = Key(SOURCE, "op", "ses_retry", "prt_ses_retry_1_3:tool")
 

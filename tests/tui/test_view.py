@@ -115,6 +115,15 @@ class TestTheClock:
         assert scene.view.patience_s(NOW_US) == 1
         assert scene.view.patience_s(NOW_US + 300_000) == 0.7
 
+    def test_a_machine_that_was_asleep_is_told_the_time_at_once(self) -> None:
+        scene = Scene(*story.others())
+        for later in (HOUR, -2 * HOUR):
+            assert scene.view.patience_s(scene.now) >= 1
+            scene.now += later
+            assert scene.view.patience_s(scene.now) < 0.1
+            scene.later(0)
+        assert scene.view.patience_s(scene.now) >= 1
+
     def test_what_was_left_behind_long_ago_keeps_nobody_awake(self) -> None:
         scene = Scene(*call_that_may_wait())
         scene.later(DAY)

@@ -1,19 +1,31 @@
-"""What `doctor` says about a source: the report as text and as JSON."""
+"""`doctor`: what can be read of each database, and how well; as text and as JSON."""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from adapter.contract import AdapterError
 from adapter.health import Health
 from adapter.local import OpencodeSource
+from adapter.opencode.limits import ModelLimits
 from adapter.sqlite.files import side_file
+from tui.commands.remarks import complain, remark
+from tui.commands.sources import home, source_of
+from tui.exit_codes import DEGRADED, OK, UNUSABLE
+from tui.files import problem
 from tui.render.bars.family import counted, family_words
 from tui.text import sanitize
 from tui.text.moments import date_and_time
+from tui.text.safe_json import json_line
 
 LIMIT_S = 1.5
 """`doctor` reads sessions for this long, unless it is to read all, and says how many it got through."""
@@ -23,6 +35,31 @@ FOLLOW_S = 1.0
 WRITTEN_S = 5.0
 NAMED = 20
 """Sessions that the JSON names; all are counted."""
+
+
+async def doctor(arguments: argparse.Namespace, paths: list[Path]) -> int:
+    """Health of every source; one that fails does not hide the others."""
+    healths = []
+    problems = ModelLimits(os.environ, home()).problems
+    for path in paths:
+        async with source_of(path, arguments) as source:
+            try:
+                healths.append(await examine(source, full=arguments.full, said=remark))
+            except (AdapterError, OSError) as error:
+                words = problem(error) if isinstance(error, OSError) else str(error)
+                healths.append(msgspec.structs.replace(source.health(), state="error", message=words))
+    if arguments.json:
+        sys.stdout.buffer.write(
+            json_line({"sources": [report(health) for health in healths], "config_problems": problems})
+        )
+    else:
+        for health in healths:
+            print("\n".join(lines(health)))
+        for words in problems:
+            print(f"{'config':>13}  {sanitize.label(words, limit=2000)}")
+    if not any(health.state == "ok" for health in healths):
+        return complain(healths[0].message) if arguments.json else UNUSABLE
+    return DEGRADED if any(health.degraded for health in healths) else OK
 
 
 async def examine(source: OpencodeSource, *, full: bool, said: Callable[[str], None]) -> Health:

@@ -7,10 +7,9 @@ from typing import Any
 
 import msgspec
 
-from tui.model.records import Session
+from tui.model.records import Session, SessionKey
 from tui.model.status.state import session_state
 from tui.model.store.copies import elsewhere
-from tui.model.store.links import SessionKey
 from tui.model.store.store import Store
 from tui.model.sums.rollup import own, subtree
 from tui.model.tree.sorting import project

@@ -17,8 +17,7 @@ from tui.model.store.store import Store
 from tui.model.store.unnamed import may_call
 from tui.model.sums.copied import is_copied, uncounted
 from tui.model.sums.rollup import own, prompt_usage, subtree, written
-from tui.model.tree.children import outline
-from tui.model.tree.layout import called
+from tui.model.tree.children import called, outline, uncalled
 from tui.model.tree.names import call_note, prompt_name, prompt_words, step_name
 
 INDENT_LIMIT = 40
@@ -151,8 +150,8 @@ def _below(
     shown = called(store, session, node) if isinstance(node, Op) else node
     if shown is None:
         return []
-    uncalled = [child for child in store.children_of(shown) if store.call_key(child) is None]
-    return [*((child, shown) for child in outline(store, shown).top), *((child, child) for child in uncalled)]
+    below = ((child, child) for child in uncalled(store, shown))
+    return [*((child, shown) for child in outline(store, shown).top), *below]
 
 
 def _line(store: Store, node: Session | Prompt | Turn | Op, session: Session, now_us: int) -> tuple[State, str]:

@@ -13,6 +13,9 @@ import msgspec
 from adapter.events import NO_USAGE, Usage
 from tui.text import sanitize
 
+SessionKey = tuple[str, str]
+"""(source, session id)."""
+
 
 class Key(NamedTuple):
     """Names one node of one source for the tree, the cursor and the detail pane.
@@ -25,6 +28,11 @@ class Key(NamedTuple):
     kind: str
     session_id: str
     id: str
+
+    @property
+    def owner(self) -> SessionKey:
+        """The session that the node belongs to."""
+        return self.source, self.session_id
 
 
 def session_key(session: Session) -> Key:
@@ -212,6 +220,11 @@ class Session(msgspec.Struct):
     logs: dict[tuple[str, str], Log] = {}
 
     @property
+    def key(self) -> SessionKey:
+        """What names the session among those of all sources."""
+        return self.source, self.id
+
+    @property
     def newest_prompt(self) -> Prompt | None:
         """The last prompt that was taken up."""
         return next((prompt for prompt in reversed(self.prompts.values()) if not prompt.waits), None)
@@ -233,7 +246,7 @@ class ChangeSet(msgspec.Struct):
     the order or the set of top-level sessions may have changed. `new` are sessions that were not known, and nodes that
     began in a session of which all was known: not what was merely read."""
 
-    roots: set[tuple[str, str]]
+    roots: set[SessionKey]
     dirty: set[Key]
     order: bool = False
     new: set[Key] = msgspec.field(default_factory=set)

@@ -33,9 +33,10 @@ from tui.render.cards.tabs import NAMES
 from tui.render.rows.tree_row import heading
 from tui.screens.doors import DoorScreen
 from tui.text import sanitize
+from tui.textual_patches.compositor import SparseScreen
+from tui.textual_patches.contained import Contained
+from tui.textual_patches.told import Told
 from tui.view import Frame, Pane, View
-from tui.widgets.compositor import SparseCompositor
-from tui.widgets.contained import Contained
 from tui.widgets.detail import Detail
 from tui.widgets.empty_pane import EmptyPane
 from tui.widgets.filter_bar import FilterBar
@@ -45,7 +46,6 @@ from tui.widgets.jumping_tree import JumpingTree
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.panes import STEP, Panes
 from tui.widgets.status_bar import StatusBar
-from tui.widgets.told import Told
 
 TWO_PANES = 100
 """Columns from which tree and detail stand side by side."""
@@ -57,7 +57,7 @@ ROOMY = 20
 """Lines from which one of them says where the cursor is."""
 
 
-class MainScreen(Contained, DoorScreen):
+class MainScreen(Contained, SparseScreen, DoorScreen):
     """Holds the panes, moves the focus between them, and hands every change to the parts that show it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -119,7 +119,6 @@ class MainScreen(Contained, DoorScreen):
         no_sessions: NoSessions = NONE_YET,
     ) -> None:
         super().__init__()
-        self._compositor = SparseCompositor()
         self.settings = settings
         self.keymap = keymap
         self.view = view
@@ -194,11 +193,6 @@ class MainScreen(Contained, DoorScreen):
         """Shows what became of an error of our own, until escape takes it away."""
         self.view.fault = text
         self._show_status()
-
-    def paint_nothing(self) -> None:
-        """Gives up what was to be painted in the next frame."""
-        self._dirty_widgets.clear()
-        self._compositor._dirty_regions.clear()
 
     def rebuild(self) -> None:
         """Makes the view and all that is drawn anew, after an error."""
@@ -441,7 +435,7 @@ class MainScreen(Contained, DoorScreen):
         if self.store.session_of(key) is None:
             self.remark("this session is gone")
             return
-        if self.finder.on and self.store.links.top((session.source, session.id)) not in self.finder.trees:
+        if self.finder.on and self.store.links.top(session.key) not in self.finder.trees:
             self.filter("")
         self.show_tree()
         self.draw(self.view.jump(key))

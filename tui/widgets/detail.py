@@ -24,12 +24,12 @@ from tui.render.lines import Line, folded, width_of
 from tui.render.text.document import WRAP_LIMIT, Document, Joined, Painted, Tail, Text
 from tui.render.text.search import found_line
 from tui.text import sanitize
+from tui.textual_patches.contained import Contained
+from tui.textual_patches.told import Told
 from tui.view import View
-from tui.widgets.contained import Contained
 from tui.widgets.fixed_lines import FixedLines
 from tui.widgets.line_view import MARGIN
 from tui.widgets.search_view import SearchView
-from tui.widgets.told import Told
 
 CHEAP = 0.005
 """Seconds that drawing the node again may take to be done whenever it has changed."""

@@ -9,27 +9,22 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.geometry import Size
-from textual.reactive import reactive
-from textual.widgets import Input
 
 from tui.model.filter.language import Completion
 from tui.text import sanitize
+from tui.textual_patches.line_input import SteadyInput
+from tui.textual_patches.told import Told
 from tui.widgets.fixed_lines import FixedLines
-from tui.widgets.told import Told
 
 Complete = Callable[[str, int], Completion]
 
 
-class FilterInput(Input):
+class FilterInput(SteadyInput):
     """An input that completes words; what is pasted into it passes the door for text first.
 
     Who wants its text is called within the key that changes it: as a message it came two queues later, and each key
     was painted twice.
     """
-
-    # Input's own lays out the whole screen for every letter, though neither its size nor a scroll bar depends on it.
-    virtual_size = reactive(Size(0, 0))
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "complete(1)", "complete the word, then the next choice", id="filter.complete", show=False),

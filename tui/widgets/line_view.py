@@ -13,7 +13,7 @@ from tui.render.glyphs import GLYPHS
 from tui.render.lines import Line, segments, width_of
 from tui.render.text.document import Painted, Text, same_place
 from tui.render.text.terminal import Styles
-from tui.widgets.told import Told
+from tui.textual_patches.told import Told
 from tui.widgets.virtual_lines import VirtualLines
 
 MARGIN = 2

@@ -13,8 +13,8 @@ from textual.timer import Timer
 from tui.render.lines import Line, cut_out, marked, width_of
 from tui.render.text.document import Text
 from tui.render.text.search import pattern_of
+from tui.textual_patches.told import Told
 from tui.widgets.line_view import LineView
-from tui.widgets.told import Told
 
 SLICE = 0.006
 """Seconds that one slice of a search may take on the UI loop, and the pause before the next is a third of it."""

@@ -142,7 +142,7 @@ class SessionTree(VirtualLines, can_focus=True, inherit_bindings=False):
             cells = cells._replace(fresh=True)
         if not view.finder.on:
             return cells
-        key = (session.source, session.id)
+        key = session.key
         matched = key in view.finder.matches
         return under_filter(cells, row, matched, view.finder.trees[key] - matched)
 

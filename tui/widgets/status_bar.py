@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from textual import events
 
 from tui.render.bars.status import Status, Walk, count_at, problem_lines, status_line
+from tui.textual_patches.told import Told
 from tui.widgets.fixed_lines import FixedLines
-from tui.widgets.told import Told
 
 
 class StatusBar(FixedLines):

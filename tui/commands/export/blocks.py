@@ -17,8 +17,7 @@ from tui.model.status import state
 from tui.model.status.outcome import exit_code
 from tui.model.store.store import Store
 from tui.model.sums import rollup
-from tui.model.tree.children import outline
-from tui.model.tree.layout import called
+from tui.model.tree.children import called, outline, uncalled
 from tui.model.tree.names import step_name
 from tui.model.tree.thoughts import texts_of, thoughts, without_followers
 from tui.render import numbers
@@ -103,7 +102,7 @@ class _Writer:
             session.id,
         )
         numbers_of = {
-            (child.source, child.id): f"{below.number}.{place}" if below.number else str(place)
+            child.key: f"{below.number}.{place}" if below.number else str(place)
             for place, child in enumerate(store.children_of(session) if self.children else (), start=1)
         }
         shape = outline(store, session)
@@ -117,9 +116,8 @@ class _Writer:
                 yield from self._turn(session, turn, whose, below.level + 2, numbers_of)
             if isinstance(node, Prompt):
                 yield End("prompt")
-        for child in store.children_of(session) if self.children else ():
-            if store.call_key(child) is None:
-                yield _Below(child, below.level + 1, numbers_of[child.source, child.id])
+        for child in uncalled(store, session) if self.children else ():
+            yield _Below(child, below.level + 1, numbers_of[child.source, child.id])
         yield End("session")
 
     def _facts(self, session: Session) -> list[Fact]:
@@ -228,7 +226,7 @@ class _Writer:
         for payload in op.payloads.values():
             yield from self._passage(payload, op)
         child = called(self.store, session, op)
-        if child is not None and (child.source, child.id) in numbers_of:
+        if child is not None and child.key in numbers_of:
             yield _Below(child, level + 1, numbers_of[child.source, child.id])
         yield End("call")
 

@@ -19,7 +19,11 @@ from tui.commands.export.blocks import Begin, Passage, blocks
 from tui.commands.export.html import Html
 from tui.commands.export.markdown import Markdown
 from tui.commands.export.texts import REDACTED, Texts
-from tui.files import Protected
+from tui.commands.remarks import complain, remark
+from tui.commands.sources import protected as protected_by
+from tui.commands.sources import source_of
+from tui.exit_codes import DEGRADED, OK
+from tui.files import Protected, problem
 from tui.model.records import Session
 from tui.model.store.copies import path_of
 from tui.model.store.store import Store
@@ -32,6 +36,19 @@ NAMED = 5
 
 class Unknown(Exception):
     """No session, or more than one, is meant. The message is a line for the user."""
+
+
+async def export(arguments: argparse.Namespace, paths: list[Path]) -> int:
+    """One session with its sub-agents as a document."""
+    try:
+        whole = await write(arguments, [source_of(path, arguments) for path in paths], protected_by(paths), remark)
+    except BrokenPipeError:
+        raise
+    except (Unknown, SourceUnavailable) as error:
+        return complain(str(error))
+    except OSError as error:
+        return complain(problem(error))
+    return OK if whole else DEGRADED
 
 
 async def write(

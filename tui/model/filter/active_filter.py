@@ -7,9 +7,8 @@ from collections.abc import KeysView
 
 from tui.model.filter.cards import Index
 from tui.model.filter.language import NOTHING_ASKED, Completion, accepts, complete, parse, search
-from tui.model.records import ChangeSet
+from tui.model.records import ChangeSet, SessionKey
 from tui.model.status.thresholds import MINUTE
-from tui.model.store.links import SessionKey
 from tui.model.store.store import Store
 
 

@@ -8,11 +8,10 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from tui.model.filter.folding import fold
-from tui.model.records import ChangeSet, Session
+from tui.model.records import ChangeSet, Session, SessionKey
 from tui.model.status.flags import flags
 from tui.model.status.state import session_state
 from tui.model.status.table import ACTIVE, FLAGS, ORDER, WAITING, WORKING
-from tui.model.store.links import SessionKey
 from tui.model.store.store import Store
 from tui.model.sums import rollup
 
@@ -76,7 +75,7 @@ class Index:
         """Makes the cards of changed sessions anew; returns those whose card is another one."""
         if self._left is None:
             return set()
-        return self._make({(key.source, key.session_id) for key in changes.dirty} | changes.roots, now_us)
+        return self._make({key.owner for key in changes.dirty} | changes.roots, now_us)
 
     def tick(self, now_us: int) -> set[SessionKey]:
         """The same for what time alone can change: whatever goes on."""
@@ -129,7 +128,7 @@ def card_of(store: Store, session: Session, now_us: int) -> Card:
     calls = [op for turn in session.turns.values() for op in turn.ops.values() if op.kind == "tool"]
     tools = {fold(name) for op in calls for name in (op.name, op.tool)}
     return Card(
-        key=(session.source, session.id),
+        key=session.key,
         title=fold(session.name),
         agent=fold(session.agent),
         model=fold(session.model),

@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 from tui.model.filter.cards import WORDS, Card, Index
 from tui.model.filter.folding import fold
+from tui.model.records import SessionKey
 from tui.model.status.thresholds import MINUTE, SECOND
-from tui.model.store.links import SessionKey
 
 TEXTS = ("agent", "model", "tool", "dir", "provider", "version")
 NUMBERS = ("cost", "tokens")

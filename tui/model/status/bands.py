@@ -6,11 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
-from tui.model.records import Session
+from tui.model.records import Session, SessionKey
 from tui.model.status.at_work import State
 from tui.model.status.flags import looping
 from tui.model.status.table import BY_NAME, Group
-from tui.model.store.links import SessionKey
 
 if TYPE_CHECKING:
     from tui.model.store.store import Store

@@ -7,10 +7,9 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from tui.model.records import ChangeSet, Session
+from tui.model.records import ChangeSet, Session, SessionKey
 from tui.model.status import state
 from tui.model.status.bands import Need, by_tree, need_of
-from tui.model.store.links import SessionKey
 from tui.model.store.store import Store
 from tui.model.sums import rollup
 from tui.model.sums.copied import uncounted
@@ -67,7 +66,7 @@ class Tally:
 
     def update(self, changes: ChangeSet, now_us: int) -> Counts:
         """Judges the sessions that changed."""
-        touched = {(key.source, key.session_id) for key in changes.dirty} | changes.roots
+        touched = {key.owner for key in changes.dirty} | changes.roots
         if not self._new_day(now_us):
             self._judge(touched, now_us)
         if len(self._shares) > len(self._store.sessions):
@@ -126,7 +125,7 @@ class Tally:
     def _spent(self, session: Session, before: float) -> float:
         """Of a session that has been read the steps of today; of one that was given back what that was; of another all
         of it when it began today."""
-        if not session.loaded and (session.source, session.id) in self._store.given_back:
+        if not session.loaded and session.key in self._store.given_back:
             return before
         if session.turns:
             today = (turn for turn in session.turns.values() if turn.start_ts >= self._midnight)

@@ -68,7 +68,7 @@ def looping(session: Session) -> Flag | None:
     if first is None or count < LOOPING_FROM:
         return None
     reason = f"{first.name} was called {count} times in a row with the same input"
-    return Flag("looping", f"{LOOP[0]}{count} {first.name} {first.label}".rstrip(), reason, first.start_ts)
+    return Flag("looping", f"{LOOP[0]}{count} {first.name}", reason, first.start_ts)
 
 
 def _failing(session: Session) -> Flag | None:

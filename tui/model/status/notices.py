@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tui.model.records import ChangeSet, Session
+from tui.model.records import ChangeSet, Session, SessionKey
 from tui.model.status.flags import looping
 from tui.model.status.state import State, is_open, session_state
 from tui.model.status.table import ACTIVE, WAITING, WORKING
 from tui.model.status.thresholds import SECOND
-from tui.model.store.links import SessionKey
 from tui.model.store.store import Store
 
 GAP = 5 * SECOND
@@ -81,7 +80,7 @@ class Notices:
 
     def update(self, changes: ChangeSet, now_us: int) -> None:
         """Judges the sessions that changed."""
-        self._judge({(key.source, key.session_id) for key in changes.dirty} | changes.roots, now_us)
+        self._judge({key.owner for key in changes.dirty} | changes.roots, now_us)
 
     def tick(self, now_us: int) -> None:
         """Judges again what time alone can change: a call that does not begin waits for permission after a while."""

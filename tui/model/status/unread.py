@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from tui.model.records import Session
-from tui.model.store.links import SessionKey
+from tui.model.records import Session, SessionKey
 from tui.model.store.store import Store
 from tui.model.sums.rollup import subtree
 
@@ -28,5 +27,5 @@ class Seen:
 
     def changed(self, session: Session) -> bool:
         """Whether anything in a session or below it is newer than the last look at it."""
-        until = self._until.get((session.source, session.id), 0)
+        until = self._until.get(session.key, 0)
         return subtree(self._store, session).last_ts > max(until, self._since)

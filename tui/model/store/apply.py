@@ -31,6 +31,7 @@ from tui.model.records import (
     Op,
     Payload,
     Session,
+    SessionKey,
     Turn,
     op_id,
     op_key,
@@ -40,7 +41,6 @@ from tui.model.records import (
 )
 from tui.model.store import facts
 from tui.model.store.batch import Batch, Touch
-from tui.model.store.links import SessionKey
 from tui.model.store.remarks import LogBook
 from tui.model.store.unnamed import may_call
 from tui.text.sanitize import label
@@ -99,7 +99,7 @@ def _new_session(store: Store, event: Any, batch: Batch) -> Session:
 
 def place(store: Store, session: Session, batch: Batch) -> None:
     """Hangs a session where its row says; the sums on both ways up are forgotten."""
-    key = (session.source, session.id)
+    key = session.key
     batch.shrunk.update(store.links.above(key))
     store.forget_sums(key)
     tops = store.links.place(key, (session.source, session.parent_id) if session.parent_id else None)
@@ -136,7 +136,7 @@ def _session_started(store: Store, event: SessionStarted, batch: Batch) -> None:
 
 def _session_finalized(store: Store, event: SessionFinalized, batch: Batch) -> None:
     session = _session(store, event, batch)
-    key = (session.source, session.id)
+    key = session.key
     store.finals[key] = event
     batch.touch(key)
 
@@ -172,7 +172,7 @@ def _session_removed(store: Store, event: SessionRemoved, batch: Batch) -> None:
 def _content(store: Store, event: Any, batch: Batch) -> tuple[SessionKey, Session]:
     """The session whose prompts or turns an event speaks of: with the first of them it counts as loaded."""
     session = _session(store, event, batch)
-    key = (session.source, session.id)
+    key = session.key
     if not session.loaded:
         session.loaded, session.partial = True, key in store.arriving
         batch.read.add(key)
@@ -284,12 +284,12 @@ def _put_op(store: Store, session: Session, turn: Turn, old: Op | None, new: Op,
         return
     name = op_id(new.part_id, new.kind)
     turn.ops[name] = new
-    store.homes.setdefault((session.source, session.id), {})[name] = turn.message_id
-    batch.change((session.source, session.id), op_key(session, new), *_keys_of_turn(session, turn))
+    store.homes.setdefault(session.key, {})[name] = turn.message_id
+    batch.change(session.key, op_key(session, new), *_keys_of_turn(session, turn))
     if old is None or old.seq != new.seq:
         touch.layout = True
         touch.ops.add(turn.message_id)
-    store.links.ask((session.source, session.id), op_key(session, new), may_call(new))
+    store.links.ask(session.key, op_key(session, new), may_call(new))
     told_as = new.extras.get("told_as")
     if new.kind == "tool" and isinstance(told_as, list):
         session.aside[name] = told_as
@@ -320,7 +320,7 @@ def _link_child(store: Store, session: Session, op: Op, child_id: str, batch: Ba
 
 def _forget_call(store: Store, session: Session, op: Op, batch: Batch) -> None:
     """An op is gone, and with it the call that it was."""
-    store.links.ask((session.source, session.id), op_key(session, op), False)
+    store.links.ask(session.key, op_key(session, op), False)
     session.aside.pop(op_id(op.part_id, op.kind), None)
     _link_child(store, session, op, "", batch)
 
@@ -356,7 +356,7 @@ def _op_removed(store: Store, event: OpRemoved, batch: Batch) -> None:
 
 def _drop_refs_of_part(session: Session, turn: Turn, part_id: str, batch: Batch) -> bool:
     """Drops the references of a part from a turn, from its ops, and from what the batch has yet to give them."""
-    waiting = batch.touch((session.source, session.id)).refs.get(turn.message_id, {})
+    waiting = batch.touch(session.key).refs.get(turn.message_id, {})
     lost = _drop_refs(turn.payloads, part_id) | _drop_refs(waiting, part_id)
     for name, op in turn.ops.items():
         kept = {uri: item for uri, item in op.payloads.items() if item.part_id != part_id}

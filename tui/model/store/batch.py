@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from tui.model.records import Key, Payload, Session
-from tui.model.store.links import SessionKey
+from tui.model.records import Key, Payload, Session, SessionKey
 
 
 class Touch(msgspec.Struct):
@@ -53,5 +52,5 @@ class Batch:
 
     def began(self, session: Session, key: Key) -> None:
         """Notes a node that was not there; in a session that is only now being read it says nothing."""
-        if session.whole and (session.source, session.id) not in self.read:
+        if session.whole and session.key not in self.read:
             self.new.add(key)

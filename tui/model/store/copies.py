@@ -12,10 +12,9 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
-from tui.model.records import Session, session_key
+from tui.model.records import Session, SessionKey, session_key
 from tui.model.store.apply import place
 from tui.model.store.batch import Batch
-from tui.model.store.links import SessionKey
 from tui.text.sanitize import label
 
 if TYPE_CHECKING:

@@ -10,10 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import cast
 
-from tui.model.records import Key
-
-SessionKey = tuple[str, str]
-"""(source, session id)."""
+from tui.model.records import Key, SessionKey
 
 
 class Links:

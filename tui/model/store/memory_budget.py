@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container
 
-from tui.model.records import Key, Session, session_key
+from tui.model.records import Key, Session, SessionKey, session_key
 from tui.model.status.state import is_open
 from tui.model.status.thresholds import SECOND
-from tui.model.store.links import SessionKey
 from tui.model.store.store import Store
 from tui.model.tree.rows import VisibleRows
 
@@ -38,7 +37,7 @@ class Budget:
 
     def looked_at(self, key: Key, now_us: int) -> None:
         """Notes that somebody looked at the tree of a node."""
-        top = self._top((key.source, key.session_id))
+        top = self._top(key.owner)
         if top is not None:
             self._looked[top] = now_us
 
@@ -76,7 +75,7 @@ class Budget:
             self.rows.folds.kept_open.discard(top)
             self._looked.pop(top, None)
             for session in trees[top]:
-                given.append((session.source, session.id))
+                given.append(session.key)
                 held -= len(self.store.homes[given[-1]])
         self.asked.update(dict.fromkeys(given, now_us))
         return given

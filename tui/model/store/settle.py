@@ -12,6 +12,7 @@ from tui.model.records import (
     Key,
     Payload,
     Session,
+    SessionKey,
     Turn,
     op_id,
     op_key,
@@ -23,7 +24,6 @@ from tui.model.status.state import told_idle
 from tui.model.store import facts
 from tui.model.store.batch import Batch, Touch
 from tui.model.store.copies import choose
-from tui.model.store.links import SessionKey
 from tui.model.store.unnamed import infer_calls
 from tui.model.tree.thoughts import heads
 from tui.text.sanitize import label
@@ -56,12 +56,12 @@ def settle(store: Store, batch: Batch) -> ChangeSet:
     if store.copies.aside:
         # Of a copy that waits only that it has gone.
         batch.dirty = {key for key in batch.dirty if _is_told(store, key, batch)}
-        batch.new = {key for key in batch.new if (key.source, key.session_id) not in store.copies.aside}
+        batch.new = {key for key in batch.new if key.owner not in store.copies.aside}
     return ChangeSet(roots=roots, dirty=batch.dirty, order=bool(roots or marked), new=batch.new)
 
 
 def _is_told(store: Store, key: Key, batch: Batch) -> bool:
-    session = (key.source, key.session_id)
+    session = key.owner
     return session not in store.copies.aside or session in batch.tops
 
 
@@ -105,7 +105,7 @@ def _settle_prompt(session: Session, message_id: str, touch: Touch, batch: Batch
     if new == old:
         return
     key = Key(session.source, "prompt", session.id, message_id)
-    batch.change((session.source, session.id), key)
+    batch.change(session.key, key)
     if old is None:
         batch.began(session, key)
     if new is None:
@@ -152,7 +152,7 @@ def _settle_turn(session: Session, turn: Turn, touch: Touch, batch: Batch) -> No
             changed.append(op_key(session, op))
     if changed:
         session.last_ts = max(session.last_ts, *(item.ts for item in everything.values()))
-        batch.change((session.source, session.id), turn_key(session, turn), *changed)
+        batch.change(session.key, turn_key(session, turn), *changed)
 
 
 def _ordered(payloads: dict[str, Payload]) -> dict[str, Payload]:
@@ -174,7 +174,7 @@ def _times(session: Session) -> list[int]:
 
 
 def _settle_final(store: Store, session: Session, batch: Batch) -> None:
-    key = (session.source, session.id)
+    key = session.key
     final = store.finals.get(key)
     newest = next(reversed(session.turns.values()), None)
     archived = session.extras.get("archived_ts")
@@ -213,7 +213,7 @@ def _mark_line(store: Store, key: SessionKey, batch: Batch, marked: set[SessionK
         if call is None:
             continue
         batch.dirty.add(call)
-        parent = store.sessions[(call.source, call.session_id)]
+        parent = store.sessions[call.owner]
         turn = store.turn_of_op(call)
         if turn is not None:
             batch.dirty.add(turn_key(parent, turn))

@@ -23,19 +23,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from adapter.events import Event, SessionFinalized
-from tui.model.records import ChangeSet, Key, Log, Op, Prompt, Session, Turn, op_id, op_key
+from tui.model.records import ChangeSet, Key, Log, Op, Prompt, Session, SessionKey, Turn, op_id, op_key
 from tui.model.store.apply import take, unload
 from tui.model.store.batch import Batch
 from tui.model.store.copies import Copies, choose
-from tui.model.store.links import Links, SessionKey
+from tui.model.store.links import Links
 from tui.model.store.remarks import LogBook
 from tui.model.store.settle import settle
 from tui.model.store.unnamed import may_call
 from tui.model.sums.rollup import own
 from tui.model.sums.window import Limits, no_limits
+
+if TYPE_CHECKING:
+    from tui.model.sums.rollup import Own, Subtree
+    from tui.model.tree.children import Outline
 
 
 class Store:
@@ -53,10 +57,10 @@ class Store:
         self.copies = Copies()
         self.books: dict[str, LogBook] = {}
         self.kids: dict[SessionKey, list[Session]] = {}
-        self.usages: dict[SessionKey, Any] = {}
-        self.given_back: dict[SessionKey, Any] = {}
-        self.subtrees: dict[SessionKey, Any] = {}
-        self.outlines: dict[SessionKey, Any] = {}
+        self.usages: dict[SessionKey, Own] = {}
+        self.given_back: dict[SessionKey, Own] = {}
+        self.subtrees: dict[SessionKey, Subtree] = {}
+        self.outlines: dict[SessionKey, Outline] = {}
         self.homes: dict[SessionKey, dict[str, str]] = {}
         self.arriving: set[SessionKey] = set()
         self.links = Links()
@@ -70,7 +74,7 @@ class Store:
 
     def session_of(self, key: Key) -> Session | None:
         """The session a node belongs to."""
-        return self.sessions.get((key.source, key.session_id))
+        return self.sessions.get(key.owner)
 
     def prompt(self, key: Key) -> Prompt | None:
         """The prompt of a key, None when it is gone or the key names something else."""
@@ -89,13 +93,13 @@ class Store:
 
     def turn_of_op(self, key: Key) -> Turn | None:
         """The turn that holds the op of a key."""
-        message_id = self.homes.get((key.source, key.session_id), {}).get(key.id)
+        message_id = self.homes.get(key.owner, {}).get(key.id)
         session = self.session_of(key)
         return session.turns.get(message_id) if session and message_id and key.kind == "op" else None
 
     def top_of(self, session: Session) -> Session:
         """The top-level session of the tree that a session is shown in."""
-        return self.sessions[self.links.top((session.source, session.id))]
+        return self.sessions[self.links.top(session.key)]
 
     def is_top(self, key: SessionKey) -> bool:
         """True for a known session that has no parent in the tree."""
@@ -107,12 +111,12 @@ class Store:
 
     def parent_of(self, session: Session) -> Session | None:
         """The parent in the tree; None at the top and where the parent is not known."""
-        parent = self.links.parent((session.source, session.id))
+        parent = self.links.parent(session.key)
         return self.sessions.get(parent) if parent else None
 
     def children_of(self, session: Session) -> list[Session]:
         """The sessions below, oldest first. Safe to descend: cycles are cut (see `links.py`)."""
-        key = (session.source, session.id)
+        key = session.key
         kids = self.kids.get(key)
         if kids is None:
             kids = [self.sessions[child] for child in self.links.children(key) if child in self.sessions]
@@ -124,12 +128,12 @@ class Store:
         """The `session` op of the parent that this session hangs under: the newest one that names it, because a
         resumed task names its session again; else the `tool` op that is taken to have started it. None for a top, and
         while there is no such call."""
-        caller = self._caller((session.source, session.id))
+        caller = self._caller(session.key)
         return self.op(caller) if caller else None
 
     def call_key(self, session: Session) -> Key | None:
         """The key of the row that shows this session as a call: its `tool` op, or the `session` op alone."""
-        caller = self._caller((session.source, session.id))
+        caller = self._caller(session.key)
         if caller is None:
             return None
         tool = caller._replace(id=op_id(caller.id.rpartition(":")[0], "tool"))
@@ -215,7 +219,7 @@ class Store:
 
     def is_named(self, session: Session) -> bool:
         """Whether a call of the parent names a session."""
-        key = (session.source, session.id)
+        key = session.key
         parent = self.links.parent(key)
         return parent is not None and self._naming(key, parent) is not None
 
@@ -239,7 +243,7 @@ class Store:
         for session in self.sessions.values():
             for turn in session.turns.values():
                 for op in turn.ops.values():
-                    self.links.ask((session.source, session.id), op_key(session, op), may_call(op))
+                    self.links.ask(session.key, op_key(session, op), may_call(op))
                     if op.kind == "session" and op.child_session_id:
                         self.links.call((session.source, op.child_session_id), op_key(session, op))
         batch = Batch()
@@ -258,7 +262,7 @@ class Store:
         copies the calls of its original, children and all."""
         ranked = []
         for key in self.links.callers(child):
-            if (key.source, key.session_id) != parent:
+            if key.owner != parent:
                 continue
             turn = self.turn_of_op(key)
             if turn is not None:

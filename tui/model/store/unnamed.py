@@ -5,9 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tui.model.records import Key, Op, Session, op_key, turn_key
+from tui.model.records import Key, Op, Session, SessionKey, op_key, turn_key
 from tui.model.store.batch import Batch
-from tui.model.store.links import SessionKey
 
 if TYPE_CHECKING:
     from tui.model.store.store import Store
@@ -48,7 +47,7 @@ def _calls(store: Store, session: Session) -> dict[SessionKey, Key]:
     """The calls of a session by the children that they started: same words, begun before the child and not over then.
     Of equal calls the first has the oldest child."""
     left: list[tuple[tuple[int, int], Op]] = []
-    for key in store.links.asking((session.source, session.id)):
+    for key in store.links.asking(session.key):
         turn = store.turn_of_op(key)
         if turn is not None:
             left.append(((turn.seq, turn.ops[key.id].seq), turn.ops[key.id]))

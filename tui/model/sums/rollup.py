@@ -116,11 +116,11 @@ def own_usage(session: Session) -> Own:
 def own(store: Store, session: Session) -> Own:
     """`own_usage`, kept in the store until the session changes; of one that was given back, where its row tells
     nothing or the same as then, what it was then."""
-    key = (session.source, session.id)
-    known: Own | None = store.usages.get(key)
+    key = session.key
+    known = store.usages.get(key)
     if known is None:
         found = own_usage(session)
-        before: Own = store.given_back.get(key, found)
+        before = store.given_back.get(key, found)
         same = found.origin == "unknown" or found == before._replace(doubt=NO_DOUBT)
         known = store.usages[key] = before if same else found
     return known
@@ -129,29 +129,29 @@ def own(store: Store, session: Session) -> Own:
 def subtree(store: Store, session: Session) -> Subtree:
     """The sums of a session and everything below it; kept until something below changes, so that a frame costs
     nothing and a change costs its ancestors only. No recursion: depth is a stranger's data."""
-    key = (session.source, session.id)
-    known: Subtree | None = store.subtrees.get(key)
+    key = session.key
+    known = store.subtrees.get(key)
     if known is not None:
         return known
     stack: list[tuple[Session, bool]] = [(session, False)]
     while stack:
         current, below_done = stack.pop()
         children = store.children_of(current)
-        missing = [child for child in children if (child.source, child.id) not in store.subtrees]
+        missing = [child for child in children if child.key not in store.subtrees]
         if missing and not below_done:
             stack.append((current, True))
             stack.extend((child, False) for child in missing)
             continue
         mine = own(store, current)
-        below: list[Subtree] = [store.subtrees[(child.source, child.id)] for child in children]
-        store.subtrees[(current.source, current.id)] = Subtree(
+        below = [store.subtrees[child.key] for child in children]
+        store.subtrees[current.key] = Subtree(
             total([mine.usage, *(sums.usage for sums in below)]),
             mine.cost + sum(sums.cost for sums in below),
             1 + sum(sums.sessions for sums in below),
             max(current.last_ts, *(sums.last_ts for sums in below)) if below else current.last_ts,
             _any_of([mine.doubt, *(sums.doubt for sums in below)]) if below else mine.doubt,
         )
-    found: Subtree = store.subtrees[key]
+    found = store.subtrees[key]
     return found
 
 

@@ -1,10 +1,11 @@
-"""What hangs under a session, in the order of the screen: prompts with their turns, and turns without a prompt."""
+"""What hangs under what, in the order of the screen: under a session its prompts with their turns, turns without a
+prompt, and sub-agents that no call names; under a call the sub-agent that it started."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from tui.model.records import Prompt, Session, Turn
+from tui.model.records import Op, Prompt, Session, Turn, op_key
 from tui.model.status.outcome import went_wrong
 
 if TYPE_CHECKING:
@@ -22,10 +23,21 @@ class Outline(NamedTuple):
     failed: dict[str, int]
 
 
+def called(store: Store, session: Session, op: Op) -> Session | None:
+    """The child session that hangs under an op: the newest call that names it has it, older ones only mention it."""
+    child = store.called_by(session, op)
+    return child if child is not None and store.call_key(child) == op_key(session, op) else None
+
+
+def uncalled(store: Store, session: Session) -> list[Session]:
+    """The child sessions that no call has, oldest first: they hang under the session itself, behind all else."""
+    return [child for child in store.children_of(session) if store.call_key(child) is None]
+
+
 def outline(store: Store, session: Session) -> Outline:
     """The outline of a session; kept in the store until something of the session changes."""
-    key = (session.source, session.id)
-    known: Outline | None = store.outlines.get(key)
+    key = session.key
+    known = store.outlines.get(key)
     if known is None:
         known = store.outlines[key] = _make(session)
     return known

@@ -10,9 +10,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from tui.model.records import Key
+from tui.model.records import Key, SessionKey
 from tui.model.status.bands import BANDS, Band, Need
-from tui.model.store.links import SessionKey
 from tui.model.sums.rollup import subtree
 from tui.model.tree.sorting import BAND_MARK, Place, project
 

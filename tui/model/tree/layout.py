@@ -17,10 +17,22 @@ from collections.abc import Mapping, Sequence, Set
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from tui.model.records import Key, Op, Prompt, Row, Session, Turn, op_id, op_key, prompt_key, session_key, turn_key
-from tui.model.store.links import SessionKey
+from tui.model.records import (
+    Key,
+    Op,
+    Prompt,
+    Row,
+    Session,
+    SessionKey,
+    Turn,
+    op_id,
+    op_key,
+    prompt_key,
+    session_key,
+    turn_key,
+)
 from tui.model.store.unnamed import may_call
-from tui.model.tree.children import outline
+from tui.model.tree.children import called, outline, uncalled
 from tui.model.tree.folds import EVERYTHING, TOOLS, Folds
 from tui.model.tree.thoughts import without_followers
 
@@ -107,12 +119,6 @@ def shown_session(store: Store, key: Key) -> Session | None:
     return called(store, session, op) if op is not None else None
 
 
-def called(store: Store, session: Session, op: Op) -> Session | None:
-    """The child session that hangs under an op: the newest call that names it has it, older ones only mention it."""
-    child = store.called_by(session, op)
-    return child if child is not None and store.call_key(child) == op_key(session, op) else None
-
-
 def parent_key(store: Store, key: Key) -> Key | None:
     """The key of the row above, whether or not it is visible; None for a top and for what is gone."""
     session = store.session_of(key)
@@ -173,9 +179,8 @@ def _session(
     store: Store, session: Session, item: _Item, folds: Folds, live: Set[SessionKey]
 ) -> tuple[str, list[_Item]]:
     key = session_key(session)
-    source_key = (session.source, session.id)
-    uncalled = (child for child in store.children_of(session) if store.call_key(child) is None)
-    if session.loaded and not session.prompts and not session.turns and next(uncalled, None) is None:
+    source_key = session.key
+    if session.loaded and not session.prompts and not session.turns and not uncalled(store, session):
         return "", []
     by_itself = folds.tops_open or store.links.top(source_key) != source_key
     if not folds.is_open(key, by_itself and (source_key in live or source_key in folds.kept_open)):
@@ -185,8 +190,7 @@ def _session(
     shape = outline(store, session)
     nodes: Sequence[Prompt | Turn] = shape.answers[alone.message_id] if alone else shape.top
     below = [_Item(node, session, item.depth + 1, level) for node in nodes]
-    children = [child for child in store.children_of(session) if store.call_key(child) is None]
-    return "open", below + [_Item(child, child, item.depth + 1, level) for child in children]
+    return "open", below + [_Item(child, child, item.depth + 1, level) for child in uncalled(store, session)]
 
 
 def _prompt(store: Store, prompt: Prompt, item: _Item, folds: Folds) -> tuple[str, list[_Item]]:

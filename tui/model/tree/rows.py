@@ -11,11 +11,10 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Collection, Mapping
 from itertools import accumulate
 
-from tui.model.records import ChangeSet, Key, Row, Session, op_id
+from tui.model.records import ChangeSet, Key, Row, Session, SessionKey, op_id
 from tui.model.status.bands import Need, by_tree, need_of
 from tui.model.status.state import State, is_open, own_state
 from tui.model.status.thresholds import SECOND
-from tui.model.store.links import SessionKey
 from tui.model.store.store import Store
 from tui.model.tree.block import Block
 from tui.model.tree.folds import EVERYTHING, TOOLS, Folds
@@ -77,7 +76,7 @@ class VisibleRows:
 
     def is_live_tree(self, top: Session) -> bool:
         """Whether something goes on in a session or below it."""
-        return (top.source, top.id) in self._above_live
+        return top.key in self._above_live
 
     @property
     def total(self) -> int:
@@ -115,13 +114,13 @@ class VisibleRows:
             return None
         if key.kind == "session":
             key = row_key(self.store, session)
-            session = self.store.sessions[(key.source, key.session_id)]
+            session = self.store.sessions[key.owner]
         elif key.kind == "op":
             tool = key._replace(id=op_id(key.id.rpartition(":")[0], "tool"))
             key = tool if self.store.op(tool) is not None else key
         top = self.store.top_of(session)
-        block = self._blocks.get((top.source, top.id))
-        if block is None or not self._keeps((top.source, top.id)) or block.place[0] in self.folds.headings:
+        block = self._blocks.get(top.key)
+        if block is None or not self._keeps(top.key) or block.place[0] in self.folds.headings:
             return None
         if block.index is None:
             block.index = {row.key: i for i, row in enumerate(block.rows)}
@@ -147,7 +146,7 @@ class VisibleRows:
         session = self.store.session_of(key)
         if session is None or self.arrangement.grouping == "plain":
             return None
-        block = self._blocks.get(self.store.links.top((session.source, session.id)))
+        block = self._blocks.get(self.store.links.top(session.key))
         return heading_key(block.place[0]) if block is not None else None
 
     def newest_running(self) -> Key | None:
@@ -172,7 +171,7 @@ class VisibleRows:
         """Takes in changes of the store and the passing of time. True when the list of rows is another one."""
         self.headings.changed = set()
         roots = set(changes.roots)
-        touched = {(key.source, key.session_id) for key in changes.dirty if key.kind == "session"}
+        touched = {key.owner for key in changes.dirty if key.kind == "session"}
         if self._new:
             self._new = False
             roots.update(self.store.tops())
@@ -331,10 +330,10 @@ class VisibleRows:
 
     def _drop_segment(self, turn: Key) -> None:
         """The rows of a turn that changed have to be made again."""
-        session = self.store.sessions.get((turn.source, turn.session_id))
+        session = self.store.sessions.get(turn.owner)
         if session is not None:
             top = self.store.top_of(session)
-            block = self._blocks.get((top.source, top.id))
+            block = self._blocks.get(top.key)
             if block is not None:
                 block.segments.pop(turn, None)
 
@@ -394,7 +393,7 @@ class VisibleRows:
         session = self.store.session_of(key)
         if session is None:
             return False
-        return self._lay_out({self.store.links.top((session.source, session.id))}, set())
+        return self._lay_out({self.store.links.top(session.key)}, set())
 
     def _remembered_below(self, key: Key) -> list[Key]:
         memory = self.folds.chosen.keys() | self.folds.levels.keys()

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from tui.model.records import Key, Session, op_key, prompt_key, session_key, turn_key
+from tui.model.records import Key, Session, SessionKey, op_key, prompt_key, session_key, turn_key
 from tui.model.status.outcome import went_wrong
 from tui.model.status.state import newest_turn, op_state, open_ops, unanswered
 from tui.model.status.table import WAITING
-from tui.model.store.links import SessionKey
 from tui.model.store.store import Store
 from tui.model.tree.layout import parent_key, row_key, shown_session
 
@@ -79,7 +78,7 @@ def seek(
     by_top = _by_top(store, among) if among is not None else None
     session = store.session_of(start) if start is not None else None
     top = store.top_of(session) if session is not None else None
-    here = tops.index((top.source, top.id)) if top is not None and (top.source, top.id) in tops else None
+    here = tops.index(top.key) if top is not None and top.key in tops else None
     if here is not None:
         at = here
     elif first is not None:
@@ -141,7 +140,7 @@ def sibling(store: Store, tops: Sequence[SessionKey], session: Session, step: in
     """The next session (-1: the one before) with the same parent in the order of the screen; None at the end."""
     parent = store.parent_of(session)
     if parent is None:
-        key = (session.source, session.id)
+        key = session.key
         at = tops.index(key) + step if key in tops else -1
         return store.sessions[tops[at]] if 0 <= at < len(tops) else None
     brood = sorted(store.children_of(parent), key=lambda child: place(store, session_key(child)))

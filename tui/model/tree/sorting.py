@@ -5,9 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
 
-from tui.model.records import Session
+from tui.model.records import Session, SessionKey
 from tui.model.status.bands import BANDS, Need, band_of
-from tui.model.store.links import SessionKey
 from tui.model.sums.rollup import subtree
 from tui.model.sums.timing import duration
 
@@ -58,7 +57,7 @@ def place(store: Store, top: Session, need: Need | None, how: Arrangement) -> Pl
     """The place of a tree that needs something, or nothing. By activity the trees with something live in them come
     first, the one whose run began last on top: their order is steady while they write. By duration those of which it
     is not known come last."""
-    key = (top.source, top.id)
+    key = top.key
     # The very tuple that the links answer with: to look thousands of trees up by equal ones took twice as long.
     known = store.links.top(key)
     key = known if known == key else key

@@ -7,8 +7,7 @@ from tui.model.status import state
 from tui.model.status.table import ACTIVE
 from tui.model.store.store import Store
 from tui.model.sums import rollup
-from tui.model.tree.children import outline
-from tui.model.tree.layout import called
+from tui.model.tree.children import called, outline
 from tui.model.tree.names import prompt_words, step_name
 from tui.model.tree.thoughts import as_one, first_words, texts_of, thought_of, thoughts
 from tui.render import numbers

@@ -11,8 +11,7 @@ import msgspec
 from adapter.references import build
 from tui.model.records import Key, Op, Payload, Session, Turn, find_payload
 from tui.model.store.store import Store
-from tui.model.tree.children import outline
-from tui.model.tree.layout import called
+from tui.model.tree.children import called, outline
 from tui.model.tree.thoughts import as_one, texts_of, thought_of, thoughts
 from tui.render.cards.labelled import payload_name
 from tui.render.lines import Line, Span, width_of

@@ -51,9 +51,10 @@ def doing(store: Store, session: Session, now: State, now_us: int) -> Doing:
     said = summaries.last_words(session) if now.name in _WORDLESS else ""
     if said:
         words.append((f"  {said}", "dim"))
-    # A loop says which call it is.
-    loops = any(flag.name == "looping" for flag in found)
-    return Doing(odd, () if loops and now.name == "tool" else words)
+    if now.name == "tool" and any(flag.brief.endswith(f" {now.subject}") for flag in found):
+        # The flag has named the tool.
+        words = [(f"  {act.removeprefix(now.subject).lstrip()}", role)]
+    return Doing(odd, words)
 
 
 def act_words(store: Store, session: Session, now: State, now_us: int) -> str:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tui.model.records import Key
+from tui.model.records import Key, SessionKey
 from tui.model.status.bands import Band, Need, by_tree, need_of
 from tui.model.status.state import own_state
 from tui.model.status.table import StateName
-from tui.model.store.links import SessionKey
 from tui.model.store.store import Store
 from tui.model.sums.rollup import subtree, total
 from tui.model.tree.headings import Sum, band, directory, name
@@ -68,7 +67,7 @@ def _project_card(store: Store, key: Key, now_us: int) -> list[Line]:
     """The facts of a project: of all its sessions, whatever the filter in the tree."""
     home = directory(key)
     sessions = [session for session in store.sessions.values() if session.cwd == home]
-    trees = [one for one in sessions if store.is_top((one.source, one.id))]
+    trees = [one for one in sessions if store.is_top(one.key)]
     sums = [subtree(store, tree) for tree in trees]
     lines: list[Line] = [
         [(name(key), "strong")],
@@ -83,7 +82,7 @@ def _project_card(store: Store, key: Key, now_us: int) -> list[Line]:
         if (need := need_of(one, now)) is not None:
             needs[one.source, one.id] = need
         elif now is not None and now.name == "failed":
-            failed.append((one.source, one.id))
+            failed.append(one.key)
     counts = Counter(by_tree(store, needs).values())
     for need, state, word in _COUNTED:
         if counts[need]:

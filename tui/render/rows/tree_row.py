@@ -22,8 +22,7 @@ from tui.model.store.store import Store
 from tui.model.sums import rollup
 from tui.model.sums.copied import uncounted
 from tui.model.sums.timing import ended
-from tui.model.tree.children import outline
-from tui.model.tree.layout import called
+from tui.model.tree.children import called, outline
 from tui.model.tree.names import prompt_name, prompt_words, step_name
 from tui.model.tree.sorting import project
 from tui.model.tree.thoughts import first_words, thought_of

@@ -1,11 +1,11 @@
 """The way between terminal and app: Textual's driver, with an end to everything that could last for ever.
 
-- Keys: what comes in passes `terminal_input.py`; an app that is MOST_WAITING keys behind is sent no more until the
+- Keys: what comes in passes `tui.terminal.input`; an app that is MOST_WAITING keys behind is sent no more until the
   terminal pauses, because nobody means the rest of a flood; what Textual cannot read costs itself.
 - A terminal that is gone ends the app as SIGHUP does.
 - Stopping: to the shell and back (`stop`), and what has to be done when the process was stopped by others (SIGSTOP,
   SIGTSTP, SIGTTOU) and goes on: the shell has set and written the terminal meanwhile.
-- On a terminal that answers no questions (`terminals.is_basic`) none are asked: some print them.
+- On a terminal that answers no questions (`tui.terminal.terminals`) none are asked: some print them.
 """
 
 from __future__ import annotations
@@ -18,19 +18,18 @@ import signal
 import termios
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import Any, Protocol, cast
 
 from textual import events
 from textual._xterm_parser import XTermParser
+from textual.app import App
+from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.geometry import Size
 from textual.message import Message
 
 from tui.terminal import terminals
 from tui.terminal.input import Input, Pasted
-
-if TYPE_CHECKING:
-    from textual.app import App
 
 MOST_WAITING = 200
 """Keys and mouse events that wait at most: a third of a second of work, and more than anybody types ahead."""
@@ -213,6 +212,25 @@ class TerminalDriver(LinuxDriver):
         self._continued = True
         if self._active:
             self._loop.call_soon_threadsafe(self._stoppable.draw_anew)
+
+
+class TerminalApp(App[None]):
+    """An app on such a driver."""
+
+    def get_driver_class(self) -> type[Driver]:
+        """Ours where Textual would take the one that it is made of."""
+        chosen = super().get_driver_class()
+        return TerminalDriver if chosen is LinuxDriver else chosen
+
+    @property
+    def terminal(self) -> TerminalDriver | None:
+        """The way to the terminal; None in a test or a browser."""
+        return self._driver if isinstance(self._driver, TerminalDriver) else None
+
+    def tell(self, sequence: str) -> None:
+        """Sends the terminal something that is not on the screen."""
+        if self._driver is not None and not self.is_headless and not self.is_web:
+            self._driver.write(sequence)
 
 
 class _Keys:

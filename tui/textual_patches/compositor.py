@@ -1,4 +1,4 @@
-"""What of the screen is asked for when a part of it is drawn anew."""
+"""What of the screen is asked for when a part of it is drawn anew, and what the terminal is sent of it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,14 @@ from rich.color import ColorSystem
 from rich.console import COLOR_SYSTEMS, Console
 from textual._compositor import ChopsUpdate, Compositor, CompositorMap
 from textual.geometry import Region
+from textual.screen import Screen
 from textual.strip import Strip
 
-from tui.widgets.pen import Pen
+from tui.textual_patches.pen import Pen
+from tui.textual_patches.stock import OFF
+
+REGIONS = "regions" not in OFF
+PEN = "pen" not in OFF
 
 
 class ShortUpdate(ChopsUpdate):
@@ -56,12 +61,12 @@ class SparseCompositor(Compositor):
         return places
 
     def render_partial_update(self) -> ChopsUpdate | None:
-        self._changed = list(self._dirty_regions)
+        self._changed = list(self._dirty_regions) if REGIONS else None
         try:
             update = super().render_partial_update()
         finally:
             self._changed = None
-        return None if update is None else ShortUpdate(update.chops, update.spans, update.chop_ends)
+        return ShortUpdate(update.chops, update.spans, update.chop_ends) if update is not None and PEN else update
 
     def _get_renders(self, crop: Region | None = None) -> Iterable[tuple[Region, Region, list[Strip]]]:
         if self._changed is None:
@@ -79,6 +84,19 @@ class SparseCompositor(Compositor):
                 band = Region(seen.x, top, seen.width, bottom - top)
                 yield region, band, widget.render_lines(band.translate((-region.x, -region.y)))
             changed = [part for part in changed if not seen.contains_region(part)]
+
+
+class SparseScreen(Screen[None]):
+    """A screen that is put together by a SparseCompositor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._compositor = SparseCompositor()
+
+    def paint_nothing(self) -> None:
+        """Gives up what was to be painted in the next frame."""
+        self._dirty_widgets.clear()
+        self._compositor._dirty_regions.clear()
 
 
 def _runs(regions: Iterable[Region]) -> Iterator[tuple[int, int]]:
