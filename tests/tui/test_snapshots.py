@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from adapter.events import Event
 from adapter.health import Health, Interruption
@@ -175,6 +176,7 @@ def test_palette_before_anything_is_typed_120x40(snap_compare: Compare) -> None:
         await ask(pilot, "")
         viewer = pilot.app
         await until(pilot, lambda: viewer.screen.has_class("-ready"))
+        viewer.screen.query_one(Input).cursor_blink = False
         await pilot.press("end")
         await pilot.press(*["up"] * 12)
         await pilot.pause()
@@ -290,6 +292,7 @@ def test_palette_80x24(snap_compare: Compare) -> None:
         await ask(pilot, "re")
         viewer = pilot.app
         await until(pilot, lambda: viewer.screen.has_class("-ready"))
+        viewer.screen.query_one(Input).cursor_blink = False
         await pilot.pause()
 
     assert snap_compare(app(), terminal_size=SMALL, run_before=run)
