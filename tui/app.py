@@ -35,13 +35,14 @@ from tui.render.bars.status import TITLE
 from tui.render.glyphs import plain
 from tui.screens.help import HelpScreen
 from tui.screens.main import MainScreen
-from tui.screens.palette import Palette, PaletteScreen
+from tui.screens.palette import Palette
 from tui.terminal import doors
 from tui.terminal import signals as terminal_signals
 from tui.text import sanitize
 from tui.textual_patches.contained import ContainedApp
 from tui.textual_patches.driver import TerminalApp
 from tui.textual_patches.keys_in_turn import KeysInTurn
+from tui.textual_patches.palette import PaletteScreen
 from tui.view import View
 from tui.widgets.panes import Panes
 from tui.widgets.plain_filter import PlainFilter

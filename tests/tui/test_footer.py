@@ -17,13 +17,15 @@ def footer(app: ViewerApp) -> str:
 
 def test_the_view_knows_what_its_cursor_is_on() -> None:
     scene = Scene(*story.everything(), *states.waiting_question())
-    found = set()
+    found, below = set(), set()
     for index in range(len(scene.view.rows)):
         scene.view.go(index)
         row = scene.view.under_cursor
         assert row is not None
         found.add((row.kind, row.asks, row.failed))
+        below.add(row.below)
     assert {("session", False, True), ("step", False, False), ("call", True, False), ("call", False, True)} <= found
+    assert below == {False, True}
     assert {"agent", "prompt"} <= {kind for kind, _, _ in found}
 
 
@@ -31,7 +33,7 @@ async def test_it_changes_with_the_row_the_pane_and_the_filter() -> None:
     async with playing([*story.everything(), *states.waiting_question()], size=(160, 40)) as (app, pilot):
         app.main.sessions.select(states.call("ses_keys", 3))
         await pilot.pause()
-        assert footer(app).startswith("↑↓ move 2 question Y copy resume command")
+        assert footer(app).startswith("↑↓ move 2 question Y copy resume")
         app.main.sessions.select(Key(SOURCE, "session", "ses_retry", "ses_retry"))
         await pilot.pause()
         assert footer(app).startswith("↑↓ move ←→ fold enter close w for you")

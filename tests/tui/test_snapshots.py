@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from adapter.events import Event
 from adapter.health import Health, Interruption
@@ -150,6 +151,39 @@ def test_help_120x40(snap_compare: Compare) -> None:
     assert snap_compare(app(), terminal_size=WIDE, run_before=staged(story.everything(), "question_mark"))
 
 
+def test_help_200x60(snap_compare: Compare) -> None:
+    """All of it on one page, in three columns."""
+    assert snap_compare(app(), terminal_size=HUGE, run_before=staged(story.everything(), "question_mark"))
+
+
+def test_help_80x24(snap_compare: Compare) -> None:
+    """The end of it, in one column: the terms of a filter."""
+    assert snap_compare(app(), terminal_size=SMALL, run_before=staged(story.everything(), "question_mark", "G"))
+
+
+def test_zoom_with_cut_lines_120x40(snap_compare: Compare) -> None:
+    """The detail as the whole screen, its long lines cut, and the keys that fit that."""
+    lines = "\n".join(f"{n:3} " + "a line that is longer than any terminal is wide, " * 5 for n in range(60))
+    viewer, run = reading(lines, "m", "W", "right")
+    assert snap_compare(viewer, terminal_size=WIDE, run_before=run)
+
+
+def test_palette_before_anything_is_typed_120x40(snap_compare: Compare) -> None:
+    """Every command with its key, and where they end the heading of the sessions."""
+
+    async def run(pilot: Pilot[Any]) -> None:
+        await staged(story.everything())(pilot)
+        await ask(pilot, "")
+        viewer = pilot.app
+        await until(pilot, lambda: viewer.screen.has_class("-ready"))
+        viewer.screen.query_one(Input).cursor_blink = False
+        await pilot.press("end")
+        await pilot.press(*["up"] * 12)
+        await pilot.pause()
+
+    assert snap_compare(app(), terminal_size=WIDE, run_before=run)
+
+
 def test_filter_being_typed_120x40(snap_compare: Compare) -> None:
     """A filter that a sub-agent and its caller match, with what tab would make of the word."""
     typed = ("slash", *"is:running", "space", *"model:")
@@ -258,6 +292,7 @@ def test_palette_80x24(snap_compare: Compare) -> None:
         await ask(pilot, "re")
         viewer = pilot.app
         await until(pilot, lambda: viewer.screen.has_class("-ready"))
+        viewer.screen.query_one(Input).cursor_blink = False
         await pilot.pause()
 
     assert snap_compare(app(), terminal_size=SMALL, run_before=run)

@@ -11,8 +11,7 @@ from typing import NamedTuple
 
 from textual.app import App
 from textual.binding import Binding, BindingType
-from textual.command import Command as Choice
-from textual.command import CommandList, CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 from textual.dom import DOMNode
 
@@ -27,6 +26,7 @@ from tui.render.lines import fit, pad, width_of
 from tui.render.numbers import duration
 from tui.screens.doors import DoorScreen
 from tui.screens.main import MainScreen
+from tui.textual_patches.palette import heading
 from tui.widgets.detail import Detail
 from tui.widgets.jumping_tree import JumpingTree
 from tui.widgets.line_view import LineView
@@ -71,15 +71,6 @@ class Command(NamedTuple):
     offered: bool = True
 
 
-class PaletteScreen(CommandPalette):
-    """The palette of Textual with headings that are passed over."""
-
-    def _refresh_command_list(self, command_list: CommandList, commands: list[Choice], clear_current: bool) -> None:
-        for command in commands:
-            command.disabled = command.hit.command is _nothing
-        super()._refresh_command_list(command_list, commands, clear_current)
-
-
 class Palette(Provider):
     """The one provider of the palette: with several, Textual would mix what they give in no order."""
 
@@ -97,7 +88,7 @@ class Palette(Provider):
             if command.offered:
                 yield DiscoveryHit(self._line(command, ""), command.run, command.words)
         if self._sessions:
-            yield DiscoveryHit(self._heading(_TO_SESSIONS), _nothing, _TO_SESSIONS)
+            yield DiscoveryHit(self._heading(_TO_SESSIONS), heading, _TO_SESSIONS)
         for _, session in self._sessions[:SESSIONS]:
             yield DiscoveryHit(self._session(session, ""), partial(self._go, session), session.name)
 
@@ -117,7 +108,7 @@ class Palette(Provider):
             yield Hit(score + above_commands, self._line(command, query), command.run, command.words)
         if commands and sessions:
             second = _TO_SESSIONS if above_commands else _COMMANDS
-            yield Hit(_LIFT, self._heading(second), _nothing, second)
+            yield Hit(_LIFT, self._heading(second), heading, second)
         for score, session in sessions:
             yield Hit(score + above_sessions, self._session(session, query), partial(self._go, session), session.name)
 
@@ -171,10 +162,6 @@ class Palette(Provider):
         return content
 
 
-def _nothing() -> None:
-    """What a heading does."""
-
-
 def _uncover(main: MainScreen) -> None:
     """Takes away what lies over the main screen: the help, for one."""
     while main.app.screen is not main:
@@ -213,4 +200,4 @@ def _run(main: MainScreen, node: DOMNode, action: str, before: Callable[[], None
 def _of_system(app: App[object], screen: object) -> Iterable[Command]:
     """What the app adds to what has a key."""
     for command in app.get_system_commands(screen):  # type: ignore[arg-type]
-        yield Command(command.title, "", command.callback, command.help)
+        yield Command(command.help[:1].lower() + command.help[1:], "", command.callback, command.title)

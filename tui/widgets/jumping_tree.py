@@ -38,8 +38,8 @@ class JumpingTree(SessionTree):
         Binding("n", "match(True)", "go to the next match of the filter", id="jump.match", show=False),
         Binding("N", "match(False)", "go to the match before", id="jump.match_before", show=False),
         Binding("s", "sort", "sort by activity, cost, tokens, duration, name", id="jump.sort", show=False),
-        Binding("o", "group", "group by what they need, by project, or not at all", id="jump.group", show=False),
-        Binding("z", "cycle", "unfold more of this session, then fold it to one line", id="jump.cycle", show=False),
+        Binding("o", "group", "group by need, by project, or not at all", id="jump.group", show=False),
+        Binding("z", "cycle", "unfold more of this session, then fold it", id="jump.cycle", show=False),
         Binding("Z", "fold_all", "fold every session to one line, then every heading", id="jump.fold_all", show=False),
     ]
 

@@ -37,9 +37,10 @@ class KeyBar(FixedLines):
         self._lay_out()
 
     def update(self, keys: Bar) -> None:
-        """Replaces the keys."""
-        self.keys = keys
-        self._lay_out()
+        """Replaces the keys; the same ones cost nothing."""
+        if keys != self.keys:
+            self.keys = keys
+            self._lay_out()
 
     def on_resize(self) -> None:
         self._lay_out()

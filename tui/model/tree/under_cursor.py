@@ -16,12 +16,14 @@ Kind = Literal["heading", "session", "agent", "prompt", "step", "call", "text"]
 
 
 class UnderCursor(NamedTuple):
-    """`fold` is that of the row; `asks` whether a person is waited for here, `failed` whether it went wrong."""
+    """`fold` is that of the row; `asks` whether a person is waited for here, `failed` whether it went wrong, `below`
+    whether it is part of a sub-agent."""
 
     kind: Kind
     fold: str = ""
     asks: bool = False
     failed: bool = False
+    below: bool = False
 
 
 def under_cursor(store: Store, row: Row, now_us: int) -> UnderCursor | None:
@@ -39,5 +41,7 @@ def under_cursor(store: Store, row: Row, now_us: int) -> UnderCursor | None:
         kind = "agent"
     else:
         kind = "call" if op.kind == "tool" else "text"
+    session = store.session_of(key)
+    below = session is not None and store.top_of(session) is not session
     failed = state.name == "failed" or (op is not None and op.kind == "tool" and went_wrong(op))
-    return UnderCursor(kind, row.fold, state.name in WAITING, failed)
+    return UnderCursor(kind, row.fold, state.name in WAITING, failed, below)

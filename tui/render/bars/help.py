@@ -18,8 +18,8 @@ Group = tuple[str, Sequence[tuple[str, str]]]
 TWO_COLUMNS, THREE_COLUMNS = 110, 170
 """Cells from which the help stands in so many columns: a meaning has 30 cells in each."""
 _GAP = 2
-_TERM = 22
-"""Cells of the term in front of its meaning."""
+_TERM = 12
+"""Least cells of a term in front of its meaning."""
 
 _COLUMNS = (
     ("context", "active", "of the last steps, while it runs"),
@@ -90,10 +90,10 @@ def sections(groups: Iterable[Group]) -> list[Section]:
     forms = [Entry(form, "key", meaning) for form, meaning in language.FORMS.items()]
     return [
         *found,
-        Section("States", [*states, *marks]),
-        Section("Flags", flags),
-        Section("Terms of a filter: all have to hold", [*terms, *forms]),
         Section("Columns", [Entry(*one) for one in _COLUMNS]),
+        Section("Flags", flags),
+        Section("States", [*states, *marks]),
+        Section("Terms of a filter: all have to hold", [*terms, *forms]),
     ]
 
 
@@ -127,9 +127,10 @@ def _printed(keys: str) -> str:
 def _lines(section: Section, width: int) -> list[Line]:
     """A section with a blank line below it."""
     lines: list[Line] = [[(section.title, "accent")]]
+    longest = max(width_of([(entry.term, entry.role)]) for entry in section.entries)
+    room = max(_TERM, longest) + 2 if longest else 0
     for term, role, meaning in section.entries:
-        spans: Line = [("  ", "text"), (f"{pad(term, _TERM)}  " if term else "", role), (meaning, "text")]
-        lines += folded(spans, width, 4 + _TERM if term else 2)
+        lines += folded([("  ", "text"), (pad(term, room), role), (meaning, "text")], width, 2 + room)
     return [*lines, []]
 
 
@@ -144,7 +145,7 @@ def _dealt(blocks: Sequence[list[Line]], count: int) -> list[list[Line]]:
 def _filled(blocks: Sequence[list[Line]], height: int) -> list[list[Line]]:
     columns: list[list[Line]] = [[]]
     for block in blocks:
-        if len(columns[-1]) + len(block) > height:
+        if len(columns[-1]) + len(block) - 1 > height:
             columns.append([])
         columns[-1] += block
-    return columns
+    return [column[:-1] for column in columns]

@@ -53,7 +53,7 @@ _SCROLL = Shown("↑↓", "scroll", ("text.up", "text.down"))
 _FOLD = Shown("←→", "fold", ("tree.close", "tree.open"))
 _FAILURE = Shown("e", "next failure", ("jump.failure",))
 _WAITING = Shown("w", "for you", ("jump.waiting",))
-_RESUME = Shown("Y", "copy resume command", ("door.resume",))
+_RESUME = Shown("Y", "copy resume", ("door.resume",))
 _COPY = Shown("y", "copy", ("door.copy",))
 _ZOOM = Shown("m", "zoom", ("pane.zoom",))
 _FOLLOW = Shown("f", "follow", ("follow",))
@@ -115,11 +115,13 @@ def _of_row(row: UnderCursor, here: Context) -> list[Shown]:
     if row.fold:
         found.append(_FOLD)
     if row.kind == "agent":
-        found += [Shown("enter", "into the agent", enter), Shown("p", "its caller", ("jump.caller",))]
+        found.append(Shown("enter", "into the agent", enter))
     elif not row.fold or here.one_pane:
         found.append(Shown("enter", "detail", enter))
     else:
         found.append(Shown("enter", "open" if row.fold == "closed" else "close", enter))
+    if row.below:
+        found.append(Shown("p", "out of the agent", ("jump.caller",)))
     return found
 
 
@@ -149,7 +151,9 @@ def key_line(bar: Bar, width: int, keymap: Mapping[str, str] = {}) -> Line:
         if width_of(shown) + width_of(more) + width_of(last) - len(_SPACE) > width:
             break
         shown += more
-    return [*shown, *last]
+    text, role = (shown := [*shown, *last])[-1]
+    # What stands behind the last one would be cut, and say that something is missing.
+    return [*shown[:-1], (text.removesuffix(_SPACE), role)]
 
 
 def _spans(keys: Sequence[Shown], keymap: Mapping[str, str]) -> list[Span]:
