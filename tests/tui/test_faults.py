@@ -58,6 +58,11 @@ STAGES = {
     "paint": (SessionTree, "render_line", "painting"),
     "answer": (Detail, "deliver", "taking in an answer"),
     "key": (View, "move", "doing what a key asks for"),
+    "queue": (ViewerApp, "health_changed", "emptying the queue"),
+    "timer": (View, "rest", "running a timer"),
+    "message": (Detail, "on_tab_line_picked", "passing a message on"),
+    "mouse": (View, "click", "passing a message on"),
+    "size": (View, "resized", "passing a message on"),
 }
 
 
@@ -95,6 +100,18 @@ async def provoke(stage: str, app: ViewerApp, pilot: Pilot[Any], source: Reloadi
         moment[0] += 1
     elif stage == "paint":
         app.main.sessions.refresh()
+    elif stage == "queue":
+        source.send(Batch([]))
+    elif stage == "mouse":
+        await pilot.click("#tree", offset=(20, 2))
+    elif stage == "message":
+        # The first of the tabs.
+        await pilot.click("#tabs", offset=(3, 0))
+    elif stage == "size":
+        await pilot.resize_terminal(118 if app.size.width == 120 else 120, 30)
+    elif stage == "timer":
+        await pilot.press("k")
+        await pilot.press("j")
     elif stage == "answer":
         await pilot.press("3" if app.main.detail.tab == "Input" else "2")
     else:
