@@ -61,15 +61,15 @@ CASES: dict[StateName, Case] = {
     "failed": of_session("ses_fail", "Translate the manual", "Provider"),
     "orphaned": of_session("ses_lost", "Train the classifier", "orphaned?"),
     "delegating": of_session("ses_n0", "Review the release", "1 agent", states.nested()),
-    "between": of_session("ses_next", "Bump the dependencies", "between steps"),
+    "between": of_session("ses_next", "Bump the dependencies", "between"),
     "starting": of_session("ses_again", "Summarise the incident", "retrying"),
-    "compacting": of_session("ses_pack", "Port the physics engine", "compacting"),
+    "compacting": of_session("ses_pack", "Port the physics engine", "compact"),
     "thinking": of_session("ses_think", "Prove the invariant", "thinking"),
     "writing": of_session("ses_write", "Rewrite the parser", "writing"),
-    "tool": of_session("ses_loop", "Fix the linter", "↻5 bash npm run lint  ✗4 bash"),
-    "stalled": of_session("ses_stall", "Search the archive", "silent, grep"),
+    "tool": of_session("ses_loop", "Fix the linter", "↻5 bash"),
+    "stalled": of_session("ses_stall", "Search the archive", "silent"),
     "permission": of_session("ses_perm", "Clean the build directory", "may bash"),
-    "waiting": of_session("ses_keys", "Rename the config keys", "Three services"),
+    "waiting": of_session("ses_keys", "Rename the config keys", "Three"),
 }
 
 
