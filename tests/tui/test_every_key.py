@@ -200,6 +200,7 @@ MOVING = [
     ),
     Press("pane.wider", lambda sight: sight.divider > USUAL, "", both(HERE, tree_of(USUAL)), back="="),
     Press("pane.narrower", lambda sight: sight.divider < USUAL, "", both(HERE, tree_of(USUAL)), back="="),
+    Press("pane.zoom", lambda sight: "Sessions 48" not in sight.all, "", both(HERE, tree_of(USUAL)), back="m"),
     Press("pane.usual", tree_of(USUAL), "+", lambda sight: sight.divider > USUAL),
 ]
 JUMPING = [
@@ -279,6 +280,7 @@ LEAVING = [
     Press("door.resume", says("foot", "opencode -s ses_"), on=(UNREAD,)),
     Press("door.save", says("foot", "saved to "), on=(UNREAD,)),
     Press("suspend", says("foot", "no shell to go back to"), on=(READ,)),
+    Press("detail.wrap", says("foot", "long lines are cut"), back="W"),
     Press("theme", says("foot", "theme: (dark|light)"), on=(READ,), back="TTT"),
     Press("suspend", says("foot", "no shell to go back to"), on=(UNREAD,)),
     Press("door.pager", says("all", "handed over"), back="\r"),
