@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -9,14 +11,18 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 from textual import events
+from textual.binding import Binding
+from textual.dom import DOMNode
 
+import tui
 from adapter.events import PayloadRef
 from tests.tui import story
 from tests.tui.stage import FakeSource, playing, until
 from tests.tui.story import SOURCE, Step, prompt, session
 from tui.app import ViewerApp
-from tui.config.bindings import key_groups
+from tui.config.bindings import EVERY, by_id, key_groups
 from tui.model.records import Key
+from tui.render.bars import keys as footer
 from tui.render.bars.help import key_name
 from tui.render.text.document import Painted
 
@@ -56,6 +62,52 @@ def test_every_key_in_the_readme_is_bound() -> None:
 def test_no_two_bindings_of_the_tree_and_the_screen_share_a_key() -> None:
     keys = [key for each in bound() for key in each]
     assert len(keys) == len(set(keys))
+
+
+def test_no_two_bindings_of_one_place_share_a_key() -> None:
+    for name, entries in key_groups():
+        keys = [key.strip() for shown, _ in entries for key in shown.split(",")]
+        assert len(keys) == len(set(keys)), name
+
+
+def test_every_binding_that_a_part_of_the_program_has_is_in_the_help() -> None:
+    known = {binding.id for binding in EVERY}
+    for module in pkgutil.walk_packages(tui.__path__, "tui."):
+        if module.name == "tui.__main__":
+            continue
+        for kind in vars(importlib.import_module(module.name)).values():
+            if isinstance(kind, type) and issubclass(kind, DOMNode) and kind.__module__.startswith("tui."):
+                own = [one for one in vars(kind).get("BINDINGS", []) if isinstance(one, Binding)]
+                assert {one.id for one in own} <= known, kind
+
+
+def printed(shown: str) -> set[str]:
+    """The keys that a footer means with what it prints: `↑↓`, `1-6`, `esc`."""
+    if (span := re.fullmatch(r"(\d)-(\d)", shown)) is not None:
+        return {str(digit) for digit in range(int(span[1]), int(span[2]) + 1)}
+    return {"escape"} if shown == "esc" else set(shown) if not shown.isascii() else {shown}
+
+
+def footers() -> dict[str, tuple[footer.Shown, ...]]:
+    """What footers show, by the name of the constant."""
+    found = {name: (one,) if isinstance(one, footer.Shown) else one for name, one in vars(footer).items()}
+    return {
+        name: shown
+        for name, shown in found.items()
+        if isinstance(shown, tuple) and shown and all(isinstance(one, footer.Shown) for one in shown)
+    }
+
+
+FOOTERS = footers()
+
+
+@pytest.mark.parametrize("name", FOOTERS)
+def test_a_footer_prints_a_key_of_each_binding_that_it_stands_for(name: str) -> None:
+    for shown in FOOTERS[name]:
+        bindings = [by_id(each) for each in shown.ids]
+        of_each = [{key_name(key.strip()) for key in binding.key.split(",")} for binding in bindings]
+        assert all(names & printed(shown.key) for names in of_each), shown
+        assert not of_each or printed(shown.key) <= set().union(*of_each), shown
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,9 @@ SIZE_LIMIT = 64_000
 _MODIFIERS = {"ctrl", "alt", "shift", "super", "hyper", "meta"}
 _NAMED = {name.value.rpartition("+")[2] for name in Keys} | {*KEY_NAME_REPLACEMENTS.values(), *KEY_TO_UNICODE_NAME}
 
+_UNICODE_NAMES = {short: name for name, short in KEY_NAME_REPLACEMENTS.items()}
+"""The names that Unicode has for the keys that Textual calls otherwise: its own `key_to_character` knows only those."""
+
 _SAME_BYTE = {"ctrl+i": "tab", "ctrl+m": "enter", "ctrl+h": "backspace", "ctrl+left_square_bracket": "escape"}
 """Keys for which a terminal sends what it sends for another one, unless it speaks the protocol of kitty."""
 
@@ -133,7 +136,7 @@ def _exists(key: str) -> bool:
 def _dead(key: str, typed: bool) -> str:
     """Why a key that exists would do nothing, in words; "" for no reason."""
     *modifiers, base = key.split("+") if len(key) > 1 else [key]
-    letter = base if len(base) == 1 else key_to_character(base) or ""
+    letter = key_to_character(_UNICODE_NAMES.get(base, base)) or ""
     if modifiers == ["shift"] and letter.isprintable() and letter.strip():
         return f"for {key} a terminal sends {letter.upper()}" if letter.isalpha() else f"no terminal sends {key}"
     if "ctrl" in modifiers and letter.isalpha() and letter != letter.lower():

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from rich.cells import cell_len
+
 from tui.model.records import Op, Session
 from tui.model.status import state
 from tui.model.status.at_work import begun
 from tui.model.status.flags import Flag, flags, looping
 from tui.model.status.state import State
-from tui.model.status.table import ACTIVE, BY_NAME, WAITING
+from tui.model.status.table import ACTIVE, BY_NAME
 from tui.model.status.thresholds import LOOK_BELOW
 from tui.model.store.store import Store
 from tui.model.tree.children import outline
@@ -45,16 +47,30 @@ def doing(store: Store, session: Session, now: State, now_us: int) -> Doing:
         odd += [(f"  {loop.brief}", "warn") for loop in _loops_below(store, session)]
     role = mark(now.name).role
     act = act_words(store, session, now, now_us)
-    if now.name in WAITING or now.name == "stalled":
-        return Doing(odd, [(f"  {act}", role)])
-    words: list[Span] = [(f"  {act}", role)]
+    if now.name == "tool" and any(flag.brief.endswith(f" {now.subject}") for flag in found):
+        # The flag has named the tool.
+        return Doing(odd, [(f"  {act.removeprefix(now.subject).lstrip()}", role)])
+    head, tail = _head(act)
+    words: list[Span] = [(tail, role)] if tail else []
     said = summaries.last_words(session) if now.name in _WORDLESS else ""
     if said:
         words.append((f"  {said}", "dim"))
-    if now.name == "tool" and any(flag.brief.endswith(f" {now.subject}") for flag in found):
-        # The flag has named the tool.
-        words = [(f"  {act.removeprefix(now.subject).lstrip()}", role)]
-    return Doing(odd, words)
+    return Doing([*odd, (f"  {head}", role)], words)
+
+
+_HEAD = 14
+"""Cells of an act that are seen however narrow the row is: `between steps` whole, of a call which tool it is."""
+
+
+def _head(act: str) -> tuple[str, str]:
+    """An act as its first words, at least one, and all that follows."""
+    end = act.find(" ")
+    while 0 <= end <= _HEAD:
+        longer = act.find(" ", end + 1)
+        if longer > _HEAD or (longer < 0 and cell_len(act) > _HEAD):
+            return act[:end], act[end:]
+        end = longer
+    return (act, "") if end < 0 else (act[:end], act[end:])
 
 
 def act_words(store: Store, session: Session, now: State, now_us: int) -> str:
