@@ -81,8 +81,8 @@ print(len(ours), *(name for name in others if not name.startswith("_")), file=sy
         ("--help", {"tui"}, 3),
         ("doctor", BASE, 75),
         ("events", BASE, 70),
-        ("tree", BASE, 99),
-        ("ls", BASE, 106),
+        ("tree", BASE, 101),
+        ("ls", BASE, 107),
     ],
 )
 def test_a_command_loads_no_more_than_it_needs(command: str, packages: set[str], most: int, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ def titles(lines: list[str]) -> str:
 async def test_the_tree_shows_running_sessions_first_and_opens_them() -> None:
     async with playing(story.everything()) as (app, _):
         lines = screen_text(app)
-        assert "◐ Fix the flaky retry te" in lines[2]
+        assert "◐ Fix the flaky retry" in lines[2]
         assert any("● task  find every caller" in line for line in lines)
         assert any("▸ ✗ Nightly report" in line for line in lines)
         assert "1 at work" in lines[0]

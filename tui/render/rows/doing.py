@@ -31,10 +31,11 @@ _WORDLESS = frozenset({"writing", "thinking", "starting", "between", "compacting
 
 
 class Doing(NamedTuple):
-    """`flags` are cut last, `words` first. Each span begins with its own gap."""
+    """`flags` are cut last, `words` first, but for `head` cells of them. Each span begins with its own gap."""
 
     flags: Line = ()
     words: Line = ()
+    head: int = 0
 
 
 def doing(store: Store, session: Session, now: State, now_us: int) -> Doing:
@@ -50,27 +51,15 @@ def doing(store: Store, session: Session, now: State, now_us: int) -> Doing:
     if now.name == "tool" and any(flag.brief.endswith(f" {now.subject}") for flag in found):
         # The flag has named the tool.
         return Doing(odd, [(f"  {act.removeprefix(now.subject).lstrip()}", role)])
-    head, tail = _head(act)
-    words: list[Span] = [(tail, role)] if tail else []
+    words: list[Span] = [(f"  {act}", role)]
     said = summaries.last_words(session) if now.name in _WORDLESS else ""
     if said:
         words.append((f"  {said}", "dim"))
-    return Doing([*odd, (f"  {head}", role)], words)
+    return Doing(odd, words, min(cell_len(act) + 2, _HEAD))
 
 
-_HEAD = 14
-"""Cells of an act that are seen however narrow the row is: `between steps` whole, of a call which tool it is."""
-
-
-def _head(act: str) -> tuple[str, str]:
-    """An act as its first words, at least one, and all that follows."""
-    end = act.find(" ")
-    while 0 <= end <= _HEAD:
-        longer = act.find(" ", end + 1)
-        if longer > _HEAD or (longer < 0 and cell_len(act) > _HEAD):
-            return act[:end], act[end:]
-        end = longer
-    return (act, "") if end < 0 else (act[:end], act[end:])
+_HEAD = 15
+"""Cells of an act that are seen before a title is whole: `between steps` with its gap, of a call which tool it is."""
 
 
 def act_words(store: Store, session: Session, now: State, now_us: int) -> str:

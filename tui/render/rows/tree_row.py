@@ -78,7 +78,8 @@ _ALIGNED = 0.4
 
 class Cells(NamedTuple):
     """What one row says, before it is laid out: glyph and role, `words` (what it is called), `flags` (what must be
-    seen), `rest` (what it does or said last), and a text per column. Flags are cut last, the rest first. `aligned`:
+    seen), `rest` (what it does or said last), and a text per column. Flags are cut last, the rest first, but for the
+    `head` cells of it that say what state it is in. `aligned`:
     flags and rest begin at one place in all rows. `fresh`: changed since the user last looked. A line fills what a
     `rule` leaves of its row."""
 
@@ -93,6 +94,7 @@ class Cells(NamedTuple):
     rule: bool = False
     aligned: bool = False
     time_role: str = "dim"
+    head: int = 0
 
 
 def columns_for(width: int) -> tuple[Column, ...]:
@@ -165,7 +167,7 @@ def laid_out(cells: Cells, row: Row, width: int, styles: Mapping[str, Style]) ->
         left += cells.flags if row.fold == "closed" else []
         left.append((" " + "─" * max(0, width - width_of(left) - 2), "dim"))
         return segments(left, width, styles)
-    words, flags = _shares(width_of(left), width_of(cells.flags), width_of(cells.rest), room, cells.aligned)
+    words, flags = _shares(width_of(left), width_of(cells.flags), width_of(cells.rest), cells.head, room, cells.aligned)
     right: list[Span] = []
     for column in shown:
         text = cells.columns.get(column.name, "")
@@ -180,14 +182,15 @@ def laid_out(cells: Cells, row: Row, width: int, styles: Mapping[str, Style]) ->
     ]
 
 
-def _shares(words: int, flags: int, rest: int, room: int, aligned: bool) -> tuple[int, int]:
+def _shares(words: int, flags: int, rest: int, head: int, room: int, aligned: bool) -> tuple[int, int]:
     """How many cells of the room the words and the flags get; what is left is the rest's. Where all of it does not fit,
-    the rest gives way down to its part of what the flags leave, then the words, and the flags last."""
+    the rest gives way down to its part of what flags and head leave, then the words, then the head, the flags last."""
     if words + flags + rest <= room:
         begin = max(words, min(int(room * _ALIGNED), room - flags - rest)) if aligned and flags + rest else words
         return begin, flags
-    flags = min(flags, max(0, room - min(words, _LEAST_WORDS)))
-    words = min(words, max(room - flags - rest, int((room - flags) * _WORDS)))
+    left = max(0, room - min(words, _LEAST_WORDS))
+    flags, seen = min(flags, left), min(flags + head, left)
+    words = min(words, max(room - flags - rest, int((room - seen) * _WORDS)))
     return words, flags
 
 
@@ -297,6 +300,7 @@ def _session(store: Store, session: Session, row: Row, now_us: int) -> Cells:
         told.words,
         aligned=True,
         time_role=role,
+        head=told.head,
     )
 
 
@@ -445,12 +449,12 @@ def _sub_agent(store: Store, session: Session, op: Op, child: Session, row: Row,
     # A `session` op alone has the description of its call for a name.
     name = op.name if op.kind == "tool" else op.tool or "task"
     words: list[Span] = [(name, "accent"), ("  ", "text"), (summaries.subject_of(op) or child.title, "text")]
-    flags, rest, time_role = summaries.tail(op), summaries.rest(op), "dim"
+    flags, rest, head, time_role = summaries.tail(op), summaries.rest(op), 0, "dim"
     time = elapsed(op.start_ts or child.start_ts, op.end_ts or ended(child))
     if running:
         owner, now = _shown_state(store, child, row, now_us)
         told = doing(store, owner, now, now_us)
-        flags, rest = [*told.flags, *flags], [*told.words, *rest]
+        flags, rest, head = [*told.flags, *flags], [*told.words, *rest], told.head
         time, time_role = elapsed(op.start_ts or child.start_ts, now_us), "active"
     if row.fold == "closed":
         flags += went_wrong_below(store, child)
@@ -470,4 +474,5 @@ def _sub_agent(store: Store, session: Session, op: Op, child: Session, row: Row,
         flags,
         rest,
         time_role=time_role,
+        head=head,
     )
