@@ -61,15 +61,15 @@ CASES: dict[StateName, Case] = {
     "failed": of_session("ses_fail", "Translate the manual", "Provider"),
     "orphaned": of_session("ses_lost", "Train the classifier", "orphaned?"),
     "delegating": of_session("ses_n0", "Review the release", "1 agent", states.nested()),
-    "between": of_session("ses_next", "Bump the dependencies", "between"),
+    "between": of_session("ses_next", "Bump the dependencies", "between steps"),
     "starting": of_session("ses_again", "Summarise the incident", "retrying"),
-    "compacting": of_session("ses_pack", "Port the physics engine", "compact"),
+    "compacting": of_session("ses_pack", "Port the physics engine", "compacting"),
     "thinking": of_session("ses_think", "Prove the invariant", "thinking"),
     "writing": of_session("ses_write", "Rewrite the parser", "writing"),
-    "tool": of_session("ses_loop", "Fix the linter", "↻5 bash"),
-    "stalled": of_session("ses_stall", "Search the archive", "silent"),
+    "tool": of_session("ses_loop", "Fix the linter", "↻5 bash  ✗4 bash"),
+    "stalled": of_session("ses_stall", "Search the archive", "silent, grep"),
     "permission": of_session("ses_perm", "Clean the build directory", "may bash"),
-    "waiting": of_session("ses_keys", "Rename the config keys", "Three"),
+    "waiting": of_session("ses_keys", "Rename the config keys", "Three services"),
 }
 
 
