@@ -23,9 +23,9 @@ from tui.model.tree.sorting import project
 from tui.render.bars.help import key_name
 from tui.render.glyphs import mark
 from tui.render.lines import fit, pad, width_of
-from tui.render.numbers import duration
 from tui.screens.doors import DoorScreen
 from tui.screens.main import MainScreen
+from tui.text.moments import short_age
 from tui.textual_patches.palette import heading
 from tui.widgets.detail import Detail
 from tui.widgets.jumping_tree import JumpingTree
@@ -148,7 +148,7 @@ class Palette(Provider):
             return Content(session.name)
         now = main.now()
         look = mark(session_state(main.store, session, now).name)
-        since = duration(max(0, now - subtree(main.store, session).last_ts))
+        since = short_age(max(0, now - subtree(main.store, session).last_ts))
         right = f"{fit(project(session.cwd), self._room // 4)}  {pad(since, 5, right=True)}"
         name = pad(session.name, self._room - width_of([(right, "dim")]) - 4)
         return Content.assemble(

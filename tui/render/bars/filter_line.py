@@ -71,7 +71,8 @@ def hint(finder: Finder, choices: Sequence[str], width: int, keymap: Mapping[str
     if finder.found.blame:
         return [(f" {finder.found.blame}", "warn")]
     found = len(finder.matches)
-    spans: list[Span] = [(f" {found:,} sessions match" if found != 1 else " 1 session matches", "accent")]
+    among = ", sub-agents among them" if found > len(finder.trees) and not choices else ""
+    spans: list[Span] = [(f" {found:,} sessions match{among}" if found != 1 else " 1 session matches", "accent")]
     if finder.unread:
         spans = [(f" {found:,} of the {finder.read:,} sessions read so far", "warn")]
         key = _key("filter.keep", "enter", keymap)
