@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import pkgutil
 import re
@@ -25,6 +26,7 @@ from tui.model.records import Key
 from tui.render.bars import keys as footer
 from tui.render.bars.help import key_name
 from tui.render.text.document import Painted
+from tui.textual_patches import keys_in_turn
 
 BASH = Key(SOURCE, "op", "ses_retry", "prt_ses_retry_1_3:tool")
 URI = "opencode-sqlite://?part_id=prt_ses_retry_1_3&field=state.output"
@@ -239,6 +241,25 @@ async def test_keys_that_arrive_at_once_do_what_they_do_one_by_one(keys: list[st
         await until(pilot, lambda: app.message_queue_size == 0)
         await pilot.pause()
         assert where(app) == expected
+
+
+async def test_keys_wait_for_one_another_also_where_the_machine_is_slow() -> None:
+    async with playing(story.everything(), size=(120, 40)) as (app, pilot):
+        assert app._driver is not None
+        # What moves the focus is held up for longer than anybody waits between two keys.
+        app.main.call_later(asyncio.sleep, 0.6)
+        for key in ("tab", "slash", "s"):
+            app._driver.send_message(events.Key(key, {"slash": "/", "s": "s"}.get(key)))
+        await until(pilot, lambda: app.message_queue_size == 0 and where(app) == ("words", "", "s"))
+
+
+async def test_a_key_does_not_wait_for_a_screen_that_has_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keys_in_turn, "LONGEST_S", 600.0)
+    async with playing(story.everything(), size=(120, 40)) as (app, pilot):
+        assert app._driver is not None
+        for key in ("question_mark", "escape", "question_mark", "escape", "tab"):
+            app._driver.send_message(events.Key(key, None))
+        await until(pilot, lambda: app.message_queue_size == 0 and where(app)[0] != "tree")
 
 
 async def test_what_is_typed_into_a_line_is_not_taken_for_a_key() -> None:

@@ -15,8 +15,10 @@ from textual import events
 from textual.app import App
 from textual.dom import DOMNode
 
-LONGEST_S = 0.25
-"""Seconds that a key waits at most: a widget that is being taken away answers no more."""
+LONGEST_S = 5.0
+"""Seconds that a key waits at most. On a machine under load half a second is nothing unusual."""
+LOOK_S = 0.05
+"""How often it is looked whether the widget that is waited for is still there: one that goes answers no more."""
 
 
 class KeysInTurn(App[None]):
@@ -58,5 +60,9 @@ async def _dealt_with(node: DOMNode) -> None:
         if isinstance(each, App):
             return
         reached = asyncio.Event()
-        if each.is_running and each.call_later(reached.set):
-            await reached.wait()
+        if not each.is_running or not each.call_later(reached.set):
+            continue
+        while each.is_running and not reached.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_S):
+                    await reached.wait()
