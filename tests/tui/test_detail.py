@@ -204,6 +204,19 @@ async def test_the_place_in_the_overview_stays_when_the_end_of_the_output_comes_
         assert view.scroll_offset.y == top
 
 
+async def test_the_next_row_starts_at_its_beginning_although_the_one_before_was_read_to_its_end() -> None:
+    async with playing(story.everything(), size=(120, 9)) as (app, pilot):
+        view = app.main.detail.view
+        app.main.sessions.select(BASH)
+        await pilot.press("tab", "G")
+        await pilot.pause()
+        assert view.scroll_offset.y == view.max_scroll_y > 0
+        app.main.sessions.select(Key(SOURCE, "session", "ses_retry", "ses_retry"))
+        await pilot.pause()
+        assert view.max_scroll_y > 0
+        assert view.scroll_offset.y == 0
+
+
 async def test_changes_in_quick_succession_do_not_hold_the_text_back() -> None:
     source = FakeSource({f"{FIELD}.metadata.output": "here it is"})
     async with playing(looping(), source=source) as (app, pilot):

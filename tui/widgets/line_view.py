@@ -67,7 +67,8 @@ class LineView(VirtualLines, can_focus=True, inherit_bindings=False):
         stood at the end stays at the end. With `tail` the end is where it starts, and a text that did not fill the view
         counts as standing there."""
         at_end = len(self.lines) > 0 and self.scroll_offset.y >= self.max_scroll_y and (tail or self.max_scroll_y > 0)
-        at_end = at_end or (tail and not keep)
+        # Where another text was left says nothing of this one.
+        at_end = at_end if keep else tail
         old, self.lines = self.lines, lines
         top = self.scroll_offset.y
         self.set_length(len(lines))
