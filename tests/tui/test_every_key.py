@@ -33,6 +33,8 @@ SENT = {
     **{"escape": "\x1b", "backspace": "\x7f", "slash": "/", "plus": "+", "minus": "-"},
 }
 """What a terminal sends for the keys that are no characters, or are not called by the names that Unicode has."""
+START_S = 60
+"""Seconds within which the programs have to have started that are started all at once, on a busy machine."""
 ESCAPE_S = 0.15
 """Seconds after which a terminal program takes an escape for the key, and what follows for another one."""
 
@@ -132,9 +134,14 @@ def tree_of(columns: int) -> Shows:
 
 HERE = stands_on(0)
 FOLDED: Shows = both(HERE, lambda sight: not unfolded(sight))
-IN_TREE, IN_DETAIL = says("foot", "enter open"), says("foot", "1-6 tabs")
+IN_TREE, IN_DETAIL = says("foot", "↑↓ move"), says("foot", "1-6 tabs")
 TYPING, SEARCHING = says("foot", "enter keep"), says("foot", "enter to the text")
 ONE_FOUND = both(TYPING, says("heading", "1 of"))
+FEW_KNOWN, ALL_KNOWN = (
+    says("heading", r"^Sessions \d of"),
+    says("heading", f"^Sessions {work_done.OLD_SESSIONS + 1} of"),
+)
+"""A filter for what every session but those at work has, before they are read, and after that."""
 HELP, NO_HELP = says("all", "Everywhere"), both(lacks("all", "Everywhere"), says("heading", "^Sessions"))
 RECORD = both(IN_DETAIL, says("first", r"^ ▾ \{"), lacks("second", "^ ›"))
 """The beginning of the record of a session, with the caret in its first line."""
@@ -152,6 +159,10 @@ TO_OUTPUT, TO_RECORD = f"{LEAF}3\t", "6\t"
 OUTPUT_IS_THERE, RECORD_IS_THERE = (TO_OUTPUT, OUTPUT), (TO_RECORD, RECORD)
 TABLE_IS_THERE = ("ljj3\t", both(IN_DETAIL, says("text", "x │")))
 ASIDE = both(IN_DETAIL, says("text", "ell │"), lacks("text", "x │"))
+
+
+ALL_FOLDED = "gjlZg"
+"""To the first row while every session is one line. Where none is open Z folds the headings, so one is opened first."""
 
 
 class Press(NamedTuple):
@@ -217,6 +228,8 @@ JUMPING = [
     Press("jump.match", says("crumb", "this is the only one"), "/Read\r", says("heading", "1 of"), (READ,), "\x1b"),
     Press("jump.match_before", says("first", "^ Old 40$"), "/Old 0\r", says("crumb", "^Old 01$"), (TOP,), "\x1b"),
     Press("jump.fold_all", FOLDED, "l", unfolded),
+    Press("jump.fold_all", says("crumb", "^every heading: folded$"), back="Z"),
+    Press("jump.fold_all", says("crumb", "^every heading: open$"), "Z", says("crumb", "^every heading: folded$")),
     Press("jump.cycle", says("crumb", "^this session: "), back="zz"),
 ]
 LOOKING = [
@@ -242,8 +255,10 @@ LOOKING = [
     Press("filter.open", TYPING, back="\x1b"),
     Press("filter.complete", says("all", "/is:failed"), "/is:fai", TYPING, (TOP,), "\x1b"),
     Press("filter.complete_back", says("all", "/is:fork"), "/is:", TYPING, (TOP,), "\x1b"),
-    Press("filter.keep", both(IN_TREE, says("heading", "1 of")), "/Old 07", ONE_FOUND, (TOP,), "\x1b"),
     Press("filter.drop", both(IN_TREE, lacks("heading", " of ")), "/Old 07", ONE_FOUND),
+    # The last ones: the second reads what has not been read.
+    Press("filter.tree", both(IN_TREE, FEW_KNOWN), "/tool:edit", both(TYPING, FEW_KNOWN), (TOP,), "\x1b"),
+    Press("filter.keep", both(IN_TREE, ALL_KNOWN), "/tool:edit", both(TYPING, FEW_KNOWN), (TOP,), "\x1b"),
 ]
 READING = [
     Press("text.down", says("first", r"^ line 2(\s|$)"), "", OUTPUT, (READ,), "\t", over=OUTPUT_IS_THERE),
@@ -329,8 +344,8 @@ class Desk:
         while (left := end - time.monotonic()) > 0:
             self.ended = not self.terminal.read(left)
 
-    def sees(self, shows: Shows, press: Press, what: str) -> None:
-        end = time.monotonic() + PATIENCE_S
+    def sees(self, shows: Shows, press: Press, what: str, within_s: float = PATIENCE_S) -> None:
+        end = time.monotonic() + within_s
         while not shows(self.sight):
             assert time.monotonic() < end, f"{what} of {press.id} on {ROWS[self.at]} not seen\n{self.terminal.text}"
             assert not self.ended, f"{press.id} ended the program\n{self.terminal.text}"
@@ -344,9 +359,9 @@ class Desk:
         at_once = not (self.pace_s or press.over or press.shows(self.sight))
         if not at_once:
             # What stood there before must not be taken for the place.
-            self.sends("1Zg")
+            self.sends(f"1{ALL_FOLDED}")
             self.sees(says("crumb", "^for you$"), press, "the first row")
-        to_row = "1Zg" + "j" * self.at
+        to_row = f"1{ALL_FOLDED}" + "j" * self.at
         if press.over is not None:
             self.sends(to_row + press.over[0])
             self.sees(press.over[1], press, "the place before")
@@ -366,7 +381,9 @@ class Desk:
 
     def goes(self, tour: list[Press]) -> None:
         """Everything in turn, from the first row."""
-        self.sees(both(says("crumb", "Asks a question"), says("bar", "1 at work.* live")), tour[0], "the start")
+        self.sees(
+            both(says("crumb", "Asks a question"), says("bar", "1 at work.* live")), tour[0], "the start", START_S
+        )
         for press in tour:
             for row in press.on:
                 for key in by_id(press.id).key.split(","):

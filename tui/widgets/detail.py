@@ -215,7 +215,11 @@ class Detail(Contained, Vertical):
         line = tabs.tab_line(list(self.tabs), self.tab, note, self.size.width)
         self.tab_line.show([line])
 
-    def _draw(self, keep: bool) -> None:
+    def _draw(self, keep: bool, arrived: bool = False) -> None:
+        """Shows what there is. `arrived`: more of what is shown already. Without that, and unless `keep`, it is another
+        text."""
+        if not (keep or arrived):
+            self.view.expect_nothing()
         if not self.is_mounted or self.key is None:
             self.view.show(Painted([[("  Nothing is selected.", "dim")]]))
             return
@@ -232,6 +236,7 @@ class Detail(Contained, Vertical):
         tail = tab == tabs.OUTPUT and tabs.grows(self.store, self.key)
         foldable = self.view.lines.foldable
         self.view.show(lines, keep, tail)
+        self.view.expect(any(text.slot not in self._texts for text in self._in_sight))
         if self.view.lines.foldable != foldable:
             self.post_message(self.OtherKind())
 
@@ -385,7 +390,8 @@ class Detail(Contained, Vertical):
             document, note = before, "" if text.slot in self._stale else note
         self._texts[text.slot] = (document, note)
         if text.slot in {shown.slot for shown in self._in_sight}:
-            self._draw(keep=seen or len(self._in_sight) > 1)
+            more = len(self._in_sight) > 1 or self.tab == tabs.OVERVIEW
+            self._draw(keep=seen or more, arrived=True)
 
 
 def _rule(text: tabs.Text, width: int) -> Line:
