@@ -6,7 +6,7 @@ import asyncio
 import importlib
 import pkgutil
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -205,6 +205,15 @@ async def test_each_digit_shows_its_tab_and_1_the_overview(digit: str, tab: str,
         assert app.main.detail.tab == "Overview"
 
 
+async def at_once(app: ViewerApp, keys: Sequence[events.Key]) -> None:
+    """Sends keys as a terminal does that has them in one piece, and waits until the app has dealt with the last one."""
+    assert app._driver is not None
+    done = asyncio.Event()
+    for message in (*keys, events.Callback(done.set)):
+        app._driver.send_message(message)
+    await done.wait()
+
+
 def where(app: ViewerApp) -> tuple[str | None, str, str]:
     """What has the focus, the filter, and what is searched for in the text."""
     return app.focused.id if app.focused else None, app.main.finder.text, app.main.detail.view.words
@@ -235,31 +244,26 @@ async def test_keys_that_arrive_at_once_do_what_they_do_one_by_one(keys: list[st
             await pilot.pause()
         expected = where(app)
     async with playing(story.everything(), size=size) as (app, pilot):
-        assert app._driver is not None
-        for key in pressed:
-            app._driver.send_message(key)
-        await until(pilot, lambda: app.message_queue_size == 0)
+        await at_once(app, pressed)
         await pilot.pause()
         assert where(app) == expected
 
 
 async def test_keys_wait_for_one_another_also_where_the_machine_is_slow() -> None:
     async with playing(story.everything(), size=(120, 40)) as (app, pilot):
-        assert app._driver is not None
         # What moves the focus is held up for longer than anybody waits between two keys.
         app.main.call_later(asyncio.sleep, 0.6)
-        for key in ("tab", "slash", "s"):
-            app._driver.send_message(events.Key(key, {"slash": "/", "s": "s"}.get(key)))
-        await until(pilot, lambda: app.message_queue_size == 0 and where(app) == ("words", "", "s"))
+        await at_once(app, [events.Key("tab", None), events.Key("slash", "/"), events.Key("s", "s")])
+        await pilot.pause()
+        assert where(app) == ("words", "", "s")
 
 
 async def test_a_key_does_not_wait_for_a_screen_that_has_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keys_in_turn, "LONGEST_S", 600.0)
-    async with playing(story.everything(), size=(120, 40)) as (app, pilot):
-        assert app._driver is not None
-        for key in ("question_mark", "escape", "question_mark", "escape", "tab"):
-            app._driver.send_message(events.Key(key, None))
-        await until(pilot, lambda: app.message_queue_size == 0 and where(app)[0] != "tree")
+    async with playing(story.everything(), size=(120, 40)) as (app, _):
+        keys = ("question_mark", "escape", "question_mark", "escape", "tab")
+        await at_once(app, [events.Key(key, None) for key in keys])
+        assert where(app)[0] != "tree"
 
 
 async def test_what_is_typed_into_a_line_is_not_taken_for_a_key() -> None:
