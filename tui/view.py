@@ -113,6 +113,7 @@ class View:
         self.store = store
         self.started = now_us
         self.now = self._ticked = now_us
+        self._newest = 0
         self.notify = notify
         self.notices = Notices(store, now_us)
         self.seen = Seen(store, now_us)
@@ -188,7 +189,9 @@ class View:
         """Whether the next second may change something: a session is not at its end, a notice is to be given, or the
         age of what is shown is."""
         pending = self.notify and self.notices.pending
-        return self.rows.anything_open or pending or self.reading.on or self._stale_s() > 0
+        # Ages are said in seconds for a minute.
+        is_young = 0 <= self.now - self._newest < MINUTE
+        return self.rows.anything_open or pending or self.reading.on or is_young or self._stale_s() > 0
 
     def patience_s(self, now_us: int) -> float:
         """Seconds until the next tick is due: the next full second or minute, or when a source is no longer fresh. It
@@ -215,6 +218,9 @@ class View:
     def apply(self, changes: ChangeSet, now_us: int) -> Frame:
         """Takes in a change of the store."""
         self._pass(now_us)
+        sessions = self.store.sessions
+        told = (sessions[key.owner].last_ts for key in changes.dirty if key.kind == "session" and key.owner in sessions)
+        self._newest = max(self._newest, *(ts for ts in told if ts <= now_us), 0)
         self.notices.update(changes, now_us)
         if self._rested:
             self._look()

@@ -319,3 +319,14 @@ async def test_what_tab_would_make_of_a_word_is_never_cut_within_a_word() -> Non
             shown = words.split()
             assert shown == [f"is:{word}" for word in WORDS[: len(shown)]]
             assert len(shown) + int(more or 0) == len(WORDS)
+
+
+async def test_a_sub_agent_that_has_not_been_read_says_nothing_of_what_is_below_it() -> None:
+    many = [session(f"ses_{n}", f"wide {n}", 50 - n, parent_id="ses_top", root_id="ses_top") for n in range(3)]
+    async with playing([session("ses_top", "wide top", 60), *many]) as (app, pilot):
+        await type_filter(pilot, "wide")
+        await pilot.press("enter", "g", "l")
+        await pilot.pause()
+        rows = [line for line in screen_text(app) if "wide" in line]
+        assert len(rows) > 3
+        assert not any("below" in line for line in rows if "wide top" not in line)

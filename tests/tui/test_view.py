@@ -142,6 +142,16 @@ class TestTheClock:
         assert scene.view.patience_s(NOW_US) == 1
         assert scene.view.patience_s(NOW_US + 300_000) == 0.7
 
+    def test_ages_that_are_said_in_seconds_are_told_each_second(self) -> None:
+        scene = Scene(*story.others())
+        assert not scene.view.busy
+        scene.feed(session("ses_new", "Just over", 5))
+        assert scene.view.patience_s(scene.now) <= 1
+        scene.later(50 * SECOND)
+        assert scene.view.busy
+        scene.later(10 * SECOND)
+        assert not scene.view.busy
+
     def test_a_machine_that_was_asleep_is_told_the_time_at_once(self) -> None:
         scene = Scene(*story.others())
         for later in (HOUR, -2 * HOUR):

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tui.commands.sources import alone, home, remark_on_copies, source_of, statu
 from tui.exit_codes import UNUSABLE
 from tui.model.filter.cards import Index
 from tui.model.filter.language import parse, search
+from tui.model.records import SessionKey
 from tui.model.store.store import Store
 from tui.text.safe_json import json_line
 
@@ -39,11 +41,11 @@ async def ls(arguments: argparse.Namespace, paths: list[Path]) -> int:
         index = Index(store)
         index.fill(now_us)
         unread = search(terms, index.cards.values()).unread
-        for source in sources:
-            for name, session_id in unread:
-                if name == source.source:
-                    index.update(store.apply(await source.load(session_id)), now_us)
-                    index.update(store.mark_loaded(name, session_id), now_us)
+        if unread:
+            await _read(store, sources, unread)
+            # Once for all: a card depends on the sessions below it.
+            index = Index(store)
+            index.fill(now_us)
     found = search(terms, index.cards.values())
     wrong = next((term.problem for term in found.terms if term.problem), "")
     if wrong:
@@ -60,6 +62,23 @@ async def ls(arguments: argparse.Namespace, paths: list[Path]) -> int:
     if found.blame:
         remark(found.blame)
     return status_of(read, sources)
+
+
+async def _read(store: Store, sources: list[OpencodeSource], wanted: Iterable[SessionKey]) -> None:
+    """Reads sessions whole, and says every now and then how far it is."""
+    sessions = list(wanted)
+    by_name = {source.source: source for source in sources}
+    due = time.monotonic() + SAID_S
+    for count, (name, session_id) in enumerate(sessions):
+        if time.monotonic() > due:
+            due += SAID_S
+            remark(f"{count:,} of {len(sessions):,} sessions read")
+        store.apply(await by_name[name].load(session_id))
+        store.mark_loaded(name, session_id)
+
+
+SAID_S = 2.0
+"""How often it is said how many sessions have been read."""
 
 
 async def _glance(store: Store, source: OpencodeSource) -> None:

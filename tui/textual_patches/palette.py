@@ -10,7 +10,12 @@ def heading() -> None:
 
 
 class PaletteScreen(CommandPalette):
-    """Textual's own, which has no commands that cannot be chosen though its list can show them."""
+    """Textual's own, which has no commands that cannot be chosen though its list can show them. In a terminal of a few
+    columns the list keeps a width: with none at all its lines cannot be laid out."""
+
+    DEFAULT_CSS = """
+    PaletteScreen CommandList { min-width: 12; }
+    """
 
     def _refresh_command_list(self, command_list: CommandList, commands: list[Command], clear_current: bool) -> None:
         for command in commands:

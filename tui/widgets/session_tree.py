@@ -144,7 +144,9 @@ class SessionTree(VirtualLines, can_focus=True, inherit_bindings=False):
             return cells
         key = session.key
         matched = key in view.finder.matches
-        return under_filter(cells, row, matched, view.finder.trees[key] - matched)
+        # Counted by tree: of a sub-agent it is not known how many below it match.
+        below = view.finder.trees[key] - matched if view.store.is_top(key) else 0
+        return under_filter(cells, row, matched, below)
 
     # --- the window ------------------------------------------------------------------------------------------
 
