@@ -189,9 +189,12 @@ class View:
         """Whether the next second may change something: a session is not at its end, a notice is to be given, or the
         age of what is shown is."""
         pending = self.notify and self.notices.pending
-        # Ages are said in seconds for a minute.
-        is_young = 0 <= self.now - self._newest < MINUTE
-        return self.rows.anything_open or pending or self.reading.on or is_young or self._stale_s() > 0
+        return self.rows.anything_open or pending or self.reading.on or self._is_young or self._stale_s() > 0
+
+    @property
+    def _is_young(self) -> bool:
+        """Whether something is so young that its age is said in seconds."""
+        return 0 <= self.now - self._newest < MINUTE + SECOND
 
     def patience_s(self, now_us: int) -> float:
         """Seconds until the next tick is due: the next full second or minute, or when a source is no longer fresh. It
@@ -252,7 +255,7 @@ class View:
         self._frame.rows = True
         session = self.store.session_of(self.cursor) if self.cursor is not None else None
         goes_on = session is not None and self.rows.is_live_tree(self.store.top_of(session))
-        self._frame.detail = goes_on or now_us // MINUTE != minute
+        self._frame.detail = goes_on or self._is_young or now_us // MINUTE != minute
         self._read_on()
         return self._done()
 

@@ -212,3 +212,13 @@ def test_many_old_sessions_cost_a_look_each_and_are_not_judged(monkeypatch: pyte
 def test_words_put_what_weighs_most_first() -> None:
     notices = [Notice(kind, 0, ("", kind), kind[0].upper()) for kind in ("finished", "failed", "waiting", "finished")]
     assert words(notices) == "1 waiting for you, 1 failed, 2 finished: W, F, F, 1 more"
+
+
+def test_what_is_left_behind_before_our_eyes_is_kept_for_somebody_to_look_at() -> None:
+    run = [session(), prompt("u1", 101), turn("a1", 1, 102, "u1"), op("p1", "a1", "text", 1, 103)]
+    stage = Stage()
+    stage.see(104, *run)
+    stage.see(103 + 300)
+    assert stage.notices.ended == set()
+    assert stage.see(103 + 700) == ""
+    assert [session_id for _, session_id in stage.notices.ended] == ["s1"]

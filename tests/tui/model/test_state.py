@@ -81,6 +81,14 @@ TABLE = [
         "writing for 3m20; no com",
     ),
     (
+        "a prompt typed into a step that hangs is no sign of life",
+        [*STEP, op("p2", "a1", "text", 2, 4), prompt("u2", 150)],
+        4 + 200,
+        "stalled",
+        True,
+        "writing for 3m20; no commit for 3m20",
+    ),
+    (
         "writing for ever",
         [*STEP, op("p2", "a1", "text", 2, 4)],
         4 + 12 * MINUTE,
@@ -450,3 +458,17 @@ def test_a_command_that_said_no_has_failed() -> None:
 def test_what_needs_a_person_is_most_urgent_and_an_unknown_name_least() -> None:
     ranked = sorted(["idle", "waiting", "tool", "failed", "permission", "stalled", "new"], key=urgency)
     assert ranked == ["new", "idle", "failed", "tool", "stalled", "permission", "waiting"]
+
+
+def test_a_prompt_that_was_answered_says_nothing_of_how_long_its_last_step_took() -> None:
+    first = [session(), prompt("u1", 2), turn("a1", 1, 3, "u1"), turn_end("a1", 1, 9, finish="stop")]
+    store = store_of(*first, prompt("u2", 20), turn("a2", 2, 21, "u2"))
+    only = store.sessions[SOURCE, "s1"]
+    assert prompt_state(store, only, only.prompts["u1"], at(30))[:2] == ("completed", "")
+
+
+def test_the_age_of_an_answer_is_said_in_seconds_for_a_minute_only() -> None:
+    store = store_of(session(), prompt("u1", 2), turn("a1", 1, 3, "u1"), turn_end("a1", 1, 9, finish="stop"))
+    only = store.sessions[SOURCE, "s1"]
+    told = [session_state(store, only, at(now)).reason for now in (68, 69, 190)]
+    assert told == ["it answered 59s ago", "it answered 1m ago", "it answered 3m ago"]

@@ -15,6 +15,7 @@ from tui.model.status.thresholds import (
     WAITING_DOUBTED_AFTER,
     WAITING_ORPHANED_AFTER,
 )
+from tui.model.store.facts import updated_at
 from tui.model.sums.rollup import subtree
 from tui.text.moments import age
 
@@ -34,13 +35,15 @@ UNTOLD = "it still runs, waits for permission, or its server is dead"
 
 class State(NamedTuple):
     """`name` is one of `status.TABLE`; `reason` a clause for people; `since` the time (µs) it began, 0 unknown;
-    `inferred` when the rows do not prove it; `subject` what it is about: a tool, an error, a sub-agent."""
+    `inferred` when the rows do not prove it; `subject` what it is about: a tool, an error, a sub-agent; `was` the state
+    that a stalled one is in by its rows."""
 
     name: StateName
     reason: str
     since: int
     inferred: bool = False
     subject: str = ""
+    was: StateName | None = None
 
 
 def running_tool(store: Store, session: Session, op: Op, now_us: int) -> State:
@@ -133,11 +136,25 @@ def watch(
     """Doubts an active state when nothing has been committed for long, by the session or by anything below it: a parent
     that waits for its sub-agent is as alive as that one. Silence up to `waited_until` (µs) is what was announced. What
     the end of all patience is taken for is `dead`."""
-    quiet = now_us - max(subtree(store, session).last_ts, waited_until)
+    quiet = now_us - max(_last_sign(store, session), waited_until)
     stalled, orphaned = limits
     if quiet >= orphaned:
         reason = f"no commit for {age(quiet)} while {claim}: {dead}"
         return State("orphaned", reason, now_us - quiet, True, state.subject)
     if quiet >= stalled:
-        return State("stalled", f"{state.reason}; no commit for {age(quiet)}", now_us - quiet, True, state.subject)
+        words = f"{state.reason}; no commit for {age(quiet)}"
+        return State("stalled", words, now_us - quiet, True, state.subject, state.name)
     return state
+
+
+def _last_sign(store: Store, session: Session) -> int:
+    """When (µs) a session, or anything below it, gave the last sign of being at work. What a person writes into a step
+    that is under way is none."""
+    turn = next(reversed(session.turns.values()), None)
+    prompt = next(reversed(session.prompts.values()), None)
+    if turn is None or turn.status != "running" or prompt is None or prompt.ts <= turn.start_ts:
+        return subtree(store, session).last_ts
+    times = [turn.start_ts, updated_at(turn.extras)]
+    for op in turn.ops.values():
+        times += (op.start_ts, op.end_ts, updated_at(op.extras))
+    return max(*times, *(subtree(store, child).last_ts for child in store.children_of(session)))

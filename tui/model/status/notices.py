@@ -69,7 +69,8 @@ def words(notices: list[Notice]) -> str:
 
 class Notices:
     """Watches the sessions of a store. `started_us` is when the program was started. `ended` are the sessions of which
-    it was told that they have finished or failed, as long as they have not gone on and nobody has taken them out."""
+    it was told that they have finished or failed, and those that were left behind, as long as they have not gone on and
+    nobody has taken them out."""
 
     def __init__(self, store: Store, started_us: int) -> None:
         self.ended: set[SessionKey] = set()
@@ -116,9 +117,12 @@ class Notices:
         state = session_state(self._store, session, now_us)
         if state.name in ACTIVE:
             self._active[key] = state.name
-        if state.name not in ("idle", "failed"):
+        if state.name not in ("idle", "failed", "orphaned"):
             # It goes on, or a person has put it aside.
             self.ended.discard(key)
+        if state.name == "orphaned" and before in ACTIVE and not session.parent_id:
+            # Nobody would find it among what is over.
+            self.ended.add(key)
         kind, since = kind_of(before, state, bool(session.parent_id), self._started), state.since
         if not kind and state.name in WORKING and (loop := looping(session)) is not None:
             # One notice of a loop for a prompt, however long it goes on.

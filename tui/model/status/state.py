@@ -15,8 +15,8 @@ from tui.model.status.at_work import State as State  # for everybody who asks th
 from tui.model.status.at_work import model_at_work, retrying, running_tool, watch
 from tui.model.status.outcome import exit_code, went_wrong
 from tui.model.status.table import ACTIVE, StateName, end_of, urgency
-from tui.model.status.thresholds import BETWEEN_LIMIT, LOOK_BELOW, SHELL_ORPHANED_AFTER
-from tui.text.moments import age
+from tui.model.status.thresholds import BETWEEN_LIMIT, LOOK_BELOW, MINUTE, SHELL_ORPHANED_AFTER
+from tui.text.moments import age, short_age
 
 if TYPE_CHECKING:
     from tui.model.store.store import Store
@@ -275,7 +275,12 @@ def _newest_turn(store: Store, session: Session, turn: Turn, now_us: int, look: 
         return State("idle", "its answer was cut at the output limit", turn.end_ts, subject="length")
     if turn.finish == "content-filter":
         return State("idle", "its answer was stopped by the provider's filter", turn.end_ts, subject="content-filter")
-    return State("idle", f"it answered {age(now_us - turn.end_ts)} ago", turn.end_ts)
+    return State("idle", f"it answered {_ago(now_us - turn.end_ts)} ago", turn.end_ts)
+
+
+def _ago(micros: int) -> str:
+    """An age of what is over: in seconds for a minute, while it is told anew each second; after that in one unit."""
+    return age(micros) if micros < MINUTE else short_age(micros)
 
 
 _OUTCOMES: dict[str, tuple[StateName, str]] = {
@@ -351,7 +356,9 @@ def prompt_state(store: Store, session: Session, prompt: Prompt, now_us: int) ->
             if turn is newest_turn(session):
                 state = _newest_turn(store, session, turn, now_us, True)
                 return State("completed", state.reason, state.since, state.inferred) if state.name == "idle" else state
-            return turn_state(store, session, turn, now_us)
+            state = turn_state(store, session, turn, now_us)
+            # How long its last step took says nothing of how long the answer did.
+            return state._replace(reason="") if state.name == "completed" else state
     if prompt.waits:
         return _waiting(store, session, [prompt], now_us)
     if prompt is unanswered(session):

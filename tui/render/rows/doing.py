@@ -75,10 +75,19 @@ def act_words(store: Store, session: Session, now: State, now_us: int) -> str:
     if now.name == "stalled":
         if call is not None:
             return f"silent, {call.name} {summaries.subject_of(call)}".rstrip()
-        return f"silent, {now.subject}" if now.subject else "silent, the model was asked"
+        return f"silent, {now.subject}" if now.subject else f"silent{_SILENT.get(now.was or '', '')}"
     if now.name == "tool" and call is not None:
         return f"{call.name} {summaries.subject_of(call)}".rstrip() + ("?" if now.inferred else "")
     return state_words(now)
+
+
+_SILENT = {
+    "starting": ", the model was asked",
+    "writing": " while writing",
+    "thinking": " while thinking",
+    "between": " between steps",
+    "compacting": " while compacting",
+}
 
 
 def state_words(now: State) -> str:
