@@ -330,3 +330,11 @@ async def test_a_sub_agent_that_has_not_been_read_says_nothing_of_what_is_below_
         rows = [line for line in screen_text(app) if "wide" in line]
         assert len(rows) > 3
         assert not any("below" in line for line in rows if "wide top" not in line)
+
+
+async def test_a_term_that_means_nothing_says_that_it_is_left_out_as_long_as_the_filter_is_on() -> None:
+    async with playing(story.everything()) as (app, pilot):
+        await type_filter(pilot, "is:bogus ")
+        await pilot.press("enter", "j")
+        await pilot.pause()
+        assert "is:bogus ignored" in heading(app)

@@ -16,11 +16,14 @@ GRAMMAR = " ".join((*FIELDS, *FORMS))
 
 
 def chips(finder: Finder) -> Line:
-    """The terms of the filter that is on, a word that was looked for letter by letter with a `~`."""
+    """The terms of the filter that is on, a word that was looked for letter by letter with a `~`; one that means
+    nothing finds everything, and says that it was left out."""
     spans: list[Span] = []
     for term in finder.found.terms:
         loosely = "~" if term.word and term.word in finder.found.loosely else ""
         spans += [(" ", "dim"), (f"{loosely}{term.source}", "bad" if term.problem else "key")]
+        if term.problem:
+            spans.append((" ignored", "bad"))
     return spans
 
 

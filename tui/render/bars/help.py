@@ -22,11 +22,13 @@ _TERM = 12
 """Least cells of a term in front of its meaning."""
 
 _COLUMNS = (
+    ("time", "text", "at work since, over for; of a step or call how long it took"),
+    ("took", "text", "how long a session lasted"),
     ("context", "active", "of the last steps, while it runs"),
     ("own", "text", "cost without sub-agents"),
     ("in/out", "text", "tokens as billed, sub-agents included"),
     ("Δ", "accent", "tokens that the step added to the context"),
-    ("cost", "text", "US dollars as opencode computed them"),
+    ("cost", "text", "US dollars as opencode has it; a session's with its sub-agents"),
 )
 
 _NAMES = {
