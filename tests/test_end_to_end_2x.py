@@ -13,7 +13,6 @@ import time
 from pathlib import Path
 
 import pytest
-from tui.model.urgency import ACTIVE
 
 from adapter.events import LogEntry, PayloadRef, SourceError
 from tests.adapter import reference_2x
@@ -26,6 +25,7 @@ from tests.lab.scenarios import expected
 from tests.test_end_to_end import DEADLINE_S, child_of, linked_and_busy, running, session
 from tui.model.records import Turn
 from tui.model.status.state import session_state
+from tui.model.status.table import ACTIVE
 from tui.model.status.thresholds import MINUTE
 from tui.model.store.store import Store
 

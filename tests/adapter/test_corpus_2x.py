@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from tui.model.urgency import ACTIVE, WAITING
 
 from adapter.events import LogEntry, SourceError, TurnFinalized
 from adapter.health import Health
@@ -22,6 +21,7 @@ from tests.adapter.seen_2x import Seen
 from tests.lab.scenarios import SUMMARY, expected
 from tui.model.status.at_work import State
 from tui.model.status.state import session_state
+from tui.model.status.table import ACTIVE, WAITING
 from tui.model.status.thresholds import MINUTE
 from tui.model.sums.rollup import subtree
 

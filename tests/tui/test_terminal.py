@@ -286,7 +286,7 @@ def test_filter_tabs_and_another_size_and_back_as_they_stand_on_the_screen(demo:
     demo.until_gone("is:waiting")
     demo.resize(60, 16)
     demo.until_gone("▏")
-    demo.until(r"enter open .*\? help")
+    demo.until(r"↑↓ move .*\? help")
     demo.child.send("\t")
     demo.until("esc back")
     assert "1 Overview" in demo.text
