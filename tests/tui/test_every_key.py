@@ -375,6 +375,9 @@ class Desk:
             assert not press.shows(self.sight), f"what {press.id} shows stood there before\n{self.terminal.text}"
             self.sends(sent(key))
         self.sees(press.shows, press, f"what {key} leads to")
+        if key == "escape":
+            # What comes right behind an escape makes another key of both.
+            self.rests(ESCAPE_S)
         for undo in press.back:
             self.sends(undo)
             self.rests(ESCAPE_S if undo == sent("escape") else 0.0)

@@ -294,5 +294,5 @@ def test_filter_tabs_and_another_size_and_back_as_they_stand_on_the_screen(demo:
     demo.until_gone("esc back")
     demo.resize(120, 40)
     demo.until("▏.*Overview.*Raw")
-    demo.until(r"f follow .*H health")
+    demo.until(r"w the question .*\? help")
     assert demo.quit() == 0
