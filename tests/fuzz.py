@@ -29,7 +29,7 @@ with atheris.instrument_imports(include=["adapter", "tui"]):
     from adapter.opencode.v1.rows import decode_message, decode_part
     from adapter.opencode.v2.rows import SHAPES, decode_session_message
     from adapter.references import parse, places
-    from tui import sanitize
+    from tui.text import sanitize
 
 CORPUS = Path(__file__).parent / "corpus"
 ROW = re.compile(r"'(\{\".*?\})'(?=[,)])")

@@ -13,8 +13,8 @@ from tests.adapter.follower import Follower
 from tests.lab import opencode_binary
 from tests.lab.driver import Lab
 from tests.lab.scenarios import expected
-from tui.model.nodes import Op, Session
-from tui.model.store import Store
+from tui.model.records import Op, Session
+from tui.model.store.store import Store
 
 pytestmark = pytest.mark.opencode
 
@@ -106,6 +106,18 @@ async def test_reading_what_opencode_left_changes_no_byte(binary: Path, tmp_path
         assert fingerprint(lab.db.parent) == before
 
 
+async def _equals_cold_load(seen: Follower) -> None:
+    """As `Follower.equals_cold_load`. opencode writes to a session's row once more a second after its answer, which a
+    cold load may have come before: then it is compared with another one."""
+    seen.deadline_s = 20.0
+    for _ in range(2):
+        try:
+            return await seen.equals_cold_load()
+        except AssertionError:
+            continue
+    await seen.equals_cold_load()
+
+
 async def test_real_opencode_writes_as_if_nobody_watched(binary: Path, tmp_path: Path) -> None:
     with Lab(tmp_path, binary, delay=0.0) as lab, lab.serve():
         session_id = lab.session(title="writes much")
@@ -116,7 +128,7 @@ async def test_real_opencode_writes_as_if_nobody_watched(binary: Path, tmp_path:
                 # How much of the WAL has been moved to the file when a prompt ends is a matter of chance.
                 if lab.db.stat().st_size > 2 * CHECKPOINT_BYTES:
                     break
-            await seen.equals_cold_load()
+            await _equals_cold_load(seen)
             health = seen.source.health()
         # opencode checkpoints every 1,000 pages of 4 kB: the WAL starts again each time, unless a reader holds it.
         assert lab.db.stat().st_size > 2 * CHECKPOINT_BYTES, "too little was written to prove anything"

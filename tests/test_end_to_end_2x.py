@@ -23,11 +23,11 @@ from tests.lab import opencode_binary, recipes_2x
 from tests.lab.driver_2x import Lab2x
 from tests.lab.scenarios import expected
 from tests.test_end_to_end import DEADLINE_S, child_of, linked_and_busy, running, session
-from tui.model.nodes import Turn
-from tui.model.state import session_state
-from tui.model.store import Store
-from tui.model.thresholds import MINUTE
-from tui.model.urgency import ACTIVE
+from tui.model.records import Turn
+from tui.model.status.state import session_state
+from tui.model.status.table import ACTIVE
+from tui.model.status.thresholds import MINUTE
+from tui.model.store.store import Store
 
 pytestmark = pytest.mark.opencode
 

@@ -4,55 +4,54 @@ from __future__ import annotations
 
 import os
 import time
-import traceback
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rich.text import Text
-from textual import events
 from textual.actions import SkipAction
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import BindingType
-from textual.driver import Driver
-from textual.drivers.linux_driver import LinuxDriver
+from textual.command import CommandPalette
 from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.widgets import Input
-from textual.worker import WorkerFailed
 
 from adapter.contract import Source
 from adapter.health import Health
-from tui import __version__, bindings, doors, ending, sanitize, terminal_signals, themes
+from tui import __version__, ending
+from tui.config import bindings, themes
+from tui.config.keymap import NONE, Keymap
+from tui.config.settings import Memory
 from tui.error_log import ErrorLog
 from tui.exit_codes import INTERNAL
+from tui.feed.recovery import PATIENCE_S, Recovery, Verdict
 from tui.feed.worker import Feed
-from tui.keymap import NONE, Keymap
-from tui.keys_in_turn import KeysInTurn
-from tui.model.nodes import ChangeSet
-from tui.model.store import Store
-from tui.model.window import Limits, no_limits
+from tui.model.records import ChangeSet
+from tui.model.store.store import Store
+from tui.model.sums.window import Limits, no_limits
 from tui.no_sessions import NONE_YET, NoSessions
-from tui.recovery import PATIENCE_S, Recovery, Verdict
+from tui.render.bars.help import key_name
+from tui.render.bars.status import TITLE
 from tui.render.glyphs import plain
-from tui.render.help import key_name
-from tui.render.status import TITLE
 from tui.screens.help import HelpScreen
 from tui.screens.main import MainScreen
 from tui.screens.palette import Palette
-from tui.settings import Memory
-from tui.terminal_driver import TerminalDriver
+from tui.terminal import doors
+from tui.terminal import signals as terminal_signals
+from tui.text import sanitize
+from tui.textual_patches.contained import ContainedApp
+from tui.textual_patches.driver import TerminalApp
+from tui.textual_patches.keys_in_turn import KeysInTurn
+from tui.textual_patches.palette import PaletteScreen
 from tui.view import View
 from tui.widgets.panes import Panes
 from tui.widgets.plain_filter import PlainFilter
 from tui.widgets.roles import ROLE_CLASSES
 
-PAINTING = frozenset({"_on_timer_update", "_compositor_refresh", "render_lines", "render_update"})
-"""Functions that are on the way of every error in painting."""
-
 LOADING = "; loading everything anew"
 
 
-class ViewerApp(KeysInTurn, inherit_bindings=False):
+class ViewerApp(TerminalApp, ContainedApp, KeysInTurn, inherit_bindings=False):
     """The program. `clock` gives unix seconds; `no_sessions` is what to say while there is none;
     `discover` is asked from time to time for sources that have appeared since; `limits` knows the models' context
     windows; `memory` holds the user's choices and keeps new ones; `keymap` has the user's own keys; `encoding` is that
@@ -117,13 +116,8 @@ class ViewerApp(KeysInTurn, inherit_bindings=False):
         """The time in µs UTC."""
         return int(self.clock() * 1_000_000)
 
-    def get_default_screen(self) -> Screen[object]:
+    def get_default_screen(self) -> Screen[Any]:
         return self.main
-
-    def get_driver_class(self) -> type[Driver]:
-        """Ours where Textual would take the one that it is made of."""
-        chosen = super().get_driver_class()
-        return TerminalDriver if chosen is LinuxDriver else chosen
 
     def on_load(self) -> None:
         # Before the terminal is another one.
@@ -136,13 +130,13 @@ class ViewerApp(KeysInTurn, inherit_bindings=False):
         return ()
 
     def on_main_screen_ready(self) -> None:
-        self._tell(terminal_signals.SAVE_TITLE + terminal_signals.set_title(self._words))
+        self.tell(terminal_signals.SAVE_TITLE + terminal_signals.set_title(self._words))
         self._welcome()
         self.feed.arrivals.attach()
 
     def on_unmount(self) -> None:
         self.feed.stop()
-        self._tell(terminal_signals.RESTORE_TITLE)
+        self.tell(terminal_signals.RESTORE_TITLE)
 
     def _welcome(self) -> None:
         """One line at the start: what is wrong with the user's files, why sessions may be missing, or, once in a life,
@@ -179,21 +173,17 @@ class ViewerApp(KeysInTurn, inherit_bindings=False):
         """Textual's own, and last the one for terminals without our glyphs."""
         return [*super().get_line_filters(), *([self._plain] if self._plain is not None else [])]
 
-    def _tell(self, sequence: str) -> None:
-        """Sends the terminal something that is not on the screen."""
-        if self._driver is not None and not self.is_headless and not self.is_web:
-            self._driver.write(sequence)
-
     # --- the shell --------------------------------------------------------------------------------------------
 
     def action_suspend(self) -> None:
         """Stops, as every program does that a shell has started; `fg` brings it back."""
-        if not isinstance(self._driver, TerminalDriver):
+        terminal = self.terminal
+        if terminal is None:
             self.main.say("there is no shell to go back to")
             return
         self.let_go()
-        self._tell(terminal_signals.RESTORE_TITLE)
-        stopped = self._driver.stop()
+        self.tell(terminal_signals.RESTORE_TITLE)
+        stopped = terminal.stop()
         if self.is_leaving:
             return
         self.take_again()
@@ -216,12 +206,13 @@ class ViewerApp(KeysInTurn, inherit_bindings=False):
 
     def draw_anew(self) -> None:
         """Takes the terminal back from whoever had it while the process was stopped."""
-        if isinstance(self._driver, TerminalDriver):
-            self._driver.take_back()
+        if self.terminal is not None:
+            self.terminal.take_back()
             self._show_anew()
 
     def _show_anew(self) -> None:
-        self._tell(terminal_signals.SAVE_TITLE + terminal_signals.set_title(self._words))
+        self.main.tick()
+        self.tell(terminal_signals.SAVE_TITLE + terminal_signals.set_title(self._words))
         self.refresh(layout=True)
 
     # --- the feed tells --------------------------------------------------------------------------------------
@@ -257,9 +248,6 @@ class ViewerApp(KeysInTurn, inherit_bindings=False):
         """An error of our own: it is written down and shown, and what it may have left behind is loaded anew. One that
         comes again soon after that ends the program with a report."""
         self.errors.write(stage, error)
-        if self._stands:
-            # What was to be painted when it came would raise it again with the next frame.
-            self.main.paint_nothing()
         concerned = self.feed.names if sources is None else [name for name in self.feed.names if name in sources]
         try:
             verdict = self.recovery.failed(concerned)
@@ -298,37 +286,17 @@ class ViewerApp(KeysInTurn, inherit_bindings=False):
         if self.recovery.overdue:
             self._end_with_report(stage, error)
 
-    def contain(self, error: Exception, stage: str = "passing a message on") -> bool:
-        """Takes an error of a handler over; False where there is nothing to go on with yet, or any more."""
-        if not self._stands or self._exit:
+    def contain(self, error: Exception, stage: str) -> bool:
+        """Takes an error over; False where there is nothing to go on with yet, or any more."""
+        if not self._stands or self.is_ending:
             return False
         self.fault(stage, error, None)
         return True
 
-    async def on_event(self, event: events.Event) -> None:
-        """Deals with an event; an error in what a key or the mouse does is contained."""
-        try:
-            await super().on_event(event)
-        except Exception as error:
-            if not self.contain(
-                error, "doing what a key asks for" if isinstance(event, events.Key) else "passing an event on"
-            ):
-                raise
-
-    def _handle_exception(self, error: Exception) -> None:
-        """What Textual calls with errors of painting, timers and callbacks, after which it goes on, and of handlers and
-        workers, after which it cannot. Its own way is always to end, with everybody's variables on the terminal."""
-        path = {frame.name for frame in traceback.extract_tb(error.__traceback__)}
-        goes_on = "_dispatch_message" not in path and not isinstance(error, WorkerFailed)
-        if goes_on and self.contain(error, "painting" if path & PAINTING else "running a timer"):
-            return
-        if self._exception is None:
-            self._exception = error
-            self._exception_event.set()
-        cause = error.error if isinstance(error, WorkerFailed) else error
-        self.errors.write("running a part that cannot go on", cause)
-        self._end_with_report("running a part that cannot go on", cause)
-        self._close_messages_no_wait()
+    def cannot_go_on(self, error: BaseException) -> None:
+        """Ends with a report."""
+        self.errors.write("running a part that cannot go on", error)
+        self._end_with_report("running a part that cannot go on", error)
 
     def _said(self, stage: str, error: BaseException) -> str:
         return f"opencode-viewer has a bug: {_named(error)}, while {stage}; {self._written}"
@@ -347,7 +315,7 @@ class ViewerApp(KeysInTurn, inherit_bindings=False):
 
     def _end_with_report(self, stage: str, error: BaseException) -> None:
         """Ends the program; what is printed then is for whoever reads the terminal, the log has the rest."""
-        if self._exit:
+        if self.is_ending:
             return
         report = (
             f"{self._said(stage, error)}.\nopencode-viewer {__version__} has ended. Nothing of opencode's was changed."
@@ -366,18 +334,25 @@ class ViewerApp(KeysInTurn, inherit_bindings=False):
 
     def on_main_screen_arranged(self, message: MainScreen.Arranged) -> None:
         how = message.arrangement
-        self._remember(filter=message.filter, order=how.order, by_project=how.by_project)
+        self._remember(filter=message.filter, order=how.order, grouping=how.grouping)
+
+    def on_main_screen_wrapped(self, message: MainScreen.Wrapped) -> None:
+        self._remember(wrap="" if message.wrap else "off")
 
     def on_main_screen_counted(self, message: MainScreen.Counted) -> None:
         self._words = self._shown(terminal_signals.title(message.running, message.waiting))
-        self._tell(terminal_signals.set_title(self._words))
+        self.tell(terminal_signals.set_title(self._words))
 
     def on_main_screen_noticed(self, message: MainScreen.Noticed) -> None:
-        self._tell(terminal_signals.notice(self._shown(message.words), in_tmux="TMUX" in os.environ))
+        self.tell(terminal_signals.notice(self._shown(message.words), in_tmux="TMUX" in os.environ))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Of Textual's own commands those that have no key here and make sense."""
         return (command for command in super().get_system_commands(screen) if command.title == "Theme")
+
+    def action_command_palette(self) -> None:
+        if not isinstance(self.screen, CommandPalette):
+            self.push_screen(PaletteScreen(id="--command-palette"))
 
     def validate_theme(self, name: str) -> str:
         return "ansi" if self.no_color else name

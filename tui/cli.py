@@ -23,7 +23,8 @@ Examples:
   opencode-viewer --demo                      a recorded run, to look around
   opencode-viewer events --follow | jq .kind  every change as one JSON object a line
   opencode-viewer doctor --json               what can be read, and how
-Exit status: 0 fine, 1 degraded (doctor), 2 no usable database or wrong arguments."""
+Exit status: 0 fine, 1 degraded (doctor), 2 no usable database or wrong arguments,
+70 an error of our own that stayed."""
 
 LS_EPILOG = """\
 Terms, as behind / on the screen:
@@ -248,13 +249,13 @@ def _run(argv: Sequence[str] | None) -> int:
         return _run_app(arguments)
     # What is imported stays: looking through it 100 times for garbage was a tenth of a start.
     gc.disable()
-    from tui import headless
+    from tui.commands.run import run
 
     # And events, rows and texts are made by the hundred thousand, without cycles.
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER)
     gc.enable()
-    return headless.run(arguments)
+    return run(arguments)
 
 
 def _occupy_streams() -> None:
@@ -299,7 +300,7 @@ def _run_app(arguments: argparse.Namespace) -> int:
         return _complain("--demo plays its own database; leave out --db")
     if not all(stream is not None and stream.isatty() for stream in (sys.stdout, sys.stdin)):
         return _complain("the screen needs a terminal; see --help for commands that do not")
-    from tui.terminals import refusal
+    from tui.terminal.terminals import refusal
 
     if words := refusal(os.environ):
         return _complain(words)
@@ -320,6 +321,6 @@ def _run_app(arguments: argparse.Namespace) -> int:
 
 
 def _complain(words: str) -> int:
-    from tui.headless import complain
+    from tui.commands.remarks import complain
 
     return complain(words)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from adapter.health import Health
-from tui.model.nodes import ChangeSet
-from tui.render import payload as payloads
+from tui.model.records import ChangeSet
+from tui.render.cards import payload as payloads
 
 PayloadDone = Callable[[payloads.Shown | None, str], None]
 """Gets the document, or None and the reason why there is none."""

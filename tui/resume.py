@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from adapter.opencode.discover import data_directory
-from tui import sanitize
-from tui.model.nodes import Session
+from tui.model.records import Session
+from tui.text import sanitize
 
 PATH_LIMIT = 4096
 """Longest path, in characters, that is put into a command."""

@@ -17,12 +17,13 @@ from adapter.local import OpencodeSource
 from adapter.opencode.config import OpencodeConfig
 from adapter.opencode.discover import distinct, locate
 from adapter.opencode.limits import ModelLimits
-from tui import keymap, terminals
 from tui.app import ViewerApp
-from tui.bindings import EVERY, SCOPES
+from tui.config import keymap
+from tui.config.bindings import EVERY, SCOPES
+from tui.config.settings import LOOKS, Memory, keymap_file, settings_file
 from tui.error_log import ErrorLog, error_file
 from tui.no_sessions import no_sessions
-from tui.settings import LOOKS, Memory, keymap_file, settings_file
+from tui.terminal import terminals
 
 COLLECT_AFTER = (5_000, 4)
 """Objects between two looks at the youngest for cycles, and how many of those before one at the next generation. With

@@ -12,36 +12,45 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from adapter.health import Health
-from tui.model.arrange import Arrangement
-from tui.model.budget import Budget
-from tui.model.finder import Finder
-from tui.model.layout import parent_key, row_key, shown_session
-from tui.model.links import SessionKey
-from tui.model.new_rows import NewRows
-from tui.model.nodes import ChangeSet, Key, Session, session_key, turn_key
-from tui.model.notices import Notices
-from tui.model.place import Hold, Place
-from tui.model.query import Completion
-from tui.model.rows import VisibleRows
-from tui.model.seek import Found, caller, enclosing, failures, focus, questions, seek, sibling
-from tui.model.seen import Seen
-from tui.model.state import newest_turn
-from tui.model.store import Store
-from tui.model.tally import Tally
-from tui.model.thresholds import MINUTE, SECOND
-from tui.model.unfold import cycle, fold_all, reveal
-from tui.model.urgency import WAITING
+from tui.model.filter.active_filter import Finder, Sum
+from tui.model.filter.language import Completion
+from tui.model.filter.reading import Reading
+from tui.model.records import ChangeSet, Key, Session, SessionKey, session_key, turn_key
+from tui.model.status.bands import Need
+from tui.model.status.counts import Tally
+from tui.model.status.notices import Notices
+from tui.model.status.state import newest_turn
+from tui.model.status.thresholds import MINUTE, SECOND
+from tui.model.status.unread import Seen
+from tui.model.store.memory_budget import Budget
+from tui.model.store.store import Store
+from tui.model.tree.layout import parent_key, row_key, shown_session
+from tui.model.tree.new_rows import NewRows
+from tui.model.tree.place import Hold, Place
+from tui.model.tree.rows import VisibleRows
+from tui.model.tree.seek import Found, caller, enclosing, failures, focus, questions, seek, sibling
+from tui.model.tree.sorting import Arrangement
+from tui.model.tree.under_cursor import UnderCursor, under_cursor
+from tui.model.tree.unfold import cycle, fold_all, reveal
 
 STALE = 15 * SECOND
 """µs since the last look at a source after which what is shown is not called live any more. A source that works says
 that it looked at least every 5 s (`adapter.follow.follower.HEARTBEAT_S`)."""
 BACK_LIMIT = 50
 """Jumps that can be taken back."""
+_SOON_S = 0.05
+"""A timer may be a little early: to set it for less would tick the same second twice."""
 
 _NOTHING = {
     "failed": "nothing has failed here",
     "waiting": "nothing waits for a person here",
+    "stuck": "nothing is stuck or looping here",
     "running": "nothing is running here",
+}
+_NEEDS: dict[str, frozenset[Need]] = {
+    "waiting": frozenset({"person"}),
+    "stuck": frozenset({"stuck", "looping"}),
+    "running": frozenset({"work", "looping"}),
 }
 
 
@@ -53,7 +62,8 @@ class Frame:
     lines and details may. `moved`: the cursor is on another node. `detail`: time changes what is said of the cursor's
     node. `status`: the bar. `heading`: filter, order or number of sessions. `title`: sessions that run and that wait,
     for the terminal's title. `notice`: words that call a person back. `remark`: what the key has to say. `load`,
-    `release`: sessions to be read, and given back. `detail_wanted`: the user wants to be in the detail.
+    `release`: sessions to be read, and given back. `detail_wanted`: the user wants to be in the detail. `panes`: the
+    panes stand otherwise, or the keys go to another one.
     """
 
     rows: bool = False
@@ -68,6 +78,7 @@ class Frame:
     load: list[SessionKey] = field(default_factory=list)
     release: list[SessionKey] = field(default_factory=list)
     detail_wanted: bool = False
+    panes: bool = False
 
 
 Pane = Literal["tree", "filter", "detail", "search"]
@@ -75,11 +86,13 @@ Pane = Literal["tree", "filter", "detail", "search"]
 
 
 class Summary(NamedTuple):
-    """What the bar says of the view. Counts are sessions, `cost_today` US dollars, `stale_s` the seconds since the last
-    look at the source that was looked at longest ago, 0 while all are fresh."""
+    """What the bar says of the view. Counts are top-level sessions (`status.counts.Counts`), `cost_today` US dollars,
+    `stale_s` the seconds since the last look at the source that was looked at longest ago, 0 while all are fresh."""
 
     running: int = 0
     waiting: int = 0
+    stuck: int = 0
+    looping: int = 0
     failed: int = 0
     cost_today: float = 0.0
     following: bool = False
@@ -90,22 +103,28 @@ class Summary(NamedTuple):
 
 
 class View:
-    """The state of the screen. `notify` keeps notices. `problem` is what to say about what is wrong outside, `fault`
-    about an error of our own, "" for nothing; `pane` is where the keys go, `tab` what the user
-    wants of a detail, "" for the first; with `enter_opens` enter leads to the detail, for which there is no room
-    beside the tree."""
+    """The state of the screen. `notify` gives notices. `problem` is what to say about what is wrong outside, `fault`
+    about an error of our own, "" for nothing; `pane` is where the keys go, `tab` what the user wants of a detail, ""
+    for the first. With `one_pane` there is room for one pane only, and enter leads to the detail; `zoomed` is whether
+    the detail is the whole screen although there is room for both, `wrap` whether long lines of texts are broken.
+    """
 
     def __init__(self, store: Store, now_us: int, *, notify: bool = False) -> None:
         self.store = store
         self.started = now_us
-        self.now = now_us
-        self.notices = Notices(store, now_us) if notify else None
+        self.now = self._ticked = now_us
+        self._newest = 0
+        self.notify = notify
+        self.notices = Notices(store, now_us)
         self.seen = Seen(store, now_us)
         self.rows = VisibleRows(store)
         self.following = False
         self.paused = False
-        self.enter_opens = False
+        self.one_pane = False
         self.pane: Pane = "tree"
+        self.zoomed = False
+        self._zoomed_from: Pane = "tree"
+        self.wrap = True
         self.tab = ""
         self.problem = ""
         self.fault = ""
@@ -113,12 +132,14 @@ class View:
         self._known: dict[str, tuple[Health, int]] = {}
         self._untouched = True
         self._rested = False
+        self._read_news: SessionKey | None = None
         self._came_from: list[Key] = []
         self._awaited: Callable[[], Key | None] | None = None
         self._lost: Key | None = None
         self._wanted: set[SessionKey] = set()
         self._frame = Frame()
         self._drawn = Summary()
+        self._summed = Sum()
         self._titled = (0, 0)
         self._cursor: Key | None = None
         self._begin()
@@ -126,6 +147,7 @@ class View:
     def _begin(self) -> None:
         """Makes what follows from the store and the user's choices."""
         self.finder = Finder(self.store)
+        self.reading = Reading(self.store, self.finder)
         self.tally = Tally(self.store)
         self.budget = Budget(self.store, self.rows)
         self.place = Place(self.rows)
@@ -139,12 +161,20 @@ class View:
         return self.place.cursor
 
     @property
+    def under_cursor(self) -> UnderCursor | None:
+        """What the row of the cursor is; None where there is none."""
+        at = self.place.at
+        return under_cursor(self.store, self.rows.row(at), self.now) if 0 <= at < len(self.rows) else None
+
+    @property
     def summary(self) -> Summary:
         """What the bar is to say, as of the last change or tick."""
         counts = self.tally.counts
         return Summary(
             counts.running,
             counts.waiting,
+            counts.stuck,
+            counts.looping,
             counts.failed_today,
             counts.cost_today,
             self.following,
@@ -158,20 +188,28 @@ class View:
     def busy(self) -> bool:
         """Whether the next second may change something: a session is not at its end, a notice is to be given, or the
         age of what is shown is."""
-        pending = self.notices is not None and self.notices.pending
-        return self.rows.anything_open or pending or self._stale_s() > 0
+        pending = self.notify and self.notices.pending
+        return self.rows.anything_open or pending or self.reading.on or self._is_young or self._stale_s() > 0
+
+    @property
+    def _is_young(self) -> bool:
+        """Whether something is so young that its age is said in seconds."""
+        return 0 <= self.now - self._newest < MINUTE + SECOND
 
     def patience_s(self, now_us: int) -> float:
-        """Seconds until the next tick is due: the next full second or minute, or when a source is no longer fresh."""
+        """Seconds until the next tick is due: the next full second or minute, or when a source is no longer fresh. It
+        is due now when the clock of the wall says so whatever the timer waits for: the machine was asleep, or somebody
+        set the clock."""
         period = SECOND if self.busy else MINUTE
+        if now_us // period != self._ticked // period:
+            return _SOON_S
         due = [period - now_us % period]
         due += [looked + STALE - now_us for _, looked in self._known.values() if looked + STALE > now_us]
-        # A timer may be a little early; then the second would be ticked twice.
-        return max(0.05, min(due) / SECOND)
+        return max(_SOON_S, min(due) / SECOND)
 
     def trees_in_sight(self) -> set[SessionKey]:
         """The trees of which a row is in sight, and that of the cursor."""
-        return {self.store.links.top((key.source, key.session_id)) for key in self.place.keys_in_sight()}
+        return {self.store.links.top(key.owner) for key in self.place.keys_in_sight()}
 
     def _stale_s(self) -> int:
         ages = [self.now - looked for health, looked in self._known.values() if health.state == "ok"]
@@ -183,14 +221,16 @@ class View:
     def apply(self, changes: ChangeSet, now_us: int) -> Frame:
         """Takes in a change of the store."""
         self._pass(now_us)
-        if self.notices is not None:
-            self.notices.update(changes, now_us)
+        sessions = self.store.sessions
+        told = (sessions[key.owner].last_ts for key in changes.dirty if key.kind == "session" and key.owner in sessions)
+        self._newest = max(self._newest, *(ts for ts in told if ts <= now_us), 0)
+        self.notices.update(changes, now_us)
+        if self._rested:
+            self._look()
         self.tally.update(changes, now_us)
         self._frame.dirty |= changes.dirty
         self._frame.heading = self._frame.heading or changes.order
         self._update(changes, self.finder.update(changes, now_us))
-        if self._rested:
-            self._look()
         if self._lost is not None and (at := self.rows.index_of(self._lost)) is not None:
             self._lost = None
             self.place.go(at)
@@ -201,20 +241,22 @@ class View:
             self._awaited = None
             self._jump(key, remember=False)
         self._keep_to_budget()
+        self._read_on()
         return self._done()
 
     def tick(self, now_us: int) -> Frame:
         """Lets time pass, whatever is in sight."""
         minute = self.now // MINUTE
         self._pass(now_us)
-        if self.notices is not None:
-            self.notices.tick(now_us)
+        self._ticked = now_us
+        self.notices.tick(now_us)
         self.tally.tick(now_us)
         self._update(ChangeSet(roots=set(), dirty=set()), self.finder.tick(now_us))
         self._frame.rows = True
         session = self.store.session_of(self.cursor) if self.cursor is not None else None
         goes_on = session is not None and self.rows.is_live_tree(self.store.top_of(session))
-        self._frame.detail = goes_on or now_us // MINUTE != minute
+        self._frame.detail = goes_on or self._is_young or now_us // MINUTE != minute
+        self._read_on()
         return self._done()
 
     def heard(self, healths: Mapping[str, Health], now_us: int) -> Frame:
@@ -234,15 +276,15 @@ class View:
         not to be trusted. The cursor goes back to its node, and what was unfolded is read again, when it is there."""
         before, text, height = self.rows, self.finder.text, self.place.height
         self._lost = self.cursor or self._lost
-        self._wanted |= {(key.source, key.session_id) for key, is_open in before.folds.chosen.items() if is_open}
+        self._wanted |= {key.owner for key, is_open in before.folds.chosen.items() if is_open}
         self._awaited = None
         self._frame = Frame(rows=True, heading=True, status=True)
         self.rows = VisibleRows(self.store, before.folds)
         self._begin()
         self.place.height = height
         self.rows.arrange(before.arrangement)
-        if self.notices is not None:
-            self.notices = Notices(self.store, now_us)
+        ended, self.notices = self.notices.ended, Notices(self.store, now_us)
+        self.notices.ended |= ended
         self.finder.ask(text, now_us)
         self.rows.keep(self.finder.trees if self.finder.on else None)
         return self.apply(ChangeSet(roots=set(), dirty=set()), now_us)
@@ -266,6 +308,7 @@ class View:
         """Brings rows, cursor and window up to date."""
         hold = self.place.hold()
         self.rows.folds.held = self._prompts_around()
+        self.rows.news = self._news()
         different = filtered and self._keep()
         different = self.rows.update(changes, self.now) or different
         self._frame.dirty |= self.rows.headings.changed
@@ -275,7 +318,7 @@ class View:
                 # Nobody has looked for anything yet: the first row is where the newest is, also while a catalogue of
                 # thousands is still coming in.
                 if len(self.rows):
-                    self.place.put(0)
+                    self.place.put(self.rows.first_session())
                 hold = Hold(None, 0, 0)
             new = self._began(changes)
             self.place.settle(hold, stay=hold.top <= 0 and self._is_above(new, hold))
@@ -284,6 +327,13 @@ class View:
             self.new.look()
         if self.following:
             self._go_to_newest()
+
+    def _news(self) -> frozenset[SessionKey]:
+        """The trees that have ended and that nobody has looked at since; one that somebody looks at is among them until
+        the cursor rests elsewhere, so that its row stays where it is."""
+        store = self.store
+        ended = {store.links.top(key) for key in self.notices.ended if key in store.sessions}
+        return frozenset(ended if self._read_news is None else {*ended, self._read_news})
 
     def _prompts_around(self) -> set[Key]:
         """The prompts that the cursor is in."""
@@ -302,20 +352,19 @@ class View:
             key
             for key in changes.new
             if key.kind != "session"
-            or ((session := sessions.get((key.source, key.id))) is not None and session.start_ts >= self.started)
+            or ((session := sessions.get(key.owner)) is not None and session.start_ts >= self.started)
         ]
 
     def _is_above(self, new: Iterable[Key], hold: Hold) -> bool:
         """Whether one of the new nodes is a session at the top of its tree that stands above what is held."""
         limit = self.rows.index_of(hold.key) if hold.key is not None else None
-        tops = [key for key in new if key.kind == "session" and self.store.is_top((key.source, key.id))]
+        tops = [key for key in new if key.kind == "session" and self.store.is_top(key.owner)]
         return limit is not None and any((at := self.rows.index_of(key)) is not None and at < limit for key in tops)
 
     def _keep_to_budget(self) -> None:
-        """Gives back what was looked at longest ago, when more is loaded than is to be; a filter may ask for it."""
+        """Gives back what was looked at longest ago, when more is loaded than is to be."""
         self._frame.load += self.budget.regretted()
-        if not self.finder.on:
-            self._frame.release += self.budget.surplus(self.trees_in_sight, self.now)
+        self._frame.release += self.budget.surplus(self.trees_in_sight, self.now, hard=self.reading.on)
 
     def _done(self) -> Frame:
         """The frame of all that was noted since the last one."""
@@ -329,9 +378,11 @@ class View:
         summary = self.summary
         if summary != self._drawn:
             frame.status, self._drawn = True, summary
+        if self.finder.sum != self._summed:
+            frame.heading, self._summed = True, self.finder.sum
         if (summary.running, summary.waiting) != self._titled:
             frame.title = self._titled = (summary.running, summary.waiting)
-        if self.notices is not None:
+        if self.notify:
             frame.notice = self.notices.due(self.now)
         return frame
 
@@ -342,6 +393,8 @@ class View:
         else it stays where it is, else it goes to the top."""
         self._pass(now_us)
         hold = self.place.hold()
+        if text != self.finder.text:
+            self.reading.stop()
         self.finder.ask(text, now_us)
         if self._keep():
             self.place.settle(hold)
@@ -357,29 +410,72 @@ class View:
             self.place.at = 0
         return different
 
+    def read_all(self) -> Frame:
+        """Has all sessions read of which the filter cannot say whether they match."""
+        self.reading.begin()
+        self._read_on()
+        return self._done()
+
+    def stop_reading(self) -> Frame:
+        """Reads no more of them."""
+        self.reading.stop()
+        self._frame.heading = True
+        return self._done()
+
+    def _read_on(self) -> None:
+        """Asks for the next sessions that the filter has to know, as long as there is room in memory for them."""
+        if not self.reading.on:
+            return
+        room = self.budget.held <= self.budget.ops
+        self._frame.load += self.reading.more(self.now, room=room)
+        self._frame.heading = True
+        if not room and not self.reading.asked and not self.budget.asked:
+            self.reading.stop()
+            self._frame.remark = "memory is full of sessions that are open: no more are read"
+
     def complete(self, text: str, cursor: int, now_us: int) -> Completion:
         """What the word before the cursor of the filter's line may become."""
         return self.finder.complete(text, cursor, now_us)
 
     def arrange(self, arrangement: Arrangement) -> Frame:
         """Puts the trees into another order; the cursor stays on its node, in its line where that can be."""
+        self._arrange(arrangement)
+        return self._done()
+
+    def _arrange(self, arrangement: Arrangement) -> None:
         hold = self.place.hold()
         self.rows.arrange(arrangement)
+        shown = self.cursor
+        while shown is not None and self.rows.index_of(shown) is None:
+            shown = self.rows.parent(shown)
+        if shown is not None and shown != self.cursor:
+            # In bands a tree that opened by itself is one row.
+            self.place.put(self.rows.index_of(shown) or 0)
         self.place.settle(hold)
         self.new.look()
         self._frame.rows = self._frame.heading = True
-        return self._done()
 
     def sort(self) -> Frame:
         """By the next measure."""
-        self._by_hand()
-        return self.arrange(self.rows.arrangement.next_order())
+        return self._rearrange(self.rows.arrangement.next_order())
 
     def group(self) -> Frame:
-        """Project by project, or not."""
+        """In the next kind of groups."""
+        return self._rearrange(self.rows.arrangement.next_grouping())
+
+    def _rearrange(self, arrangement: Arrangement) -> Frame:
+        """Another order by a key. Who has not looked for anything yet wants to see what is first in it; who has
+        scrolled away from the cursor, where that is now."""
+        untouched, in_sight = self._untouched, self.place.in_sight(self.place.at)
         self._by_hand()
-        how = self.rows.arrangement
-        return self.arrange(how._replace(by_project=not how.by_project))
+        self._arrange(arrangement)
+        if untouched:
+            self._untouched = True
+            self._go(0)
+            self._go(self.rows.first_session())
+        elif not in_sight:
+            self._go(self.place.at)
+        return self._done()
 
     # --- the cursor and the window -----------------------------------------------------------------------------
 
@@ -401,7 +497,12 @@ class View:
     def rest(self) -> Frame:
         """The cursor has been on its node for a while."""
         self._rested = True
+        session = self.store.session_of(self.cursor) if self.cursor is not None else None
+        if session is None or self.store.links.top((session.source, session.id)) != self._read_news:
+            self._read_news = None
         self._look()
+        if self._news() != self.rows.news:
+            self._update(ChangeSet(roots=set(), dirty=set()), False)
         return self._done()
 
     def select(self, key: Key) -> Frame:
@@ -467,8 +568,50 @@ class View:
     def _look(self) -> None:
         """Takes the mark from the session in which the cursor rests, and from its tree."""
         session = enclosing(self.store, self.cursor) if self.cursor is not None else None
-        if session is not None and self.seen.look(session):
+        if session is None:
+            return
+        if self.seen.look(session):
             self._frame.dirty |= {row_key(self.store, one) for one in (session, self.store.top_of(session))}
+        top, ended = self.store.links.top((session.source, session.id)), self.notices.ended
+        ended -= {key for key in ended if key in self.store.sessions and self.store.links.top(key) == top}
+        if self.rows.is_live_tree(self.store.sessions[top]):
+            self._read_news = None
+        elif top in self.rows.news:
+            self._read_news = top
+
+    # --- panes -------------------------------------------------------------------------------------------------
+
+    @property
+    def detail_alone(self) -> bool:
+        """Whether the detail is all of the screen, the bars apart."""
+        return self.zoomed or (self.one_pane and self.pane in ("detail", "search"))
+
+    def go_to_pane(self, pane: Pane) -> Frame:
+        """The keys go to that pane from now on; the tree and its filter are never behind the detail."""
+        self._go_to_pane(pane)
+        return self._done()
+
+    def zoom(self) -> Frame:
+        """The detail as the whole screen and its keys with it, or back to where the user was before. Where there is
+        room for one pane only it is the way to the detail and back."""
+        if self.detail_alone:
+            return self.unzoom()
+        self._zoomed_from, self.zoomed = self.pane, True
+        self._go_to_pane("detail")
+        return self._done()
+
+    def unzoom(self) -> Frame:
+        """Back from the detail as the whole screen; else to the tree."""
+        back: Pane = "detail" if self.zoomed and not self.one_pane and self._zoomed_from == "detail" else "tree"
+        self.zoomed = False
+        self._go_to_pane(back)
+        return self._done()
+
+    def _go_to_pane(self, pane: Pane) -> None:
+        if pane in ("tree", "filter"):
+            self.zoomed = False
+        self.pane = pane
+        self._frame.panes = True
 
     # --- folding -----------------------------------------------------------------------------------------------
 
@@ -494,7 +637,7 @@ class View:
                 self._load([child])
                 self._awaited = lambda: self._inside(child, key)
             return self._done()
-        if self.enter_opens or not self.rows.row(self.place.at).fold:
+        if self.one_pane or not self.rows.row(self.place.at).fold:
             self._frame.detail_wanted = True
             return self._done()
         return self.fold()
@@ -541,7 +684,7 @@ class View:
         """Takes the session around the cursor to its next fold level."""
         key = self.cursor
         session = enclosing(self.store, key) if key is not None else None
-        if key is not None and key.kind == "project":
+        if key is not None and key.kind == "heading":
             return self.fold()
         if key is None or session is None:
             return self._done()
@@ -561,15 +704,20 @@ class View:
         return self._done()
 
     def fold_all(self) -> Frame:
-        """Folds every session to one line."""
+        """Folds every session to one line; where each is, or on a heading, every heading, and opens them again."""
         self._by_hand()
-        session = self.store.session_of(self.cursor) if self.cursor is not None else None
-        fold_all(self.rows)
+        cursor = self.cursor
+        session = self.store.session_of(cursor) if cursor is not None else None
+        words = fold_all(self.rows, headings=cursor is not None and cursor.kind == "heading")
         self.place.settle(Hold(None, 0, self.place.top))
-        if session is not None:
-            self._select(session_key(self.store.top_of(session)))
+        shown = session_key(self.store.top_of(session)) if session is not None else cursor
+        if shown is not None and self.rows.index_of(shown) is None:
+            shown = self.rows.parent(shown)
+        if shown is not None:
+            self._select(shown)
         self.new.look()
         self._frame.rows = True
+        self._frame.remark = words
         return self._done()
 
     def _fold(self, key: Key) -> None:
@@ -594,17 +742,16 @@ class View:
         return self._done()
 
     def find(self, kind: str, forward: bool, now_us: int) -> Frame:
-        """Goes to the next failure, the next that waits for a person, or the next that runs."""
+        """Goes to the next failure, the next that waits for a person, is stuck or loops, or runs."""
         tops, cursor, store, first = self.rows.tops(), self.cursor, self.store, self._first()
         if kind == "failed":
             read = [key for key, session in store.sessions.items() if session.turns or session.final_status == "failed"]
             found = seek(store, tops, cursor, failures, forward=forward, among=read, first=first)
         else:
-            waiting = kind == "waiting"
-            among = [key for key, state in self.rows.live.items() if (state.name in WAITING) == waiting]
+            among = [key for key, need in self.rows.needs.items() if need in _NEEDS[kind]]
 
             def spots(session: Session) -> list[Key]:
-                return questions(store, session, now_us) if waiting else [focus(session)]
+                return questions(store, session, now_us) if kind == "waiting" else [focus(session)]
 
             found = seek(store, tops, cursor, spots, forward=forward, among=among, first=first)
         self._arrive(found, forward, _NOTHING[kind])
@@ -622,17 +769,17 @@ class View:
     def go_to_match(self) -> Frame:
         """Goes to the first match, unless the cursor is in a session that matches."""
         session = enclosing(self.store, self.cursor) if self.cursor is not None else None
-        if self.finder.on and (session is None or (session.source, session.id) not in self.finder.matches):
+        if self.finder.on and (session is None or session.key not in self.finder.matches):
             self._match(True)
         return self._done()
 
     def sibling(self, step: int) -> Frame:
-        """Goes to the session, or on a heading to the project, after or before."""
+        """Goes to the session, or on a heading to the heading, after or before."""
         word = "after" if step > 0 else "before"
-        if self.cursor is not None and self.cursor.kind == "project":
+        if self.cursor is not None and self.cursor.kind == "heading":
             heading = self.rows.headings.beside(self.cursor, step)
             if heading is None:
-                self._frame.remark = f"no project {word} this one"
+                self._frame.remark = f"no heading {word} this one"
             else:
                 self._by_hand()
                 self._select(heading)
@@ -702,11 +849,11 @@ class View:
     def _first(self) -> int | None:
         """The tree that comes next when the cursor is on a heading."""
         key = self.cursor
-        return self.rows.headings.first_of(key) if key is not None and key.kind == "project" else None
+        return self.rows.headings.first_of(key) if key is not None and key.kind == "heading" else None
 
     def _inside(self, session: Session, row: Key) -> Key | None:
         """Where somebody wants to be who enters a session: what goes on in it, else its first row."""
-        if (session.source, session.id) in self.rows.live:
+        if session.key in self.rows.live:
             return focus(session)
         at = self.rows.index_of(row)
         if at is None or at + 1 >= len(self.rows) or self.rows.row(at + 1).depth <= self.rows.row(at).depth:
@@ -714,7 +861,7 @@ class View:
         return self.rows.row(at + 1).key
 
     def _load(self, sessions: list[Session]) -> None:
-        self._frame.load += [(session.source, session.id) for session in sessions]
+        self._frame.load += [session.key for session in sessions]
 
 
 def _itself(session: Session) -> list[Key]:

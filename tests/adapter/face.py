@@ -35,12 +35,13 @@ import msgspec
 from adapter.local import OpencodeSource
 from tests.adapter.writer import ROOT
 from tui.cli import main
+from tui.commands.run import COMMANDS
 
 LIMIT_S = 10.0
 """No command on a small database may take longer, whatever state the files are in."""
 BEAT_S = 0.1
 """How often a tail says what it has cost so far."""
-LATE = ("tui.headless", "tui.model.listing", "tui.model.index", "tui.model.query", "tui.model.tree_json", "watchfiles")
+LATE = (*COMMANDS.values(), "watchfiles")
 """What is imported late, as commands need it, and out of reach for a process that has given up root. Optional: these
 are nobody's public names."""
 

@@ -15,8 +15,8 @@ import msgspec
 from adapter.contract import Batch
 from adapter.events import Event
 from adapter.local import OpencodeSource
-from tui.model.nodes import Session
-from tui.model.store import Store
+from tui.model.records import Session
+from tui.model.store.store import Store
 
 DEADLINE_S = 10.0
 NOT_COMPARED = {"logs", "loaded", "last_ts"}

@@ -11,8 +11,8 @@ from adapter.events import OpFinalized, OpStarted, PayloadRef, SessionStarted, T
 from adapter.local import OpencodeSource
 from tests.adapter.follower import apply
 from tests.adapter.reference_2x import Asked, Call, Session, Step, Tokens, Waits
-from tui.model.nodes import Op, Turn
-from tui.model.store import Store
+from tui.model.records import Op, Turn
+from tui.model.store.store import Store
 
 KINDS = {"llm_response": "text", "llm_reasoning": "reasoning"}
 

@@ -23,7 +23,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import tui.headless  # noqa: F401 - so does `main`
+import tui.commands.doctor
+import tui.commands.events
+import tui.commands.export.command
+import tui.commands.ls
+import tui.commands.run
+import tui.commands.show
+import tui.commands.tree  # noqa: F401 - so does `main`
 from adapter.contract import SourceUnavailable
 from adapter.events import SessionStarted, SourceError
 from adapter.local import OpencodeSource

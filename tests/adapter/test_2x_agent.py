@@ -11,10 +11,10 @@ from tests.adapter.follower import Follower, cold_store
 from tests.adapter.writer import now_ms
 from tests.adapter.writer_2x import Writer2x, step
 from tests.adapter.writer_preview import WriterPreview
-from tui.model.index import Index
-from tui.model.nodes import Session
-from tui.model.query import parse, search
-from tui.model.store import Store
+from tui.model.filter.cards import Index
+from tui.model.filter.language import parse, search
+from tui.model.records import Session
+from tui.model.store.store import Store
 
 TEXT = {"type": "text", "text": "Hello."}
 OTHER = {"agent": "plan", "model": {"id": "mock-2", "providerID": "lab"}}

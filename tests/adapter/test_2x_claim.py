@@ -14,9 +14,9 @@ from tests.adapter.follower import Follower, cold_store
 from tests.adapter.writer import now_ms
 from tests.adapter.writer_2x import Writer2x, call, step
 from tests.adapter.writer_preview import WriterPreview
-from tui.model.nodes import Session, turn_key
-from tui.model.state import State, is_open, node_state, session_state
-from tui.model.store import Store
+from tui.model.records import Session, turn_key
+from tui.model.status.state import State, is_open, node_state, session_state
+from tui.model.store.store import Store
 
 TEXT = {"type": "text", "text": "Hello."}
 RUNNING = call("running", ran=1200, input={"command": "sleep 45"}, metadata={})

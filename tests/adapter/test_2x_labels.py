@@ -10,11 +10,11 @@ from tests.adapter.follower import Follower, cold_store
 from tests.adapter.writer import now_ms
 from tests.adapter.writer_2x import Writer2x, call, step
 from tests.adapter.writer_preview import WriterPreview
-from tui.model.nodes import Row, op_key
-from tui.model.state import is_open, op_state, session_state
-from tui.model.tree_json import tree_text
+from tui.commands.tree_json import tree_text
+from tui.model.records import Row, op_key
+from tui.model.status.state import is_open, op_state, session_state
 from tui.render.lines import plain
-from tui.render.tree_row import cells_of
+from tui.render.rows.tree_row import cells_of
 
 TEXT = {"type": "text", "text": "Hello."}
 MINUTE = 60_000_000
@@ -92,7 +92,7 @@ async def test_a_command_in_the_background_goes_on_until_its_notice(tmp_path: Pa
             assert any(
                 "shell  sleep 3  in the background  [tool?" in line for line in tree_text(follower.store, at * 1000)
             )
-            assert plain(cells_of(follower.store, Row(op_key(found, op), 2, ""), at * 1000).note).count("background")
+            assert plain(cells_of(follower.store, Row(op_key(found, op), 2, ""), at * 1000).flags).count("background")
             # Hours later only its own row says it.
             assert session_state(follower.store, found, at * 1000 + 300 * MINUTE).name == "idle"
             assert op_state(follower.store, found, op, at * 1000 + 300 * MINUTE).name == "completed"

@@ -12,9 +12,9 @@ from tests.adapter.follower import Follower, cold_store
 from tests.adapter.writer import now_ms
 from tests.adapter.writer_2x import Writer2x, call, step
 from tests.adapter.writer_preview import WriterPreview
-from tui.model.state import session_state
-from tui.model.store import Store
-from tui.model.tree_json import tree, tree_text
+from tui.commands.tree_json import tree, tree_text
+from tui.model.status.state import session_state
+from tui.model.store.store import Store
 
 TEXT = {"type": "text", "text": "Hello."}
 INPUT = {"description": "Read the file", "prompt": "Read hello.txt.", "agent": "general"}

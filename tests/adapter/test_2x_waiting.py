@@ -14,9 +14,9 @@ from tests.adapter.follower import Follower, cold_store
 from tests.adapter.writer import now_ms
 from tests.adapter.writer_2x import Writer2x, call, step
 from tests.adapter.writer_preview import WriterPreview
-from tui.model.nodes import Session
-from tui.model.state import prompt_state, session_state
-from tui.model.tree_json import tree, tree_text
+from tui.commands.tree_json import tree, tree_text
+from tui.model.records import Session
+from tui.model.status.state import prompt_state, session_state
 
 TEXT = {"type": "text", "text": "Hello."}
 RUNNING = call("running", ran=1200, input={"command": "sleep 45"}, metadata={})

@@ -14,7 +14,7 @@ from adapter.follow import memory
 from adapter.local import OpencodeSource
 from adapter.opencode.storage import RawSession, read_whole
 from tests.adapter.opencode_writer import OpencodeWriter, tool
-from tui.model.store import Store
+from tui.model.store.store import Store
 
 STEPS = 12
 

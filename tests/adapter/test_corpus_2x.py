@@ -19,11 +19,11 @@ from tests.adapter import corpus, reference_2x
 from tests.adapter.reference_2x import NO_TOKENS, Session, Tokens
 from tests.adapter.seen_2x import Seen
 from tests.lab.scenarios import SUMMARY, expected
-from tui.model.at_work import State
-from tui.model.rollup import subtree
-from tui.model.state import session_state
-from tui.model.thresholds import MINUTE
-from tui.model.urgency import ACTIVE, WAITING
+from tui.model.status.at_work import State
+from tui.model.status.state import session_state
+from tui.model.status.table import ACTIVE, WAITING
+from tui.model.status.thresholds import MINUTE
+from tui.model.sums.rollup import subtree
 
 every_dump = pytest.mark.parametrize("name", [name.split("/")[1] for name in corpus.NAMES_2X])
 
@@ -196,8 +196,8 @@ def state(name: str, session: Session, later_us: int = 1_000_000) -> State:
 
 
 STATES = {"succeeded": {"idle"}, "failed": {"failed"}, "interrupted": {"aborted"}, "started": ACTIVE}
-WORKED_ON_BESIDE = {"shell.running", "background.shell-running"}
-"""A command of the user runs, and one in the background: for neither is an execution going on."""
+WORKED_ON_BESIDE = {"shell.running", "background.shell-running", "background.child-running"}
+"""A command of the user runs, one in the background, and a sub-agent there: for none is an execution of it going on."""
 
 
 @every_dump
@@ -220,6 +220,7 @@ def test_a_state_is_what_opencode_wrote_about_its_work(name: str) -> None:
         ("shell.running", "New session", 0, "tool"),
         ("background.shell-running", "Lab shellback", 0, "tool"),
         ("background.shell-running", "Lab background", 0, "idle"),
+        ("background.child-running", "Lab background", 0, "delegating"),
         ("background.child-running", "Work aside", 0, "tool"),
         ("background", "Lab shellback", 0, "idle"),
         ("service-resume.suspended", "to be resumed", 0, "suspended"),
@@ -227,7 +228,7 @@ def test_a_state_is_what_opencode_wrote_about_its_work(name: str) -> None:
         ("service-client", "New session", 0, "aborted"),
         ("service-client", "New session", 1, "suspended"),
         ("crash", "slowtool", 0, "tool"),
-        ("crash", "taskslow", 0, "tool"),
+        ("crash", "taskslow", 0, "delegating"),
         ("crash", "retrylong", 0, "starting"),
         ("crash", "long", 0, "writing"),
         ("crash-args", "silent", 0, "writing"),

@@ -24,8 +24,8 @@ from tests.adapter import corpus
 from tests.adapter.follower import apply, cold_store, differences, eventually
 from tests.adapter.opencode_writer import OpencodeWriter, answer, tool
 from tests.adapter.writer import Writer
-from tui.model.nodes import Op
-from tui.model.store import Store
+from tui.model.records import Op
+from tui.model.store.store import Store
 
 MANY_SESSIONS = "1.18.33/lifecycle"
 

@@ -10,10 +10,10 @@ from adapter.local import OpencodeSource
 from tests.adapter.follower import Follower, cold_store
 from tests.adapter.writer_2x import Writer2x, step
 from tests.adapter.writer_preview import WriterPreview
-from tui.doctor import lines
-from tui.model.rollup import NO_DOUBT, own, subtree
-from tui.model.tree_json import tree_text
-from tui.render.health import health_lines
+from tui.commands.doctor import lines
+from tui.commands.tree_json import tree_text
+from tui.model.sums.rollup import NO_DOUBT, own, subtree
+from tui.render.bars.health import health_lines
 from tui.render.lines import plain
 
 TEXT = {"type": "text", "text": "Hello."}
@@ -78,7 +78,8 @@ async def test_health_calls_the_storage_what_it_is_and_counts_its_rows(tmp_path:
     assert (health.family, health.strategy) == ("preview", "event feed")
     assert health.counts == {"sessions": 2, "messages": 0, "parts": 0, "session_messages": 4, "events": 6}
     line = plain(health_lines(health)[0])
-    assert "2.0 preview (session) 0.0.0-next-16350  2 sessions  4 session_messages  6 events" in line
+    assert "2.0 preview (session) 0.0.0-next-16350  " in line
+    assert line.endswith("2 sessions  4 session_messages  6 events")
     text = lines(health)
     assert any(said.endswith("2.0 preview (session), opencode 0.0.0-next-16350") for said in text)
     assert any(said.endswith("2 sessions, 4 session_messages, 6 events") for said in text)

@@ -15,9 +15,9 @@ from tests.adapter.follower import Follower
 from tests.adapter.reference_2x import NO_TOKENS, Asked, Call, Step, Tokens
 from tests.adapter.seen_2x import Seen
 from tests.adapter.writer_2x import Writer2x, call, counters
-from tui.model.nodes import Session
-from tui.model.state import session_state
-from tui.model.store import Store
+from tui.model.records import Session
+from tui.model.status.state import session_state
+from tui.model.store.store import Store
 
 NOW = 1_796_000_000_000
 """The clock of the writer (ms)."""

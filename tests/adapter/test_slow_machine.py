@@ -27,7 +27,7 @@ from tests.adapter.opencode_writer import OpencodeWriter, answer
 from tests.adapter.writer import now_ms
 from tests.adapter.writer_2x import Writer2x, step
 from tests.adapter.writer_preview import WriterPreview
-from tui.model.store import Store
+from tui.model.store.store import Store
 
 LIMIT_S = 0.003
 PAUSE_S = 0.0003

@@ -21,7 +21,7 @@ from adapter.local import OpencodeSource
 from tests.adapter.chaos import KINDS, Chaos
 from tests.adapter.chaos_2x import KINDS_2X, Chaos2x
 from tests.adapter.follower import Follower, apply, cold_store, differences
-from tui.model.store import Store
+from tui.model.store.store import Store
 
 STEPS = 250 * int(os.environ.get("OPENCODE_VIEWER_STRESS", "1"))
 FIRST_SEED = int(os.environ.get("OPENCODE_VIEWER_SEED", "1"))

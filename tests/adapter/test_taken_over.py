@@ -16,7 +16,7 @@ from tests.adapter.follower import Follower, apply, cold_store, differences
 from tests.adapter.opencode_writer import OpencodeWriter
 from tests.adapter.writer import Statement, Writer
 from tests.adapter.writer_2x import Writer2x, step
-from tui.model.store import Store
+from tui.model.store.store import Store
 
 PREVIEW = corpus.PREVIEW
 CHAINS = {

@@ -12,11 +12,11 @@ import statistics
 import time
 
 from adapter.events import Event, SessionStarted, Usage
-from tui.model.arrange import Arrangement
-from tui.model.finder import Finder
-from tui.model.nodes import ChangeSet
-from tui.model.rows import VisibleRows
-from tui.model.store import Store
+from tui.model.filter.active_filter import Finder
+from tui.model.records import ChangeSet
+from tui.model.store.store import Store
+from tui.model.tree.rows import VisibleRows
+from tui.model.tree.sorting import Arrangement
 
 WORDS = (  # noqa: SIM905 - thirty quoted words are harder to read
     "fix add move rename explain port retry test config lexer parser tree viewer session model token price budget "

@@ -35,7 +35,7 @@ from tests.bench.terminal import percentile
 from tests.tui.stage import feed
 from tests.tui.story import NOW, SOURCE, at, prompt, session
 from tui.app import ViewerApp
-from tui.model.nodes import ChangeSet, Key, session_key
+from tui.model.records import ChangeSet, Key, session_key
 
 SESSIONS, STEPS, CALLS = 600, 50, 18
 """A session is 1 row, its prompt 1, a step with its calls 19: 571,200 rows."""

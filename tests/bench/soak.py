@@ -25,8 +25,8 @@ from tests.bench.table import Line, machine, table
 from tests.bench.terminal import App, percentile
 from tests.lab import opencode_binary
 from tui.feed.worker import Feed
-from tui.model.nodes import ChangeSet
-from tui.model.store import Store
+from tui.model.records import ChangeSet
+from tui.model.store.store import Store
 
 EVERY_S = 10.0
 COMMITS = 50

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import pytest
 from textual.drivers.headless_driver import HeadlessDriver
 
-from tui import clipboard
 from tui.error_log import ErrorLog
+from tui.terminal import clipboard
 from tui.widgets.fixed_lines import FixedLines
 from tui.widgets.line_view import LineView
 from tui.widgets.session_tree import SessionTree

@@ -14,7 +14,7 @@ _SENT = re.compile(
 )
 _DRAWING = re.compile(r"\x1b\[(?:[0-9;]*m|[0-9;]*H|\?[0-9;]+[hl]|[<>=]?[0-9]*u|\?[0-9]+\$p|[0-9]+;0t|2J)")
 """Colours, places, modes, questions to the terminal, the keeping of the title; clearing when the screen is taken."""
-_TITLE = re.compile(r"\x1b\]2;(?:[?►][0-9]+ )*(?:opencode-viewer)?\x07")
+_TITLE = re.compile(r"\x1b\]2;(?:[?●][0-9]+ )*(?:opencode-viewer)?\x07")
 _NOTICE = re.compile(r"\x07\x1b\]9;opencode-viewer: [^\x00-\x1f\x7f-\x9f]*\x07")
 _POINTER = re.compile(r"\x1b\]22;[a-z]*\x07")
 _CLIPBOARD = re.compile(r"\x1b\]52;c;([A-Za-z0-9+/=]*)\x07")

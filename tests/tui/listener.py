@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from adapter.events import Event
 from adapter.health import Health
 from tests.tui.story import session
-from tui.model.nodes import ChangeSet
+from tui.model.records import ChangeSet
 
 
 class Listener:

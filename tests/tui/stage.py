@@ -15,8 +15,8 @@ from adapter.events import Event
 from adapter.health import Health
 from tests.tui.story import NOW, SOURCE
 from tui.app import ViewerApp
+from tui.config.settings import Memory
 from tui.feed.queue import Arrival
-from tui.settings import Memory
 
 
 class Text(msgspec.Struct):
@@ -145,6 +145,13 @@ def feed(app: ViewerApp, events: Sequence[Event], loaded: Sequence[str] = ()) ->
         app.feed.arrivals.apply()
 
 
+def plainly() -> Memory:
+    """The choices of a user who wants one list in which what goes on is unfolded: what most tests look at."""
+    memory = Memory()
+    memory.remember(grouping="plain")
+    return memory
+
+
 @asynccontextmanager
 async def playing(
     events: Sequence[Event] = (),
@@ -153,8 +160,8 @@ async def playing(
     clock: Callable[[], float] = lambda: NOW,
     memory: Memory | None = None,
 ) -> AsyncIterator[tuple[ViewerApp, Pilot[Any]]]:
-    """The running app, the events applied and painted."""
-    app = ViewerApp([source] if source is not None else [], clock=clock, memory=memory)
+    """The running app, the events applied and painted; without a memory in one plain list."""
+    app = ViewerApp([source] if source is not None else [], clock=clock, memory=memory or plainly())
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         if events:

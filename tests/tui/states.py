@@ -7,7 +7,7 @@ from typing import Any
 
 from adapter.events import Event, Usage
 from tests.tui.story import SOURCE, Step, at, prompt, session
-from tui.model.nodes import Key
+from tui.model.records import Key
 
 QUESTION = json.dumps(
     {

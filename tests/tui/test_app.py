@@ -6,8 +6,8 @@ from adapter.events import SessionRemoved
 from tests.tui import story
 from tests.tui.stage import Batch, FakeSource, feed, health, playing, screen_text, until
 from tests.tui.story import NOW, SOURCE, Step, prompt, session
-from tui.model.arrange import Arrangement
-from tui.model.nodes import Key
+from tui.model.records import Key
+from tui.model.tree.sorting import Arrangement
 from tui.screens.help import HelpScreen
 from tui.widgets.health_pane import HealthPane
 
@@ -19,11 +19,11 @@ def titles(lines: list[str]) -> str:
 async def test_the_tree_shows_running_sessions_first_and_opens_them() -> None:
     async with playing(story.everything()) as (app, _):
         lines = screen_text(app)
-        assert "► Fix the flaky retry test" in lines[2]
-        assert any("► task  find every caller" in line for line in lines)
+        assert "◐ Fix the flaky retry" in lines[2]
+        assert any("● task  find every caller" in line for line in lines)
         assert any("▸ ✗ Nightly report" in line for line in lines)
-        assert "2 running" in lines[0]
-        assert "1 failed" in lines[0]
+        assert "1 at work" in lines[0]
+        assert "✗ 1 today" in lines[0]
         assert "$0.95 today" in lines[0]
 
 
@@ -89,9 +89,10 @@ async def test_the_detail_follows_the_cursor_and_tabs_fetch_their_text() -> None
         app.main.sessions.select(Key(SOURCE, "op", "ses_retry", "prt_ses_retry_1_3:tool"))
         await pilot.pause()
         assert any("exit" in line and "1" in line for line in screen_text(app))
-        assert source.asked == []
+        await until(pilot, lambda: [uri.rpartition("=")[2] for uri in source.asked] == ["state.output"])
         await pilot.press("3")
         await until(pilot, lambda: any("gives up after 5 tries" in line for line in screen_text(app)))
+        assert len(source.asked) == 1
         await pilot.press("2")
         await until(pilot, lambda: any("command  npm test -- retry" in line for line in screen_text(app)))
         await pilot.press("6")
@@ -135,11 +136,11 @@ async def test_a_narrow_terminal_shows_one_pane_at_a_time() -> None:
         await pilot.press("enter")
         await pilot.pause()
         assert "Overview" in titles(screen_text(app))
-        assert "Sessions 7" not in titles(screen_text(app))
+        assert "Sessions 5" not in titles(screen_text(app))
         feed(app, [session("ses_more", "One more", 1)])
         await pilot.press("escape")
-        await until(pilot, lambda: screen_text(app)[1].endswith("time     in/out       Δ    cost"))
-        assert "Sessions 8" in screen_text(app)[1]
+        await until(pilot, lambda: screen_text(app)[1].endswith("project      time    cost"))
+        assert "Sessions 6" in screen_text(app)[1]
         assert app.focused is app.main.sessions
 
 
@@ -248,7 +249,14 @@ async def test_help_lists_every_key_and_closes_again() -> None:
         await pilot.pause()
         assert isinstance(app.screen, HelpScreen)
         text = titles(screen_text(app))
-        for words in ("follow the newest activity", "open or close", "help", "quit", "waits for a person"):
+        for words in (
+            "follow the newest activity",
+            "open or close",
+            "help",
+            "quit",
+            "a question waits for its answer",
+            "since:",
+        ):
             assert words in text
         await pilot.press("escape")
         await pilot.pause()
@@ -270,7 +278,7 @@ async def test_the_health_pane_shows_fresh_counts() -> None:
         await pilot.press("H")
         await until(pilot, lambda: "7 sessions" in titles(screen_text(app)))
         text = titles(screen_text(app))
-        assert "20260622202450_simplify · 9f3a21c0 (38)" in text
+        assert "20260622202450_simplify · 9f3a21c0 (38 applied)" in text
         assert "3 × unknown_part" in text
         await pilot.press("H")
         await pilot.pause()

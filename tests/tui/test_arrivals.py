@@ -18,7 +18,7 @@ from tests.tui.stage import health, until
 from tests.tui.story import NOW, SOURCE
 from tui.feed import queue as queues
 from tui.feed.queue import Arrival, Arrivals
-from tui.model.store import Store
+from tui.model.store.store import Store
 
 
 async def test_the_listener_is_told_once_for_many_batches(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,8 +15,8 @@ from tests.tui.judge import judge
 from tests.tui.stage import feed, screen_text
 from tests.tui.story import NOW, Step, prompt, session
 from tui.app import ViewerApp
-from tui.model.arrange import Arrangement
-from tui.settings import LOOKS, Memory
+from tui.config.settings import LOOKS, Memory
+from tui.model.tree.sorting import Arrangement
 
 HOSTILE = "[/foo] [red]x[/] \x1b[2J\x1b]52;c;ZXZpbA==\x07 \x9b31m \u202etxet\u202c \x07\x7f end"
 
@@ -52,14 +52,14 @@ async def test_the_filter_and_the_order_are_there_again(path: Path) -> None:
         await pilot.press("enter")
         await pilot.pause()
     stored = Memory(path).settings
-    assert (stored.filter, stored.arrangement) == ("is:failed", Arrangement("cost", True))
+    assert (stored.filter, stored.arrangement) == ("is:failed", Arrangement("cost", "projects"))
     second = app(Memory(path))
     async with second.run_test(size=(120, 40)) as pilot:
         await pilot.pause()
         feed(second, story.everything())
         await pilot.pause()
         text = "\n".join(screen_text(second))
-        assert second.main.rows.arrangement == Arrangement("cost", True)
+        assert second.main.rows.arrangement == Arrangement("cost", "projects")
         assert "is:failed" in text
         assert "Nightly report" in text
         assert "Explain the lexer" not in text
@@ -174,14 +174,14 @@ async def test_the_title_counts_and_is_sent_only_when_it_changes(sent: list[str]
         await pilot.pause()
         feed(viewer, story.everything())
         await pilot.pause()
-        assert titles(sent) == ["opencode-viewer", "►2 opencode-viewer"]
+        assert titles(sent) == ["opencode-viewer", "●1 opencode-viewer"]
         feed(viewer, [session("ses_new", "Another", 1)])
         await pilot.pause()
         assert len(titles(sent)) == 2
         step = Step("ses_new", 1, "usr_n", 20).op("tool", "question", 15, None, running=True)
         feed(viewer, [prompt("ses_new", "usr_n", "go", 20), *step.events])
         await pilot.pause()
-        assert titles(sent)[-1] == "?1 ►2 opencode-viewer"
+        assert titles(sent)[-1] == "?1 ●1 opencode-viewer"
 
 
 async def test_the_old_title_is_kept_and_comes_back(sent: list[str]) -> None:
@@ -198,7 +198,7 @@ async def test_the_title_has_no_glyph_that_the_terminal_has_not(sent: list[str])
         await pilot.pause()
         feed(viewer, story.everything())
         await pilot.pause()
-        assert titles(sent)[-1] == ">2 opencode-viewer"
+        assert titles(sent)[-1] == "*1 opencode-viewer"
 
 
 # --- notices ---------------------------------------------------------------------------------------------------

@@ -10,8 +10,8 @@ import pytest
 
 from tests.tui.stage import screen_text, until
 from tests.tui.test_doors import looking, said
-from tui import clipboard
-from tui.clipboard import OSC_52_LIMIT, Tool, copy, deaf, tool
+from tui.terminal import clipboard
+from tui.terminal.clipboard import OSC_52_LIMIT, Tool, copy, deaf, tool
 
 EVERY = ("pbcopy", "clip.exe", "wl-copy", "xclip", "xsel", "tmux", "termux-clipboard-set")
 

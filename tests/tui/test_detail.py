@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,11 +17,11 @@ from textual.pilot import Pilot
 
 from adapter.events import Event, PayloadRef
 from tests.tui import story
-from tests.tui.stage import FakeSource, feed, playing, screen_text, until
+from tests.tui.stage import FakeSource, Text, feed, playing, screen_text, until
 from tests.tui.story import SOURCE, Step, prompt, session
 from tui.app import ViewerApp
-from tui.model.nodes import Key
-from tui.render import tabs
+from tui.model.records import Key
+from tui.render.cards import tabs
 from tui.widgets import detail
 
 BASH = Key(SOURCE, "op", "ses_retry", "prt_ses_retry_1_3:tool")
@@ -136,6 +138,83 @@ async def test_a_tab_that_is_picked_and_a_node_after_a_rest_need_no_patience(mon
         app.main.detail.show(BASH)
         assert app.main.detail._timer is None
         await until(pilot, lambda: len(source.asked) == 2)
+
+
+class SlowSource(FakeSource):
+    """Gives no text before it is told to."""
+
+    def __init__(self, texts: dict[str, str]) -> None:
+        super().__init__(texts)
+        self.go = threading.Event()
+
+    async def payload(self, uri: str, limit: int = 0) -> Text:
+        await asyncio.to_thread(self.go.wait, 10)
+        return await super().payload(uri, limit)
+
+
+PLAIN = "\n".join(f"line {number}" for number in range(300))
+FOLDING = json.dumps({"rows": [{"n": n} for n in range(300)]})
+PART = f"opencode-sqlite://?part_id={BASH.id[:-5]}&field="
+
+
+@pytest.mark.parametrize(("tab", "texts"), [("3", {f"{PART}state.output": PLAIN}), ("6", {PART: FOLDING})])
+@pytest.mark.parametrize("keys", [["G"], ["G", "k"], ["j", "j"], ["space", "j"], ["G", "g", "j"], ["pagedown", "up"]])
+async def test_keys_that_scroll_count_also_while_the_text_is_on_its_way(
+    tab: str, texts: dict[str, str], keys: list[str]
+) -> None:
+    places = []
+    source = SlowSource(texts)
+    async with playing(story.everything(), source=source) as (app, pilot):
+        view = app.main.detail.view
+        app.main.sessions.select(BASH)
+        await pilot.press(tab, "tab", *keys)
+        source.go.set()
+        await until(pilot, lambda: len(view.lines) >= 300)
+        await pilot.pause()
+        places.append((view.scroll_offset.y, view.caret))
+        await pilot.press("g", *keys)
+        await pilot.pause()
+        places.append((view.scroll_offset.y, view.caret))
+    assert places[0] == places[1] != (0, 0)
+
+
+async def test_keys_meant_for_a_text_that_never_came_do_not_scroll_another() -> None:
+    source = SlowSource({f"{FIELD}.output": PLAIN, f"{FIELD}.input": FOLDING})
+    async with playing(looping(done=True), source=source) as (app, pilot):
+        view = app.main.detail.view
+        app.main.sessions.select(LOOP)
+        await pilot.press("3", "tab", "G", "6", "3")
+        source.go.set()
+        await until(pilot, lambda: len(view.lines) == 300)
+        await pilot.pause()
+        assert view.scroll_offset.y == 0
+
+
+async def test_the_place_in_the_overview_stays_when_the_end_of_the_output_comes_in() -> None:
+    source = SlowSource({f"{FIELD}.output": PLAIN})
+    async with playing(looping(done=True), source=source, size=(120, 9)) as (app, pilot):
+        view = app.main.detail.view
+        app.main.sessions.select(LOOP)
+        await pilot.press("tab", "j", "j")
+        await until(pilot, lambda: bool(app.main.detail._asked))
+        assert 0 < (top := view.scroll_offset.y) < view.max_scroll_y
+        source.go.set()
+        await until(pilot, lambda: "line 299" in "\n".join(view.lines.words()))
+        await pilot.pause()
+        assert view.scroll_offset.y == top
+
+
+async def test_the_next_row_starts_at_its_beginning_although_the_one_before_was_read_to_its_end() -> None:
+    async with playing(story.everything(), size=(120, 9)) as (app, pilot):
+        view = app.main.detail.view
+        app.main.sessions.select(BASH)
+        await pilot.press("tab", "G")
+        await pilot.pause()
+        assert view.scroll_offset.y == view.max_scroll_y > 0
+        app.main.sessions.select(Key(SOURCE, "session", "ses_retry", "ses_retry"))
+        await pilot.pause()
+        assert view.max_scroll_y > 0
+        assert view.scroll_offset.y == 0
 
 
 async def test_changes_in_quick_succession_do_not_hold_the_text_back() -> None:

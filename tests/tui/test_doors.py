@@ -18,9 +18,9 @@ from textual.pilot import Pilot
 from tests.tui import story
 from tests.tui.stage import FakeSource, playing, screen_text, until
 from tests.tui.story import SOURCE, session
-from tui import doors
 from tui.app import ViewerApp
-from tui.model.nodes import Key
+from tui.model.records import Key
+from tui.terminal import doors
 
 BASH = Key(SOURCE, "op", "ses_retry", "prt_ses_retry_1_3:tool")
 URI = "opencode-sqlite://?part_id=prt_ses_retry_1_3&field=state.output"

@@ -16,7 +16,7 @@ from tests.tui.glass import Glass
 from tests.tui.stage import feed, playing, screen_text
 from tests.tui.story import session
 from tests.tui.test_no_stale_line import painted_anew
-from tui.settings import Memory
+from tui.config.settings import Memory
 from tui.widgets import row_looks
 from tui.widgets.drawn_lines import DrawnLines
 

@@ -12,16 +12,19 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
+from textual.worker import WorkerFailed
 
 from tests.tui import story
-from tests.tui.stage import Batch, FakeSource, screen_text, until
+from tests.tui.stage import Batch, FakeSource, plainly, screen_text, until
 from tests.tui.story import NOW, SOURCE, session
 from tui import error_log
 from tui.app import ViewerApp
 from tui.error_log import ErrorLog
 from tui.exit_codes import INTERNAL
-from tui.model.store import Store
-from tui.recovery import PATIENCE_S, PROBATION_S, REPEATS, Recovery, Verdict
+from tui.feed import worker
+from tui.feed.recovery import PATIENCE_S, PROBATION_S, REPEATS, Recovery, Verdict
+from tui.model.store.store import Store
+from tui.terminal import doors
 from tui.view import View
 from tui.widgets.detail import Detail
 from tui.widgets.session_tree import SessionTree
@@ -58,6 +61,11 @@ STAGES = {
     "paint": (SessionTree, "render_line", "painting"),
     "answer": (Detail, "deliver", "taking in an answer"),
     "key": (View, "move", "doing what a key asks for"),
+    "queue": (ViewerApp, "health_changed", "emptying the queue"),
+    "timer": (View, "rest", "running a timer"),
+    "message": (Detail, "on_tab_line_picked", "passing a message on"),
+    "mouse": (View, "click", "passing a message on"),
+    "size": (View, "resized", "passing a message on"),
 }
 
 
@@ -81,7 +89,7 @@ async def watching(
     events = story.everything()
     source = Reloading(texts=story.texts(events))
     source.first = [Batch(events, loaded=["ses_retry"])]
-    app = ViewerApp([source], clock=clock, errors=ErrorLog(path, clock=lambda: NOW))
+    app = ViewerApp([source], clock=clock, errors=ErrorLog(path, clock=lambda: NOW), memory=plainly())
     async with app.run_test(size=(120, 30)) as pilot:
         await until(pilot, lambda: any("Nightly report" in line for line in screen_text(app)))
         yield app, pilot, source
@@ -95,8 +103,20 @@ async def provoke(stage: str, app: ViewerApp, pilot: Pilot[Any], source: Reloadi
         moment[0] += 1
     elif stage == "paint":
         app.main.sessions.refresh()
+    elif stage == "queue":
+        source.send(Batch([]))
+    elif stage == "mouse":
+        await pilot.click("#tree", offset=(20, 2))
+    elif stage == "message":
+        # The first of the tabs.
+        await pilot.click("#tabs", offset=(3, 0))
+    elif stage == "size":
+        await pilot.resize_terminal(118 if app.size.width == 120 else 120, 30)
+    elif stage == "timer":
+        await pilot.press("k")
+        await pilot.press("j")
     elif stage == "answer":
-        await pilot.press("2" if app.main.detail.tab == "Output" else "3")
+        await pilot.press("3" if app.main.detail.tab == "Input" else "2")
     else:
         await pilot.press("j")
 
@@ -189,6 +209,67 @@ async def test_an_error_of_a_request_is_shown_until_escape_and_costs_only_that_r
         assert len(faults) == 1
 
 
+async def test_an_error_while_a_source_is_followed_is_shown_and_the_source_opened_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faults: list[tuple[str, BaseException]]
+) -> None:
+    bomb = Bomb()
+    monkeypatch.setattr(worker, "RETRY_AFTER", 0.05)
+    monkeypatch.setattr(FakeSource, "_with_health", bomb.within(FakeSource._with_health))
+    async with watching(tmp_path / "errors.log") as (app, pilot, source):
+        bomb.left = 1
+        source.send(Batch([session("ses_lost", "Lost in the error", -1)]))
+        await until(pilot, lambda: "is opened again" in shown(app))
+        assert "Planted: planted" in shown(app)
+        await until(pilot, lambda: source.begun == 2)
+        source.send(Batch([session("ses_after", "After the error", -2)]))
+        await until(pilot, lambda: any("After the error" in line for line in screen_text(app)))
+        assert "planted" in (tmp_path / "errors.log").read_text()
+        await pilot.press("escape")
+        await pilot.pause()
+        assert "planted" not in shown(app)
+        assert len(faults) == 1
+        assert not app._exit
+
+
+async def test_an_error_while_the_screen_is_made_anew_is_no_error_that_nobody_sees(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = Bomb(), Bomb()
+    monkeypatch.setattr(View, "apply", first.within(View.apply))
+    monkeypatch.setattr(View, "rebuild", second.within(View.rebuild))
+    async with watching(tmp_path / "errors.log") as (app, _pilot, source):
+        first.left = second.left = 1
+        source.send(Batch([session("ses_more", "Another one", -1)]))
+        await until(None, lambda: app._exit or "loaded anew" in shown(app))
+        assert (first.raised, second.raised) == (1, 1)
+    assert app.return_code == INTERNAL
+    assert "while making the screen anew" in " ".join(capsys.readouterr().err.split())
+    text = (tmp_path / "errors.log").read_text()
+    assert "while showing what has changed\n" in text
+    assert "while making the screen anew\n" in text
+
+
+async def test_a_part_that_cannot_go_on_ends_the_program_with_a_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bomb = Bomb()
+    bomb.left = 1
+    monkeypatch.setattr(doors, "save", bomb.within(doors.save))
+
+    async def saves() -> ViewerApp:
+        async with watching(tmp_path / "errors.log") as (app, pilot, _source):
+            await pilot.press("S")
+            await until(None, lambda: app._exit)
+        return app
+
+    with pytest.raises(WorkerFailed):
+        await saves()
+    report = " ".join(capsys.readouterr().err.split())
+    assert "has a bug: Planted: planted, while running a part that cannot go on" in report
+    assert report.endswith("Nothing of opencode's was changed.")
+    assert "Traceback" in (tmp_path / "errors.log").read_text()
+
+
 async def test_what_was_unfolded_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bomb = Bomb()
     monkeypatch.setattr(View, "apply", bomb.within(View.apply))
@@ -268,3 +349,26 @@ class TestErrorLog:
         log = ErrorLog(tmp_path / "file" / "errors.log")
         log.write("a test", self.error("planted"))
         assert "file" in log.problem
+
+
+async def test_what_could_not_be_painted_is_not_painted_again_before_it_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faults: list[tuple[str, BaseException]]
+) -> None:
+    bomb = Bomb()
+    monkeypatch.setattr(SessionTree, "render_line", bomb.within(SessionTree.render_line))
+    loading_anew = ViewerApp.loading_anew
+
+    def repaired(app: ViewerApp, source: str) -> None:
+        bomb.left = 0
+        loading_anew(app, source)
+
+    monkeypatch.setattr(ViewerApp, "loading_anew", repaired)
+    async with watching(tmp_path / "errors.log") as (app, pilot, _):
+        bomb.left = 1000
+        app.main.sessions.refresh()
+        # To look at the screen draws it, too.
+        await until(None, lambda: not bomb.left)
+        await until(pilot, lambda: "everything was loaded anew" in shown(app))
+        assert bomb.raised == 1
+        assert [where for where, _ in faults] == ["painting"]
+        assert not app._exit

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.tui import work_done
 from tests.tui.test_terminal import Terminal
 from tui.exit_codes import INTERNAL
 
@@ -30,18 +31,22 @@ def planted(*arguments, **options):
     return original(*arguments, **options)
 
 setattr(owner, name, planted)
-sys.exit(cli.main(["--demo", "--demo-speed", "10"]))
+sys.exit(cli.main(sys.argv[4:]))
 """
 """The command with a function that raises, as often as it is told to, as soon as a file is there."""
 
 PLACES = {
-    "apply": "tui.model.store:Store:apply",
+    "apply": "tui.model.store.store:Store:apply",
     "view": "tui.view:View:apply",
     "tick": "tui.view:View:tick",
     "paint": "tui.widgets.session_tree:SessionTree:render_line",
     "answer": "tui.widgets.detail:Detail:deliver",
     "key": "tui.view:View:move",
+    "queue": "tui.app:ViewerApp:health_changed",
 }
+ONCE = {**PLACES, "timer": "tui.view:View:rest"}
+"""A timer that waits for a rest never runs while keys are pressed."""
+REQUEST = "adapter.local:OpencodeSource:request"
 ALWAYS = "1000000"
 
 
@@ -51,9 +56,12 @@ class Planted:
     def __init__(self, place: str, times: str, directory: Path) -> None:
         self.flag, self.state = directory / "now", directory / "state"
         self.flag.parent.mkdir(exist_ok=True)
-        arguments = ("-c", PLANTS, str(self.flag), times, PLACES[place])
+        arguments = ("-c", PLANTS, str(self.flag), times, ONCE[place], "--demo", "--demo-speed", "10")
         self.terminal = Terminal(*arguments, command=Path(sys.executable), XDG_STATE_HOME=str(self.state))
-        self.terminal.until("Make the retry test stable")
+        self.terminal.until("Make the retry test")
+        # One list with what has happened unfolded: it is longer than the screen, so lines come into sight.
+        self.terminal.child.send("oo")
+        self.terminal.until("The back-off test")
 
     def goes_off(self) -> None:
         self.flag.touch()
@@ -75,13 +83,13 @@ def planted(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Planted]
     planted.terminal.child.close(force=True)
 
 
-@pytest.mark.parametrize("planted", [(place, "1") for place in PLACES], indirect=True, ids=PLACES)
+@pytest.mark.parametrize("planted", [(place, "1") for place in ONCE], indirect=True, ids=ONCE)
 def test_one_error_is_shown_and_the_program_goes_on(planted: Planted) -> None:
     terminal = planted.terminal
     planted.goes_off()
     terminal.until("has a bug: RuntimeError: planted")
     terminal.until(r"loaded\s+anew")
-    terminal.until("Make the retry test stable")
+    terminal.until("Make the retry test")
     assert "RuntimeError: planted" in planted.log
     terminal.child.send("\x1b")
     terminal.until_gone("has a bug")
@@ -105,3 +113,23 @@ def test_an_error_that_stays_ends_the_program_with_a_report_on_a_terminal_as_it_
     assert "opencode-viewerhasabug:RuntimeError:planted" in words
     assert "Traceback" not in report
     assert "RuntimeError: planted" in planted.log
+
+
+def test_an_error_of_a_request_is_shown_until_escape_and_the_next_request_is_answered(tmp_path: Path) -> None:
+    work_done.write(tmp_path / "opencode.db")
+    flag = tmp_path / "now"
+    arguments = ("-c", PLANTS, str(flag), "1", REQUEST, "--db", str(tmp_path / "opencode.db"))
+    terminal = Terminal(*arguments, command=Path(sys.executable))
+    try:
+        terminal.until(work_done.old(1))
+        flag.touch()
+        terminal.child.send("Gl")
+        terminal.until(r"cannot be read: RuntimeError: planted")
+        terminal.child.send("\x1b")
+        terminal.until_gone("planted")
+        terminal.child.send("kl")
+        terminal.until("Please do it")
+        assert terminal.quit() == 0
+        terminal.assert_restored()
+    finally:
+        terminal.child.close(force=True)

@@ -16,8 +16,8 @@ from tests.tui.stage import Batch, FakeSource, Text, until
 from tests.tui.story import NOW, SOURCE
 from tui.feed import queue, worker
 from tui.feed.worker import Feed
-from tui.model.store import Store
-from tui.render.payload import Shown
+from tui.model.store.store import Store
+from tui.render.cards.payload import Shown
 
 
 @asynccontextmanager

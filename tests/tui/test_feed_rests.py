@@ -20,8 +20,8 @@ from tests.tui.listener import Listener
 from tests.tui.stage import FakeSource, Text, until
 from tests.tui.story import SOURCE
 from tui.feed.worker import Feed
-from tui.model.store import Store
-from tui.render.payload import Shown
+from tui.model.store.store import Store
+from tui.render.cards.payload import Shown
 
 TIMES = 25
 

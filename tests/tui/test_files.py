@@ -18,9 +18,10 @@ import pytest
 
 from tests.adapter import corpus
 from tui import files as ours
-from tui import headless, keymap
+from tui.commands import sources
+from tui.config import keymap
+from tui.config.settings import Memory, Settings
 from tui.files import CursorFile, Protected, Refused
-from tui.settings import Memory, Settings
 
 ROOT = "ses_dfdd2ceb7ffelgEiz1jVy8D3Ga"
 """The root of 1.18.33/nested."""
@@ -469,4 +470,4 @@ def test_a_user_without_a_home_can_still_write(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.delenv("HOME", raising=False)
     monkeypatch.delenv("XDG_DATA_HOME", raising=False)
     monkeypatch.setattr("pwd.getpwuid", nobody)
-    headless.protected([]).check(tmp_path / "out.md")
+    sources.protected([]).check(tmp_path / "out.md")

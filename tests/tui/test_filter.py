@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from textual import events
 from textual.pilot import Pilot
 
-from adapter.events import TurnFinalized
+from adapter.events import TurnFinalized, Usage
 from tests.tui import story
 from tests.tui.stage import feed, playing, screen_text, until
 from tests.tui.story import NOW, SOURCE, Step, prompt, session
 from tests.tui.test_jumps import where
 from tui.app import ViewerApp
-from tui.model.nodes import Key
+from tui.model.filter.cards import WORDS
+from tui.model.records import Key
+from tui.model.sums.rollup import subtree
+from tui.render.numbers import money
 
 RETRY = Key(SOURCE, "session", "ses_retry", "ses_retry")
 BAD = Key(SOURCE, "session", "ses_bad", "ses_bad")
@@ -40,13 +44,13 @@ async def test_every_letter_narrows_the_list_and_escape_brings_all_back() -> Non
         await pilot.pause()
         assert tops(app) == ["ses_bad"]
         assert where(app) == "1 session matches   tab: is:failed  is:failing"
-        assert heading(app).startswith("Sessions 1 of 7 is:fail ")
+        assert heading(app).startswith("Sessions 1 of 5 is:fail ")
         assert "esc no filter" in screen_text(app)[-1]
         await pilot.press("escape")
         await pilot.pause()
         assert len(tops(app)) == 5
         assert app.focused is app.main.sessions
-        assert heading(app).startswith("Sessions 7 ")
+        assert heading(app).startswith("Sessions 5 ")
 
 
 async def test_the_slash_alone_gets_ready_what_the_first_letter_asks_and_hears_of_changes_meanwhile() -> None:
@@ -95,7 +99,7 @@ async def test_a_sub_agent_that_matches_keeps_its_root_and_n_goes_to_it() -> Non
         app.main.rows.close(RETRY)
         await type_filter(pilot, "agent:explore")
         assert tops(app) == ["ses_retry"]
-        assert "grep retry(  1 below" in screen_text(app)[2]
+        assert "✗1  1 below  1 agent" in screen_text(app)[2]
         await pilot.press("down")
         await pilot.pause()
         task = Key(SOURCE, "op", "ses_retry", "prt_ses_retry_3_2:tool")
@@ -143,6 +147,20 @@ async def test_what_is_found_letter_by_letter_is_said_to_be() -> None:
         await type_filter(pilot, "flkyrtry")
         assert RETRY.id in {key[-1] for key in app.main.finder.matches}
         assert "only letter by letter: no title holds flkyrtry" in where(app)
+        await pilot.press("enter")
+        await pilot.pause()
+        assert where(app) == "only letter by letter: no title holds flkyrtry"
+        assert heading(app).startswith("Sessions 1 of 5 ~flkyrtry")
+
+
+async def test_a_field_that_does_not_exist_is_said_to_be_none_also_when_the_filter_is_kept() -> None:
+    async with playing(story.everything()) as (app, pilot):
+        await type_filter(pilot, "is:failed agnt:build")
+        assert where(app) == "agnt: no such field; did you mean agent:"
+        await pilot.press("enter")
+        await pilot.pause()
+        assert where(app) == "agnt: no such field; did you mean agent:"
+        assert tops(app) == ["ses_bad"]
 
 
 async def test_sessions_come_and_go_as_they_begin_and_cease_to_match() -> None:
@@ -154,7 +172,7 @@ async def test_sessions_come_and_go_as_they_begin_and_cease_to_match() -> None:
         feed(app, [session("ses_new", "A new one", 6), prompt("ses_new", "usr_n", "go", 6), *step.events])
         await pilot.pause()
         assert tops(app) == ["ses_new", "ses_retry"]
-        assert heading(app).startswith("Sessions 3 of 8 is:running")
+        assert heading(app).startswith("Sessions 2 of 6 is:running")
         feed(app, [TurnFinalized(source=SOURCE, ts=NOW * 10**6, end_ts=NOW * 10**6, session_id="ses_new", turn_seq=1,
                                  message_id="msg_ses_new_1", status="aborted")])  # fmt: skip
         await pilot.pause()
@@ -173,7 +191,7 @@ async def test_time_alone_ends_a_match() -> None:
 
 async def test_clicking_a_count_shows_what_it_counts_and_clicking_again_shows_all() -> None:
     async with playing(story.everything()) as (app, pilot):
-        x = screen_text(app)[0].index("1 failed")
+        x = screen_text(app)[0].index("✗ 1 today")
         await pilot.click("#status", offset=(x, 0))
         await pilot.pause()
         assert app.main.finder.text == "is:failed since:today"
@@ -243,14 +261,80 @@ async def test_s_and_o_order_the_trees_and_the_heading_says_how() -> None:
         app.main.sessions.select(BAD)
         await pilot.press("s")
         await pilot.pause()
-        assert heading(app).startswith("Sessions 7 by cost ")
+        assert heading(app).startswith("Sessions 5 by cost ")
         assert tops(app) == ["ses_retry", "ses_old", "ses_lexer", "ses_bad", "ses_arm"]
         assert app.main.sessions.cursor == BAD
-        await pilot.press("o")
+        await pilot.press("o", "o")
         await pilot.pause()
-        assert heading(app).startswith("Sessions 7 by project and cost ")
-        assert screen_text(app)[2].startswith(" ▾ ► app  /home/ada/app  ► 1 running  5 sessions")
+        assert heading(app).startswith("Sessions 5 by project and cost ")
+        assert screen_text(app)[2].startswith(" ▾ ● app  /home/ada/app  ● 1 at work  5 sessions")
         assert tops(app)[0] == "ses_retry"
         await pilot.press("o", "s", "s", "s", "s")
         await pilot.pause()
-        assert heading(app).startswith("Sessions 7   ")
+        assert heading(app).startswith("Sessions 5   ")
+
+
+async def test_the_line_says_what_the_sessions_in_sight_cost_as_their_rows_do_and_goes_on_with_them() -> None:
+    async with playing(story.everything(), size=(160, 40)) as (app, pilot):
+        await type_filter(pilot, "since:1d")
+        costs = [subtree(app.store, app.store.sessions[key]).cost for key in app.main.rows.tops()]
+        old = subtree(app.store, app.store.sessions[SOURCE, "ses_arm"]).cost
+        assert heading(app).startswith(f"Sessions 4 of 5 since:1d  Σ {money(sum(costs))} ")
+        feed(app, [session("ses_arm", "Port to ARM", 700, extras={"cost": 40.0, "usage": Usage(input=5)})])
+        await pilot.pause()
+        assert f"Σ {money(sum(costs) - old + 40)} " in heading(app)
+        feed(app, [session("ses_row", "Nobody knows", 700)])
+        await until(pilot, lambda: len(app.store.sessions) == 8)
+        await pilot.press("escape")
+        assert "Σ" not in heading(app)
+
+
+async def test_a_sum_of_which_something_is_not_known_has_a_question_mark() -> None:
+    known, unknown = {"extras": {"cost": 1.5, "usage": Usage(input=5)}}, {"extras": {}}
+    events = [session("ses_a", "One", 9000, **known), session("ses_b", "Two", 9100, **unknown)]
+    async with playing(events) as (app, pilot):
+        await type_filter(pilot, "since:1d")
+        assert heading(app).startswith("Sessions 2 of 2 since:1d  Σ $1.50? ")
+        app.main.filter("one")
+        await pilot.pause()
+        assert heading(app).startswith("Sessions 1 of 2 one  Σ $1.50 ")
+        app.main.filter("two")
+        await pilot.pause()
+        assert heading(app).startswith("Sessions 1 of 2 two  Σ $0? ")
+
+
+async def test_a_long_filter_is_cut_and_what_it_sums_is_not() -> None:
+    events = [session("ses_a", "One", 9000, extras={"cost": 1.5, "usage": Usage(input=5)})]
+    async with playing(events, size=(80, 24)) as (app, pilot):
+        await type_filter(pilot, "one -two -three -four -five -six -seven -eight -nine -ten")
+        assert re.match(r"Sessions 1 of 1 one -two .*…  Σ \$1.50 ", heading(app))
+
+
+async def test_what_tab_would_make_of_a_word_is_never_cut_within_a_word() -> None:
+    for width in (60, 80, 120, 200):
+        async with playing(story.everything(), size=(width, 24)) as (app, pilot):
+            await type_filter(pilot, "is:")
+            said = where(app).partition("tab: ")[2]
+            words, more = re.fullmatch(r"(.*?)(?:  \+(\d+))?", said).groups()  # type: ignore[union-attr]
+            shown = words.split()
+            assert shown == [f"is:{word}" for word in WORDS[: len(shown)]]
+            assert len(shown) + int(more or 0) == len(WORDS)
+
+
+async def test_a_sub_agent_that_has_not_been_read_says_nothing_of_what_is_below_it() -> None:
+    many = [session(f"ses_{n}", f"wide {n}", 50 - n, parent_id="ses_top", root_id="ses_top") for n in range(3)]
+    async with playing([session("ses_top", "wide top", 60), *many]) as (app, pilot):
+        await type_filter(pilot, "wide")
+        await pilot.press("enter", "g", "l")
+        await pilot.pause()
+        rows = [line for line in screen_text(app) if "wide" in line]
+        assert len(rows) > 3
+        assert not any("below" in line for line in rows if "wide top" not in line)
+
+
+async def test_a_term_that_means_nothing_says_that_it_is_left_out_as_long_as_the_filter_is_on() -> None:
+    async with playing(story.everything()) as (app, pilot):
+        await type_filter(pilot, "is:bogus ")
+        await pilot.press("enter", "j")
+        await pilot.pause()
+        assert "is:bogus ignored" in heading(app)

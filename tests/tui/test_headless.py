@@ -26,9 +26,9 @@ from tests.adapter import corpus
 from tests.adapter.follower import cold_store, differences
 from tests.adapter.opencode_writer import OpencodeWriter, answer
 from tests.tui.stage import health
-from tui import doctor
+from tui.commands import doctor
 from tui.demo.player import Player
-from tui.model.store import Store
+from tui.model.store.store import Store
 
 TIMEOUT_S = 60
 

@@ -15,11 +15,11 @@ from tests.tui import story
 from tests.tui.stage import Batch, FakeSource, playing, screen_text, until
 from tests.tui.story import SOURCE
 from tui.app import ViewerApp
-from tui.model.nodes import Key
-from tui.render.tabs import NAMES
-from tui.settings import Memory
+from tui.config.settings import Memory
+from tui.model.records import Key
+from tui.render.cards.tabs import NAMES
+from tui.textual_patches.told import Told
 from tui.widgets import detail
-from tui.widgets.told import Told
 
 CALL = Key(SOURCE, "op", "ses_retry", "prt_ses_retry_1_3:tool")
 

@@ -34,8 +34,8 @@ from tests.tui.stage import FakeSource, feed, health, screen_text, until
 from tests.tui.story import NOW, SOURCE, Step, at, prompt, session
 from tui.app import ViewerApp
 from tui.feed.queue import Arrival
-from tui.model.folds import EVERYTHING
-from tui.model.nodes import Key
+from tui.model.records import Key
+from tui.model.tree.folds import EVERYTHING
 
 PATIENCE_S = 120
 """Nothing here is about time: a wait ends as soon as what it waits for is there, however busy the machine is."""
@@ -249,7 +249,7 @@ async def tour(words: Callable[[], str]) -> str:
         await visit(app, pilot)
         await pilot.press("o")
         for index in range(len(app.main.rows)):
-            if app.main.rows.row(index).key.kind == "project":
+            if app.main.rows.row(index).key.kind == "heading":
                 app.main.sessions.select(app.main.rows.row(index).key)
                 await pilot.pause()
         await complete(app, pilot)

@@ -8,11 +8,12 @@ from tests.tui.stage import FakeSource, feed, playing, screen_text, until
 from tests.tui.story import NOW, SOURCE, Step, at, prompt, session
 from tui.app import ViewerApp
 from tui.feed.queue import Arrival
-from tui.model.nodes import Key
+from tui.model.records import Key
 
 RETRY = Key(SOURCE, "session", "ses_retry", "ses_retry")
 TASK = Key(SOURCE, "op", "ses_retry", "prt_ses_retry_3_2:tool")
 DONE_TASK = Key(SOURCE, "op", "ses_retry", "prt_ses_retry_3_4:tool")
+BASH = Key(SOURCE, "op", "ses_retry", "prt_ses_retry_1_3:tool")
 CARGO = Key(SOURCE, "op", "ses_arm", "prt_ses_arm_1_1:tool")
 BAD = Key(SOURCE, "session", "ses_bad", "ses_bad")
 GREP = Key(SOURCE, "op", "ses_find", "prt_ses_find_1_2:tool")
@@ -34,13 +35,15 @@ async def test_e_opens_what_hides_the_next_failure_and_capital_e_goes_back() -> 
         tree = app.main.sessions
         assert app.main.rows.index_of(CARGO) is None
         await pilot.press("e")
+        assert tree.cursor == BASH, "its exit code is 1"
+        await pilot.press("e")
         assert tree.cursor == CARGO
         assert "command not found: cargo-zigbuild" in "\n".join(screen_text(app))
         await pilot.press("e")
         assert tree.cursor == BAD
         await pilot.press("E")
         assert tree.cursor == CARGO
-        await pilot.press("E")
+        await pilot.press("E", "E")
         await pilot.pause()
         assert tree.cursor == BAD
         assert where(app) == "from the end again"

@@ -11,17 +11,17 @@ from textual.command import CommandPalette
 from tests.tui import story
 from tests.tui.stage import feed, screen_text
 from tests.tui.story import NOW
-from tui import keymap
 from tui.app import ViewerApp
-from tui.bindings import EVERY, SCOPES, key_groups
-from tui.keymap import Keymap, parse
+from tui.config import keymap
+from tui.config.bindings import EVERY, SCOPES, key_groups
+from tui.config.keymap import Keymap, parse
 from tui.screens.help import HelpScreen
 
 
 def test_other_keys_replace_those_of_a_binding_unless_something_else_has_them() -> None:
     found = parse('"tree.up" = "w"\n"jump.sort" = "ctrl+s, *"\n', SCOPES)
     assert found.keys == {"jump.sort": "ctrl+s,asterisk"}
-    assert found.problems == ("w is 'next that waits for you' already: tree.up keeps up,k",)
+    assert found.problems == ("w is 'go to the next that waits for you' already: tree.up keeps up,k",)
 
 
 def test_a_table_is_a_prefix() -> None:
@@ -35,7 +35,7 @@ def test_two_bindings_can_change_places() -> None:
 
 
 def test_a_key_that_is_freed_can_be_taken() -> None:
-    assert parse('"jump.waiting" = "W"\n"tree.up" = "w"\n', SCOPES).problems == ()
+    assert parse('"jump.waiting" = "U"\n"tree.up" = "w"\n', SCOPES).problems == ()
 
 
 def test_of_two_new_bindings_on_one_key_the_first_has_it() -> None:
@@ -71,15 +71,20 @@ def test_what_cannot_be_meant_is_told_and_the_rest_counts(text: str, problem: st
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ('"tree.up" = "ctrl+p"', "ctrl+p is 'command palette' already: tree.up keeps up,k"),
+        ('"tree.up" = "ctrl+p"', "ctrl+p is 'open the command palette' already: tree.up keeps up,k"),
         ('"tree.up" = "ctrl+q"', "ctrl+q is 'quit, whatever is selected' already: tree.up keeps up,k"),
-        ('"filter.keep" = "ctrl+c"', "ctrl+c is 'quit, from anywhere' already: filter.keep keeps enter,down"),
-        ('"filter.keep" = "ctrl+z"', "ctrl+z is 'to the shell; fg comes back' already: filter.keep keeps enter,down"),
+        ('"filter.keep" = "ctrl+c"', "ctrl+c is 'quit, from anywhere' already: filter.keep keeps enter"),
+        ('"filter.keep" = "ctrl+z"', "ctrl+z is 'go to the shell; fg comes back' already: filter.keep keeps enter"),
         ('"help.close" = "ctrl+c"', "ctrl+c is 'quit, from anywhere' already: help.close keeps escape,question_mark,q"),
-        ('"filter.keep" = "left"', "left is 'Move cursor left' already: filter.keep keeps enter,down"),
-        ('"filter.keep" = "k"', "filter.keep: k is typed into the line there; it keeps enter,down"),
-        ('"filter.keep" = "f5,?"', "filter.keep: question_mark is typed into the line there; it keeps enter,down"),
-        ('"filter.keep" = "space"', "filter.keep: space is typed into the line there; it keeps enter,down"),
+        ('"filter.keep" = "left"', "left is 'Move cursor left' already: filter.keep keeps enter"),
+        ('"filter.keep" = "k"', "filter.keep: k is typed into the line there; it keeps enter"),
+        ('"filter.keep" = "f5,?"', "filter.keep: question_mark is typed into the line there; it keeps enter"),
+        ('"filter.keep" = "space"', "filter.keep: space is typed into the line there; it keeps enter"),
+        ('"filter.keep" = "/"', "filter.keep: slash is typed into the line there; it keeps enter"),
+        ('"filter.keep" = "plus"', "filter.keep: plus is typed into the line there; it keeps enter"),
+        ('"filter.drop" = "-"', "filter.drop: minus is typed into the line there; it keeps escape"),
+        ('"filter.drop" = "@"', "filter.drop: at is typed into the line there; it keeps escape"),
+        ('"tree.up" = "shift+slash"', "tree.up: no terminal sends shift+slash; it keeps up,k"),
         ('"suspend" = "Z"', "suspend: Z is typed into the line there; it keeps ctrl+z"),
         ('"tree.up" = "shift+a"', "tree.up: for shift+a a terminal sends A; it keeps up,k"),
         ('"tree.up" = "shift+1"', "tree.up: no terminal sends shift+1; it keeps up,k"),
@@ -179,7 +184,7 @@ async def test_the_users_keys_work_and_the_old_ones_do_not() -> None:
         await pilot.pause()
         assert app.is_running
         text = "\n".join(screen_text(app))
-        assert "f9                    health of the database" in text
+        assert "f9 open the health of the database" in " ".join(text.split())
         await pilot.press("escape")
 
 

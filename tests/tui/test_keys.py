@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib
+import pkgutil
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 from textual import events
+from textual.binding import Binding
+from textual.dom import DOMNode
 
+import tui
 from adapter.events import PayloadRef
 from tests.tui import story
 from tests.tui.stage import FakeSource, playing, until
 from tests.tui.story import SOURCE, Step, prompt, session
 from tui.app import ViewerApp
-from tui.bindings import key_groups
-from tui.model.nodes import Key
-from tui.render.document import Painted
-from tui.render.help import key_name
+from tui.config.bindings import EVERY, by_id, key_groups
+from tui.model.records import Key
+from tui.render.bars import keys as footer
+from tui.render.bars.help import key_name
+from tui.render.text.document import Painted
+from tui.textual_patches import keys_in_turn
 
 BASH = Key(SOURCE, "op", "ses_retry", "prt_ses_retry_1_3:tool")
 URI = "opencode-sqlite://?part_id=prt_ses_retry_1_3&field=state.output"
@@ -56,6 +64,52 @@ def test_every_key_in_the_readme_is_bound() -> None:
 def test_no_two_bindings_of_the_tree_and_the_screen_share_a_key() -> None:
     keys = [key for each in bound() for key in each]
     assert len(keys) == len(set(keys))
+
+
+def test_no_two_bindings_of_one_place_share_a_key() -> None:
+    for name, entries in key_groups():
+        keys = [key.strip() for shown, _ in entries for key in shown.split(",")]
+        assert len(keys) == len(set(keys)), name
+
+
+def test_every_binding_that_a_part_of_the_program_has_is_in_the_help() -> None:
+    known = {binding.id for binding in EVERY}
+    for module in pkgutil.walk_packages(tui.__path__, "tui."):
+        if module.name == "tui.__main__":
+            continue
+        for kind in vars(importlib.import_module(module.name)).values():
+            if isinstance(kind, type) and issubclass(kind, DOMNode) and kind.__module__.startswith("tui."):
+                own = [one for one in vars(kind).get("BINDINGS", []) if isinstance(one, Binding)]
+                assert {one.id for one in own} <= known, kind
+
+
+def printed(shown: str) -> set[str]:
+    """The keys that a footer means with what it prints: `↑↓`, `1-6`, `esc`."""
+    if (span := re.fullmatch(r"(\d)-(\d)", shown)) is not None:
+        return {str(digit) for digit in range(int(span[1]), int(span[2]) + 1)}
+    return {"escape"} if shown == "esc" else set(shown) if not shown.isascii() else {shown}
+
+
+def footers() -> dict[str, tuple[footer.Shown, ...]]:
+    """What footers show, by the name of the constant."""
+    found = {name: (one,) if isinstance(one, footer.Shown) else one for name, one in vars(footer).items()}
+    return {
+        name: shown
+        for name, shown in found.items()
+        if isinstance(shown, tuple) and shown and all(isinstance(one, footer.Shown) for one in shown)
+    }
+
+
+FOOTERS = footers()
+
+
+@pytest.mark.parametrize("name", FOOTERS)
+def test_a_footer_prints_a_key_of_each_binding_that_it_stands_for(name: str) -> None:
+    for shown in FOOTERS[name]:
+        bindings = [by_id(each) for each in shown.ids]
+        of_each = [{key_name(key.strip()) for key in binding.key.split(",")} for binding in bindings]
+        assert all(names & printed(shown.key) for names in of_each), shown
+        assert not of_each or printed(shown.key) <= set().union(*of_each), shown
 
 
 @pytest.mark.parametrize(
@@ -151,6 +205,15 @@ async def test_each_digit_shows_its_tab_and_1_the_overview(digit: str, tab: str,
         assert app.main.detail.tab == "Overview"
 
 
+async def at_once(app: ViewerApp, keys: Sequence[events.Key]) -> None:
+    """Sends keys as a terminal does that has them in one piece, and waits until the app has dealt with the last one."""
+    assert app._driver is not None
+    done = asyncio.Event()
+    for message in (*keys, events.Callback(done.set)):
+        app._driver.send_message(message)
+    await done.wait()
+
+
 def where(app: ViewerApp) -> tuple[str | None, str, str]:
     """What has the focus, the filter, and what is searched for in the text."""
     return app.focused.id if app.focused else None, app.main.finder.text, app.main.detail.view.words
@@ -181,12 +244,30 @@ async def test_keys_that_arrive_at_once_do_what_they_do_one_by_one(keys: list[st
             await pilot.pause()
         expected = where(app)
     async with playing(story.everything(), size=size) as (app, pilot):
-        assert app._driver is not None
-        for key in pressed:
-            app._driver.send_message(key)
-        await until(pilot, lambda: app.message_queue_size == 0)
+        await at_once(app, pressed)
         await pilot.pause()
         assert where(app) == expected
+
+
+async def test_keys_wait_for_one_another_also_where_the_machine_is_slow() -> None:
+    async with playing(story.everything(), size=(120, 40)) as (app, pilot):
+        await pilot.press("tab", "slash")
+        # The line takes a letter later than anybody waits between two keys.
+        app.main.detail.words_input.call_later(asyncio.sleep, 0.6)
+        await at_once(app, [events.Key("s", "s"), events.Key("escape", None)])
+        taken = asyncio.Event()
+        app.main.detail.words_input.call_later(taken.set)
+        await taken.wait()
+        await pilot.pause()
+        assert where(app) == ("text", "", "")
+
+
+async def test_a_key_does_not_wait_for_a_screen_that_has_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keys_in_turn, "LONGEST_S", 600.0)
+    async with playing(story.everything(), size=(120, 40)) as (app, _):
+        keys = ("question_mark", "escape", "question_mark", "escape", "tab")
+        await at_once(app, [events.Key(key, None) for key in keys])
+        assert where(app)[0] != "tree"
 
 
 async def test_what_is_typed_into_a_line_is_not_taken_for_a_key() -> None:

@@ -17,7 +17,7 @@ import pytest
 from adapter.events import AnyEvent, LogEntry, SourceProgress
 from tests.adapter.chaos import KINDS, Chaos
 from tests.adapter.follower import cold_store, differences
-from tui.model.store import Store
+from tui.model.store.store import Store
 
 KILLS = 12 * int(os.environ.get("OPENCODE_VIEWER_STRESS", "1"))
 TIMEOUT_S = 60

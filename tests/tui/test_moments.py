@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tui import moments
+from tui.text import moments
 
 LATEST = 253_402_300_799_999_999
 """The last µs of the year 9999, which is as far as the adapter goes."""
@@ -54,3 +54,20 @@ def test_moments_are_local_but_for_documents(monkeypatch: pytest.MonkeyPatch) ->
 )  # fmt: skip
 def test_an_age_is_as_long_as_it_has_to_be(seconds: float, words: str) -> None:
     assert moments.age(int(seconds * 1e6)) == words
+
+
+@pytest.mark.parametrize(
+    ("micros", "text"),
+    [(-1, ""), (0, "0ms"), (45_000, "45ms"), (100_000, "0.1s"), (9_100_000, "9.1s"), (9_990_000, "10s"),
+     (32_000_000, "32s"), (59_600_000, "1m00"), (250_000_000, "4m10"), (7_500_000_000, "2h05"),
+     (86_400_000_000 * 3 + 4 * 3_600_000_000, "3d04")],
+)  # fmt: skip
+def test_durations(micros: int, text: str) -> None:
+    assert moments.duration(micros) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(-1, ""), (0.4, "0s"), (59.9, "59s"), (60, "1m"), (3599, "59m"), (7384, "2h"), (9e5, "10d")]
+)
+def test_a_short_age_has_one_unit(seconds: float, words: str) -> None:
+    assert moments.short_age(int(seconds * 1e6)) == words

@@ -9,13 +9,14 @@ from textual import events
 from textual.command import CommandList
 from textual.pilot import Pilot
 
+from adapter.events import Event
 from tests.tui import story
 from tests.tui.stage import FakeSource, playing, screen_text, until
-from tests.tui.story import SOURCE, session
+from tests.tui.story import SOURCE, Step, session
 from tests.tui.test_palette import ask
 from tui.app import ViewerApp
-from tui.model.nodes import Key
-from tui.render.tree_row import fold_span
+from tui.model.records import Key
+from tui.render.rows.tree_row import fold_span
 
 
 async def wheel(pilot: Pilot[Any], selector: str, down: bool, times: int = 1) -> None:
@@ -112,16 +113,32 @@ async def test_a_click_on_a_tab_shows_it() -> None:
         await until(pilot, lambda: app.main.detail.tab == "Overview")
 
 
-@pytest.mark.parametrize(("word", "query"), [("running", "is:running"), ("failed", "is:failed since:today")])
-async def test_a_click_on_a_count_filters_and_another_takes_it_away(word: str, query: str) -> None:
+async def test_a_click_on_the_count_of_failures_filters_and_another_takes_it_away() -> None:
     async with playing(story.everything()) as (app, pilot):
-        x = screen_text(app)[0].index(word)
+        x = screen_text(app)[0].index("✗ 1 today")
         await pilot.click("#status", offset=(x, 0))
         await pilot.pause()
-        assert app.main.finder.text == query
-        assert query in screen_text(app)[1]
+        assert app.main.finder.text == "is:failed since:today"
+        assert "is:failed since:today" in screen_text(app)[1]
         await pilot.click("#status", offset=(x, 0))
         await pilot.pause()
+        assert not app.main.finder.on
+
+
+@pytest.mark.parametrize(("words", "goal"), [("? 1 for you", "ses_ask"), ("↻ 1 loop", "ses_loop")])
+async def test_a_click_on_a_count_goes_to_the_next_of_what_it_counts(words: str, goal: str) -> None:
+    asks = Step("ses_ask", 1, "usr_a", 60).op("tool", "question", 50, None, label="Which way?")
+    events: list[Event] = [*story.everything(), session("ses_ask", "Asks", 70), *asks.events]
+    events.append(session("ses_loop", "Loops", 70))
+    for seq in range(1, 6):
+        step = Step("ses_loop", seq, "usr_l", 70 - seq)
+        events += step.op("tool", "grep", 69 - seq, None if seq == 5 else 1, label="x").events
+    async with playing(events) as (app, pilot):
+        await pilot.click("#status", offset=(screen_text(app)[0].index(words), 0))
+        await pilot.pause()
+        cursor = app.main.sessions.cursor
+        assert cursor is not None
+        assert cursor.session_id == goal
         assert not app.main.finder.on
 
 
@@ -139,4 +156,4 @@ async def test_on_one_pane_a_click_selects_and_two_open_the_detail() -> None:
         await pilot.click("#tree", offset=(20, 2))
         assert app.main.sessions.cursor == app.main.rows.row(2).key
         await pilot.double_click("#tree", offset=(20, 1))
-        await until(pilot, lambda: app.main.has_class("in-detail"))
+        await until(pilot, lambda: app.main.has_class("detail-alone"))

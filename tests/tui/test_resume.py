@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tui import resume
-from tui.model.nodes import Session
+from tui.model.records import Session
 
 OPENCODE = """#!/bin/sh
 printf '%s\\n' "$(basename "$0")" "$PWD" "${OPENCODE_DB-unset}" "$@"

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tui.safe_json import GROUP, PAGE, json_line, json_lines
+from tui.text.safe_json import GROUP, PAGE, json_line, json_lines
 
 HARMFUL = "\x7f\x9b\u200b\u202e\ufeff\U000e0041"
 

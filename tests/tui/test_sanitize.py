@@ -1,4 +1,4 @@
-"""Nothing that leaves `tui.sanitize` can drive a terminal, for any input."""
+"""Nothing that leaves `tui.text.sanitize` can drive a terminal, for any input."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui import sanitize
+from tui.text import sanitize
 
 # Cf characters that are drawn: Arabic, Syriac and Kaithi signs that precede a number or a word.
 _VISIBLE_FORMAT = re.compile("[\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd]")

@@ -9,8 +9,8 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from tui.model.arrange import ORDERS, Arrangement
-from tui.settings import LOOKS, SIZE_LIMIT, Memory, Settings, keymap_file, settings_file
+from tui.config.settings import LOOKS, SIZE_LIMIT, Memory, Settings, keymap_file, settings_file
+from tui.model.tree.sorting import ORDERS, Arrangement
 
 
 def test_every_order_of_the_trees_can_be_remembered() -> None:
@@ -26,10 +26,10 @@ def test_a_choice_is_there_in_the_next_run(path: Path) -> None:
     first = Memory(path)
     assert first.settings == Settings()
     first.remember(theme="light", filter="is:running")
-    first.remember(order="cost", by_project=True)
+    first.remember(order="cost", grouping="projects")
     second = Memory(path)
-    assert second.settings == Settings(theme="light", filter="is:running", order="cost", by_project=True)
-    assert second.settings.arrangement == Arrangement("cost", True)
+    assert second.settings == Settings(theme="light", filter="is:running", order="cost", grouping="projects")
+    assert second.settings.arrangement == Arrangement("cost", "projects")
     assert first.problem == second.problem == ""
 
 
@@ -101,11 +101,27 @@ def test_a_value_of_the_wrong_kind_does_not_cost_the_others(path: Path) -> None:
     path.parent.mkdir()
     path.write_text(
         json.dumps(
-            {"theme": 5, "order": "luck", "tree_width": "wide", "filter": "is:idle", "by_project": True, "new": 1}
+            {"theme": 5, "order": "luck", "tree_width": "wide", "filter": "is:idle", "grouping": "projects", "new": 1}
         )
     )
-    assert Memory(path).settings == Settings(filter="is:idle", by_project=True)
+    assert Memory(path).settings == Settings(filter="is:idle", grouping="projects")
     assert Memory(path).problem == ""
+
+
+def test_what_another_version_has_written_has_no_effect_and_is_not_lost(path: Path) -> None:
+    path.parent.mkdir(parents=True)
+    path.write_text('{"by_project": true, "spend": {"range": [7, 30]}, "order": "cost"}')
+    memory = Memory(path)
+    assert memory.problem == ""
+    assert memory.settings == Settings(order="cost")
+    memory.remember(order="name", theme="opencode-light")
+    assert json.loads(path.read_bytes()) == {
+        "by_project": True,
+        "spend": {"range": [7, 30]},
+        "order": "name",
+        "theme": "opencode-light",
+    }
+    assert Memory(path).settings == memory.settings
 
 
 def test_a_directory_that_cannot_be_made_costs_one_remark(tmp_path: Path) -> None:

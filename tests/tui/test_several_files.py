@@ -16,9 +16,9 @@ from tests.adapter.writer import now_ms
 from tests.tui.stage import screen_text, until
 from tui.app import ViewerApp
 from tui.feed import worker
-from tui.model.nodes import Session
-from tui.model.rollup import subtree
-from tui.model.store import Store
+from tui.model.records import Session
+from tui.model.store.store import Store
+from tui.model.sums.rollup import subtree
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ async def test_the_screen_shows_one_row_and_no_backup_in_the_bar(
         await until(pilot, lambda: len(app.view.healths) == 2)
         await pilot.pause()
         lines = screen_text(app)
-        assert sum("Both" in line for line in lines[:20] if "►" in line or "◦" in line or "☓" in line) == 1
+        assert sum("Both" in line for line in lines[:20] if "●" in line or "◦" in line or "☓" in line) == 1
         assert [key[0] for key in app.view.rows.tops()] == [live.source]
         assert "databases" not in lines[0]
         told = "".join(line.partition("▏")[2].strip() for line in lines)

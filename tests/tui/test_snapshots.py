@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from adapter.events import Event
 from adapter.health import Health, Interruption
 from tests.tui import states, story
-from tests.tui.stage import FakeSource, feed, health, until
-from tests.tui.story import NOW, SOURCE
+from tests.tui.stage import FakeSource, feed, health, plainly, until
+from tests.tui.story import NOW, SOURCE, Step, session
 from tests.tui.test_palette import ask
 from tui.app import ViewerApp
 from tui.feed.queue import Arrival
-from tui.model.nodes import Key
+from tui.model.records import Key
 from tui.no_sessions import no_sessions
-from tui.settings import Memory
 
 Compare = Callable[..., bool]
 
@@ -29,13 +29,13 @@ CARGO = Key(SOURCE, "op", "ses_arm", "prt_ses_arm_1_1:tool")
 
 
 def app() -> ViewerApp:
-    """The app without a source: everything comes from the test."""
-    return ViewerApp([], clock=lambda: NOW)
+    """The app without a source: everything comes from the test. One plain list, in which what goes on is unfolded."""
+    return ViewerApp([], clock=lambda: NOW, memory=plainly())
 
 
 def looking(*sources: FakeSource, **choices: str) -> ViewerApp:
     """The app with choices of a run before."""
-    memory = Memory()
+    memory = plainly()
     memory.remember(**choices)
     return ViewerApp(sources, clock=lambda: NOW, memory=memory)
 
@@ -62,6 +62,45 @@ def staged(events: Sequence[Event], *keys: str, at: Sequence[Key] = ()) -> Calla
         await pilot.pause()
 
     return run
+
+
+def band_events() -> list[Event]:
+    """A question, a session that is stuck, a loop, work with and without sub-agents, and what was earlier."""
+    silent = Step("ses_dead", 1, "usr_d", 400).op("tool", "grep", 390, None, label="retry")
+    events = [*story.everything(), *states.waiting_question(), session("ses_dead", "Refactor the session store", 410)]
+    events += [*silent.events, session("ses_loop", "Why is the build red", 70, cwd="/srv/web")]
+    for seq in range(1, 8):
+        step = Step("ses_loop", seq, "usr_l", 70 - seq)
+        events += step.op("tool", "bash", 69 - seq, None if seq == 7 else 1, label="cat build.log", running=True).events
+    return events
+
+
+def test_bands_80x24(snap_compare: Compare) -> None:
+    """Who needs somebody, what is stuck, what is at work: the first rows, one row a session."""
+    assert snap_compare(looking(grouping="bands"), terminal_size=SMALL, run_before=staged(band_events()))
+
+
+def test_bands_120x40(snap_compare: Compare) -> None:
+    """The same beside the detail."""
+    assert snap_compare(looking(grouping="bands"), terminal_size=WIDE, run_before=staged(band_events()))
+
+
+def test_bands_200x60(snap_compare: Compare) -> None:
+    """The same with more columns."""
+    assert snap_compare(looking(grouping="bands"), terminal_size=HUGE, run_before=staged(band_events()))
+
+
+def test_bands_in_ascii_80x24(snap_compare: Compare) -> None:
+    """The same where there is no Unicode."""
+    viewer = looking(grouping="bands", glyphs="ascii")
+    assert snap_compare(viewer, terminal_size=SMALL, run_before=staged(band_events()))
+
+
+def test_a_session_with_its_agents_120x40(snap_compare: Compare) -> None:
+    """The overview of a session at work: what each of its agents does."""
+    viewer = looking(grouping="bands")
+    at = (Key(SOURCE, "session", "ses_retry", "ses_retry"),)
+    assert snap_compare(viewer, terminal_size=WIDE, run_before=staged(band_events(), at=at))
 
 
 def test_running_sub_agent_120x40(snap_compare: Compare) -> None:
@@ -110,6 +149,39 @@ def test_empty_start_80x24(snap_compare: Compare) -> None:
 def test_help_120x40(snap_compare: Compare) -> None:
     """What works here."""
     assert snap_compare(app(), terminal_size=WIDE, run_before=staged(story.everything(), "question_mark"))
+
+
+def test_help_200x60(snap_compare: Compare) -> None:
+    """All of it on one page, in three columns."""
+    assert snap_compare(app(), terminal_size=HUGE, run_before=staged(story.everything(), "question_mark"))
+
+
+def test_help_80x24(snap_compare: Compare) -> None:
+    """The end of it, in one column: the terms of a filter."""
+    assert snap_compare(app(), terminal_size=SMALL, run_before=staged(story.everything(), "question_mark", "G"))
+
+
+def test_zoom_with_cut_lines_120x40(snap_compare: Compare) -> None:
+    """The detail as the whole screen, its long lines cut, and the keys that fit that."""
+    lines = "\n".join(f"{n:3} " + "a line that is longer than any terminal is wide, " * 5 for n in range(60))
+    viewer, run = reading(lines, "m", "W", "right")
+    assert snap_compare(viewer, terminal_size=WIDE, run_before=run)
+
+
+def test_palette_before_anything_is_typed_120x40(snap_compare: Compare) -> None:
+    """Every command with its key, and where they end the heading of the sessions."""
+
+    async def run(pilot: Pilot[Any]) -> None:
+        await staged(story.everything())(pilot)
+        await ask(pilot, "")
+        viewer = pilot.app
+        await until(pilot, lambda: viewer.screen.has_class("-ready"))
+        viewer.screen.query_one(Input).cursor_blink = False
+        await pilot.press("end")
+        await pilot.press(*["up"] * 12)
+        await pilot.pause()
+
+    assert snap_compare(app(), terminal_size=WIDE, run_before=run)
 
 
 def test_filter_being_typed_120x40(snap_compare: Compare) -> None:
@@ -175,7 +247,7 @@ def test_markdown_80x24(snap_compare: Compare) -> None:
     step.op("text", "", 58, 1, label="The test is stable", refs={"llm_response": text})
     events = [story.session("ses_doc", "Explain", 62), story.prompt("ses_doc", "usr_d", "why?", 61), *step.events]
     source = FakeSource({"opencode-sqlite://?part_id=prt_ses_doc_1_2&field=llm_response": text})
-    viewer = ViewerApp([source], clock=lambda: NOW)
+    viewer = ViewerApp([source], clock=lambda: NOW, memory=plainly())
 
     async def run(pilot: Pilot[Any]) -> None:
         await staged(events, "3", "tab", at=(Key(SOURCE, "session", "ses_doc", "ses_doc"),))(pilot)
@@ -190,7 +262,7 @@ def test_projects_100x30(snap_compare: Compare) -> None:
     front = [
         story.session(f"ses_f{n}", f"Move page {n}", 700 + n, cwd="/srv/web", extras={"cost": 2.5}) for n in (1, 2)
     ]
-    keys = ("o", "G", "h", "h", "g")
+    keys = ("o", "o", "G", "h", "h", "g")
     assert snap_compare(app(), terminal_size=(100, 30), run_before=staged([*story.everything(), *front], *keys))
 
 
@@ -220,6 +292,7 @@ def test_palette_80x24(snap_compare: Compare) -> None:
         await ask(pilot, "re")
         viewer = pilot.app
         await until(pilot, lambda: viewer.screen.has_class("-ready"))
+        viewer.screen.query_one(Input).cursor_blink = False
         await pilot.pause()
 
     assert snap_compare(app(), terminal_size=SMALL, run_before=run)

@@ -38,7 +38,7 @@ ENDING = [
 def demo() -> Iterator[Terminal]:
     terminal = Terminal("--demo", "--demo-speed", "20")
     try:
-        terminal.until("1 waiting")
+        terminal.until("1 for you")
         yield terminal
     finally:
         terminal.child.close(force=True)
@@ -350,7 +350,7 @@ def test_where_no_screen_can_be_it_says_so_and_touches_nothing(name: str) -> Non
 def test_a_console_gets_ascii_and_no_questions(name: str) -> None:
     terminal = Terminal("--demo", "--demo-speed", "20", TERM=name, COLORTERM="")
     try:
-        terminal.until("1 waiting")
+        terminal.until("1 for you")
         assert terminal.quit() == 0
     finally:
         terminal.child.close(force=True)
@@ -362,7 +362,7 @@ def test_a_console_gets_ascii_and_no_questions(name: str) -> None:
 def test_a_console_gets_what_was_chosen_for_it() -> None:
     terminal = Terminal("--demo", "--demo-speed", "20", "--unicode", TERM="linux")
     try:
-        terminal.until("1 waiting")
+        terminal.until("1 for you")
         assert not terminal.raw.isascii()
     finally:
         terminal.child.close(force=True)

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from tui.terminal_input import PASTE_LIMIT, PASTE_REST_S, REST_S, Input, Pasted
+from tui.terminal.input import PASTE_LIMIT, PASTE_REST_S, REST_S, Input, Pasted
 
 
 def taken(*pieces: bytes, encoding: str = "", rest: bool = True) -> list[str | Pasted]:

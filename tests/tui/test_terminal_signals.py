@@ -7,7 +7,7 @@ import re
 import pytest
 from rich.cells import cell_len
 
-from tui.terminal_signals import NOTICE_WIDTH, notice, set_title, title
+from tui.terminal.signals import NOTICE_WIDTH, notice, set_title, title
 
 HOSTILE = "\x1b]0;owned\x07 \x1b\\ \x9c \x9d52;c;x\x9c \u202etxet\u202c \n\r\x00\x7f \x1bPtmux;\x1b\x1b[2J\x1b\\ end"
 
@@ -16,8 +16,8 @@ HOSTILE = "\x1b]0;owned\x07 \x1b\\ \x9c \x9d52;c;x\x9c \u202etxet\u202c \n\r\x00
     ("running", "waiting", "words"),
     [
         (0, 0, "opencode-viewer"),
-        (3, 1, "?1 ►3 opencode-viewer"),
-        (3, 0, "►3 opencode-viewer"),
+        (3, 1, "?1 ●3 opencode-viewer"),
+        (3, 0, "●3 opencode-viewer"),
         (0, 2, "?2 opencode-viewer"),
     ],
 )

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from adapter.events import Event
+from adapter.events import Event, SessionFinalized, SessionRemoved
 from tests.tui import story
 from tests.tui.stage import health
 from tests.tui.states import asked, begun
 from tests.tui.story import NOW, SOURCE, Step, at, prompt, session
-from tui.model.arrange import Arrangement
-from tui.model.nodes import Key
-from tui.model.store import Store
+from tui.model.records import Key
+from tui.model.store.store import Store
+from tui.model.tree.headings import name as band_name
+from tui.model.tree.sorting import Arrangement
 from tui.view import Frame, View
 
 NOW_US = NOW * 1_000_000
@@ -105,6 +108,30 @@ class TestTimeOutOfSight:
         assert scene.later(MINUTE).detail
 
 
+class TestReading:
+    def test_it_is_given_up_when_what_is_open_fills_the_memory(self) -> None:
+        scene = Scene(*old(9), *story.everything())
+        scene.view.filter("tool:bash", scene.now)
+        unread = len(scene.view.finder.unread)
+        assert unread >= 9
+        scene.view.budget.ops = 10_000
+        frame = scene.view.read_all()
+        assert len(frame.load) == 3
+        scene.view.budget.ops = 1
+        names = [name for _, name in frame.load]
+        frames = [scene.feed(loaded=name) for name in names]
+        assert [frame.load for frame in frames] == [[]] * 3
+        # It waits for those that are on their way out, and then nothing more can go.
+        assert scene.view.reading.on
+        gone = [key for frame in frames for key in frame.release]
+        remarks = [scene.view.apply(scene.store.unload(*key), scene.now).remark for key in gone]
+        assert [remark for remark in remarks if remark] == [
+            "memory is full of sessions that are open: no more are read"
+        ]
+        assert not scene.view.reading.on
+        assert len(scene.view.finder.unread) == unread - 3
+
+
 class TestTheClock:
     def test_it_is_ticked_each_second_while_something_is_open_and_each_minute_else(self) -> None:
         scene = Scene(*story.others())
@@ -114,6 +141,25 @@ class TestTheClock:
         assert scene.view.busy
         assert scene.view.patience_s(NOW_US) == 1
         assert scene.view.patience_s(NOW_US + 300_000) == 0.7
+
+    def test_ages_that_are_said_in_seconds_are_told_each_second(self) -> None:
+        scene = Scene(*story.others())
+        assert not scene.view.busy
+        scene.feed(session("ses_new", "Just over", 5))
+        assert scene.view.patience_s(scene.now) <= 1
+        scene.later(50 * SECOND)
+        assert scene.view.busy
+        scene.later(10 * SECOND)
+        assert not scene.view.busy
+
+    def test_a_machine_that_was_asleep_is_told_the_time_at_once(self) -> None:
+        scene = Scene(*story.others())
+        for later in (HOUR, -2 * HOUR):
+            assert scene.view.patience_s(scene.now) >= 1
+            scene.now += later
+            assert scene.view.patience_s(scene.now) < 0.1
+            scene.later(0)
+        assert scene.view.patience_s(scene.now) >= 1
 
     def test_what_was_left_behind_long_ago_keeps_nobody_awake(self) -> None:
         scene = Scene(*call_that_may_wait())
@@ -153,11 +199,11 @@ class TestTheClock:
 
     def test_a_clock_that_is_set_back_makes_what_was_over_go_on_again(self) -> None:
         scene = Scene(*story.running_sub_agent(), notify=True)
-        assert scene.view.summary.running == 2
+        assert scene.view.summary.running == 1
         scene.later(5 * HOUR)
         assert scene.view.summary.running == 0
         scene.later(-5 * HOUR)
-        assert scene.view.summary.running == 2
+        assert scene.view.summary.running == 1
         scene.feed(*call_that_may_wait())
         scene.later(20 * SECOND)
         scene.later(-10 * SECOND)
@@ -337,3 +383,177 @@ def test_a_prompt_that_the_cursor_is_in_does_not_fold_when_the_next_one_is_asked
     scene.view.select(Key(SOURCE, "prompt", "ses_a", "usr_2"))
     scene.feed(prompt("ses_a", "usr_3", "three", 5), *Step("ses_a", 3, "usr_3", 4).events)
     assert call not in scene.rows
+
+
+def at_work(session_id: str, title: str, ago: float = 20) -> list[Event]:
+    step = Step(session_id, 1, f"usr_{session_id}", ago - 2)
+    return [session(session_id, title, ago), prompt(session_id, f"usr_{session_id}", "Do it.", ago - 1), *step.events]
+
+
+def the_end(session_id: str, ago: float = 0, **ending: Any) -> list[Event]:
+    step = Step(session_id, 1, f"usr_{session_id}", 18)
+    return step.end(ago, story.Usage(input=5), 0, 0.1, finish="stop", **ending).events
+
+
+class TestNews:
+    """What has ended and nobody has looked at since is for a person, wherever the notice of it goes."""
+
+    BANDS = Arrangement(grouping="bands")
+
+    def scene(self, *names: str, notify: bool = False) -> Scene:
+        events = [event for name in names for event in at_work(name, f"At {name}")]
+        scene = Scene(*old(5), *events, notify=notify, started=NOW_US - 30 * SECOND)
+        scene.now = NOW_US
+        scene.view.arrange(self.BANDS)
+        scene.view.select(Key(SOURCE, "session", "ses_old_03", "ses_old_03"))
+        scene.view.rest()
+        return scene
+
+    def bands(self, scene: Scene) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for n in range(len(scene.view.rows)):
+            key = scene.view.rows.row(n).key
+            if key.kind == "heading":
+                found[band_name(key)] = []
+            elif key.kind == "session":
+                found[list(found)[-1]].append(key.id)
+        return found
+
+    @pytest.mark.parametrize("notify", [True, False])
+    def test_what_has_finished_stands_for_you_until_the_cursor_rests_elsewhere(self, notify: bool) -> None:
+        scene = self.scene("ses_a", "ses_b", notify=notify)
+        assert self.bands(scene)["at work"] == ["ses_a", "ses_b"]
+        frame = scene.feed(*the_end("ses_a"))
+        assert frame.notice == ("finished: At ses_a" if notify else "")
+        scene.feed(*the_end("ses_b"))
+        assert self.bands(scene)["for you"] == ["ses_a", "ses_b"]
+        assert scene.view.summary.waiting == 0, "nobody waits for an answer"
+        scene.view.select(Key(SOURCE, "session", "ses_b", "ses_b"))
+        at = scene.view.place.at
+        scene.later(SECOND)
+        scene.view.rest()
+        scene.later(SECOND)
+        assert scene.view.place.at == at
+        assert self.bands(scene)["for you"] == ["ses_a", "ses_b"]
+        scene.view.select(Key(SOURCE, "session", "ses_old_03", "ses_old_03"))
+        scene.later(SECOND)
+        assert self.bands(scene)["for you"] == ["ses_a", "ses_b"], "who only passes by moves nothing"
+        frame = scene.view.rest()
+        assert frame.rows
+        assert self.bands(scene)["for you"] == ["ses_a"]
+        assert self.bands(scene)["earlier"][0] == "ses_b"
+        assert scene.view.cursor == Key(SOURCE, "session", "ses_old_03", "ses_old_03")
+
+    def test_what_ends_under_a_resting_cursor_has_been_looked_at(self) -> None:
+        scene = self.scene("ses_a")
+        scene.view.select(Key(SOURCE, "session", "ses_a", "ses_a"))
+        scene.view.rest()
+        scene.feed(*the_end("ses_a"))
+        assert "for you" not in self.bands(scene)
+
+    def test_what_goes_on_or_is_put_aside_or_gone_is_no_news(self) -> None:
+        scene = self.scene("ses_a", "ses_b", "ses_c")
+        for name in ("ses_a", "ses_b", "ses_c"):
+            scene.feed(*the_end(name))
+        assert self.bands(scene)["for you"] == ["ses_a", "ses_b", "ses_c"]
+        scene.feed(
+            prompt("ses_a", "usr_2", "And now?", 0),
+            *Step("ses_a", 2, "usr_2", 0).events,
+            session("ses_b", "At ses_b", 20, extras={"archived_ts": NOW_US}),
+            SessionFinalized(source=SOURCE, ts=NOW_US, session_id="ses_b", status="completed", end_ts=NOW_US),
+            SessionRemoved(source=SOURCE, ts=NOW_US, session_id="ses_c"),
+        )
+        bands = self.bands(scene)
+        assert "for you" not in bands
+        assert bands["at work"] == ["ses_a"]
+        assert "ses_b" in bands["earlier"]
+
+    def test_what_failed_is_news_and_what_was_over_when_the_program_started_is_not(self) -> None:
+        scene = self.scene("ses_a")
+        scene.feed(*the_end("ses_a", status="failed", error=("APIError", "overloaded")))
+        assert self.bands(scene)["for you"] == ["ses_a"]
+        scene = Scene(*at_work("ses_a", "A", 300), *the_end("ses_a", 200))
+        scene.view.arrange(self.BANDS)
+        assert list(self.bands(scene)) == ["earlier"]
+
+    def test_a_sub_agent_that_failed_is_no_news_while_its_caller_works(self) -> None:
+        scene = self.scene("ses_a")
+        scene.view.notices.ended.add((SOURCE, "ses_a"))
+        scene.later(SECOND)
+        assert "for you" not in self.bands(scene)
+
+    def test_it_is_still_news_after_an_error_of_our_own(self) -> None:
+        scene = self.scene("ses_a")
+        scene.feed(*the_end("ses_a"))
+        scene.view.rebuild(scene.now)
+        assert self.bands(scene)["for you"] == ["ses_a"]
+
+
+class TestOrder:
+    def costs(self, count: int = 60) -> list[Event]:
+        """The newest session is the cheapest."""
+        sums = [{"cost": n / 10, "usage": story.Usage(input=5)} for n in range(count)]
+        return [session(f"ses_{n:02}", f"Session {n:02}", 9000 + n, extras=extras) for n, extras in enumerate(sums)]
+
+    def test_who_has_not_moved_yet_sees_what_is_first_in_the_new_order(self) -> None:
+        scene = Scene(*self.costs())
+        scene.view.sort()
+        assert scene.view.rows.arrangement.order == "cost"
+        assert (scene.view.cursor, scene.view.place.at, scene.view.place.top) == (
+            Key(SOURCE, "session", "ses_59", "ses_59"),
+            0,
+            0,
+        )
+        scene.view.group()
+        assert scene.view.place.top == 0
+        assert scene.view.cursor == Key(SOURCE, "session", "ses_59", "ses_59")
+
+    def test_the_cursor_stays_on_its_session_and_in_its_line(self) -> None:
+        scene = Scene(*self.costs())
+        scene.view.move(25)
+        line = scene.view.place.at - scene.view.place.top
+        scene.view.sort()
+        assert scene.view.cursor == Key(SOURCE, "session", "ses_25", "ses_25")
+        assert scene.view.place.at - scene.view.place.top == line
+
+    def test_a_cursor_that_was_scrolled_out_of_sight_is_brought_back_into_it(self) -> None:
+        scene = Scene(*self.costs())
+        scene.view.move(3)
+        scene.view.scrolled(40, by_hand=True)
+        scene.view.sort()
+        assert scene.view.cursor == Key(SOURCE, "session", "ses_03", "ses_03")
+        assert scene.view.place.in_sight(scene.view.place.at)
+
+
+class TestFoldingAll:
+    def shown(self, scene: Scene) -> list[str]:
+        return [scene.view.rows.row(n).key.kind for n in range(len(scene.view.rows))]
+
+    def test_sessions_first_then_every_heading_and_then_these_open_again(self) -> None:
+        scene = Scene(*old(4), *call_that_may_wait(), *at_work("ses_a", "A"))
+        scene.view.arrange(Arrangement(grouping="bands"))
+        scene.view.jump(Key(SOURCE, "session", "ses_a", "ses_a"))
+        scene.view.fold()
+        assert "prompt" in self.shown(scene)
+        folded = ["heading", "session", "session", "heading", *["session"] * 4]
+        frame = scene.view.fold_all()
+        assert (self.shown(scene), frame.remark) == (folded, "")
+        frame = scene.view.fold_all()
+        assert (self.shown(scene), frame.remark) == (["heading", "heading"], "every heading: folded")
+        assert scene.view.cursor is not None
+        assert band_name(scene.view.cursor) == "at work"
+        frame = scene.view.fold_all()
+        assert (self.shown(scene), frame.remark) == (folded, "every heading: open")
+
+    def test_on_a_heading_it_is_about_headings_at_once(self) -> None:
+        scene = Scene(*old(4), *at_work("ses_a", "A"))
+        scene.view.arrange(Arrangement(grouping="projects"))
+        assert "prompt" in self.shown(scene)
+        scene.view.edge(False)
+        scene.view.fold_all()
+        assert self.shown(scene) == ["heading"]
+
+    def test_in_one_plain_list_there_are_no_headings_to_fold(self) -> None:
+        scene = Scene(*old(4))
+        assert scene.view.fold_all().remark == ""
+        assert self.shown(scene) == ["session"] * 4

@@ -6,7 +6,7 @@ import math
 from collections import deque
 from collections.abc import Iterable
 
-from tui.render.health import LAGS_SHOWN, Lags
+from tui.render.bars.health import LAGS_SHOWN, Lags
 
 WINDOW = 500
 """Delays that are remembered, the newest ones."""

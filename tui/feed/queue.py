@@ -26,10 +26,10 @@ from msgspec.structs import replace
 from adapter.events import Event
 from adapter.health import Health
 from tui.feed.lag import Delays
-from tui.model.nodes import ChangeSet
-from tui.model.store import Store
+from tui.model.records import ChangeSet
+from tui.model.store.store import Store
 from tui.protocols import Listener
-from tui.render.health import Lags
+from tui.render.bars.health import Lags
 
 PERIOD = 0.033
 """Seconds between two applications under load: 30 Hz is as fast as anyone can read."""

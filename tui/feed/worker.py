@@ -16,10 +16,10 @@ from typing import Any, cast
 
 from adapter.contract import AdapterError, Batch, PayloadText, Source
 from tui.feed.queue import Anew, Answer, Arrival, Arrivals
-from tui.model.store import Store
-from tui.model.thoughts import joined
+from tui.model.store.store import Store
+from tui.model.tree.thoughts import joined
 from tui.protocols import Listener, PayloadDone
-from tui.render import payload as payloads
+from tui.render.cards import payload as payloads
 
 DISCOVER_EVERY = 5.0
 """Seconds between two looks for databases that have appeared since."""

@@ -1,8 +1,8 @@
-"""Each state as one glyph, one word and one role of colour: the glyph and the word say it, colour only repeats.
+"""The characters that are drawn: those of the states (`tui/model/status/table.py`), the other marks, and all in ASCII.
 
-Every glyph is narrow by Unicode's own table (East Asian Width N or Na) and has no emoji form,
-because terminals draw the rest two cells wide now and then; a test holds them to it. For terminals and fonts without
-them there is ASCII, which replaces what has been drawn, borders and bars included.
+Each is one cell wide and has no emoji form, because terminals draw the rest two cells wide now and then; a test holds
+them to it. Two of them are wide on a terminal that is set up for East Asian text, as the lines of borders are. For
+terminals and fonts without them there is ASCII, which replaces what has been drawn, borders and bars included.
 """
 
 from __future__ import annotations
@@ -12,58 +12,22 @@ from typing import NamedTuple
 
 from rich.cells import cell_len
 
-
-class Mark(NamedTuple):
-    """How a state looks: `glyph` is one cell wide, `word` goes beside it where there is room, `role` colours it."""
-
-    glyph: str
-    word: str
-    role: str
+from tui.model.status.table import BY_NAME, LOOP, TABLE, Status
 
 
 class Glyphs(NamedTuple):
-    """All of them: `states` by state name, then the marks that are no state."""
+    """The marks that are no state."""
 
-    states: dict[str, Mark]
-    unknown: Mark
-    fresh: str
-    fold_open: str
-    fold_closed: str
-    prompt: str
-    text: str
-    reasoning: str
-    compaction: str
+    fresh: str = "∙"
+    fold_open: str = "▾"
+    fold_closed: str = "▸"
+    prompt: str = "❯"
+    text: str = "❝"
+    reasoning: str = "~"
+    compaction: str = "⊟"
 
 
-_ACTIVE = ("writing", "thinking", "tool", "compacting", "starting")
-
-GLYPHS = Glyphs(
-    states={
-        **{name: Mark("►", name, "active") for name in _ACTIVE},
-        "running": Mark("►", "running", "active"),
-        "waiting": Mark("?", "waiting", "warn"),
-        "permission": Mark("?", "permission", "warn"),
-        "between": Mark("▹", "between steps", "active"),
-        "idle": Mark("◦", "idle", "dim"),
-        "completed": Mark("✓", "done", "good"),
-        "stalled": Mark("!", "stalled", "warn"),
-        "orphaned": Mark("☓", "orphaned", "warn"),
-        "aborted": Mark("⊘", "aborted", "dim"),
-        "suspended": Mark("⊚", "suspended", "warn"),
-        "cancelled": Mark("⊘", "cancelled", "dim"),
-        "truncated": Mark("⊘", "truncated", "warn"),
-        "failed": Mark("✗", "failed", "bad"),
-        "archived": Mark("∎", "archived", "dim"),
-    },
-    unknown=Mark("◦", "", "dim"),
-    fresh="∙",
-    fold_open="▾",
-    fold_closed="▸",
-    prompt="❯",
-    text="❝",
-    reasoning="∿",
-    compaction="⊟",
-)
+GLYPHS = Glyphs()
 
 _BLOCKS = {chr(code): "#" for code in range(0x2580, 0x25A0)} | {chr(code): "+" for code in range(0x2500, 0x2580)}
 _ASCII = str.maketrans(
@@ -71,8 +35,10 @@ _ASCII = str.maketrans(
     _BLOCKS
     | dict(zip("─━│┃▏▎▕▐▌▔▀", "--||||||||--", strict=False))
     | dict(zip("▁▂▃▄▅▆▇█", "_.-=+*#@", strict=True))
-    | dict(zip("►▹◦✓☓⊘⊚✗∎∙▾▸❯❝∿⊟", '>~-+x/@X.*v>:"~=', strict=True))
-    | dict(zip("…Δ·•›×●≤←→↑↓", "~+-*>x*<<>^v", strict=True))
+    | {look.glyph: look.ascii for look in TABLE}
+    | {LOOP[0]: LOOP[1]}
+    | dict(zip("∙▾▸❯❝⊟", "'v>:\"=", strict=True))
+    | dict(zip("…Δ·•›×≤Σ←→↑↓", "~+-*>x<S<>^v", strict=True))
 )
 
 
@@ -99,6 +65,6 @@ def _encodable(character: str, encoding: str) -> str:
     return character
 
 
-def mark(state: str) -> Mark:
+def mark(state: str) -> Status:
     """How the state of that name looks; a name from a later version gets a quiet dot and its own word."""
-    return GLYPHS.states.get(state) or GLYPHS.unknown._replace(word=state)
+    return BY_NAME.get(state) or BY_NAME["idle"]._replace(word=state)

@@ -1,7 +1,7 @@
 """A line of styled text before it meets a terminal, and the one place that fits text to an exact number of cells.
 
 A span names a *role* ("good", "dim", ...), never a colour: the widget that draws looks the roles up in its theme.
-All text here has passed `tui.sanitize`, so it holds neither joiners nor variation selectors and its width is the
+All text here has passed `tui.text.sanitize`, so it holds neither joiners nor variation selectors and its width is the
 sum of its characters' widths.
 """
 

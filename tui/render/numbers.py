@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from tui.moments import duration as duration  # beside the other columns
-
 
 def tokens(count: int) -> str:
     """1234 -> `1.2k`; three significant digits at most."""

@@ -12,8 +12,10 @@ from textual.app import SuspendNotSupported
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from tui import clipboard, doors, resume, sanitize
-from tui.render.search import pattern_of
+from tui import resume
+from tui.render.text.search import pattern_of
+from tui.terminal import clipboard, doors
+from tui.text import sanitize
 from tui.widgets.detail import Detail
 from tui.widgets.key_bar import KeyBar
 
@@ -25,8 +27,8 @@ class DoorScreen(Screen[None]):
     key_bar: KeyBar
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y", "copy", "send the text to the clipboard", id="door.copy", show=False),
-        Binding("Y", "copy_resume", "send the command that resumes the session", id="door.resume", show=False),
+        Binding("y", "copy", "copy the text to the clipboard", id="door.copy", show=False),
+        Binding("Y", "copy_resume", "copy the command that resumes the session", id="door.resume", show=False),
         Binding("S", "save", "save the text to a file", id="door.save", show=False),
         Binding("v", "pager", "open the text in $PAGER", id="door.pager", show=False),
         Binding("V", "editor", "open the text in $EDITOR", id="door.editor", show=False),

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
-from tui.keymap import Keymap
-from tui.render import keys
-from tui.render.document import Painted
-from tui.render.help import help_lines
+from tui.config.keymap import Keymap
+from tui.render.bars import keys
+from tui.render.bars.help import Group, help_lines
+from tui.render.text.document import Painted
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.line_view import LineView
-
-Group = tuple[str, Sequence[tuple[str, str]]]
 
 
 class HelpScreen(ModalScreen[None]):
@@ -36,6 +35,8 @@ class HelpScreen(ModalScreen[None]):
         yield KeyBar(keys.HELP, self.keymap.keys, id="keys")
 
     def on_mount(self) -> None:
-        view = self.query_one("#help", LineView)
-        view.show(Painted(help_lines(self.groups)))
-        view.focus()
+        self.query_one("#help", LineView).focus()
+
+    def on_resize(self, event: events.Resize) -> None:
+        # A column is left free on either side, of which one is the scroll bar's.
+        self.query_one("#help", LineView).show(Painted(help_lines(self.groups, event.size.width - 2)), keep=True)

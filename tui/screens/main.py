@@ -16,63 +16,67 @@ from textual.timer import Timer
 
 from adapter.health import Health
 from adapter.pace import paced
-from tui import sanitize
-from tui.keymap import NONE, Keymap
-from tui.model.arrange import Arrangement
-from tui.model.finder import Finder
-from tui.model.nodes import ChangeSet, Key, Session, session_key
-from tui.model.query import Completion
-from tui.model.rows import VisibleRows
+from tui.config.keymap import NONE, Keymap
+from tui.config.settings import DEFAULTS, Settings
+from tui.model.filter.active_filter import Finder
+from tui.model.filter.language import Completion
+from tui.model.records import ChangeSet, Key, Session, session_key
+from tui.model.tree.rows import VisibleRows
+from tui.model.tree.sorting import Arrangement
 from tui.no_sessions import NONE_YET, NoSessions
 from tui.protocols import Requests
-from tui.render import filter_line, keys
-from tui.render.breadcrumb import breadcrumb, databases
-from tui.render.health import Lags
-from tui.render.status import Status
-from tui.render.tabs import NAMES
-from tui.render.tree_row import heading
+from tui.render.bars import filter_line, keys
+from tui.render.bars.breadcrumb import breadcrumb, databases
+from tui.render.bars.health import Lags
+from tui.render.bars.status import Status
+from tui.render.cards.tabs import NAMES
+from tui.render.rows.tree_row import heading
 from tui.screens.doors import DoorScreen
-from tui.settings import DEFAULTS, Settings
+from tui.text import sanitize
+from tui.textual_patches.compositor import SparseScreen
+from tui.textual_patches.contained import Contained
+from tui.textual_patches.told import Told
 from tui.view import Frame, Pane, View
-from tui.widgets.compositor import SparseCompositor
-from tui.widgets.contained import Contained
 from tui.widgets.detail import Detail
 from tui.widgets.empty_pane import EmptyPane
-from tui.widgets.filter_bar import FilterBar
+from tui.widgets.filter_bar import FilterBar, FilterInput
 from tui.widgets.fixed_lines import FixedLines
 from tui.widgets.health_pane import HealthPane
 from tui.widgets.jumping_tree import JumpingTree
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.panes import STEP, Panes
 from tui.widgets.status_bar import StatusBar
-from tui.widgets.told import Told
 
 TWO_PANES = 100
 """Columns from which tree and detail stand side by side."""
 FILTER_LIMIT = 1000
 """Characters of a remembered filter; nobody types more, and the file may have been written by anybody."""
+FAILED_TODAY = "is:failed since:today"
+"""What the count of failures shows: `e` goes on to the calls that failed."""
 ROOMY = 20
 """Lines from which one of them says where the cursor is."""
 
 
-class MainScreen(Contained, DoorScreen):
+class MainScreen(Contained, SparseScreen, DoorScreen):
     """Holds the panes, moves the focus between them, and hands every change to the parts that show it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("tab,shift+tab", "other_pane", "tree or detail", id="pane.other", show=False),
-        Binding("escape", "back", "back to the tree; there, no filter", id="pane.back", show=False),
+        Binding("tab,shift+tab", "other_pane", "switch between tree and detail", id="pane.other", show=False),
+        Binding("m", "zoom", "zoom the detail to the whole screen, and back", id="pane.zoom", show=False),
+        Binding("escape", "back", "go back to the tree; there, take the filter away", id="pane.back", show=False),
         *(
-            Binding(str(place), f"tab('{name}')", f"{name} tab", id=f"detail.{name.lower()}", show=False)
+            Binding(str(place), f"tab('{name}')", f"open the {name} tab", id=f"detail.{name.lower()}", show=False)
             for place, name in enumerate(NAMES, 1)
         ),
-        Binding("less_than_sign", "turn(-1)", "previous tab", id="detail.previous", show=False),
-        Binding("greater_than_sign", "turn(1)", "next tab", id="detail.next", show=False),
+        Binding("less_than_sign", "turn(-1)", "switch to the previous tab", id="detail.previous", show=False),
+        Binding("greater_than_sign", "turn(1)", "switch to the next tab", id="detail.next", show=False),
+        Binding("W", "wrap", "break or cut long lines of texts", id="detail.wrap", show=False),
         Binding("slash", "filter", "filter the sessions", id="filter.open", show=False),
-        Binding("plus", f"widen({STEP})", "more room for the tree", id="pane.wider", show=False),
-        Binding("minus", f"widen({-STEP})", "more room for the detail", id="pane.narrower", show=False),
-        Binding("equals_sign", "widen(0)", "the usual room for both", id="pane.usual", show=False),
+        Binding("plus", f"widen({STEP})", "give the tree more room", id="pane.wider", show=False),
+        Binding("minus", f"widen({-STEP})", "give the detail more room", id="pane.narrower", show=False),
+        Binding("equals_sign", "widen(0)", "give both the usual room", id="pane.usual", show=False),
         Binding("f", "follow", "follow the newest activity", id="follow", show=False),
-        Binding("H", "health", "health of the database", id="health", show=False),
+        Binding("H", "health", "open the health of the database", id="health", show=False),
     ]
 
     class Ready(Told):
@@ -86,8 +90,14 @@ class MainScreen(Contained, DoorScreen):
         arrangement: Arrangement
 
     @dataclass
+    class Wrapped(Told):
+        """The user wants long lines of texts broken, or not."""
+
+        wrap: bool
+
+    @dataclass
     class Counted(Told):
-        """As many sessions run, and wait for a person."""
+        """As many top-level sessions are at work, and wait for a person."""
 
         running: int
         waiting: int
@@ -109,10 +119,10 @@ class MainScreen(Contained, DoorScreen):
         no_sessions: NoSessions = NONE_YET,
     ) -> None:
         super().__init__()
-        self._compositor = SparseCompositor()
         self.settings = settings
         self.keymap = keymap
         self.view = view
+        view.wrap = settings.wrap != "off"
         self.store = view.store
         self.now = now
         self.requests = requests
@@ -136,7 +146,7 @@ class MainScreen(Contained, DoorScreen):
         self.panes = Panes(left, self.detail, share=settings.tree_width, id="panes")
         self.empty = EmptyPane(no_sessions, id="empty")
         self.health = HealthPane(id="health")
-        self.key_bar = KeyBar(keys.TREE, keymap.keys, id="keys")
+        self.key_bar = KeyBar(keys.bar(keys.Context()), keymap.keys, id="keys")
 
     @property
     def rows(self) -> VisibleRows:
@@ -171,7 +181,7 @@ class MainScreen(Contained, DoorScreen):
         """Takes the newest health of all sources in, and how many events the screen is behind them."""
         self.lags, self.behind = lags, behind
         self._databases = databases(tuple(healths.values()))
-        self.health.update(tuple(healths.values()), lags)
+        self.health.update(tuple(healths.values()), lags, self.view.tally.counts)
         self.draw(self.view.heard(healths, self.now()))
 
     def show_problem(self, text: str) -> None:
@@ -183,11 +193,6 @@ class MainScreen(Contained, DoorScreen):
         """Shows what became of an error of our own, until escape takes it away."""
         self.view.fault = text
         self._show_status()
-
-    def paint_nothing(self) -> None:
-        """Gives up what was to be painted in the next frame."""
-        self._dirty_widgets.clear()
-        self._compositor._dirty_regions.clear()
 
     def rebuild(self) -> None:
         """Makes the view and all that is drawn anew, after an error."""
@@ -249,6 +254,10 @@ class MainScreen(Contained, DoorScreen):
         if frame.detail_wanted:
             self.detail.show(view.cursor)
             self.show_detail()
+        if frame.panes:
+            self._show_panes()
+        if frame.moved or frame.rows or frame.status or frame.heading or view.cursor in frame.dirty:
+            self._show_keys()
         if self._clock is not None:
             self._wind_up()
         return drawn
@@ -274,6 +283,8 @@ class MainScreen(Contained, DoorScreen):
             behind=self.behind,
             running=summary.running,
             waiting=summary.waiting,
+            stuck=summary.stuck,
+            looping=summary.looping,
             failed=summary.failed,
             cost_today=summary.cost_today,
             following=summary.following,
@@ -293,19 +304,24 @@ class MainScreen(Contained, DoorScreen):
 
     def _show_heading(self) -> None:
         shown = filter_line.order(self.rows.arrangement)
-        left = [*filter_line.count(self.finder), *shown, *filter_line.chips(self.finder)]
-        self.heading.show([heading(self.sessions.size.width, left)])
+        count, chips = filter_line.count(self.finder, self.rows.total), filter_line.chips(self.finder)
+        self.heading.show([heading(self.sessions.size.width, [*count, *chips, *shown], filter_line.sums(self.finder))])
         self._show_where()
 
     def _show_where(self) -> None:
         """The way to the cursor, or what the last key has to say; on a low screen only that."""
         where = self.where
         editing = self.bar.editing
-        where.display = editing or bool(self._remark) or self.size.height >= ROOMY
+        reading = self.view.reading
+        where.display = editing or bool(self._remark) or reading.on or self.size.height >= ROOMY
         if editing:
-            where.show([filter_line.hint(self.finder, self.bar.input.choices)])
+            where.show(
+                [filter_line.hint(self.finder, self.bar.input.choices, self.sessions.size.width, self.keymap.keys)]
+            )
         elif self._remark:
             where.show([[(f" {self._remark}", "accent")]])
+        elif reading.on:
+            where.show([filter_line.progress(self.finder, reading, self.keymap.keys)])
         else:
             cursor = self.sessions.cursor
             database = self._databases.get(cursor.source, "") if cursor is not None else ""
@@ -328,16 +344,23 @@ class MainScreen(Contained, DoorScreen):
         # Before the first letter comes, which would have to wait for all of it.
         self.run_worker(paced(self.finder.index.filling(self.now())))
 
-    def on_filter_input_kept(self) -> None:
+    def on_filter_input_kept(self, message: FilterInput.Kept) -> None:
         self.show_tree()
+        if message.read:
+            self.draw(self.view.read_all())
         self.draw(self.view.go_to_match())
+        if doubt := filter_line.doubt(self.finder):
+            self.remark(doubt)
 
     def on_filter_input_dropped(self) -> None:
         self.filter("")
         self.show_tree()
 
-    def on_status_bar_filter_wanted(self, message: StatusBar.FilterWanted) -> None:
-        self.filter("" if message.text == self.finder.text else message.text)
+    def on_status_bar_walk_wanted(self, message: StatusBar.WalkWanted) -> None:
+        if message.walk != "failed":
+            self.sessions.action_find(message.walk, True)
+            return
+        self.filter("" if self.finder.text == FAILED_TODAY else FAILED_TODAY)
         self.draw(self.view.go_to_match())
 
     # --- panes -----------------------------------------------------------------------------------------------
@@ -348,24 +371,50 @@ class MainScreen(Contained, DoorScreen):
     def _arrange(self, width: int) -> None:
         """Two panes, or the one that has the focus."""
         narrow = width < TWO_PANES
-        self.set_class(narrow, "narrow")
-        self.view.enter_opens = narrow
+        self.view.one_pane = narrow
         self.panes.lay_out(width, alone=narrow)
-        self._show_keys()
+        self._show_alone()
 
     def on_descendant_focus(self) -> None:
-        self.view.pane = self._focused()
-        self._show_keys()
+        # A click moves the focus, too.
+        self.draw(self.view.go_to_pane(self._focused()))
         self._show_where()
         # The filter is no longer being typed.
         self._keep_choice()
 
-    def _show_keys(self) -> None:
+    def _show_panes(self) -> None:
+        """The panes as the view has them, and the focus where it wants it."""
         pane = self.view.pane
-        self.set_class(pane in ("detail", "search"), "in-detail")
-        detail = keys.DETAIL_ALONE if self.has_class("narrow") else keys.DETAIL
-        shown = {"tree": keys.TREE, "filter": keys.FILTER, "detail": detail, "search": keys.SEARCH}
-        self.key_bar.update(shown[pane])
+        # A hidden widget cannot take the focus, so the classes that show it come first.
+        self._show_alone()
+        if pane != self._focused() or self.focused is None:
+            widgets = {"tree": self.sessions, "filter": self.bar.input, "search": self.detail.words_input}
+            self.set_focus(widgets.get(pane, self.detail.view))
+
+    def _show_alone(self) -> None:
+        """One pane or both."""
+        alone = self.view.detail_alone
+        self.set_class(alone, "detail-alone")
+        self.set_class(self.view.one_pane and not alone, "tree-alone")
+        self._show_keys()
+
+    def _show_keys(self) -> None:
+        view, text, summary = self.view, self.detail.view, self.view.summary
+        here = keys.Context(
+            pane=view.pane,
+            row=view.under_cursor,
+            alone=view.detail_alone,
+            one_pane=view.one_pane,
+            following=view.following,
+            filtered=self.finder.on,
+            waiting=summary.waiting > 0,
+            stuck=summary.stuck + summary.looping > 0,
+            completes=bool(self.bar.input.choices),
+            searched=bool(text.words),
+            folds=text.lines.foldable,
+            cut=not view.wrap,
+        )
+        self.key_bar.update(keys.bar(here))
 
     def _focused(self) -> Pane:
         if self.bar.input.has_focus:
@@ -387,9 +436,7 @@ class MainScreen(Contained, DoorScreen):
 
     def show_detail(self) -> None:
         """Puts the focus, and where there is room for one pane only that pane, on the detail."""
-        # A hidden widget cannot take the focus, so the class that shows it comes first.
-        self.add_class("in-detail")
-        self.set_focus(self.detail.view)
+        self.draw(self.view.go_to_pane("detail"))
 
     def go_to_session(self, session: Session) -> None:
         """Puts the cursor on a session, wherever it is: a filter that hides it goes, what is folded is opened."""
@@ -397,15 +444,17 @@ class MainScreen(Contained, DoorScreen):
         if self.store.session_of(key) is None:
             self.remark("this session is gone")
             return
-        if self.finder.on and self.store.links.top((session.source, session.id)) not in self.finder.trees:
+        if self.finder.on and self.store.links.top(session.key) not in self.finder.trees:
             self.filter("")
         self.show_tree()
         self.draw(self.view.jump(key))
 
     def show_tree(self) -> None:
         """Puts the focus, and where there is room for one pane only that pane, on the tree."""
-        self.remove_class("in-detail")
-        self.set_focus(self.sessions)
+        self.draw(self.view.go_to_pane("tree"))
+
+    def action_zoom(self) -> None:
+        self.draw(self.view.zoom())
 
     def action_other_pane(self) -> None:
         if self.detail.view.has_focus:
@@ -416,12 +465,16 @@ class MainScreen(Contained, DoorScreen):
     def action_back(self) -> None:
         if self.view.fault:
             self.show_fault("")
-        if self.sessions.has_focus and self.finder.on:
+        if self.view.reading.on:
+            self.draw(self.view.stop_reading())
+        elif self.sessions.has_focus and self.finder.on:
             self.filter("")
-        self.show_tree()
+        self.draw(self.view.unzoom())
 
     def action_widen(self, percent: int) -> None:
-        if self.panes.alone:
+        if self.view.zoomed:
+            self.say("the detail is the whole screen")
+        elif self.panes.alone:
             self._remark = f"one pane below {TWO_PANES} columns; tab goes to the other"
             self._show_where()
         elif percent:
@@ -429,11 +482,29 @@ class MainScreen(Contained, DoorScreen):
         else:
             self.panes.reset()
 
+    def on_search_view_searched(self) -> None:
+        self._show_keys()
+
+    def on_detail_other_kind(self) -> None:
+        self._show_keys()
+
     def action_tab(self, name: str) -> None:
         self.detail.pick(name)
 
     def action_turn(self, step: int) -> None:
         self.detail.turn(step)
+
+    def action_wrap(self) -> None:
+        view = self.view
+        view.wrap = not view.wrap
+        self.detail.wrap_changed()
+        self._show_keys()
+        self.post_message(self.Wrapped(view.wrap))
+        exception = self.detail.never_broken if view.wrap else ""
+        if exception or view.pane != "detail":
+            # In the detail the keys that are named say it.
+            words = "broken" if view.wrap else "cut; in the detail left and right move the text"
+            self.say(f"long lines are {words}{exception}")
 
     def action_follow(self) -> None:
         self.draw(self.view.follow(not self.view.following))
@@ -442,5 +513,5 @@ class MainScreen(Contained, DoorScreen):
         pane = self.health
         pane.display = not pane.display
         if pane.display:
-            pane.update(self.view.healths, self.lags)
+            pane.update(self.view.healths, self.lags, self.view.tally.counts)
             self.requests.probe()

@@ -15,17 +15,18 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 from textual.dom import DOMNode
 
-from tui.model import titles
-from tui.model.arrange import project
-from tui.model.nodes import Session
-from tui.model.rollup import subtree
-from tui.model.state import session_state
+from tui.model.filter import titles
+from tui.model.records import Session
+from tui.model.status.state import session_state
+from tui.model.sums.rollup import subtree
+from tui.model.tree.sorting import project
+from tui.render.bars.help import key_name
 from tui.render.glyphs import mark
-from tui.render.help import key_name
 from tui.render.lines import fit, pad, width_of
-from tui.render.numbers import duration
 from tui.screens.doors import DoorScreen
 from tui.screens.main import MainScreen
+from tui.text.moments import short_age
+from tui.textual_patches.palette import heading
 from tui.widgets.detail import Detail
 from tui.widgets.jumping_tree import JumpingTree
 from tui.widgets.line_view import LineView
@@ -51,6 +52,12 @@ _SURE = titles.LETTERS + _BEFORE_SESSIONS
 
 _EXACT_KEY = 2.0
 """How good a command is whose very key was typed."""
+
+
+_LIFT = 10.0
+"""More than any find is good."""
+
+_TO_SESSIONS, _COMMANDS = "go to a session", "commands"
 
 
 class Command(NamedTuple):
@@ -80,22 +87,30 @@ class Palette(Provider):
         for command in self._commands:
             if command.offered:
                 yield DiscoveryHit(self._line(command, ""), command.run, command.words)
+        if self._sessions:
+            yield DiscoveryHit(self._heading(_TO_SESSIONS), heading, _TO_SESSIONS)
         for _, session in self._sessions[:SESSIONS]:
             yield DiscoveryHit(self._session(session, ""), partial(self._go, session), session.name)
 
     async def search(self, query: str) -> Hits:
-        """The commands and sessions that hold the words of the query; only where there are none, those that hold its
-        letters."""
+        """The commands and sessions that hold the words of the query, those together first among which the best is;
+        only where there are none, those that hold its letters."""
         commands = self._find_commands(query)
         sessions = list(titles.search(query, self._sessions, SESSIONS))
         scores = [*commands.values(), *(score for score, _ in sessions)]
         least = _SURE if max(scores, default=0.0) > _SURE else 0.0
+        commands = {command: score for command, score in commands.items() if score > least}
+        sessions = [(score, session) for score, session in sessions if score > least]
+        best = max(commands.values(), default=0.0), max((score for score, _ in sessions), default=0.0)
+        # The list is sorted by score: what comes first as a whole is lifted above the other and its heading.
+        above_commands, above_sessions = (_LIFT, 0.0) if best[0] >= best[1] else (0.0, _LIFT)
         for command, score in commands.items():
-            if score > least:
-                yield Hit(score, self._line(command, query), command.run, command.words)
+            yield Hit(score + above_commands, self._line(command, query), command.run, command.words)
+        if commands and sessions:
+            second = _TO_SESSIONS if above_commands else _COMMANDS
+            yield Hit(_LIFT, self._heading(second), heading, second)
         for score, session in sessions:
-            if score > least:
-                yield Hit(score, self._session(session, query), partial(self._go, session), session.name)
+            yield Hit(score + above_sessions, self._session(session, query), partial(self._go, session), session.name)
 
     def _find_commands(self, query: str) -> dict[Command, float]:
         found = {command: _EXACT_KEY for command in self._commands if query in command.keys.split()}
@@ -119,6 +134,9 @@ class Palette(Provider):
     def _room(self) -> int:
         return max(20, self.app.size.width - _FRAME)
 
+    def _heading(self, words: str) -> Content:
+        return Content(f"── {words} " + "─" * (self._room - len(words) - 4))
+
     def _line(self, command: Command, query: str) -> Content:
         words = fit(command.words, self._room - width_of([(command.keys, "key")]) - 2)
         gap = self._room - width_of([(words + command.keys, "key")])
@@ -130,7 +148,7 @@ class Palette(Provider):
             return Content(session.name)
         now = main.now()
         look = mark(session_state(main.store, session, now).name)
-        since = duration(max(0, now - subtree(main.store, session).last_ts))
+        since = short_age(max(0, now - subtree(main.store, session).last_ts))
         right = f"{fit(project(session.cwd), self._room // 4)}  {pad(since, 5, right=True)}"
         name = pad(session.name, self._room - width_of([(right, "dim")]) - 4)
         return Content.assemble(
@@ -182,4 +200,4 @@ def _run(main: MainScreen, node: DOMNode, action: str, before: Callable[[], None
 def _of_system(app: App[object], screen: object) -> Iterable[Command]:
     """What the app adds to what has a key."""
     for command in app.get_system_commands(screen):  # type: ignore[arg-type]
-        yield Command(command.title, "", command.callback, command.help)
+        yield Command(command.help[:1].lower() + command.help[1:], "", command.callback, command.title)

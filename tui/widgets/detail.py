@@ -15,23 +15,26 @@ from textual.containers import Horizontal, Vertical
 from textual.timer import Timer
 from textual.widgets import Input
 
-from tui import sanitize
-from tui.model.nodes import Key
+from tui.model.records import Key
 from tui.protocols import Requests
-from tui.render import detail, numbers, payload, tabs
-from tui.render.document import Joined, Painted, Text
-from tui.render.labelled import LABEL_WIDTH
+from tui.render import numbers
+from tui.render.cards import detail, payload, tabs
+from tui.render.cards.labelled import LABEL_WIDTH
 from tui.render.lines import Line, folded, width_of
-from tui.render.search import found_line
+from tui.render.text.document import WRAP_LIMIT, Document, Joined, Painted, Tail, Text
+from tui.render.text.search import found_line
+from tui.text import sanitize
+from tui.textual_patches.contained import Contained
+from tui.textual_patches.told import Told
 from tui.view import View
-from tui.widgets.contained import Contained
 from tui.widgets.fixed_lines import FixedLines
 from tui.widgets.line_view import MARGIN
 from tui.widgets.search_view import SearchView
-from tui.widgets.told import Told
 
 CHEAP = 0.005
 """Seconds that drawing the node again may take to be done whenever it has changed."""
+TAIL = 12
+"""Last lines of an output that the Overview of a call shows."""
 SHARE = 10
 """A dearer one waits so many times as long as it takes: no more than a tenth of the time goes into it."""
 
@@ -64,10 +67,13 @@ class Detail(Contained, Vertical):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "search", "search in the text", id="text.search", show=False),
-        Binding("n", "hit(1)", "next hit", id="text.next_hit", show=False),
-        Binding("N", "hit(-1)", "hit before", id="text.previous_hit", show=False),
+        Binding("n", "hit(1)", "go to the next hit", id="text.next_hit", show=False),
+        Binding("N", "hit(-1)", "go to the hit before", id="text.previous_hit", show=False),
         Binding("escape", "end_search", "end the search", id="text.end_search", show=False),
     ]
+
+    class OtherKind(Told):
+        """The text that is shown has folds now, or none any more."""
 
     def __init__(self, state: View, now: Callable[[], int], requests: Requests, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -149,6 +155,20 @@ class Detail(Contained, Vertical):
         if names:
             self.pick(names[(names.index(self.tab) + step) % len(names)])
 
+    def wrap_changed(self) -> None:
+        """Breaks the long lines of texts, or no longer; the place in them stays."""
+        self._draw(keep=True)
+        if self.state.wrap:
+            self.view.to_the_left()
+
+    @property
+    def never_broken(self) -> str:
+        """Why what is shown is not broken all the same, in words; "" where it is."""
+        shown = [self._texts.get(text.slot, (None, ""))[0] for text in self._in_sight]
+        if any(isinstance(document, Document) and document.size > WRAP_LIMIT for document in shown):
+            return f", but not those of a text of more than {WRAP_LIMIT:,} characters: left and right move it"
+        return ""
+
     def on_tab_line_picked(self, message: TabLine.Picked) -> None:
         self.pick(message.name)
 
@@ -195,20 +215,37 @@ class Detail(Contained, Vertical):
         line = tabs.tab_line(list(self.tabs), self.tab, note, self.size.width)
         self.tab_line.show([line])
 
-    def _draw(self, keep: bool) -> None:
+    def _draw(self, keep: bool, arrived: bool = False) -> None:
+        """Shows what there is. `arrived`: more of what is shown already. Without that, and unless `keep`, it is another
+        text."""
+        if not (keep or arrived):
+            self.view.expect_nothing()
         if not self.is_mounted or self.key is None:
             self.view.show(Painted([[("  Nothing is selected.", "dim")]]))
             return
         self._in_sight = []
         tab = self.tab
         if tab == tabs.OVERVIEW:
-            lines: Text = self._folded(detail.overview(self.store, self.key, self.now()))
+            lines: Text = self._folded(detail.overview(self.store, self.key, self.now(), self._width()))
+            if (output := tabs.tail_of(self.store, self.key, self.tabs)) is not None:
+                lines = Joined([lines, self._tail(output)])
         elif tab == tabs.RAW and not self.tabs[tab]:
             lines = self._recorded(tabs.record(self.store, self.key))
         else:
             lines = self._fetched(self.tabs[tab])
         tail = tab == tabs.OUTPUT and tabs.grows(self.store, self.key)
+        foldable = self.view.lines.foldable
         self.view.show(lines, keep, tail)
+        self.view.expect(any(text.slot not in self._texts for text in self._in_sight))
+        if self.view.lines.foldable != foldable:
+            self.post_message(self.OtherKind())
+
+    def _tail(self, output: tabs.Text) -> Text:
+        """The last lines of a call's output, under what is known of the call."""
+        self._fetched([output])
+        body = Tail(self._body(output, self._width()), TAIL)
+        more = f"  {body.above:,} lines above" if body.above else ""
+        return Joined([Painted([[], _rule(output, self._width()), *([[(more, "dim")]] if more else [])]), body])
 
     def _folded(self, lines: list[Line]) -> Text:
         """The lines of the Overview broken to the pane, continued under their value."""
@@ -222,7 +259,11 @@ class Detail(Contained, Vertical):
                 document.fold_like(self._record[1])
             self._record = (text, document)
         document = self._record[1]
-        return document.wrapped(self._width() - (MARGIN if document.foldable else 0))
+        return self._broken(document, self._width() - (MARGIN if document.foldable else 0))
+
+    def _broken(self, document: payload.Shown, width: int) -> Text:
+        """A text with its long lines broken, unless the user wants them whole."""
+        return document.wrapped(width) if self.state.wrap else document
 
     def _documents(self) -> list[payload.Shown]:
         found = [document for document, _ in self._texts.values() if document is not None]
@@ -315,7 +356,7 @@ class Detail(Contained, Vertical):
         if document is None:
             size = numbers.size(text.payload.size)
             return Painted([[(note or f"loading… {size}", "warn" if note else "dim")]])
-        lines = document.wrapped(width) if len(document) else Painted([[("(empty)", "dim")]])
+        lines = self._broken(document, width) if len(document) else Painted([[("(empty)", "dim")]])
         return Joined([lines, Painted([[(note, "warn")]])]) if note else lines
 
     def _fetch_now(self) -> None:
@@ -349,7 +390,8 @@ class Detail(Contained, Vertical):
             document, note = before, "" if text.slot in self._stale else note
         self._texts[text.slot] = (document, note)
         if text.slot in {shown.slot for shown in self._in_sight}:
-            self._draw(keep=seen or len(self._in_sight) > 1)
+            more = len(self._in_sight) > 1 or self.tab == tabs.OVERVIEW
+            self._draw(keep=seen or more, arrived=True)
 
 
 def _rule(text: tabs.Text, width: int) -> Line:

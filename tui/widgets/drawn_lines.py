@@ -1,31 +1,23 @@
-"""What the widgets have in common that draw their lines themselves: each line is kept until it has to look different.
-
-Textual's own way prepares every line for borders, padding, hatching, tint and opacity, of which none of these widgets
-has any, and makes a strip of its own of it: a third of what a line of the tree cost. And a strip remembers how it is
-cut, filtered and written, so one that is shown again, elsewhere too, costs nothing.
-"""
+"""What the widgets have in common that draw their lines themselves, in the styles of the roles."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any
 
 from rich.style import Style
-from textual.geometry import Region, Size
-from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.widgets.contained import Contained
+from tui.textual_patches.kept_lines import KeptLines
 from tui.widgets.roles import role_styles
 
 
-class DrawnLines(Contained):
-    """A widget of which every line is what `render_line` makes of it: `refresh` says which have to be made again."""
+class DrawnLines(KeptLines):
+    """A widget of which every line is what `render_line` makes of it, in the styles that the style sheet has for the
+    roles."""
 
     def __init__(self, *children: Widget, **options: Any) -> None:
         super().__init__(*children, **options)
-        self._kept: dict[int, Strip] = {}
-        self._kept_size = Size()
         self._roles: Mapping[str, Style] | None = None
 
     @property
@@ -40,40 +32,5 @@ class DrawnLines(Contained):
         return role_styles(self)
 
     def forget(self) -> None:
-        """Nothing that was made holds any longer: the colours or the size are different."""
-        self._kept.clear()
+        super().forget()
         self._roles = None
-
-    def fit(self) -> None:
-        """Forgets what was made for another size, which is to be called before lines are compared: those out of sight
-        are not, and come back when there is more room."""
-        if self.size != self._kept_size:
-            self._kept_size = self.size
-            self.forget()
-
-    def notify_style_update(self) -> None:
-        super().notify_style_update()
-        self.forget()
-
-    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
-        if repaint and not regions:
-            self.forget()
-        for region in regions:
-            for y in region.line_range:
-                self._kept.pop(y, None)
-        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
-
-    def render_lines(self, crop: Region) -> list[Strip]:
-        self.fit()
-        strips = [self._kept[y] if y in self._kept else self.keep_line(y, self.render_line(y)) for y in crop.line_range]
-        for line_filter in self.get_line_filters():
-            background = self.background_colors[1]
-            strips = [strip.apply_filter(line_filter, background) for strip in strips]
-        if crop.column_span != (0, self.outer_size.width):
-            strips = [strip.crop(*crop.column_span) for strip in strips]
-        return strips
-
-    def keep_line(self, y: int, strip: Strip) -> Strip:
-        """A line looks like this from now on; it is painted if `refresh` has been told of it."""
-        self._kept[y] = strip
-        return strip

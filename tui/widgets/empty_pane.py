@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tui.no_sessions import NoSessions
-from tui.render.empty import empty_lines
+from tui.render.bars.empty import empty_lines
 from tui.widgets.fixed_lines import FixedLines
 
 

@@ -3,43 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.geometry import Size
-from textual.reactive import reactive
-from textual.widgets import Input
 
-from tui import sanitize
-from tui.model.query import Completion
+from tui.model.filter.language import Completion
+from tui.text import sanitize
+from tui.textual_patches.line_input import SteadyInput
+from tui.textual_patches.told import Told
 from tui.widgets.fixed_lines import FixedLines
-from tui.widgets.told import Told
 
 Complete = Callable[[str, int], Completion]
 
 
-class FilterInput(Input):
+class FilterInput(SteadyInput):
     """An input that completes words; what is pasted into it passes the door for text first.
 
     Who wants its text is called within the key that changes it: as a message it came two queues later, and each key
     was painted twice.
     """
 
-    # Input's own lays out the whole screen for every letter, though neither its size nor a scroll bar depends on it.
-    virtual_size = reactive(Size(0, 0))
-
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "complete(1)", "complete the word, then the next choice", id="filter.complete", show=False),
         Binding("shift+tab", "complete(-1)", "the choice before", id="filter.complete_back", show=False),
-        Binding("enter,down", "keep", "keep the filter, to the tree", id="filter.keep", show=False),
+        Binding("enter", "keep(True)", "keep the filter, and read what it has to know", id="filter.keep", show=False),
+        Binding("down", "keep(False)", "keep the filter, to the tree", id="filter.tree", show=False),
         Binding("escape", "drop", "no filter", id="filter.drop", show=False),
     ]
 
+    @dataclass
     class Kept(Told):
-        """The filter is to stay, and the keys go to the tree again."""
+        """The filter is to stay, and the keys go to the tree again; with `read` the sessions that it cannot tell of are
+        to be read."""
+
+        read: bool
 
     class Dropped(Told):
         """The filter is to go."""
@@ -77,8 +78,8 @@ class FilterInput(Input):
         self.value = text
         self.cursor_position = len(text)
 
-    def action_keep(self) -> None:
-        self.post_message(self.Kept())
+    def action_keep(self, read: bool) -> None:
+        self.post_message(self.Kept(read))
 
     def action_drop(self) -> None:
         self.post_message(self.Dropped())

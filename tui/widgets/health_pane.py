@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from adapter.health import Health
-from tui.render.health import Lags, health_lines
+from tui.model.status.counts import Counts
+from tui.render.bars.health import Lags, health_lines, sessions_line
 from tui.render.lines import Line, folded
 from tui.widgets.fixed_lines import FixedLines
 
@@ -20,10 +21,11 @@ class HealthPane(FixedLines):
         super().__init__(id=id)
         self.healths: Sequence[Health] = ()
         self.lags: Lags | None = None
+        self.counts = Counts()
 
-    def update(self, healths: Sequence[Health], lags: Lags | None) -> None:
+    def update(self, healths: Sequence[Health], lags: Lags | None, counts: Counts) -> None:
         """Takes the newest numbers in; costs nothing while the pane is hidden."""
-        self.healths, self.lags = healths, lags
+        self.healths, self.lags, self.counts = healths, lags, counts
         if self.display:
             self._lay_out()
 
@@ -39,9 +41,11 @@ class HealthPane(FixedLines):
             piece
             for health in self.healths
             for line in health_lines(health, self.lags)
-            for piece in folded(line, width, indent=2)
+            for piece in folded(line, width, indent=9)
         ]
-        if not lines:
+        if lines:
+            lines.append(sessions_line(self.counts))
+        else:
             lines = [[("  No database is watched.", "dim")]]
         tallest = max(4, self.app.size.height // SHARE)
         if len(lines) > tallest:

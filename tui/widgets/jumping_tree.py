@@ -18,20 +18,29 @@ class JumpingTree(SessionTree):
     """A SessionTree with the keys that lead to any node of the model, and to other orders and folds."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left_square_bracket", "sibling(-1)", "session before this one", id="jump.before", show=False),
-        Binding("right_square_bracket", "sibling(1)", "session after this one", id="jump.after", show=False),
-        Binding("p", "caller", "to the call that started this sub-agent", id="jump.caller", show=False),
-        Binding("backspace", "back", "back to where the last jump began", id="jump.back", show=False),
-        Binding("e", "find('failed', True)", "next failure", id="jump.failure", show=False),
-        Binding("E", "find('failed', False)", "failure before", id="jump.failure_before", show=False),
-        Binding("w", "find('waiting', True)", "next that waits for you", id="jump.waiting", show=False),
-        Binding("r", "find('running', True)", "next that runs", id="jump.running", show=False),
-        Binding("n", "match(True)", "next match of the filter", id="jump.match", show=False),
-        Binding("N", "match(False)", "match before", id="jump.match_before", show=False),
-        Binding("s", "sort", "by activity, cost, tokens, duration, name", id="jump.sort", show=False),
-        Binding("o", "group", "project by project, or not", id="jump.group", show=False),
-        Binding("z", "cycle", "more of this session, then one line", id="jump.cycle", show=False),
-        Binding("Z", "fold_all", "every session to one line", id="jump.fold_all", show=False),
+        Binding(
+            "left_square_bracket", "sibling(-1)", "go to the session before this one", id="jump.before", show=False
+        ),
+        Binding("right_square_bracket", "sibling(1)", "go to the session after this one", id="jump.after", show=False),
+        Binding("p", "caller", "go to the call that started this sub-agent", id="jump.caller", show=False),
+        Binding("backspace", "back", "go back to where the last jump began", id="jump.back", show=False),
+        Binding("e", "find('failed', True)", "go to the next failure", id="jump.failure", show=False),
+        Binding("E", "find('failed', False)", "go to the failure before", id="jump.failure_before", show=False),
+        Binding("w", "find('waiting', True)", "go to the next that waits for you", id="jump.waiting", show=False),
+        Binding(
+            "exclamation_mark",
+            "find('stuck', True)",
+            "go to the next that is stuck or loops",
+            id="jump.stuck",
+            show=False,
+        ),
+        Binding("r", "find('running', True)", "go to the next that runs", id="jump.running", show=False),
+        Binding("n", "match(True)", "go to the next match of the filter", id="jump.match", show=False),
+        Binding("N", "match(False)", "go to the match before", id="jump.match_before", show=False),
+        Binding("s", "sort", "sort by activity, cost, tokens, duration, name", id="jump.sort", show=False),
+        Binding("o", "group", "group by need, by project, or not at all", id="jump.group", show=False),
+        Binding("z", "cycle", "unfold more of this session, then fold it", id="jump.cycle", show=False),
+        Binding("Z", "fold_all", "fold every session to one line, then every heading", id="jump.fold_all", show=False),
     ]
 
     _rest: Timer | None = None

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from textual.timer import Timer
 
-from tui.render.keys import Shown, key_line
+from tui.render.bars.keys import Bar, key_line
 from tui.render.lines import Line, folded
 from tui.widgets.fixed_lines import FixedLines
 
@@ -17,7 +17,7 @@ SAID_FOR = 8.0
 class KeyBar(FixedLines):
     """Shows as many of the given keys as fit; `keymap` has the user's own by the id of their binding."""
 
-    def __init__(self, keys: Sequence[Shown], keymap: Mapping[str, str], *, id: str | None = None) -> None:
+    def __init__(self, keys: Bar, keymap: Mapping[str, str], *, id: str | None = None) -> None:
         super().__init__([[]], id=id)
         self.keys = keys
         self.keymap = keymap
@@ -36,10 +36,11 @@ class KeyBar(FixedLines):
         self._said, self._timer = "", None
         self._lay_out()
 
-    def update(self, keys: Sequence[Shown]) -> None:
-        """Replaces the keys."""
-        self.keys = keys
-        self._lay_out()
+    def update(self, keys: Bar) -> None:
+        """Replaces the keys; the same ones cost nothing."""
+        if keys != self.keys:
+            self.keys = keys
+            self._lay_out()
 
     def on_resize(self) -> None:
         self._lay_out()

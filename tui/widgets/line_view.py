@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import ClassVar
 
 from textual import events
@@ -9,17 +11,19 @@ from textual.binding import Binding, BindingType
 from textual.geometry import Region
 from textual.strip import Strip
 
-from tui.render.document import Painted, Text
 from tui.render.glyphs import GLYPHS
 from tui.render.lines import Line, segments, width_of
-from tui.render.terminal import Styles
-from tui.widgets.told import Told
+from tui.render.text.document import Painted, Text, same_place
+from tui.render.text.terminal import Styles
+from tui.textual_patches.told import Told
 from tui.widgets.virtual_lines import VirtualLines
 
 MARGIN = 2
 """Cells to the left of a text with folds: the sign of a fold, or the caret."""
 SIDE_STEP = 8
 """Cells that one key press moves a text sideways."""
+LATER_LIMIT = 1_000
+"""Keys that are kept until the rest of a text is there: half a minute of a key that is held down."""
 
 
 class LineView(VirtualLines, can_focus=True, inherit_bindings=False):
@@ -44,8 +48,8 @@ class LineView(VirtualLines, can_focus=True, inherit_bindings=False):
         Binding("pagedown,ctrl+f,space", "leaf(1)", "page down", id="text.page_down", show=False),
         Binding("g,home", "edge(False)", "start", id="text.start", show=False),
         Binding("G,end", "edge(True)", "end", id="text.end", show=False),
-        Binding("left,h", "side(-1)", "to the left", id="text.left", show=False),
-        Binding("right,l", "side(1)", "to the right", id="text.right", show=False),
+        Binding("left,h", "side(-1)", "move the text to the left", id="text.left", show=False),
+        Binding("right,l", "side(1)", "move the text to the right", id="text.right", show=False),
         Binding("enter", "fold", "fold or unfold a part of JSON, as a click does", id="text.fold", show=False),
     ]
 
@@ -55,21 +59,30 @@ class LineView(VirtualLines, can_focus=True, inherit_bindings=False):
         self.offset_x = 0
         self.caret = 0
         self._styles = Styles({})
+        self._partial = False
+        self._later: list[Callable[[], None]] = []
 
     def show(self, lines: Text, keep: bool = False, tail: bool = False) -> None:
-        """Replaces the lines. With `keep` the place is kept, and a view that stood at the end stays at the end. With
-        `tail` the end is where it starts, and a text that did not fill the view counts as standing there."""
+        """Replaces the lines. With `keep` the place is kept, also where lines are broken otherwise now, and a view that
+        stood at the end stays at the end. With `tail` the end is where it starts, and a text that did not fill the view
+        counts as standing there."""
         at_end = len(self.lines) > 0 and self.scroll_offset.y >= self.max_scroll_y and (tail or self.max_scroll_y > 0)
-        at_end = at_end or (tail and not keep)
+        # Where another text was left says nothing of this one.
+        at_end = at_end if keep else tail
         old, self.lines = self.lines, lines
+        top = self.scroll_offset.y
         self.set_length(len(lines))
         aside = self.offset_x > 0
         if not keep:
             self.offset_x = self.caret = 0
+        if keep:
+            self.caret = same_place(old, lines, self.caret)
         if at_end:
             self.scroll_to(y=self.max_scroll_y, animate=False, force=True)
         elif not keep:
             self.scroll_to(y=0, animate=False)
+        elif (place := same_place(old, lines, top)) != top:
+            self.scroll_to(y=place, animate=False)
         if (old.foldable or lines.foldable) and not (keep and len(old) == len(lines)):
             self.refresh()  # A fold that was toggled shows in the old lines too.
         elif aside and not keep:
@@ -77,6 +90,34 @@ class LineView(VirtualLines, can_focus=True, inherit_bindings=False):
         else:
             # The overview of something that runs is shown anew each second, and one line of it differs.
             self.refresh_where(lambda _, y: list(old[y : y + 1]) != list(lines[y : y + 1]))
+
+    def expect(self, more: bool) -> None:
+        """Says whether more of the text is on its way. Until it is there, keys that lead further than the lines do are
+        kept; then they are done, one after the other."""
+        self._partial = more
+        if not more:
+            later, self._later = self._later, []
+            for action in later:
+                action()
+
+    def expect_nothing(self) -> None:
+        """Forgets the keys that are kept: they were meant for another text."""
+        self._partial = False
+        self._later.clear()
+
+    def _waits(self, action: Callable[[], None], beyond: bool) -> bool:
+        """Keeps a key that leads `beyond` the lines while more of them are to come, and those that follow it; returns
+        whether it did."""
+        waits = self._partial and (beyond or bool(self._later))
+        if waits and len(self._later) < LATER_LIMIT:
+            self._later.append(action)
+        return waits
+
+    @property
+    def _at_end(self) -> bool:
+        if self.lines.foldable:
+            return self.caret >= len(self.lines) - 1
+        return self.scroll_offset.y >= self.max_scroll_y
 
     def render_lines(self, crop: Region) -> list[Strip]:
         # Anew each time: a text may have any number of colours of its own.
@@ -88,13 +129,16 @@ class LineView(VirtualLines, can_focus=True, inherit_bindings=False):
         index = self.scroll_offset.y + y
         if index >= len(self.lines):
             return Strip.blank(width, self._styles["text"])
-        left = segments(self._margin(index), width - self.text_width, self._styles)
-        return Strip([*left, *segments(self.line_at(index), self.text_width, self._styles, self.offset_x)], width)
+        margin = MARGIN if self.lines.foldable else 0
+        left = segments(self._margin(index), min(margin, width), self._styles)
+        text = segments(self.line_at(index), self.text_width, self._styles, self.offset_x)
+        return Strip([*left, *text]).adjust_cell_length(width, self._styles["text"])
 
     @property
     def text_width(self) -> int:
-        """The cells of a line that are in sight: folds have a margin of their own."""
-        return self.size.width - (MARGIN if self.lines.foldable else 0)
+        """The cells of a line that are in sight: folds have a margin of their own, and the last column is the scroll
+        bar's, which would hide that a line is cut."""
+        return max(0, self.size.width - 1 - (MARGIN if self.lines.foldable else 0))
 
     def _margin(self, index: int) -> Line:
         fold = {"open": GLYPHS.fold_open, "closed": GLYPHS.fold_closed}.get(self.lines.fold_at(index), "")
@@ -107,6 +151,8 @@ class LineView(VirtualLines, can_focus=True, inherit_bindings=False):
         return self.lines[index]
 
     def action_step(self, count: int) -> None:
+        if self._waits(partial(self.action_step, count), count > 0 and self._at_end):
+            return
         if self.lines.foldable:
             top = self.scroll_offset.y
             # The wheel may have left the caret behind.
@@ -115,12 +161,17 @@ class LineView(VirtualLines, can_focus=True, inherit_bindings=False):
             self.scroll_to(y=self.scroll_offset.y + count, animate=False)
 
     def action_leaf(self, pages: int) -> None:
+        if self._waits(partial(self.action_leaf, pages), pages > 0 and self._at_end):
+            return
         page = pages * max(1, self.size.height - 1)
         self.scroll_to(y=self.scroll_offset.y + page, animate=False)
         if self.lines.foldable:
             self._put_caret(self.caret + page)
 
     def action_edge(self, end: bool) -> None:
+        # Wherever the other keys would have led, this one leads to the same place; now as far as there are lines.
+        self._later.clear()
+        self._waits(partial(self.action_edge, end), end)
         self.scroll_to(y=self.max_scroll_y if end else 0, animate=False)
         if self.lines.foldable:
             self._put_caret(len(self.lines) - 1 if end else 0)
@@ -160,6 +211,12 @@ class LineView(VirtualLines, can_focus=True, inherit_bindings=False):
     def _draw_caret(self, index: int) -> None:
         if self.lines.foldable:
             self.refresh_line(index)
+
+    def to_the_left(self) -> None:
+        """Shows the beginning of the lines."""
+        if self.offset_x:
+            self.offset_x = 0
+            self.refresh()
 
     def action_side(self, steps: int) -> None:
         top = self.scroll_offset.y

@@ -12,7 +12,7 @@ from textual.containers import Horizontal
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.widgets.told import Told
+from tui.textual_patches.told import Told
 
 USUAL = 62
 """Percent of the columns that the tree has as long as nobody chose otherwise."""

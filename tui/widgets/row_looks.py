@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from rich.style import Style
 from textual.strip import Strip
 
-from tui.model.nodes import Key, Row
-from tui.render.tree_row import Cells, laid_out
+from tui.model.records import Key, Row
+from tui.render.rows.tree_row import Cells, laid_out
 from tui.widgets.roles import RoleStyles
 
 MOST = 500

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 
 from textual.timer import Timer
 
-from tui.render.document import Text
 from tui.render.lines import Line, cut_out, marked, width_of
-from tui.render.search import pattern_of
+from tui.render.text.document import Text
+from tui.render.text.search import pattern_of
+from tui.textual_patches.told import Told
 from tui.widgets.line_view import LineView
-from tui.widgets.told import Told
 
 SLICE = 0.006
 """Seconds that one slice of a search may take on the UI loop, and the pause before the next is a third of it."""
@@ -46,6 +46,7 @@ class SearchView(LineView):
         self._next = 0
         self._lines = FIRST_LINES
         self._origin: int | None = None
+        self._again: int | None = None
         self._timer: Timer | None = None
 
     @property
@@ -68,12 +69,17 @@ class SearchView(LineView):
         self.refresh()
 
     def show(self, lines: Text, keep: bool = False, tail: bool = False) -> None:
+        old, index = self.lines, self._index()
         super().show(lines, keep, tail)
         if self._pattern is not None:
             if not keep:
                 self.at = None
                 self.refresh()
+            # Lines that are broken otherwise hold the same hits in other places.
+            broken_anew = keep and old.unbroken == lines.unbroken and len(old) != len(lines)
             self._begin(None)
+            self._again = index if broken_anew else None
+            self._settle(done=False)
 
     def _index(self) -> int | None:
         """Where in `hits` the one that is shown is; None when it is not there (any more)."""
@@ -102,7 +108,7 @@ class SearchView(LineView):
             self._timer.stop()
             self._timer = None
         self.hits, self._next, self._lines, self._origin = array("L"), 0, FIRST_LINES, origin
-        self.beyond, self._rest = 0, None
+        self.beyond, self._rest, self._again = 0, None, None
         if self._pattern is not None:
             self._rest = self.lines.beyond(self._pattern)
             self._slice()
@@ -144,6 +150,11 @@ class SearchView(LineView):
 
     def _settle(self, done: bool) -> None:
         """Goes to where the search leads as soon as that is known."""
+        if self._again is not None and self._again < len(self.hits):
+            line = self.hits[self._again]
+            self.at = (line, self._again - bisect_left(self.hits, line))
+            self._again = None
+            self.refresh()
         if self._origin is not None and self.hits:
             index = bisect_left(self.hits, self._origin)
             if index < len(self.hits) or done:

@@ -13,10 +13,10 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.strip import Strip
 
-from tui.model.layout import shown_session
-from tui.model.nodes import Key, Row
-from tui.render.project import project_cells
-from tui.render.tree_row import Cells, cells_of, fold_span, under_filter
+from tui.model.records import Key, Row
+from tui.model.tree.layout import shown_session
+from tui.render.rows.heading import heading_cells
+from tui.render.rows.tree_row import Cells, cells_of, fold_span, under_filter
 from tui.view import Frame, View
 from tui.widgets.row_looks import Drawn, RowLooks
 from tui.widgets.virtual_lines import VirtualLines
@@ -132,8 +132,8 @@ class SessionTree(VirtualLines, can_focus=True, inherit_bindings=False):
 
     def _cells(self, row: Row) -> Cells:
         view = self.view
-        if row.key.kind == "project":
-            return project_cells(row.key, view.rows.headings.sum_of(row.key))
+        if row.key.kind == "heading":
+            return heading_cells(row.key, view.rows.headings.sum_of(row.key))
         cells = cells_of(view.store, row, self.now())
         session = shown_session(view.store, row.key)
         if session is None:
@@ -142,9 +142,11 @@ class SessionTree(VirtualLines, can_focus=True, inherit_bindings=False):
             cells = cells._replace(fresh=True)
         if not view.finder.on:
             return cells
-        key = (session.source, session.id)
+        key = session.key
         matched = key in view.finder.matches
-        return under_filter(cells, row, matched, view.finder.trees[key] - matched)
+        # Counted by tree: of a sub-agent it is not known how many below it match.
+        below = view.finder.trees[key] - matched if view.store.is_top(key) else 0
+        return under_filter(cells, row, matched, below)
 
     # --- the window ------------------------------------------------------------------------------------------
 

@@ -6,19 +6,19 @@ from dataclasses import dataclass
 
 from textual import events
 
-from tui.render.status import Status, filter_at, problem_lines, status_line
+from tui.render.bars.status import Status, Walk, count_at, problem_lines, status_line
+from tui.textual_patches.told import Told
 from tui.widgets.fixed_lines import FixedLines
-from tui.widgets.told import Told
 
 
 class StatusBar(FixedLines):
     """Shows a Status at whatever width the screen has."""
 
     @dataclass
-    class FilterWanted(Told):
-        """A count was clicked: the sessions that it counts are wanted."""
+    class WalkWanted(Told):
+        """A count was clicked: the next of what it counts is wanted."""
 
-        text: str
+        walk: Walk
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__([[]], id=id)
@@ -31,9 +31,9 @@ class StatusBar(FixedLines):
         self._lay_out()
 
     def on_click(self, event: events.Click) -> None:
-        text = filter_at(self.status, self.size.width, event.x) if event.y == 0 else ""
-        if text:
-            self.post_message(self.FilterWanted(text))
+        walk = count_at(self.status, self.size.width, event.x) if event.y == 0 else None
+        if walk is not None:
+            self.post_message(self.WalkWanted(walk))
 
     def on_resize(self) -> None:
         self._lay_out()

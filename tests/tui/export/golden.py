@@ -14,9 +14,9 @@ import pytest
 
 from adapter.local import OpencodeSource
 from tests.adapter import corpus
-from tui.export.command import document, find
-from tui.export.texts import Texts
-from tui.model.store import Store
+from tui.commands.export.command import document, find
+from tui.commands.export.texts import Texts
+from tui.model.store.store import Store
 
 GOLDEN = Path(__file__).parent / "golden"
 DOCUMENTS = (

@@ -8,14 +8,14 @@ import pytest
 
 from adapter.events import Event
 from tests.tui.model.builders import SOURCE, at, op, op_end, prompt, session, store_of, task, turn, turn_end
-from tui import sanitize
-from tui.export.blocks import Begin, End, blocks
-from tui.export.html import Html
-from tui.export.markdown import Markdown
-from tui.export.reasons import dated
-from tui.export.texts import REDACTED, Texts
-from tui.model import state
-from tui.model.store import Store
+from tui.commands.export.blocks import Begin, End, blocks
+from tui.commands.export.html import Html
+from tui.commands.export.markdown import Markdown
+from tui.commands.export.reasons import dated
+from tui.commands.export.texts import REDACTED, Texts
+from tui.model.status import state
+from tui.model.store.store import Store
+from tui.text import sanitize
 
 
 def whole(store: Store, root: str = "s1", *, children: bool = True, redact: bool = False) -> list[Begin | End]:

@@ -14,9 +14,9 @@ import pytest
 
 from tests.adapter import corpus
 from tests.tui.export.golden import exported
-from tui.export.blocks import Begin
-from tui.export.markdown import Markdown, escaped, fenced
-from tui.export.readable import readable
+from tui.commands.export.blocks import Begin
+from tui.commands.export.markdown import Markdown, escaped, fenced
+from tui.commands.export.readable import readable
 
 ROOT = "ses_dfdd2ceb7ffelgEiz1jVy8D3Ga"
 """The root of 1.18.33/nested; it has a child and a grandchild."""

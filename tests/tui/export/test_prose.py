@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from tui.export.prose import quoted, rendered
-from tui.render.markdown_blocks import SIZE_LIMIT
+from tui.commands.export.prose import quoted, rendered
+from tui.render.text.markdown_blocks import SIZE_LIMIT
 
 READER = MarkdownIt("commonmark", {"xhtmlOut": False}).enable(["table", "strikethrough"])
 

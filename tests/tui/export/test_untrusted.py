@@ -15,7 +15,7 @@ from markdown_it.token import Token
 
 from tests.adapter import corpus
 from tests.tui.export.golden import exported
-from tui import sanitize
+from tui.text import sanitize
 
 PIECES = (
     *("`", "``", "```", "````", "~~~", "\n", "\r\n", "\n\n", "\n    ", "\n\t", "# ", "> ", "- ", "1. ", "---", "***"),

@@ -21,8 +21,8 @@ from adapter.events import (
     TurnStarted,
     Usage,
 )
-from tui.model.nodes import Key
-from tui.model.store import Store
+from tui.model.records import Key
+from tui.model.store.store import Store
 
 SOURCE = "opencode:/tmp/opencode.db"
 SECOND = 1_000_000

@@ -8,9 +8,9 @@ import pytest
 
 from adapter.events import Event, Usage
 from tests.tui.model.builders import SOURCE, at, key, op, prompt, session, store_of, turn
-from tui.model.arrange import ORDERS, Arrangement
-from tui.model.nodes import ChangeSet
-from tui.model.rows import VisibleRows
+from tui.model.records import ChangeSet
+from tui.model.tree.rows import VisibleRows
+from tui.model.tree.sorting import ORDERS, Arrangement
 
 NOTHING = ChangeSet(roots=set(), dirty=set())
 
@@ -58,7 +58,7 @@ def test_what_is_not_known_to_have_ended_is_last_by_duration_and_what_runs_count
 def test_projects_stand_together_and_two_of_one_name_apart() -> None:
     rows = VisibleRows(store_of(*WORLD, row("d", 5, 6, 0, 0, "x", "/srv/app")))
     rows.update(NOTHING, at(100_000))
-    rows.arrange(Arrangement("activity", by_project=True))
+    rows.arrange(Arrangement("activity", grouping="projects"))
     assert order(rows) == "cadb"
 
 

@@ -8,12 +8,12 @@ import pytest
 
 from adapter.events import Event, Usage
 from tests.tui.model.builders import SOURCE, at, failed, op, op_end, prompt, session, task, turn, turn_end
-from tui.model.budget import PATIENCE, QUIET, Budget
-from tui.model.nodes import ChangeSet, session_key
-from tui.model.rollup import own, subtree
-from tui.model.rows import VisibleRows
-from tui.model.store import Store
-from tui.model.tally import Tally
+from tui.model.records import ChangeSet, session_key
+from tui.model.status.counts import Tally
+from tui.model.store.memory_budget import PATIENCE, QUIET, Budget
+from tui.model.store.store import Store
+from tui.model.sums.rollup import own, subtree
+from tui.model.tree.rows import VisibleRows
 
 NOW = at(10_000)
 CHANGED = ChangeSet(roots={(SOURCE, "a")}, dirty=set())
@@ -76,6 +76,16 @@ def test_what_is_in_sight_unfolded_open_or_fresh_stays() -> None:
     )
     budget.rows.open(session_key(budget.store.sessions[SOURCE, "unfolded"]))
     assert given(budget, "seen") == ["bare", "old"]
+
+
+def test_what_came_into_sight_by_itself_goes_last_and_only_where_nobody_had_the_cursor() -> None:
+    budget = world(told("a", 1), told("b", 2), told("cursor", 3), told("away", 4), told("d", 5), ops=15)
+    budget.looked_at(session_key(budget.store.sessions[SOURCE, "cursor"]), NOW)
+    seen = {(SOURCE, name) for name in ("a", "b", "cursor", "d")}
+    assert budget.held == 50
+    assert [key[1] for key in budget.surplus(lambda: seen, NOW, hard=True)] == ["away", "a", "b", "d"]
+    assert budget.held == 10
+    assert given(budget, "a", "b", "cursor", "d") == []
 
 
 def test_a_tree_goes_as_a_whole_or_not_at_all() -> None:

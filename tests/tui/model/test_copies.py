@@ -12,14 +12,13 @@ import pytest
 from adapter.events import Event, Usage
 from tests.tui.model import builders
 from tests.tui.model.builders import at, gone, prompt, session, turn
-from tui.model.copies import elsewhere, remark
-from tui.model.index import Index
-from tui.model.links import SessionKey
-from tui.model.nodes import ChangeSet, Key
-from tui.model.rollup import subtree
-from tui.model.rows import VisibleRows
-from tui.model.store import Store
-from tui.model.tally import Tally
+from tui.model.filter.cards import Index
+from tui.model.records import ChangeSet, Key, SessionKey
+from tui.model.status.counts import Tally
+from tui.model.store.copies import elsewhere, remark
+from tui.model.store.store import Store
+from tui.model.sums.rollup import subtree
+from tui.model.tree.rows import VisibleRows
 
 OLD, NEW, BACKUP = "opencode:/data/opencode.db", "opencode:/data/opencode-next.db", "opencode:/data/opencode-backup.db"
 NOW = at(100)

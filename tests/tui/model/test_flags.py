@@ -8,8 +8,9 @@ import pytest
 
 from adapter.events import Event, Usage
 from tests.tui.model.builders import SOURCE, at, op, op_end, session, store_of, turn, turn_end
-from tui.model.flags import NAMES, Flag, flags
-from tui.model.index import card_of
+from tui.model.filter.cards import card_of
+from tui.model.status.flags import Flag, flags
+from tui.model.status.table import FLAGS
 
 
 def calls(*specs: dict[str, Any]) -> list[Event]:
@@ -40,11 +41,11 @@ def flag(*specs: dict[str, Any]) -> tuple[str, str] | None:
 def test_the_same_call_over_four_steps_is_a_loop_and_over_three_is_not() -> None:
     assert flag({}, {}, {}) is None
     assert flag({}, {}, {}, {}) == (
-        "looping? bash ×4",
+        "↻4 bash",
         "bash was called 4 times in a row with the same input",
     )
     assert flag({"label": "ls"}, {}, {}, {}, {}, {}) == (
-        "looping? bash ×5",
+        "↻5 bash",
         "bash was called 5 times in a row with the same input",
     )
 
@@ -62,8 +63,14 @@ def test_tools_that_are_rightly_called_again_do_not_loop(name: str) -> None:
 def test_three_failures_in_a_row_are_told_with_the_newest_tool() -> None:
     bad = [{"label": str(n), "status": "failed", "name": name} for n, name in enumerate(("read", "edit", "bash"))]
     assert flag({}, *bad[:2], {"label": "now"}) is None
-    assert flag({}, *bad, {"label": "now"}) == ("failing? bash ×3", "the last 3 calls failed, the newest was bash")
+    assert flag({}, *bad, {"label": "now"}) == ("✗3 bash", "the last 3 calls failed, the newest was bash")
     assert flag(*bad, {"label": "good"}, {"label": "now"}) is None
+
+
+def test_a_command_that_said_no_counts_as_a_failure() -> None:
+    bad = [{"label": str(n), "exit": 1} for n in range(3)]
+    assert flag(*bad, {"label": "now"}) == ("✗3 bash", "the last 3 calls failed, the newest was bash")
+    assert flag(*bad[:2], {"label": "good", "exit": 0}, {"label": "now"}) is None
 
 
 def test_a_session_without_calls_has_no_flag() -> None:
@@ -79,10 +86,15 @@ def test_a_session_without_calls_has_no_flag() -> None:
     ],
 )
 def test_a_call_far_beyond_what_is_usual_is_long(name: str, quiet: float, told: float, reason: str) -> None:
-    events = calls({"name": name})
+    events = calls({"name": name, "running": True})
     assert found(*events, now=10 + quiet) == []
     assert [one.reason for one in found(*events, now=10 + told)] == [reason]
     assert found(*events, now=10 + told, active=False) == []
+
+
+def test_a_call_that_has_not_begun_is_not_said_to_run_long() -> None:
+    # Its state says that it probably waits for permission.
+    assert found(*calls({"name": "bash"}), now=10 + 3600) == []
 
 
 def test_a_question_is_never_too_long_for_the_model() -> None:
@@ -124,12 +136,12 @@ def test_more_than_any_window_holds_is_no_alarm() -> None:
 
 def test_every_flag_is_told_and_the_most_telling_first() -> None:
     bad = [{"status": "failed"}] * 4
-    events = [*calls(*bad, {}), turn_end("a4", 4, 49, usage=Usage(input=90, output=1))]
-    assert [one.name for one in found(*events, now=5000, window=100)] == list(NAMES)
+    events = [*calls(*bad, {"running": True}), turn_end("a4", 4, 49, usage=Usage(input=90, output=1))]
+    assert [one.name for one in found(*events, now=5000, window=100)] == list(FLAGS)
 
 
-def test_a_flag_can_be_filtered_while_the_session_is_at_work() -> None:
+def test_a_loop_can_be_filtered_and_is_still_seen_when_it_is_over() -> None:
     store = store_of(*calls({}, {}, {}, {}))
     one = store.sessions[SOURCE, "s1"]
     assert "looping" in card_of(store, one, at(41)).words
-    assert "looping" not in card_of(store, one, at(1_000_000)).words
+    assert "looping" in card_of(store, one, at(1_000_000)).words

@@ -8,7 +8,8 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.model.links import Links, SessionKey
+from tui.model.records import SessionKey
+from tui.model.store.links import Links
 
 SOURCE = "s"
 

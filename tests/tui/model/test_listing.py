@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.tui.model.builders import at, session, store_of
-from tui.model.listing import in_order, listing_text
+from tui.commands.listing import in_order, listing_text
 
 EVIL = "a\x1b]52;c;AAAA\x07\x9b31m\u202eb\n\u2028c"
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from tests.tui.model.builders import SOURCE, op, session, turn
-from tui.model.at_work import running_tool
-from tui.model.folds import Folds
-from tui.model.layout import called, lay_out
-from tui.model.nodes import Key, Op, Session
-from tui.model.state import op_state
-from tui.model.store import Store
-from tui.render import detail
+from tui.model.records import Key, Op, Session
+from tui.model.status.at_work import running_tool
+from tui.model.status.state import op_state
+from tui.model.store.store import Store
+from tui.model.tree.folds import Folds
+from tui.model.tree.layout import called, lay_out
+from tui.render.cards import detail
 from tui.render.lines import plain
 
 NOW = 3_600_000_000

@@ -13,16 +13,17 @@ from hypothesis import strategies as st
 
 from adapter.events import Event, Usage
 from tests.tui.model.builders import SOURCE, at, failed, gone, op, op_end, session, store_of, turn, turn_end
-from tui.model.finder import Finder
-from tui.model.query import accepts, parse, search
-from tui.model.rows import VisibleRows
-from tui.model.store import Store
+from tui.model.filter.active_filter import Finder
+from tui.model.filter.language import accepts, parse, search, undecided
+from tui.model.store.store import Store
+from tui.model.tree.rows import VisibleRows
 
 NOON = 1_790_000_000
 
 PIECES = (
     *"aabbcc  x-:\"'",
     *("ab", "bc", "abc", "-a", '"a b"', "is:", "is:r", "un", "is:idle", "agent:b", "tool:ba", "version:1.", "18"),
+    *("-tool:bash", "is:lo", "-is:looping", "-agent:a", "-cost<1"),
     *("cost>", "cost>0.5", "tokens<", "3", "since:", "since:2d", "since:1h", "is:zz"),
 )
 """What is typed or pasted."""
@@ -33,7 +34,7 @@ WORDS = ("a", "ab", "abc", "cab", "-a", "agent:b", "version:1")
 def row(dice: random.Random, number: int) -> Event:
     title = "".join(dice.choice("aabbc x") for _ in range(dice.randrange(8)))
     parent = f"s{dice.randrange(number)}" if number and dice.random() < 0.3 else None
-    extras = {"cost": dice.random(), "usage": Usage(input=dice.randrange(6))}
+    extras = dice.choice(({}, {"cost": dice.random(), "usage": Usage(input=dice.randrange(6))}))
     texts = {"agent": dice.choice(("build", "abc", "")), "version": dice.choice(("1.1", "1.18", "0.1.1"))}
     ago = dice.randrange(4 * 86_400)
     return session(f"s{number}", NOON - ago, title=title, parent_id=parent, extras=extras, **texts)
@@ -78,9 +79,15 @@ def check(finder: Finder, text: str, now: int) -> None:
     whole = search(parse(text, now), finder.index.cards.values())
     found = finder.found
     assert found.cards == whole.cards
+    assert found.unread == whole.unread
     assert [(term.source, term.loose) for term in found.terms] == [(term.source, term.loose) for term in whole.terms]
     assert (found.blame, found.loosely) == (whole.blame, whole.loosely)
     assert finder.trees == Counter(finder.store.links.top(key) for key in whole.cards)
+    cards = [finder.index.cards[top] for top in finder.trees]
+    assert finder.sum == (
+        pytest.approx(sum(card.cost for card in cards), abs=1e-6),
+        sum(not card.summed for card in cards),
+    )
 
 
 @given(st.randoms(use_true_random=False))
@@ -99,7 +106,9 @@ def test_a_narrowed_answer_is_that_of_all_sessions_whatever_is_edited_and_happen
             now += dice.choice((1, 30, 90, 5000))
             finder.tick(at(now))
         terms, cards = finder.found.terms, finder.index.cards
+        assert finder.sum.cost == pytest.approx(sum(cards[top].cost for top in finder.trees), abs=1e-6)
         assert finder.found.cards == {key: card for key, card in cards.items() if terms and accepts(terms, card)}
+        assert finder.found.unread == {key: card for key, card in cards.items() if terms and undecided(terms, card)}
         text = edited(dice, text)
         finder.ask(text, at(now))
         if finder.on:
@@ -128,7 +137,7 @@ def test_a_word_that_begins_to_be_looked_for_letter_by_letter_finds_more_than_be
 
 @pytest.fixture
 def thousands() -> Store:
-    return store_of(*(session(f"s{n}", n, title=f"Session {n}") for n in range(7000)))
+    return store_of(*(session(f"s{n}", n, title=f"Session {n}", extras={"cost": 0.5}) for n in range(7000)))
 
 
 @pytest.mark.parametrize(

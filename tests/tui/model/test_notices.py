@@ -9,9 +9,9 @@ import pytest
 
 from adapter.events import Event
 from tests.tui.model.builders import at, failed, gone, op, op_end, prompt, session, task, turn, turn_end
-from tui.model.notices import GAP, Notice, Notices, kind_of, words
-from tui.model.state import State
-from tui.model.store import Store
+from tui.model.status.notices import GAP, Notice, Notices, kind_of, words
+from tui.model.status.state import State
+from tui.model.store.store import Store
 
 START = at(100)
 TABLE = [
@@ -30,7 +30,8 @@ TABLE = [
     ("tool", State("permission", "", START + 1, True), False, "waiting"),
     ("waiting", State("waiting", "", START - 1), False, ""),
     ("tool", State("aborted", "", START + 1), False, ""),
-    ("tool", State("stalled", "", START + 1, True), False, ""),
+    ("tool", State("stalled", "", START + 1, True), False, "stuck"),
+    ("tool", State("stalled", "", START - 1, True), False, ""),
     ("tool", State("orphaned", "", START + 1, True), False, ""),
     ("tool", State("archived", "", START + 1), False, ""),
     ("tool", State("between", "", START + 1), False, ""),
@@ -80,6 +81,34 @@ def test_a_session_that_finishes_is_told_once() -> None:
     assert stage.see(102, *asked()) == ""
     assert stage.see(106, answered()) == "finished: Title s1"
     assert stage.see(120, answered()) == ""
+
+
+def test_a_session_that_falls_silent_is_told_once_and_its_answer_then() -> None:
+    stage = Stage()
+    assert stage.see(102, *asked()) == ""
+    assert stage.see(102 + 4 * 60) == "silent for minutes: Title s1"
+    assert stage.see(102 + 5 * 60) == ""
+    assert stage.see(420, answered(ts=419)) == "finished: Title s1"
+
+
+def test_a_loop_is_told_once_for_a_prompt() -> None:
+    stage = Stage(*asked())
+    told = []
+    for n in range(8):
+        begun = op(f"p{n}", "a-s1", "tool", 2 + n, 103 + n, name="bash", label="cat x", running=True)
+        told.append(stage.see(103 + 10 * n, begun, op_end(f"p{n}", "a-s1", "tool", 2 + n, 103 + n)))
+    assert [words for words in told if words] == ["calling the same again and again: Title s1"]
+
+
+def test_a_parent_is_not_finished_while_its_sub_agents_work_in_the_background() -> None:
+    stage = Stage(*asked())
+    kid = [session("kid", 101, parent_id="s1"), turn("k1", 1, 102, "", session_id="kid")]
+    background = task("p7", "a-s1", "kid", 7, ts=101.5)
+    ended = [op_end("p7", "a-s1", "session", 7, 102), op_end("p7", "a-s1", "tool", 8, 102)]
+    assert stage.see(104, *background, *kid, *ended, op("q", "k1", "text", 1, 103, session_id="kid")) == ""
+    assert stage.see(110, answered(ts=109)) == ""
+    over = [op_end("q", "k1", "text", 1, 118, session_id="kid"), turn_end("k1", 1, 119, session_id="kid")]
+    assert stage.see(120, *over) == "finished: Title s1"
 
 
 def test_a_question_is_told_while_it_is_open_and_the_next_one_again() -> None:
@@ -175,7 +204,7 @@ def test_many_old_sessions_cost_a_look_each_and_are_not_judged(monkeypatch: pyte
         judged.append(one.id)
         return original("idle", "", 0)
 
-    monkeypatch.setattr("tui.model.notices.session_state", counting)
+    monkeypatch.setattr("tui.model.status.notices.session_state", counting)
     stage.see(101, *(session(f"s{n}", 10) for n in range(500)), session("new", 100))
     assert judged == ["new"]
 
@@ -183,3 +212,13 @@ def test_many_old_sessions_cost_a_look_each_and_are_not_judged(monkeypatch: pyte
 def test_words_put_what_weighs_most_first() -> None:
     notices = [Notice(kind, 0, ("", kind), kind[0].upper()) for kind in ("finished", "failed", "waiting", "finished")]
     assert words(notices) == "1 waiting for you, 1 failed, 2 finished: W, F, F, 1 more"
+
+
+def test_what_is_left_behind_before_our_eyes_is_kept_for_somebody_to_look_at() -> None:
+    run = [session(), prompt("u1", 101), turn("a1", 1, 102, "u1"), op("p1", "a1", "text", 1, 103)]
+    stage = Stage()
+    stage.see(104, *run)
+    stage.see(103 + 300)
+    assert stage.notices.ended == set()
+    assert stage.see(103 + 700) == ""
+    assert [session_id for _, session_id in stage.notices.ended] == ["s1"]

@@ -7,9 +7,9 @@ from typing import Any
 from adapter.events import Event, SessionRemoved
 from tests.tui import story
 from tests.tui.story import NOW, SOURCE, Step, prompt, session
-from tui.model.rollup import difference, own
-from tui.model.state import is_open, session_state
-from tui.model.store import Store
+from tui.model.status.state import is_open, session_state
+from tui.model.store.store import Store
+from tui.model.sums.rollup import difference, own
 
 NOW_US = NOW * 1_000_000
 KEY = (SOURCE, "ses_long")

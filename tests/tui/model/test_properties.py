@@ -33,11 +33,11 @@ from tests.tui.model.builders import (
     turn_end,
     turn_gone,
 )
-from tui.model import seek
-from tui.model.nodes import ChangeSet, Key
-from tui.model.rollup import subtree
-from tui.model.rows import VisibleRows
-from tui.model.store import Store
+from tui.model.records import ChangeSet, Key
+from tui.model.store.store import Store
+from tui.model.sums.rollup import subtree
+from tui.model.tree import seek
+from tui.model.tree.rows import VisibleRows
 
 NOTHING = ChangeSet(roots=set(), dirty=set())
 

@@ -9,10 +9,10 @@ import pytest
 
 from adapter.events import Event, Usage
 from tests.tui.model.builders import SOURCE, at, failed, gone, op, prompt, session, store_of, task, turn, turn_end
-from tui.model.finder import Finder
-from tui.model.index import Index
-from tui.model.query import Completion, complete, parse, search
-from tui.model.store import Store
+from tui.model.filter.active_filter import Finder
+from tui.model.filter.cards import Index
+from tui.model.filter.language import Completion, complete, parse, search
+from tui.model.store.store import Store
 
 NOON = 1_790_000_000
 """2026-09-21, 14:13:20 UTC, in seconds; the tests run in UTC."""
@@ -138,7 +138,9 @@ def test_a_time_of_any_length_is_a_time_or_a_remark(query: str) -> None:
         ("model:opus agent:explore", "agent:explore matches nothing together with model:opus"),
         ("is:failed since:2x", "since:2x is no time: write 30m, 2h, 7d, 1w, today or 2026-01-31"),
         ("cost:1", "cost:1 is no comparison: write cost>1, cost<10k"),
-        ("tool:grep", "tool:grep matches nothing; 3 sessions have not been read"),
+        ("tool:grep", ""),
+        ("tool:grep is:waiting", "is:waiting matches nothing together with tool:grep"),
+        ("is:waiting tool:bash", "tool:bash matches nothing together with is:waiting"),
         ("xyzzy", "xyzzy matches nothing"),
         ("is:failed xyzzy", "xyzzy matches nothing"),
         ("agent:nobody agent:noone", "agent:nobody matches nothing"),

@@ -8,7 +8,8 @@ from msgspec.structs import replace
 
 from adapter.events import NO_USAGE, Event, Usage
 from tests.tui.model.builders import SOURCE, gone, op, op_end, prompt, session, store_of, turn, turn_end
-from tui.model.rollup import (
+from tui.model.store.store import Store
+from tui.model.sums.rollup import (
     NO_DOUBT,
     Context,
     Difference,
@@ -21,7 +22,6 @@ from tui.model.rollup import (
     prompt_usage,
     subtree,
 )
-from tui.model.store import Store
 
 
 def columns(usage: Usage, cost: float) -> dict[str, object]:

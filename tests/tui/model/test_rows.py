@@ -20,9 +20,9 @@ from tests.tui.model.builders import (
     turn_end,
     turn_gone,
 )
-from tui.model.nodes import ChangeSet, Key
-from tui.model.rows import VisibleRows
-from tui.model.store import Store
+from tui.model.records import ChangeSet, Key
+from tui.model.store.store import Store
+from tui.model.tree.rows import VisibleRows
 
 NOTHING = ChangeSet(roots=set(), dirty=set())
 S1 = key("session", "s1")

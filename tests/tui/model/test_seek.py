@@ -17,11 +17,11 @@ from tests.tui.model.builders import (
     turn,
     turn_end,
 )
-from tui.model.nodes import ChangeSet, Key, Session
-from tui.model.rows import VisibleRows
-from tui.model.seek import caller, enclosing, failures, place, questions, seek, sibling
-from tui.model.store import Store
-from tui.model.unfold import FOLDED, LEVEL_WORDS, cycle, fold_all, reveal
+from tui.model.records import ChangeSet, Key, Session
+from tui.model.store.store import Store
+from tui.model.tree.rows import VisibleRows
+from tui.model.tree.seek import caller, enclosing, failures, place, questions, seek, sibling
+from tui.model.tree.unfold import FOLDED, LEVEL_WORDS, cycle, fold_all, reveal
 
 NOTHING = ChangeSet(roots=set(), dirty=set())
 BROKEN, KID_BROKEN = key("op", "p0:tool"), key("op", "q0:tool", "kid")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.tui.model.builders import SOURCE, at, session, store_of, turn
-from tui.model.seen import Seen
+from tui.model.status.unread import Seen
 
 
 def test_what_was_there_at_the_start_is_no_news_and_what_comes_later_is_until_it_is_looked_at() -> None:

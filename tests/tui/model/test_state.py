@@ -19,7 +19,8 @@ from tests.tui.model.builders import (
     turn,
     turn_end,
 )
-from tui.model.state import (
+from tui.model.records import op_key
+from tui.model.status.state import (
     ACTIVE,
     is_open,
     loudest,
@@ -27,10 +28,10 @@ from tui.model.state import (
     op_state,
     prompt_state,
     session_state,
-    span,
     turn_state,
 )
-from tui.model.urgency import urgency
+from tui.model.status.table import urgency
+from tui.model.tree.seek import failures
 
 ASKED: list[Event] = [session(), prompt("u1", 2)]
 STEP: list[Event] = [*ASKED, turn("a1", 1, 3, "u1"), op("p1", "a1", "llm", 1, 3)]
@@ -80,6 +81,14 @@ TABLE = [
         "writing for 3m20; no com",
     ),
     (
+        "a prompt typed into a step that hangs is no sign of life",
+        [*STEP, op("p2", "a1", "text", 2, 4), prompt("u2", 150)],
+        4 + 200,
+        "stalled",
+        True,
+        "writing for 3m20; no commit for 3m20",
+    ),
+    (
         "writing for ever",
         [*STEP, op("p2", "a1", "text", 2, 4)],
         4 + 12 * MINUTE,
@@ -112,6 +121,9 @@ TABLE = [
     ("bash not begun", tool("bash"), 9, "permission", True, "bash was called 5s ago and has not begun"),
     ("edit not begun", tool("edit", phase="running"), 9, "permission", True, "probably waits for permission"),
     ("edit at work", tool("edit", running=True), 9, "tool", False, "edit has run for 5s"),
+    ("write that takes its time", tool("write"), 9, "tool", False, "write has run for 5s, unless it waits for perm"),
+    ("apply_patch, too", tool("apply_patch"), 60, "tool", False, "unless it waits for permission"),
+    ("write, at first", tool("write"), 5, "tool", False, "write has run for 1s"),
     ("permission for long", tool("bash"), 4 + 40 * MINUTE, "permission", True, "unless opencode was closed"),
     ("a slow reader", tool("webfetch"), 9, "tool", False, "webfetch has run for 5s"),
     ("a tool, silent", tool("grep"), 4 + 216, "stalled", True, "grep has run for 3m36; no commit for 3m36"),
@@ -357,10 +369,10 @@ def delegating(*inside: Event, finished: bool = False) -> list[Event]:
 
 
 class TestSubAgents:
-    def test_a_parent_runs_a_tool_while_its_child_writes(self) -> None:
+    def test_a_parent_waits_for_its_agents_while_its_child_writes(self) -> None:
         store = store_of(*delegating(op("q1", "b1", "text", 1, 6, session_id="kid")))
         state = session_state(store, store.sessions[SOURCE, "s1"], at(9))
-        assert (state.name, state.reason) == ("tool", "sub-agent explore: the model has been writing for 3s")
+        assert (state.name, state.reason) == ("delegating", "sub-agent explore: the model has been writing for 3s")
 
     def test_a_question_of_a_child_is_a_question_of_its_parent(self) -> None:
         store = store_of(*delegating(op("q1", "b1", "tool", 1, 6, session_id="kid", name="question")))
@@ -369,14 +381,32 @@ class TestSubAgents:
 
     def test_a_parent_is_as_alive_as_its_child(self) -> None:
         store = store_of(*delegating(op("q1", "b1", "text", 1, 3000, session_id="kid")))
-        assert session_state(store, store.sessions[SOURCE, "s1"], at(3010)).name == "tool"
+        assert session_state(store, store.sessions[SOURCE, "s1"], at(3010)).name == "delegating"
         assert session_state(store, store.sessions[SOURCE, "s1"], at(3300)).name == "stalled"
         assert session_state(store, store.sessions[SOURCE, "s1"], at(9000)).name == "orphaned"
 
     def test_a_background_task_is_active_though_its_call_has_ended(self) -> None:
         store = store_of(*delegating(op("q1", "b1", "text", 1, 6, session_id="kid"), finished=True))
         only = store.sessions[SOURCE, "s1"]
-        assert op_state(store, only, only.turns["a1"].ops["p2:tool"], at(9)).name == "tool"
+        assert op_state(store, only, only.turns["a1"].ops["p2:tool"], at(9)).name == "delegating"
+
+    def test_a_parent_is_at_work_while_its_sub_agents_are_in_the_background(self) -> None:
+        events = delegating(op("q1", "b1", "text", 1, 6, session_id="kid"), finished=True)
+        store = store_of(*events, turn_end("a1", 1, 7, finish="stop"))
+        parent = store.sessions[SOURCE, "s1"]
+        assert session_state(store, parent, at(9))[:2] == (
+            "delegating",
+            "sub-agent explore: the model has been writing for 3s",
+        )
+        store.apply([op_end("q1", "b1", "text", 1, 10, session_id="kid"), turn_end("b1", ts=11, session_id="kid")])
+        assert session_state(store, parent, at(12)).name == "idle"
+
+    def test_a_question_in_the_background_is_one_of_its_parent(self) -> None:
+        asks = op("q1", "b1", "tool", 1, 6, session_id="kid", name="question")
+        store = store_of(*delegating(asks, finished=True), turn_end("a1", 1, 7, finish="stop"))
+        parent = store.sessions[SOURCE, "s1"]
+        assert session_state(store, parent, at(9)).name == "waiting"
+        assert loudest(store, parent, at(9))[0].id == "kid"
 
     def test_a_call_whose_child_is_done_has_its_own_end(self) -> None:
         store = store_of(*delegating(turn_end("b1", ts=6, session_id="kid"), finished=True))
@@ -388,7 +418,7 @@ class TestSubAgents:
         store = store_of(*delegating(finished=True), *resumed, op("q1", "b1", "text", 1, 9, session_id="kid"))
         only = store.sessions[SOURCE, "s1"]
         assert op_state(store, only, only.turns["a1"].ops["p2:tool"], at(10)).name == "completed"
-        assert op_state(store, only, only.turns["a2"].ops["p9:tool"], at(10)).name == "tool"
+        assert op_state(store, only, only.turns["a2"].ops["p9:tool"], at(10)).name == "delegating"
 
     def test_a_folded_parent_shows_what_is_most_urgent_below(self) -> None:
         asks = op("q1", "b1", "tool", 1, 6, session_id="kid", name="question")
@@ -415,19 +445,30 @@ class TestSubAgents:
         assert session_state(store, store.sessions[SOURCE, "s0"], at(1001)).name == "tool"
 
 
-def test_durations_in_words() -> None:
-    assert [span(at(s)) for s in (-5, 0.9, 9, 60, 250, 3600, 7380, 172_800)] == [
-        "0s",
-        "0s",
-        "9s",
-        "1m",
-        "4m10",
-        "1h",
-        "2h03",
-        "2d",
-    ]
+def test_a_command_that_said_no_has_failed() -> None:
+    store = store_of(*STEP, op("p9", "a1", "tool", 9, 5, name="bash", exit=1), op_end("p9", "a1", "tool", 9, 6))
+    only = store.sessions[SOURCE, "s1"]
+    assert op_state(store, only, only.turns["a1"].ops["p9:tool"], at(7))[:2] == ("failed", "exit 1")
+    assert failures(only) == [op_key(only, only.turns["a1"].ops["p9:tool"])]
+    store.apply([op("p9", "a1", "tool", 9, 5, name="bash", exit=0), op_end("p9", "a1", "tool", 9, 6)])
+    assert op_state(store, only, only.turns["a1"].ops["p9:tool"], at(7)).name == "completed"
+    assert failures(only) == []
 
 
 def test_what_needs_a_person_is_most_urgent_and_an_unknown_name_least() -> None:
     ranked = sorted(["idle", "waiting", "tool", "failed", "permission", "stalled", "new"], key=urgency)
     assert ranked == ["new", "idle", "failed", "tool", "stalled", "permission", "waiting"]
+
+
+def test_a_prompt_that_was_answered_says_nothing_of_how_long_its_last_step_took() -> None:
+    first = [session(), prompt("u1", 2), turn("a1", 1, 3, "u1"), turn_end("a1", 1, 9, finish="stop")]
+    store = store_of(*first, prompt("u2", 20), turn("a2", 2, 21, "u2"))
+    only = store.sessions[SOURCE, "s1"]
+    assert prompt_state(store, only, only.prompts["u1"], at(30))[:2] == ("completed", "")
+
+
+def test_the_age_of_an_answer_is_said_in_seconds_for_a_minute_only() -> None:
+    store = store_of(session(), prompt("u1", 2), turn("a1", 1, 3, "u1"), turn_end("a1", 1, 9, finish="stop"))
+    only = store.sessions[SOURCE, "s1"]
+    told = [session_state(store, only, at(now)).reason for now in (68, 69, 190)]
+    assert told == ["it answered 59s ago", "it answered 1m ago", "it answered 3m ago"]

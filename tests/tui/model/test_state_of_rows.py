@@ -13,9 +13,9 @@ import pytest
 from tests.adapter import corpus
 from tests.adapter.writer_2x import Writer2x, call, step
 from tests.tui.model.builders import at
-from tui.model.state import State, session_state
-from tui.model.store import Store
-from tui.model.urgency import ORDER
+from tui.model.status.state import State, session_state
+from tui.model.status.table import ORDER
+from tui.model.store.store import Store
 
 MINUTE, HOUR = 60, 3600
 SUMMARY = "(SELECT time_created FROM message WHERE json_extract(data, '$.summary') = 1)"
@@ -50,7 +50,7 @@ TABLE = [
     ("think", DURING_REASONING, 1, "thinking", False, "the model has been thinking for"),
     ("tool-kill9", [], 9, "tool", False, "bash has run for 9s"),
     ("v2-api.running", [], 9, "tool", False, "bash was called 9s ago: it runs, or waits for permission"),
-    ("task-kill9", [], 9, "tool", False, "sub-agent general: bash has run for"),
+    ("task-kill9", [], 9, "delegating", False, "sub-agent general: bash has run for"),
     ("question.pending", [], 9, "waiting", False, "question has waited for an answer for 9s"),
     ("ask.pending-once", [], 1, "tool", False, "bash has run for 1s with no output"),
     ("ask.pending-once", [], 9, "permission", True, "bash was called 9s ago and has not begun"),

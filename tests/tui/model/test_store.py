@@ -26,9 +26,9 @@ from tests.tui.model.builders import (
     turn_end,
     turn_gone,
 )
-from tui.model.logbook import LOG_LIMIT
-from tui.model.nodes import find_payload
-from tui.model.store import Store
+from tui.model.records import find_payload
+from tui.model.store.remarks import LOG_LIMIT
+from tui.model.store.store import Store
 
 RUN: list[Event] = [
     session(title="a run"),

@@ -6,13 +6,13 @@ import pytest
 
 from adapter.events import Event
 from tests.tui.model.builders import SOURCE, at, key, op, op_end, prompt, ref, session, store_of, turn
-from tui.model import layout
-from tui.model.folds import EVERYTHING
-from tui.model.thoughts import first_words, heads, joined, thoughts
-from tui.render import tabs
-from tui.render.detail import overview
+from tui.model.tree import layout
+from tui.model.tree.folds import EVERYTHING
+from tui.model.tree.thoughts import first_words, heads, joined, thoughts
+from tui.render.cards import tabs
+from tui.render.cards.detail import overview
 from tui.render.lines import plain
-from tui.render.tree_row import cells_of
+from tui.render.rows.tree_row import cells_of
 
 KINDS = ("reasoning", "reasoning", "text", "reasoning", "reasoning", "reasoning", "tool", "reasoning")
 

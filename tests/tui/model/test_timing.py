@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from adapter.events import Event, Usage
 from tests.tui.model.builders import SOURCE, at, op, op_end, prompt, session, store_of, turn, turn_end
-from tui.model.copied import copied_turns, own_turns
-from tui.model.nodes import Session
-from tui.model.timing import Timing, covered, timing
+from tui.model.records import Session
+from tui.model.sums.copied import copied_turns, own_turns
+from tui.model.sums.timing import Timing, covered, timing
 
 
 def made(*events: Event) -> Session:

@@ -7,7 +7,7 @@ import unicodedata
 import pytest
 
 from tests.tui.model.builders import session, store_of
-from tui.model.titles import BEGINS, HOLDS, LETTERS, newest_first, places, search, title
+from tui.model.filter.titles import BEGINS, HOLDS, LETTERS, newest_first, places, search, title
 
 TEXTS = ("Fix the flaky retry test", "Retry later", "fix(retry): back off", "Untested: nothing", "日本語 テスト", "")
 

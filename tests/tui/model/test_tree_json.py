@@ -6,9 +6,8 @@ import json
 
 from adapter.events import Event, Usage
 from tests.tui.model.builders import SOURCE, at, op, op_end, prompt, session, store_of, task, turn, turn_end
-from tui.model.tree_json import ASCII, INDENT_LIMIT, MARKS, RUNNING_MARK, tree, tree_text
-from tui.render.glyphs import GLYPHS, plain
-from tui.render.tree_row import io
+from tui.commands.tree_json import INDENT_LIMIT, tree, tree_text
+from tui.render.rows.tree_row import io
 
 FAMILY: list[Event] = [
     session(
@@ -60,17 +59,18 @@ def test_the_object_has_the_planned_shape_parents_first() -> None:
         (3, "session", "kid"),
         (4, "tool", "kid"),
     ]
-    assert set(step["ops"][0]) == set(
-        ["seq", "parent_seq", "part_id", "kind", "name", "tool", "status", "usage", "delta", "cost", "child_session_id"]
-    )
+    assert set(step["ops"][0]) == {
+        *("seq", "parent_seq", "part_id", "kind", "name", "tool", "status", "exit", "usage", "delta", "cost"),
+        "child_session_id",
+    }
 
 
 def test_the_text_nests_a_sub_agent_under_its_call() -> None:
     assert list(tree_text(store_of(*FAMILY), at(10))) == [
-        "► Fix it  build  opus  in 19 out 2 $0.7500  [tool: task has run for 6s]",
-        "  ► prompt: make it stable  [tool: task has run for 6s]",
-        "    ► step 1  Let me look  [tool: task has run for 6s]",
-        "      ► task  look around  explore  haiku  in 10 out 2 $0.2500  [tool: task has run for 6s]",
+        "● Fix it  build  opus  in 19 out 2 $0.7500  [tool: task has run for 6s]",
+        "  ● prompt: make it stable  [tool: task has run for 6s]",
+        "    ● step 1  Let me look  [tool: task has run for 6s]",
+        "      ● task  look around  explore  haiku  in 10 out 2 $0.2500  [tool: task has run for 6s]",
         "        ✓ prompt: find  in 10 out 2 $0.2500",
         "          ✓ step 1  in 10 out 2 $0.2500",
         "            ✓ grep  retry(",
@@ -86,7 +86,7 @@ def test_a_sum_below_what_the_steps_prove_has_a_question_mark() -> None:
     row = session(title="A run", extras={"cost": 0.03, "usage": {"input": 9}})
     end = op_end("p1", "a1", "llm", 1, usage=Usage(input=9), cost=0.45)
     store = store_of(row, turn("a1"), op("p1", "a1", "llm", 1), end)
-    assert next(tree_text(store, at(10))).partition("  [")[0] == "► A run  in 9 out 0 $0.0300?"
+    assert next(tree_text(store, at(10))).partition("  [")[0] == "● A run  in 9 out 0 $0.0300?"
 
 
 def test_in_and_out_are_those_of_the_screen() -> None:
@@ -97,11 +97,10 @@ def test_in_and_out_are_those_of_the_screen() -> None:
     assert io(usage) == "10/25"
 
 
-def test_a_state_has_the_mark_of_the_screen_and_one_of_ascii() -> None:
-    marks = {name: MARKS.get(name, RUNNING_MARK) for name in GLYPHS.states}
-    assert marks == {name: look.glyph for name, look in GLYPHS.states.items()}
-    assert {mark.translate(ASCII) for mark in marks.values()} == {plain(mark) for mark in marks.values()}
-    assert list(tree_text(store_of(session(title="Größe")), at(10), ascii_marks=True)) == ["- Größe"]
+def test_the_marks_are_those_of_the_screen_and_ascii_where_the_output_has_no_others() -> None:
+    store = store_of(session(title="Größe"))
+    assert list(tree_text(store, at(10))) == ["◦ Größe"]
+    assert list(tree_text(store, at(10), ascii_marks=True)) == ["- Größe"]
 
 
 def test_nothing_is_nothing() -> None:

@@ -9,9 +9,9 @@ import pytest
 
 from adapter.events import Event, OpRemoved
 from tests.tui.model.builders import SOURCE, at, op, op_end, prompt, session, store_of, turn
-from tui.model.nodes import Key
-from tui.model.state import op_state, session_state
-from tui.model.store import Store
+from tui.model.records import Key
+from tui.model.status.state import op_state, session_state
+from tui.model.store.store import Store
 
 STEP = [session(), prompt("u1"), turn("a1", prompt_id="u1")]
 

@@ -9,18 +9,18 @@ from msgspec.structs import replace
 
 from adapter.events import Event
 from tests.tui.model.builders import SOURCE, at, failed, prompt, session, store_of, turn, turn_end
-from tui.model.arrange import Arrangement, place
-from tui.model.index import Index, card_of
-from tui.model.listing import listing
-from tui.model.nodes import ChangeSet, Row, session_key
-from tui.model.query import parse, search
-from tui.model.seek import failures
-from tui.model.state import session_state
-from tui.model.store import Store
-from tui.model.tally import Tally
-from tui.model.timing import duration
-from tui.model.tree_json import tree, tree_text
-from tui.render.tree_row import cells_of
+from tui.commands.listing import listing
+from tui.commands.tree_json import tree, tree_text
+from tui.model.filter.cards import Index, card_of
+from tui.model.filter.language import parse, search
+from tui.model.records import ChangeSet, Row, session_key
+from tui.model.status.counts import Tally
+from tui.model.status.state import session_state
+from tui.model.store.store import Store
+from tui.model.sums.timing import duration
+from tui.model.tree.seek import failures
+from tui.model.tree.sorting import Arrangement, place
+from tui.render.rows.tree_row import cells_of
 
 KEY = (SOURCE, "s1")
 NOW = at(100)
@@ -121,8 +121,8 @@ def took(store: Store) -> tuple[str, int, int]:
     """What its line says, what it is put in order by, and its newest activity."""
     only = store.sessions[KEY]
     cells = cells_of(store, Row(session_key(only), 0, "closed"), NOW)
-    group = place(store, only, False, Arrangement("duration"))
-    return cells.columns["time"], int(-group[2]), listing(store, [only], NOW, [])["sessions"][0]["last_ts"]
+    group = place(store, only, None, Arrangement("duration"))
+    return cells.columns["took"], int(-group[2]), listing(store, [only], NOW, [])["sessions"][0]["last_ts"]
 
 
 def test_how_long_a_session_took_is_the_same_before_and_after_it_is_read() -> None:

@@ -7,11 +7,11 @@ from tests.adapter import corpus
 from tests.tui import story
 from tests.tui.model import builders
 from tests.tui.story import NOW, SOURCE, at, session
-from tui.model.nodes import Key, Row, Session, op_key, prompt_key
-from tui.model.store import Store
-from tui.render import detail, tabs
+from tui.model.records import Key, Row, Session, op_key, prompt_key
+from tui.model.store.store import Store
+from tui.render.cards import detail, tabs
 from tui.render.lines import plain
-from tui.render.tree_row import cells_of
+from tui.render.rows.tree_row import cells_of
 
 NOW_US = NOW * 1_000_000
 
@@ -35,8 +35,11 @@ TASK = Key(SOURCE, "op", "ses_retry", "prt_ses_retry_3_2:tool")
 def test_a_session_with_its_own_money_and_that_of_its_sub_agents() -> None:
     lines = said(store_of(story.everything()), RETRY)
     assert lines[:2] == ["Fix the flaky retry test", "build · opus-4.5 (anthropic)"]
-    assert any(line.startswith("state     ► tool grep for 36s") for line in lines)
-    assert "money     own $0.45   sub-agents $0.32 (2)   total $0.77" in lines
+    assert any(line.startswith("state     ◐ waits for its agents grep  sub-agent") for line in lines)
+    at = lines.index(next(line for line in lines if line.startswith("agents")))
+    assert lines[at + 1].startswith("● find every caller         expl grep retry(")
+    assert "sub-agent" in lines[3]
+    assert "money     own $0.45   agents $0.32 (2)   total $0.77" in lines
     assert "tokens    in 14k   cache 12k (46 %)   out 91" in lines
     assert "holds     1 prompt, 3 steps" in lines
     assert "context   14k  limit unknown  ▇█" in lines
@@ -133,7 +136,7 @@ def test_a_prompt_names_what_came_with_it() -> None:
     assert titles[-1] == "attachment  picture.png  image/png"
     assert titles.count("added text") == 4
     row = Row(prompt_key(root, prompt), 1, "open")
-    assert "  +2 files" in plain(cells_of(store, row, NOW_US).note)
+    assert "  +2 files" in plain(cells_of(store, row, NOW_US).flags)
 
 
 def test_a_prompt_counts_its_steps() -> None:

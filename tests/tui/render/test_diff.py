@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from tui.render.diff import PAIR_LIMIT, Diff, changed_words
 from tui.render.lines import plain
+from tui.render.text.diff import PAIR_LIMIT, Diff, changed_words
 
 
 def test_a_diff_by_its_signs() -> None:

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.render.document import Document, Joined, Painted, Text, Wrapped
 from tui.render.lines import plain
-from tui.render.markdown import Markdown
-from tui.render.terminal import Terminal
+from tui.render.text.document import Document, Joined, Painted, Text, Wrapped
+from tui.render.text.markdown import Markdown
+from tui.render.text.terminal import Terminal
 
 NEEDLE = re.compile("needle", re.IGNORECASE)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from adapter.events import Event, Usage
 from tests.tui.model.builders import at, key, op, prompt, session, store_of, turn, turn_end
-from tui.model.nodes import Row
-from tui.render.detail import overview
+from tui.model.records import Row
+from tui.render.cards.detail import overview
 from tui.render.lines import plain
-from tui.render.tree_row import cells_of
+from tui.render.rows.tree_row import cells_of
 
 FULL: list[Event] = [
     session(),
@@ -29,7 +29,8 @@ def told(events: list[Event], now: float, window: int = 1000) -> tuple[list[str]
     store = store_of(*events)
     store.limits = lambda provider, model: window
     lines = [plain(line) for line in overview(store, WHOLE, at(now))]
-    note = plain(cells_of(store, Row(WHOLE, 0, "open"), at(now)).note)
+    cells = cells_of(store, Row(WHOLE, 0, "open"), at(now))
+    note = plain([*cells.flags, *cells.rest])
     return [line for line in lines if line.startswith(("flag", "state"))], note
 
 
@@ -41,7 +42,7 @@ def test_a_session_at_work_has_its_flags_on_its_line_and_their_reasons_in_the_ov
         "flag      long  webfetch has run for 11m34",
         "flag      full  91 % of its context of 1,000 tokens is used: compacted soon",
     ]
-    assert note == "  webfetch  long: webfetch 11m34  context 91 %"
+    assert note == "  long: webfetch 11m34  context 91 %  webfetch"
 
 
 def test_an_idle_session_tells_a_full_context_in_the_overview_alone() -> None:

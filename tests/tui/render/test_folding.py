@@ -9,9 +9,9 @@ import time
 
 import pytest
 
-from tui.render import payload
-from tui.render.document import Joined, Painted, Text
+from tui.render.cards import payload
 from tui.render.lines import plain
+from tui.render.text.document import Joined, Painted, Text
 
 DEEP = '{"a": {"b": [1, 2], "c": {"d": "x {"}}, "e": [], "f": [{"g": 1}]}'
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.style import Style
 
-from tui import sanitize
 from tui.render.lines import ROLES, fit, folded, pad, plain, segments, width_of, wrap
+from tui.text import sanitize
 
 STYLES = {role: Style() for role in ROLES}
 texts = st.text(st.one_of(st.characters(), st.sampled_from("ab 日本語👍🏽e\u0301שלום")), max_size=60).map(sanitize.line)

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from tui.render.cards.tables import shrunk
 from tui.render.lines import plain, width_of
-from tui.render.markdown import Markdown, inline
-from tui.render.markdown_blocks import LINES_LIMIT, SIZE_LIMIT
-from tui.render.tables import shrunk
+from tui.render.text.markdown import Markdown, inline
+from tui.render.text.markdown_blocks import LINES_LIMIT, SIZE_LIMIT
 
 
 def said(text: str, width: int = 0) -> list[str]:

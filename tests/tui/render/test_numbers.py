@@ -17,16 +17,6 @@ def test_tokens(count: int, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("micros", "text"),
-    [(-1, ""), (0, "0ms"), (45_000, "45ms"), (100_000, "0.1s"), (9_100_000, "9.1s"), (9_990_000, "10s"),
-     (32_000_000, "32s"), (59_600_000, "1m00"), (250_000_000, "4m10"), (7_500_000_000, "2h05"),
-     (86_400_000_000 * 3 + 4 * 3_600_000_000, "3d04")],
-)  # fmt: skip
-def test_durations(micros: int, text: str) -> None:
-    assert numbers.duration(micros) == text
-
-
-@pytest.mark.parametrize(
     ("dollars", "text"),
     [(0, ""), (0.0001, "<$.001"), (0.004, "$0.004"), (0.21, "$0.21"), (12.345, "$12.35"), (999, "$999.00"),
      (12_340, "$12.3k")],

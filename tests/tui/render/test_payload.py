@@ -7,8 +7,9 @@ import json
 
 import pytest
 
-from tui.render import document, payload
+from tui.render.cards import payload
 from tui.render.lines import Line, plain
+from tui.render.text import document
 
 
 def said(text: str, look: str = "") -> list[str]:
@@ -89,7 +90,7 @@ def test_todo_items_have_their_states() -> None:
         {},
     ]
     assert said(json.dumps({"todos": todos}), "todo") == [
-        "1 of 6 done, 1 cancelled", "", "✓ read  high", "► write", "◦ test  low", "⊘ drop  cancelled",
+        "1 of 6 done, 1 cancelled", "", "✓ read  high", "● write", "◦ test  low", "⊘ drop  cancelled",
         "◦ odd  so\N{REPLACEMENT CHARACTER}what", "◦ ",
     ]  # fmt: skip
 

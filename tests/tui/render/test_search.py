@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tui.render.lines import plain
-from tui.render.search import found_line, pattern_of
+from tui.render.text.search import found_line, pattern_of
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from rich.cells import cell_len
 
 from adapter.events import Event, Usage
 from tests.tui.model.builders import SOURCE, at, op, op_end, prompt, session, store_of, turn, turn_end
-from tui import moments
-from tui.model.window import Limits, no_limits
+from tui.model.sums.window import Limits, no_limits
+from tui.render.cards.session_card import agent_lines, session_card
 from tui.render.lines import plain
-from tui.render.session_card import session_card
 from tui.render.sparkline import sparkline
+from tui.text import moments
 
 
 def card(*events: Event, limits: Limits = no_limits, loaded: bool = True) -> list[str]:
@@ -95,7 +96,7 @@ def test_a_total_is_doubted_with_what_is_below() -> None:
     top = session("top", 0.5, extras={"usage": WHOLE, "cost": 1.0})
     store = store_of(top, *answered(WHOLE, 0.03, parent_id="top"))
     lines = [plain(line) for line in session_card(store, store.sessions[SOURCE, "top"], at(100))]
-    assert "money     own $1.00   sub-agents $0.03 (1)   total $1.03?" in lines
+    assert "money     own $1.00   agents $0.03 (1)   total $1.03?" in lines
 
 
 def test_what_2x_counts_beside_the_steps_is_said_without_a_doubt() -> None:
@@ -180,10 +181,52 @@ def test_a_curve(values: list[int], width: int, top: int, bars: str) -> None:
     assert sparkline(values, width, top) == bars
 
 
+def below(name: str, parent: str, call: str, ts: float, *, done: bool = True, cost: float = 0.02) -> list[Event]:
+    """A sub-agent that a call of its parent has started."""
+    where = {"session_id": name}
+    step = turn(f"a-{name}", 1, ts, f"u-{name}", **where)
+    inner = op(f"p-{name}", f"a-{name}", "tool", 1, ts + 1, name="bash", label="sleep 14", running=True, **where)
+    ended = [op_end(f"p-{name}", f"a-{name}", "tool", 1, ts + 8, **where)] if done else []
+    said = [op(f"t-{name}", f"a-{name}", "text", 2, ts + 8, label="All four callers found", **where)] if done else []
+    ended += [op_end(f"t-{name}", f"a-{name}", "text", 2, ts + 9, **where)] if done else []
+    ended += [turn_end(f"a-{name}", 1, ts + 10, finish="stop", **where)] if done else []
+    row = session(name, ts, parent_id=parent, title=f"{call} (@general subagent)", agent="general")
+    return [row, prompt(f"u-{name}", ts, session_id=name), step, inner, *said, *ended]
+
+
+@pytest.mark.parametrize("width", [44, 60, 80, 120])
+def test_the_agents_of_a_session_stand_in_a_table_with_what_each_does(width: int) -> None:
+    store = store_of(
+        session("top", 1), prompt("u", 2, session_id="top"), turn("a", 1, 3, "u", session_id="top"),
+        *below("k1", "top", "Find callers", 10), *below("k2", "top", "Bisect", 20, done=False),
+        *below("k3", "k2", "Run the suite", 30, done=False),
+    )  # fmt: skip
+    lines = [plain(line).rstrip() for line in agent_lines(store, store.sessions[SOURCE, "top"], at(40), width)]
+    assert lines[0].split() == ["agents", "doing", "time", "cost"]
+    assert [line[:4] for line in lines[1:4]] == ["● Bi", "└ ● ", "◦ Fi"]
+    assert "bash sle" in lines[1]
+    assert "10s" in lines[3]
+    assert all(cell_len(line) <= width for line in lines)
+    if width >= 80:
+        assert "All four callers found" in lines[3]
+
+
+def test_a_session_without_sub_agents_has_no_table_and_of_many_the_rest_is_counted() -> None:
+    events: list[Event] = [session("top", 1), prompt("u", 2, session_id="top")]
+    store = store_of(*events)
+    assert agent_lines(store, store.sessions[SOURCE, "top"], at(40), 80) == []
+    for n in range(40):
+        events += below(f"k{n}", "top", f"Part {n}", 10 + n)
+    store = store_of(*events)
+    lines = [plain(line) for line in agent_lines(store, store.sessions[SOURCE, "top"], at(400), 80)]
+    assert lines[-2] == "and 28 more"
+    assert lines[1].startswith("◦ Part 39")
+
+
 def test_a_retry_is_told_once() -> None:
     waits = {"retry": 3, "retry_at": at(112), "retry_error": "overloaded"}
     lines = card(session(), prompt("u1", 2), turn("a1", ts=75, prompt_id="u1", extras=waits))
-    assert "state     ► starting for 25s  retrying, attempt 3, next in 12s: overloaded" in lines
+    assert "state     ● starting for 25s  retrying, attempt 3, next in 12s: overloaded" in lines
 
 
 def test_a_session_in_several_files_says_where_the_older_copies_lie() -> None:

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.style import Style
 
-from tui import raw_lines, sanitize
 from tui.render.lines import plain
-from tui.render.terminal import PLAIN, Sgr, Styles, Terminal, advance, style_of
+from tui.render.text.terminal import PLAIN, Sgr, Styles, Terminal, advance, style_of
+from tui.text import raw_lines, sanitize
 
 FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ud800-\udfff]")
 

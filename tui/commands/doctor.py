@@ -1,0 +1,192 @@
+"""`doctor`: what can be read of each database, and how well; as text and as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from adapter.contract import AdapterError
+from adapter.health import Health
+from adapter.local import OpencodeSource
+from adapter.opencode.limits import ModelLimits
+from adapter.sqlite.files import side_file
+from tui.commands.remarks import complain, remark
+from tui.commands.sources import home, source_of
+from tui.exit_codes import DEGRADED, OK, UNUSABLE
+from tui.files import problem
+from tui.render.bars.family import counted, family_words
+from tui.text import sanitize
+from tui.text.moments import date_and_time
+from tui.text.safe_json import json_line
+
+LIMIT_S = 1.5
+"""`doctor` reads sessions for this long, unless it is to read all, and says how many it got through."""
+SAID_S = 1.0
+"""How often it says how far it is, when it takes longer."""
+FOLLOW_S = 1.0
+WRITTEN_S = 5.0
+NAMED = 20
+"""Sessions that the JSON names; all are counted."""
+
+
+async def doctor(arguments: argparse.Namespace, paths: list[Path]) -> int:
+    """Health of every source; one that fails does not hide the others."""
+    healths = []
+    problems = ModelLimits(os.environ, home()).problems
+    for path in paths:
+        async with source_of(path, arguments) as source:
+            try:
+                healths.append(await examine(source, full=arguments.full, said=remark))
+            except (AdapterError, OSError) as error:
+                words = problem(error) if isinstance(error, OSError) else str(error)
+                healths.append(msgspec.structs.replace(source.health(), state="error", message=words))
+    if arguments.json:
+        sys.stdout.buffer.write(
+            json_line({"sources": [report(health) for health in healths], "config_problems": problems})
+        )
+    else:
+        for health in healths:
+            print("\n".join(lines(health)))
+        for words in problems:
+            print(f"{'config':>13}  {sanitize.label(words, limit=2000)}")
+    if not any(health.state == "ok" for health in healths):
+        return complain(healths[0].message) if arguments.json else UNUSABLE
+    return DEGRADED if any(health.degraded for health in healths) else OK
+
+
+async def examine(source: OpencodeSource, *, full: bool, said: Callable[[str], None]) -> Health:
+    """Reads sessions row by row, so that what cannot be read is counted: all with `full`, else for LIMIT_S; then
+    follows for a moment, if somebody writes, to see how late we are. `said` gets a line each second. Raises the
+    adapter's errors."""
+    began = due = time.monotonic()
+    async for _ in source.stream():
+        now = time.monotonic()
+        if not full and now - began > LIMIT_S:
+            break
+        if now - due > SAID_S:
+            due = now
+            said(f"{source.path}: {source.health().checked:,} sessions read")
+    if is_written(source.path):
+        try:
+            async with asyncio.timeout(FOLLOW_S):
+                async for _ in source.tail():
+                    pass
+        except TimeoutError:
+            pass  # the only way a tail ends
+    return await source.probe()
+
+
+def is_written(path: Path) -> bool:
+    """Whether somebody wrote to a database in the last seconds."""
+    try:
+        return time.time() - side_file(path, "-wal").stat().st_mtime < WRITTEN_S
+    except OSError:
+        return False
+
+
+def report(health: Health) -> dict[str, Any]:
+    """Everything as JSON's types; times are unix seconds, durations ms. `lag_ms` is null unless something was committed
+    while we followed, and `last_change` when the file holds no session."""
+    measured = health.lag_p50_ms or health.lag_p99_ms
+    return {
+        "source": health.source,
+        "path": health.path,
+        "backup": health.backup,
+        "state": health.state,
+        "message": health.message,
+        "family": health.family,
+        "versions": health.versions,
+        "strategy": health.strategy,
+        "counts": health.counts,
+        "approximate": health.approximate,
+        "migrations": {
+            "table": health.migration_table,
+            "count": health.migration_count,
+            "latest": health.migration_latest,
+            "hash": health.migration_hash,
+        },
+        "missing_columns": health.missing_columns,
+        "warnings": health.warnings,
+        "examples": health.examples,
+        "disagreeing": {
+            "count": len(health.disagreeing),
+            "surplus_tokens": dict(list(health.disagreeing.items())[:NAMED]),
+        },
+        "checked_sessions": health.checked,
+        "size": health.size,
+        "wal_size": health.wal_size,
+        "event_share": round(health.event_share, 3),
+        "open_mode": health.open_mode,
+        "last_change": health.last_change or None,
+        "lag_ms": {"p50": round(health.lag_p50_ms, 1), "p99": round(health.lag_p99_ms, 1)} if measured else None,
+        "longest_read_ms": round(health.longest_read_ms, 3),
+        "statements": health.statements,
+        "statements_per_minute": round(health.statements_per_minute),
+        "retries": health.retries,
+        "interruptions": {"count": health.interruptions, "newest": health.history},
+        "reconciled": health.reconciled or None,
+    }
+
+
+def lines(health: Health) -> list[str]:
+    """The report as text, a fact a line."""
+    facts: list[tuple[str, str]] = [("database", health.path), ("state", f"{health.state} {health.message}".strip())]
+    if health.backup:
+        facts.append(("backup", "by its name: read, and not taken for live"))
+    if health.state == "ok":
+        counts = ", ".join(
+            f"{'up to ' if name in health.approximate else ''}{count:,} {name}" for name, count in counted(health)
+        )
+        lag = f"p50 {health.lag_p50_ms:.0f} ms, p99 {health.lag_p99_ms:.0f} ms"
+        facts += [
+            ("family", f"{family_words(health)}, opencode {', '.join(health.versions) or 'unknown'}"),
+            ("holds", counts),
+            (
+                "size",
+                f"{health.size:,} bytes, WAL {health.wal_size:,} bytes, events ~{health.event_share:.0%}",
+            ),
+            (
+                "migrations",
+                f"{health.migration_count} in {health.migration_table or 'no table'}, newest {health.migration_latest}",
+            ),
+            ("hash", health.migration_hash),
+            ("opened", health.open_mode),
+            ("changes by", health.strategy),
+            ("last change", date_and_time(int(health.last_change * 1e6)) or "none"),
+            ("lag", lag if health.lag_p50_ms else "not measured: nobody writes now"),
+            ("longest read", f"{health.longest_read_ms:.1f} ms"),
+            ("statements", f"{health.statements:,}, {health.statements_per_minute:,.0f} in the last minute"),
+            ("retries", f"{health.retries:,}"),
+            ("missing", ", ".join(health.missing_columns) or "no column"),
+            ("checked", _checked(health)),
+            *(("sums", words) for words in _sums(health)),
+            ("warnings", ", ".join(f"{kind} {n}" for kind, n in health.warnings.items()) or "none"),
+            *(("for example", example) for example in health.examples.values() if example),
+        ]
+    facts += [("interrupted", f"{date_and_time(int(one.at * 1e6))} {one.words}") for one in health.history]
+    return [f"{name:>13}  {sanitize.label(value, limit=2000)}" for name, value in facts]
+
+
+def _checked(health: Health) -> str:
+    sessions = health.counts.get("sessions", 0)
+    rest = "; --full reads all" if health.checked < sessions else ""
+    return f"{health.checked:,} of {sessions:,} sessions, row by row{rest}"
+
+
+def _sums(health: Health) -> list[str]:
+    if not health.disagreeing:
+        return ["columns and messages of every session agree"]
+    from tui.render.bars.own_sums import differing
+
+    count = len(health.disagreeing)
+    named = "names the first" if count > NAMED else "names"
+    which = f"--json {named} {NAMED if count > NAMED else 'it' if count == 1 else 'them'}"
+    return [*(f"{one.words}: {one.why}" for one in differing(health)), which]

@@ -1,0 +1,53 @@
+"""The commands without a screen: events, tree, ls, show, export, doctor. stdout carries data only, stderr remarks.
+
+Nothing here may import Textual: these commands have to start fast and work in a pipe. Each loads only what it needs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from importlib import import_module
+
+from adapter.contract import AdapterError
+from adapter.opencode.discover import data_directory, distinct, locate
+from adapter.sqlite.permissions import obstacle
+from tui.commands.remarks import complain
+from tui.commands.sources import home
+
+COMMANDS = {
+    "events": "tui.commands.events",
+    "tree": "tui.commands.tree",
+    "ls": "tui.commands.ls",
+    "show": "tui.commands.show",
+    "export": "tui.commands.export.command",
+    "doctor": "tui.commands.doctor",
+}
+"""The module of each command; the function in it has the command's name."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs one command to its end and returns the exit status. Raises OSError for an output that takes no more."""
+    if sys.stdout is None and getattr(arguments, "output", None) is None:
+        return complain("stdout is closed: there is nowhere to write to")
+    paths = arguments.db
+    # What is named is what is meant, whatever it is called.
+    arguments.backups = []
+    if not paths:
+        located = locate(os.environ, home())
+        arguments.backups = located.backups
+        paths = [path for path in located.paths if os.path.exists(path) or obstacle(path)] + located.backups
+        if not paths and not (arguments.command == "events" and arguments.follow and located.paths):
+            from tui.no_sessions import FROM_JSON, json_sessions  # no command needs it otherwise
+
+            files = json_sessions(data_directory(os.environ, home()))
+            return complain(f"no opencode database: {located.note}" + (f"; {files}: {FROM_JSON}" if files else ""))
+        paths = paths or located.paths
+    try:
+        command = getattr(import_module(COMMANDS[arguments.command]), arguments.command)
+        status: int = asyncio.run(command(arguments, distinct(paths)))
+        return status
+    except AdapterError as error:
+        return complain(str(error))

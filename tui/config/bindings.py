@@ -1,0 +1,73 @@
+"""Every key of the program, by where it works: what the help, the keymap and the start line tell of comes from here."""
+
+from __future__ import annotations
+
+from textual.binding import Binding, BindingType
+from textual.widgets import Input
+
+from tui.config import keymap
+from tui.config.keymap import Keymap, Scope
+from tui.render.bars.help import Group
+from tui.screens.doors import DoorScreen
+from tui.screens.help import HelpScreen
+from tui.screens.main import MainScreen
+from tui.widgets.detail import Detail
+from tui.widgets.filter_bar import FilterInput
+from tui.widgets.jumping_tree import JumpingTree
+from tui.widgets.line_view import LineView
+from tui.widgets.session_tree import SessionTree
+
+APP: list[BindingType] = [
+    Binding("question_mark", "help", "open the help", id="help.open", show=False),
+    Binding("T", "next_theme", "switch colours: dark, light, high contrast, the terminal's", id="theme", show=False),
+    Binding("q", "quit", "quit", id="quit", show=False),
+    # With priority: a modal screen asks nobody behind it.
+    Binding("ctrl+z", "suspend", "go to the shell; fg comes back", id="suspend", show=False, priority=True),
+    Binding("ctrl+c", "leave", "quit, from anywhere", id="quit.anywhere", show=False, priority=True),
+    Binding("ctrl+q", "quit", "quit, whatever is selected", id="quit.now", show=False, priority=True),
+    Binding("ctrl+p", "command_palette", "open the command palette", id="palette", show=False, priority=True),
+]
+
+EVERYWHERE, TREE, FINDING, DOORS = "Everywhere", "In the tree", "Finding", "Taking it along"
+FILTER, TEXT, HELP = "In the filter", "In a text", "In the help"
+
+_PARTS: dict[str, list[BindingType]] = {
+    EVERYWHERE: [*MainScreen.BINDINGS, *APP],
+    TREE: list(SessionTree.BINDINGS),
+    FINDING: list(JumpingTree.BINDINGS),
+    DOORS: list(DoorScreen.BINDINGS),
+    FILTER: list(FilterInput.BINDINGS),
+    TEXT: [*LineView.BINDINGS, *Detail.BINDINGS],
+    HELP: list(HelpScreen.BINDINGS),
+}
+PARTS: dict[str, list[Binding]] = {
+    name: [binding for binding in bindings if isinstance(binding, Binding)] for name, bindings in _PARTS.items()
+}
+
+EVERY: list[Binding] = [binding for bindings in PARTS.values() for binding in bindings]
+
+_SHARED = [*PARTS[EVERYWHERE], *PARTS[DOORS]]
+_ANYWHERE = [binding for binding in PARTS[EVERYWHERE] if binding.priority]
+_LINE = [binding for binding in Input.BINDINGS if isinstance(binding, Binding)]
+_VIEW = [binding for binding in LineView.BINDINGS if isinstance(binding, Binding)]
+SCOPES: list[Scope] = [
+    Scope([*_SHARED, *PARTS[TREE], *PARTS[FINDING]]),
+    Scope([*_SHARED, *PARTS[TEXT]]),
+    Scope([*_ANYWHERE, *PARTS[FILTER], *_LINE], typed=True),
+    Scope([*_ANYWHERE, *PARTS[HELP], *_VIEW]),
+]
+"""The bindings that are alive together: with the tree, with a text, with the filter's line, in the help."""
+
+
+def by_id(name: str) -> Binding:
+    """The binding of that id. Raises KeyError."""
+    return {binding.id: binding for binding in EVERY}[name]
+
+
+def key_groups(keys: Keymap = keymap.NONE) -> list[Group]:
+    """Every key with its meaning, from the bindings themselves; what is wrong with the user's keymap comes first."""
+    groups: list[Group] = [("In your keymap", [("", problem) for problem in keys.problems])] if keys.problems else []
+    for name, bindings in PARTS.items():
+        entries = [(keys.of(binding), binding.description) for binding in bindings]
+        groups.append((name, entries))
+    return groups

@@ -1,0 +1,1 @@
+"""The language of the filter, and what it finds."""

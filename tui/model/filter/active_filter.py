@@ -1,0 +1,143 @@
+"""The filter that is on: which sessions match, which trees stay in sight for it, kept up as sessions change."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, KeysView
+from typing import NamedTuple
+
+from tui.model.filter.cards import Index
+from tui.model.filter.language import (
+    NOTHING_ASKED,
+    Completion,
+    accepts,
+    asked_of,
+    complete,
+    parse,
+    search,
+    undecided,
+)
+from tui.model.records import ChangeSet, SessionKey
+from tui.model.status.thresholds import MINUTE
+from tui.model.store.store import Store
+
+
+class Sum(NamedTuple):
+    """What some trees cost (US dollars), and how many of them cost more than that, or nobody knows yet."""
+
+    cost: float = 0.0
+    doubts: int = 0
+
+
+class Finder:
+    """Holds one query and its answer. `sum` is that of the trees that stay in sight, as their rows say it. `searched`
+    counts the cards that were looked at, so that a test can hold a change to its cost."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.index = Index(store)
+        self.text = ""
+        self.searched = 0
+        self.found = NOTHING_ASKED
+        self.sum = Sum()
+        self._shares: dict[SessionKey, Sum] = {}
+        self._cost = 0.0
+        self._trees: Counter[SessionKey] = Counter()
+        self._minute = 0
+
+    @property
+    def on(self) -> bool:
+        """Whether a filter is set."""
+        return bool(self.found.terms)
+
+    @property
+    def matches(self) -> KeysView[SessionKey]:
+        """The sessions that match, sub-agents included."""
+        return self.found.cards.keys()
+
+    @property
+    def trees(self) -> Counter[SessionKey]:
+        """How many sessions match in each tree that stays in sight, by its top-level session."""
+        return self._trees
+
+    @property
+    def unread(self) -> KeysView[SessionKey]:
+        """The sessions that have to be read before anybody can say whether they match."""
+        return self.found.unread.keys()
+
+    @property
+    def read(self) -> int:
+        """Of how many sessions the query could be asked, as far as what needs no reading leaves them to be asked."""
+        return asked_of(self.found.terms, self.index.cards.values()) - len(self.found.unread)
+
+    def ask(self, text: str, now_us: int) -> None:
+        """Takes another query; an empty one shows everything."""
+        self.text = text
+        terms = parse(text, now_us)
+        if terms:
+            self.index.fill(now_us)
+            # While no filter was on nobody asked what time has changed.
+            self.index.tick(now_us)
+        self._minute = now_us // MINUTE
+        self.found = search(terms, self.index.cards.values(), self.found) if terms else NOTHING_ASKED
+        self.searched += self.found.asked
+        self._count()
+
+    def update(self, changes: ChangeSet, now_us: int) -> bool:
+        """Asks the changed sessions again. True when another set of sessions matches, or hangs in other trees."""
+        changed = self.index.update(changes, now_us)
+        return self._again(changed, moved=bool(changes.roots))
+
+    def tick(self, now_us: int) -> bool:
+        """The same for the passing of time; once a minute everything, for `since:`."""
+        if not self.on:
+            return False
+        before = self._trees
+        self._again(self.index.tick(now_us), moved=False)
+        if now_us // MINUTE != self._minute and any(term.field == "since" for term in self.found.terms):
+            self.ask(self.text, now_us)
+        return self._trees != before
+
+    def complete(self, text: str, cursor: int, now_us: int) -> Completion:
+        """What the word before the cursor may become."""
+        self.index.fill(now_us)
+        return complete(text, cursor, self.index)
+
+    def _again(self, changed: set[SessionKey], moved: bool) -> bool:
+        if not self.on:
+            return False
+        cards, found = self.index.cards, self.found
+        self.searched += len(changed)
+        self._add_up(changed & self._shares.keys())
+        before = changed & found.cards.keys()
+        fresh = {key for key in changed if (card := cards.get(key)) and accepts(found.terms, card)}
+        for key in before - fresh:
+            del found.cards[key]
+        found.cards.update((key, cards[key]) for key in fresh)
+        for key in changed:
+            found.unread.pop(key, None)
+            if (card := cards.get(key)) is not None and undecided(found.terms, card):
+                found.unread[key] = card
+        if not moved and before == fresh:
+            return False
+        old = self._trees
+        self._count()
+        return self._trees != old
+
+    def _count(self) -> None:
+        self._trees = Counter(self.store.links.tops(self.found.cards))
+        self._shares, self._cost = {}, 0.0
+        self.sum = Sum()
+        self._add_up(self._trees)
+
+    def _add_up(self, trees: Iterable[SessionKey]) -> None:
+        """Takes the sums of some trees for those that they had."""
+        doubts = self.sum.doubts
+        for key in trees:
+            card, before = self.index.cards.get(key), self._shares.pop(key, Sum())
+            now = Sum(card.cost, int(card.doubt or not card.summed)) if card is not None else Sum()
+            self._shares[key] = now
+            self._cost += now.cost - before.cost
+            doubts += now.doubts - before.doubts
+        # Not to be another one for what floats lose.
+        self.sum = Sum(round(self._cost, 6), doubts)

@@ -1,0 +1,160 @@
+"""What goes on in an open call or step, in words, and when that is doubted because nothing is written for long."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from tui.model.records import Op, Session, Turn
+from tui.model.status.table import StateName
+from tui.model.status.thresholds import (
+    ORPHANED_AFTER,
+    PERMISSION_AFTER,
+    SHELL_ORPHANED_AFTER,
+    SHELL_STALLED_AFTER,
+    STALLED_AFTER,
+    WAITING_DOUBTED_AFTER,
+    WAITING_ORPHANED_AFTER,
+)
+from tui.model.store.facts import updated_at
+from tui.model.sums.rollup import subtree
+from tui.text.moments import age
+
+if TYPE_CHECKING:
+    from tui.model.store.store import Store
+
+ASKING = frozenset({"question", "plan_exit"})
+"""Tools that run only while a person is being asked."""
+GATED = frozenset({"bash", "task", "edit"})
+"""Tools that write metadata at once when they are allowed to start; others are slow for honest reasons."""
+ASKED_FIRST = frozenset({"write", "multiedit", "apply_patch"})
+"""Tools that may have to be allowed, and write nothing before their end, for which they wait for language servers."""
+
+UNTOLD = "it still runs, waits for permission, or its server is dead"
+"""What a call may do of which 2.x writes nothing before its end."""
+
+
+class State(NamedTuple):
+    """`name` is one of `status.TABLE`; `reason` a clause for people; `since` the time (µs) it began, 0 unknown;
+    `inferred` when the rows do not prove it; `subject` what it is about: a tool, an error, a sub-agent; `was` the state
+    that a stalled one is in by its rows."""
+
+    name: StateName
+    reason: str
+    since: int
+    inferred: bool = False
+    subject: str = ""
+    was: StateName | None = None
+
+
+def running_tool(store: Store, session: Session, op: Op, now_us: int) -> State:
+    name = f"{op.namespace}: {op.name}" if op.namespace else op.name
+    ran_us = now_us - op.start_ts
+    ran = age(ran_us)
+    if op.extras.get("phase") == "pending":
+        state = State(
+            "writing", f"the model has been writing the arguments of {name} for {ran}", op.start_ts, subject=name
+        )
+        return watch(store, session, state, f"{name} is marked pending", now_us)
+    if op.tool in ASKING:
+        state = State("waiting", f"{name} has waited for an answer for {ran}", op.start_ts, subject=op.label or name)
+        return _doubt_waiting(state, ran_us)
+    if op.extras.get("untold"):
+        state = State(
+            "tool", f"{name} was called {ran} ago: it runs, or waits for permission", op.start_ts, subject=name
+        )
+        limits = (SHELL_STALLED_AFTER, SHELL_ORPHANED_AFTER) if op.tool == "bash" else (STALLED_AFTER, ORPHANED_AFTER)
+        return watch(store, session, state, f"{name} is marked running", now_us, limits, dead=UNTOLD)
+    if not begun(store, session, op) and ran_us >= PERMISSION_AFTER:
+        reason = f"{name} was called {ran} ago and has not begun: it probably waits for permission"
+        state = State("permission", reason, op.start_ts, True, op.label or name)
+        return _doubt_waiting(state, ran_us)
+    if op.tool == "bash":
+        quiet = "" if op.extras.get("output_bytes") else " with no output"
+        state = State("tool", f"{name} has run for {ran}{quiet}", op.start_ts, subject=name)
+        limits = (SHELL_STALLED_AFTER, SHELL_ORPHANED_AFTER)
+        return watch(store, session, state, f"{name} is marked running", now_us, limits)
+    doubt = ", unless it waits for permission" if op.tool in ASKED_FIRST and ran_us >= PERMISSION_AFTER else ""
+    state = State("tool", f"{name} has run for {ran}{doubt}", op.start_ts, subject=name)
+    return watch(store, session, state, f"{name} is marked running", now_us)
+
+
+def begun(store: Store, session: Session, op: Op) -> bool:
+    """False of a call that shows no sign of work although its tool gives one as soon as it is allowed to start."""
+    return op.tool not in GATED or bool(op.extras.get("running")) or store.called_by(session, op) is not None
+
+
+def _doubt_waiting(state: State, waited_us: int) -> State:
+    if waited_us >= WAITING_ORPHANED_AFTER:
+        reason = f"{state.reason}; after so long opencode was probably closed"
+        return State("orphaned", reason, state.since, True, state.subject)
+    if waited_us >= WAITING_DOUBTED_AFTER:
+        return state._replace(reason=f"{state.reason}, unless opencode was closed", inferred=True)
+    return state
+
+
+def model_at_work(turn: Turn, now_us: int) -> State:
+    """What the model does in a step without a running call, by the newest part that is open."""
+    if turn.compacts:
+        return State("compacting", f"the context has been compacted for {age(now_us - turn.start_ts)}", turn.start_ts)
+    newest: Op | None = None
+    for op in reversed(turn.ops.values()):
+        if op.kind in ("text", "reasoning", "tool") and newest is None:
+            newest = op
+        if op.kind in ("text", "reasoning") and op.status == "running":
+            name: StateName = "writing" if op.kind == "text" else "thinking"
+            return State(name, f"the model has been {name} for {age(now_us - op.start_ts)}", op.start_ts)
+    if newest is None:
+        waited = age(now_us - turn.start_ts)
+        retried = "" if turn.extras.get("retry_told") else "; a retry would leave no trace"
+        return State("starting", f"the model has not answered for {waited}{retried}", turn.start_ts)
+    done = newest.name if newest.kind == "tool" else newest.kind
+    ended = newest.end_ts or newest.start_ts
+    return State("between", f"{done} ended {age(now_us - ended)} ago, the step goes on", ended)
+
+
+def retrying(store: Store, session: Session, turn: Turn, now_us: int) -> State:
+    """A request that the provider refused and that is sent again; only 2.x tells. The wait may be long and is nothing
+    to be doubted; what comes after it is."""
+    at = turn.extras.get("retry_at")
+    at = at if isinstance(at, int) else 0
+    error = str(turn.extras.get("retry_error") or "")
+    words = f"retrying, attempt {turn.extras['retry']}" + (f", next in {age(at - now_us)}" if at > now_us else "")
+    state = State("starting", f"{words}: {error}" if error else words, turn.start_ts, subject="retrying")
+    return watch(store, session, state, "a retry is due", now_us, waited_until=at)
+
+
+def watch(
+    store: Store,
+    session: Session,
+    state: State,
+    claim: str,
+    now_us: int,
+    limits: tuple[int, int] = (STALLED_AFTER, ORPHANED_AFTER),
+    waited_until: int = 0,
+    dead: str = "opencode was probably killed",
+) -> State:
+    """Doubts an active state when nothing has been committed for long, by the session or by anything below it: a parent
+    that waits for its sub-agent is as alive as that one. Silence up to `waited_until` (µs) is what was announced. What
+    the end of all patience is taken for is `dead`."""
+    quiet = now_us - max(_last_sign(store, session), waited_until)
+    stalled, orphaned = limits
+    if quiet >= orphaned:
+        reason = f"no commit for {age(quiet)} while {claim}: {dead}"
+        return State("orphaned", reason, now_us - quiet, True, state.subject)
+    if quiet >= stalled:
+        words = f"{state.reason}; no commit for {age(quiet)}"
+        return State("stalled", words, now_us - quiet, True, state.subject, state.name)
+    return state
+
+
+def _last_sign(store: Store, session: Session) -> int:
+    """When (µs) a session, or anything below it, gave the last sign of being at work. What a person writes into a step
+    that is under way is none."""
+    turn = next(reversed(session.turns.values()), None)
+    prompt = next(reversed(session.prompts.values()), None)
+    if turn is None or turn.status != "running" or prompt is None or prompt.ts <= turn.start_ts:
+        return subtree(store, session).last_ts
+    times = [turn.start_ts, updated_at(turn.extras)]
+    for op in turn.ops.values():
+        times += (op.start_ts, op.end_ts, updated_at(op.extras))
+    return max(*times, *(subtree(store, child).last_ts for child in store.children_of(session)))

@@ -1,0 +1,1 @@
+"""The store of all sessions, and how events change it."""

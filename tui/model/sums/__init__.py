@@ -1,0 +1,1 @@
+"""Tokens, money and time, added up."""

@@ -1,0 +1,1 @@
+"""Which rows there are, in which order, and where the cursor goes."""

@@ -1,0 +1,162 @@
+"""The health of a source as a table: where the numbers come from, how fresh they are, and what was odd."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from adapter.health import Health
+from tui.model.status.counts import Counts
+from tui.model.status.table import LOOP, StateName
+from tui.render import numbers
+from tui.render.bars.family import counted, family_words
+from tui.render.bars.own_sums import differing
+from tui.render.glyphs import mark
+from tui.render.lines import Line, Span
+from tui.render.sparkline import sparkline
+from tui.text import moments, sanitize
+
+LAGS_SHOWN = 20
+"""Delays that are drawn as a curve."""
+SHOWN_MISSING = 4
+"""Missing columns that are named before the rest is only counted."""
+SHOWN_HISTORY = 3
+"""Interruptions that are shown, the newest of those remembered."""
+
+
+class Lags(NamedTuple):
+    """How late the screen is, in ms: from commit to model, and from model to paint, as the feed measured it. `newest`
+    are the last delays to the model, oldest first."""
+
+    model_p50: float
+    model_p99: float
+    paint_p50: float
+    paint_p99: float
+    newest: Sequence[int] = ()
+
+
+def health_lines(health: Health, lags: Lags | None = None) -> list[Line]:
+    """A source as rows of a table: the store, how it is watched, what is odd about opencode's own sums, a warning a
+    line, and what interrupted the reading."""
+    role = {"ok": "good", "waiting": "warn"}.get(health.state, "bad")
+    lines: list[Line] = [_row("Store", _store(health, role))]
+    if health.message:
+        lines.append(_row("", [(sanitize.label(health.message), role if role != "good" else "dim")]))
+    if health.state == "ok":
+        lines += [_row("", _journal(health)), _row("Viewer", _viewer(health, lags))]
+        lines += [_row("Sums", [(one.words, "warn"), (f"   {one.why}", "dim")]) for one in differing(health)]
+    return [*lines, *_warnings(health), *_history(health)]
+
+
+def sessions_line(counts: Counts) -> Line:
+    """How many sessions need somebody, over all sources."""
+    parts: list[tuple[str, str, int, str]] = [
+        (*_look("waiting"), counts.waiting, "for you"),
+        (*_look("stalled"), counts.stuck, "stuck"),
+        (LOOP[0], LOOP[2], counts.looping, "looping"),
+        (*_look("tool"), counts.running, "at work"),
+        (*_look("orphaned"), counts.orphaned, "orphaned"),
+        (*_look("failed"), counts.failed_today, "failed today"),
+    ]
+    spans: list[Span] = [(f"{glyph} {count:,} {word}   ", role) for glyph, role, count, word in parts if count]
+    return _row("Sessions", spans or [("none at work, none waiting", "dim")])
+
+
+def _look(name: StateName) -> tuple[str, str]:
+    look = mark(name)
+    return look.glyph, look.role
+
+
+def _row(name: str, spans: Line) -> Line:
+    return [(name.ljust(_NAME), "dim"), *spans]
+
+
+_NAME = 9
+"""Cells of the names of the rows."""
+
+
+def _store(health: Health, role: str) -> list[Span]:
+    spans: list[Span] = [("● ", role), (sanitize.label(str(health.path)), "strong")]
+    if health.backup:
+        spans.append(("  a backup, not live", "dim"))
+    if health.family:
+        spans.append((f"  {sanitize.label(family_words(health))}", "text"))
+    if health.versions:
+        shown = [sanitize.label(version) for version in health.versions]
+        # Versions come oldest first; the ends of the list say what there is.
+        spans.append((f" {shown[0]}" if len(shown) == 1 else f" {shown[0]} … {shown[-1]}", "text"))
+    if health.size:
+        share = f" (events {health.event_share:.0%})" if health.event_bytes else ""
+        wal = numbers.size(health.wal_size) or "0 B"
+        spans.append((f"  {numbers.size(health.size)}{share}  WAL {wal}", "text"))
+    for name, count in counted(health):
+        if name != "session_messages" or health.family != "v1":
+            about = "≤" if name in health.approximate else ""
+            spans.append((f"  {about}{count:,} {name}", "text"))
+    return spans
+
+
+def _journal(health: Health) -> list[Span]:
+    spans: list[Span] = []
+    if health.migration_table:
+        spans.append((f"migration {sanitize.label(health.migration_latest) or 'none'}", "text"))
+        spans.append((f" · {health.migration_hash[:8]} ({health.migration_count:,} applied)", "dim"))
+    else:
+        spans.append(("no journal in this database", "warn"))
+    if health.missing_columns:
+        named = ", ".join(sanitize.label(name) for name in health.missing_columns[:SHOWN_MISSING])
+        more = len(health.missing_columns) - SHOWN_MISSING
+        spans.append((f"   missing {named}" + (f" and {more} more" if more > 0 else ""), "warn"))
+    spans.append((f"   changes by {sanitize.label(health.strategy) or 'unknown'}", "dim"))
+    if health.unread:
+        spans.append((f"   {health.unread:,} sessions not looked at yet", "dim"))
+    return spans
+
+
+def _viewer(health: Health, lags: Lags | None) -> list[Span]:
+    spans: list[Span] = []
+    if lags is not None:
+        spans.append((f"{lags.model_p50:.0f} ms behind (worst {_worst(lags)}) ", "text"))
+        spans.append((sparkline(lags.newest, LAGS_SHOWN), "accent"))
+        spans.append((f"  painted {lags.paint_p50:.0f} ms later   ", "text"))
+    spans.append((f"reads up to {health.longest_read_ms:.0f} ms", "text"))
+    spans.append((f"   opened {_MODES.get(health.open_mode, sanitize.label(health.open_mode) or 'not yet')}", "text"))
+    spans.append((f"   {health.statements_per_minute:,.0f} statements/min", "dim"))
+    if health.retries:
+        spans.append((f"   {health.retries:,} retries", "warn"))
+    if health.last_change:
+        spans.append((f"   last change {moments.clock(int(health.last_change * 1e6))}", "dim"))
+    return spans
+
+
+def _worst(lags: Lags) -> str:
+    return moments.duration(round(max([lags.model_p99, *lags.newest]) * 1000))
+
+
+_MODES = {
+    "readonly_shm": "read-only",
+    "ro": "read-only",
+    "mode=ro": "read-only",
+    "immutable": "read-only, as it stands",
+}
+"""How the file was opened, in words."""
+
+
+def _history(health: Health) -> list[Line]:
+    return [
+        _row(
+            "" if number else "Broken",
+            [(f"{moments.clock(int(one.at * 1e6))} ", "dim"), (sanitize.label(one.words), "text")]
+            + ([(f"   {health.interruptions:,} times in all", "dim")] if not number else []),
+        )
+        for number, one in enumerate(reversed(health.history[-SHOWN_HISTORY:]))
+    ]
+
+
+def _warnings(health: Health) -> list[Line]:
+    if not health.warnings:
+        return [_row("Warnings", [("none", "dim")])] if health.state == "ok" else []
+    return [
+        _row("" if number else "Warnings", [(f"{count:,} × ", "warn"), (sanitize.label(kind), "text")])
+        for number, (kind, count) in enumerate(sorted(health.warnings.items()))
+    ]

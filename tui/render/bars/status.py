@@ -1,0 +1,160 @@
+"""The bar on top: what is watched, how fresh it is, and what needs a person; and the one calm line for a problem."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from adapter.health import Health
+from tui.model.status.table import LOOP, StateName
+from tui.render import numbers
+from tui.render.bars.health import Lags
+from tui.render.glyphs import mark
+from tui.render.lines import Line, Span, fit, folded, width_of
+from tui.text import sanitize
+from tui.text.moments import duration
+
+TITLE = "opencode-viewer"
+
+Walk = Literal["waiting", "stuck", "running", "failed"]
+"""What there are keys to go from one to the next of."""
+
+
+class Status(NamedTuple):
+    """Everything the bar says. Counts are top-level sessions, each in one of them (`counts.Counts`); `paths` are the
+    files that are watched; `behind` the events that have been read and are not on the screen yet, once that takes a
+    while; `paused` that the user moved away from what was followed; `stale_s` how many seconds ago a source was looked
+    at last, 0 while that is a moment ago."""
+
+    paths: tuple[str, ...] = ()
+    healths: tuple[Health, ...] = ()
+    lags: Lags | None = None
+    behind: int = 0
+    running: int = 0
+    waiting: int = 0
+    stuck: int = 0
+    looping: int = 0
+    failed: int = 0
+    cost_today: float = 0.0
+    following: bool = False
+    paused: bool = False
+    new_above: int = 0
+    new_below: int = 0
+    stale_s: int = 0
+
+
+def status_line(status: Status, width: int) -> Line:
+    """The bar at a width. Counts and follow stand at the right; first the path gives way, then the words of the
+    counts."""
+    right = _right(status, width)
+    left: list[Span] = [(f" {TITLE}", "strong")]
+    room = width - width_of(left) - width_of(right) - 3
+    backups = {health.path for health in status.healths if health.backup}
+    path = _path(tuple(path for path in status.paths if path not in backups), room)
+    if path:
+        left.append((f"  {path}", "dim"))
+    gap = width - width_of(left) - width_of(right)
+    if gap < 1:
+        left, gap = [], max(0, width - width_of(right))
+    return [*left, (" " * gap, "text"), *right]
+
+
+def count_at(status: Status, width: int, x: int) -> Walk | None:
+    """What the count at a cell of the bar counts; None beside the counts."""
+    walks = {span: walk for words in (True, False) for span, walk in _counts(status, words)}
+    for span in status_line(status, width):
+        x -= width_of([span])
+        if x < 0:
+            return walks.get(span)
+    return None
+
+
+def problem_lines(healths: Sequence[Health], problem: str, width: int) -> list[Line]:
+    """What is wrong right now, folded to the width; nothing when all is well."""
+    lines: list[Line] = [[(" ! ", "warn"), (sanitize.label(problem, 400), "warn")]] if problem else []
+    for health in healths:
+        if health.state != "ok" and health.message:
+            role = "warn" if health.state == "waiting" else "bad"
+            lines.append([(" ! ", role), (sanitize.label(health.message, 400), role)])
+    return [piece for line in lines for piece in folded(line, width, indent=3)]
+
+
+def _right(status: Status, width: int) -> list[Span]:
+    """The right half: with words where there is room for them beside the name of the program."""
+    spans = _parts(status, wide=True)
+    if width_of(spans) + len(TITLE) + 2 > width:
+        spans = _parts(status, wide=False)
+    return spans
+
+
+def _parts(status: Status, wide: bool) -> list[Span]:
+    parts: list[list[Span]] = []
+    if status.new_above or status.new_below:
+        words = [f"{status.new_above} new above"] if status.new_above else []
+        words += [f"{status.new_below} new below"] if status.new_below else []
+        parts.append([(", ".join(words), "accent")])
+    if status.following:
+        parts.append([("follow", "active")])
+    elif status.paused:
+        parts.append([("follow paused", "dim")])
+    parts += [[span] for span, _ in _counts(status, wide)]
+    today = numbers.money(status.cost_today) or "$0"
+    parts.append([(today, "text"), (" today" if wide else "", "dim")])
+    parts.append(_source(status, wide))
+    gap = "   " if wide else "  "
+    spans: list[Span] = []
+    for part in parts:
+        spans += [(gap, "text"), *part]
+    return [*spans, (" ", "text")]
+
+
+def _counts(status: Status, wide: bool) -> list[tuple[Span, Walk]]:
+    """The counts that are not nothing, each with what it counts; that of the sessions at work always."""
+    loops = "loop" if status.looping == 1 else "loops"
+    counts: list[tuple[Walk, str, str, int, str]] = [
+        ("waiting", *_look("waiting"), status.waiting, "for you"),
+        ("stuck", *_look("stalled"), status.stuck, "stuck"),
+        ("stuck", LOOP[0], LOOP[2], status.looping, loops),
+        ("running", *_look("tool"), status.running, "at work"),
+        ("failed", *_look("failed"), status.failed, "today"),
+    ]
+    spans: list[tuple[Span, Walk]] = []
+    for walk, glyph, role, count, word in counts:
+        if count or walk == "running":
+            text = f"{glyph} {count} {word}" if wide else f"{glyph}{count}"
+            spans.append(((text, role if count else "dim"), walk))
+    return spans
+
+
+def _look(name: StateName) -> tuple[str, str]:
+    look = mark(name)
+    return look.glyph, look.role
+
+
+def _source(status: Status, wide: bool) -> list[Span]:
+    """One dot for all sources: the worst of them, and how late the last change was seen or what is still to come."""
+    states = {health.state for health in status.healths if not health.backup}
+    if "error" in states:
+        return [("● error", "bad")]
+    if "waiting" in states or not states:
+        return [("● waiting", "warn" if states else "dim")]
+    if status.stale_s:
+        ago = duration(status.stale_s * 1_000_000)
+        return [(f"● last look {ago} ago" if wide else f"● {ago} old", "warn")]
+    if status.behind:
+        much = numbers.tokens(status.behind)
+        return [(f"● catching up: {much} events" if wide else f"● {much} behind", "warn")]
+    lag = f" {status.lags.model_p50:.0f} ms" if status.lags is not None else " live"
+    return [("●", "good"), (lag, "dim")]
+
+
+def _path(paths: tuple[str, ...], room: int) -> str:
+    if not paths:
+        return ""
+    shown = sanitize.label(paths[0], 400)
+    if len(paths) > 1:
+        shown = f"{len(paths)} databases"
+    if len(shown) <= room:
+        return shown
+    name = shown.rpartition("/")[2]
+    return fit(name, room) if room >= 8 else ""

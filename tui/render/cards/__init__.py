@@ -1,0 +1,1 @@
+"""The facts of what the cursor is on."""

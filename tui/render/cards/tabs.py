@@ -1,0 +1,290 @@
+"""Which tabs a node has, which texts stand on each, and how each text is to be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import msgspec
+
+from adapter.references import build
+from tui.model.records import Key, Op, Payload, Session, Turn, find_payload
+from tui.model.store.store import Store
+from tui.model.tree.children import called, outline
+from tui.model.tree.thoughts import as_one, texts_of, thought_of, thoughts
+from tui.render.cards.labelled import payload_name
+from tui.render.lines import Line, Span, width_of
+
+OVERVIEW, INPUT, OUTPUT, DIFF, TODO, RAW = NAMES = ("Overview", "Input", "Output", "Diff", "Todo", "Raw")
+"""All tabs in their order; the number of a tab is its place here plus one, on every node."""
+
+DIFF_LIMIT = 50
+"""Most diffs on one tab, the newest: a session of a day has thousands, and each is read from the database."""
+
+TAIL_LIMIT = 500_000
+"""Bytes of an output beyond which nobody reads it for its last lines."""
+
+MARKDOWN_TOOLS = frozenset({"webfetch", "plan_exit", "skill"})
+
+
+class Text(NamedTuple):
+    """One text of a tab: where it is and its look (see `payload.py`); `title` is what it is called among others. `more`
+    are the references to what goes on in it: a thought may be of many parts. `place` is its number among those of its
+    kind: a call of 2.x can have several."""
+
+    payload: Payload
+    look: str
+    title: str
+    more: tuple[str, ...] = ()
+    place: int = 0
+
+    @property
+    def slot(self) -> str:
+        """What stays the same when a running call ends and its text moves to another field."""
+        payload = self.payload
+        if payload.kind in ("attachment", "diff"):
+            return payload.uri
+        return f"{payload.part_id} {payload.kind} {self.look} {self.place}"
+
+
+Tabs = dict[str, list[Text]]
+"""The tabs a node has, by name, in order."""
+
+
+def tabs_of(store: Store, key: Key) -> Tabs:
+    """Overview and Raw of every node, and of the others those that have something on them."""
+    session = store.session_of(key)
+    if session is None:
+        return {OVERVIEW: []} if key.kind == "heading" else {}
+    row = row_payload(store, key)
+    tabs: Tabs = {
+        OVERVIEW: [],
+        INPUT: _input(store, session, key),
+        OUTPUT: _output(store, session, key),
+        DIFF: _diffs(store, session, key),
+        TODO: _todo(store, session, key),
+        RAW: [Text(row, "json", "row")] if row else [],
+    }
+    return {name: texts for name, texts in tabs.items() if texts or name in (OVERVIEW, RAW)}
+
+
+def tail_of(store: Store, key: Key, known: Tabs) -> Text | None:
+    """The output of which the Overview of a call shows the end; None where there is none, or one that would have to be
+    read whole although it is big."""
+    session, op = store.session_of(key), store.op(key)
+    if session is None or op is None or op.kind != "tool" or called(store, session, op) is not None:
+        return None
+    texts = [text for text in known.get(OUTPUT, ()) if text.payload.kind == "tool_response"]
+    return texts[0] if len(texts) == 1 and texts[0].payload.size <= TAIL_LIMIT else None
+
+
+def tab_line(names: Sequence[str], picked: str, note: str, width: int) -> Line:
+    """The numbers and names of all tabs in one line, each in its place whatever the node is: those that it has not
+    (`names` are those that it has) are dim. The picked one is marked, a note comes behind. With little room the numbers
+    go first, then all names but that of the picked one."""
+    forms = (partial(_numbered, " ", " "), partial(_numbered, "", "  "), partial(_numbered, "", " "), _named, _short)
+    for form in forms:
+        spans = [(" ", "dim"), *form(names, picked)]
+        if width_of([*spans, (note, "dim")]) <= width:
+            break
+    return [*spans, (note, "dim")]
+
+
+def _role(name: str, names: Sequence[str], picked: str) -> str:
+    return "tab" if name == picked else "text" if name in names else "dim"
+
+
+def _numbered(around: str, gap: str, names: Sequence[str], picked: str) -> list[Span]:
+    spans: list[Span] = []
+    for number, name in enumerate(NAMES, 1):
+        spans += [(f"{around}{number} {name}{around}", _role(name, names, picked)), (gap, "dim")]
+    return spans
+
+
+def _named(names: Sequence[str], picked: str) -> list[Span]:
+    return [span for name in NAMES for span in ((name, _role(name, names, picked)), ("  ", "dim"))]
+
+
+def _short(names: Sequence[str], picked: str) -> list[Span]:
+    tabs = [
+        (f"{n} {name}" if name == picked else f"{n}", _role(name, names, picked)) for n, name in enumerate(NAMES, 1)
+    ]
+    return [span for tab in tabs for span in (tab, ("  ", "dim"))]
+
+
+def tab_at(line: Line, x: int) -> str:
+    """The tab of a `tab_line` at a column; "" between and behind them."""
+    at = 0
+    for text, _ in line:
+        if at <= x < at + len(text):
+            number, _, name = text.strip().partition(" ")
+            if number.isdigit():
+                return NAMES[int(number) - 1]
+            return number if number in NAMES and not name else ""
+        at += len(text)
+    return ""
+
+
+def grows(store: Store, key: Key) -> bool:
+    """Whether the output of a node is still being written, so that its end is what matters."""
+    op = store.op(key)
+    return op is not None and op.status == "running" and op.kind == "tool"
+
+
+def row_payload(store: Store, key: Key) -> Payload | None:
+    """The reference to the row behind a prompt, a turn or an op, as opencode wrote it; None for a session, whose
+    row has no JSON of its own."""
+    op = store.op(key)
+    if op is not None and op.part_id != op.message_id:
+        named = ("part_id", op.part_id)
+    elif op is not None or key.kind in ("prompt", "turn"):
+        named = ("message_id", op.message_id if op else key.id)
+    else:
+        return None
+    return Payload(kind="row", uri=build(*named, ""), format="json", size=-1, preview="", part_id=named[1])
+
+
+def record(store: Store, key: Key) -> str:
+    """The model's own record of the node as JSON, children left out; "" when the node is gone."""
+    node = {"session": store.session_of, "prompt": store.prompt, "turn": store.turn, "op": store.op}[key.kind](key)
+    if node is None:
+        return ""
+    below = {"prompts", "turns", "ops", "logs"}
+    return msgspec.json.encode(
+        {name: getattr(node, name) for name in node.__struct_fields__ if name not in below}
+    ).decode()
+
+
+# --- the texts of a node ---------------------------------------------------------------------------------------
+
+
+def _input(store: Store, session: Session, key: Key) -> list[Text]:
+    if key.kind == "op":
+        op = store.op(key)
+        look = "question" if op is not None and op.tool == "question" else "fields"
+        return [_text(p, look) for p in op.payloads.values() if p.kind == "tool_request"] if op else []
+    if key.kind == "prompt":
+        prompt = store.prompt(key)
+    elif key.kind == "session":
+        prompt = next(iter(session.prompts.values()), None)
+    else:
+        return []
+    if prompt is None:
+        return []
+    texts = sorted(prompt.payloads.values(), key=lambda payload: payload.kind != "user_prompt")
+    return [_text(payload, "plain" if payload.kind == "user_prompt" else "attachment") for payload in texts]
+
+
+def _output(store: Store, session: Session, key: Key) -> list[Text]:
+    if key.kind == "op":
+        op = store.op(key)
+        return _output_of_op(store, session, op) if op is not None else []
+    if key.kind == "turn":
+        turn = store.turn(key)
+        return _said(turn) if turn is not None else []
+    return _answer(_turns(store, session, key))
+
+
+def _output_of_op(store: Store, session: Session, op: Op) -> list[Text]:
+    turn = session.turns.get(op.message_id)
+    if op.kind == "reasoning" and turn is not None:
+        return _thought(thought_of(turn, op))
+    if op.kind in ("text", "reasoning"):
+        return [_text(p, "markdown") for p in op.payloads.values() if p.kind in ("llm_response", "llm_reasoning")]
+    results = [payload for payload in op.payloads.values() if payload.kind == "tool_response"]
+    texts = [_text(result, _look_of(op))._replace(place=place) for place, result in enumerate(results)]
+    texts += [_text(p, "attachment") for p in op.payloads.values() if p.kind == "attachment"]
+    child = called(store, session, op)
+    if not texts and child is not None:
+        texts = _answer(list(child.turns.values()))
+    return texts
+
+
+def _look_of(op: Op) -> str:
+    if op.tool == "task":
+        return "task"
+    if op.tool in MARKDOWN_TOOLS:
+        return "markdown"
+    return "terminal" if op.tool in ("bash", "read") else ""
+
+
+def _said(turn: Turn) -> list[Text]:
+    """What the model wrote in a step: its answer, then its thoughts."""
+    answers = texts_of([op for op in turn.ops.values() if op.kind == "text"])
+    said = [_text(p, "markdown") for p in answers if p.kind == "llm_response"]
+    return said + [text for parts in thoughts(turn) for text in _thought(parts)]
+
+
+def _thought(parts: list[Op]) -> list[Text]:
+    """The text of a thought, one whatever it is made of."""
+    payloads = [payload for payload in texts_of(parts) if payload.kind == "llm_reasoning"]
+    if not payloads:
+        return []
+    return [_text(as_one(payloads), "markdown")._replace(more=tuple(payload.uri for payload in payloads[1:]))]
+
+
+def _answer(turns: list[Turn]) -> list[Text]:
+    """The last text of the last step that has one."""
+    for turn in reversed(turns):
+        texts = [text for text in _said(turn) if text.payload.kind == "llm_response"]
+        if texts:
+            return texts[-1:]
+    return []
+
+
+def _turns(store: Store, session: Session, key: Key) -> list[Turn]:
+    """The steps of a session, of a prompt, of the sub-agent that a call started, or the one step."""
+    if key.kind == "session":
+        return list(session.turns.values())
+    if key.kind == "prompt":
+        return outline(store, session).answers.get(key.id, [])
+    if key.kind == "turn":
+        turn = store.turn(key)
+        return [turn] if turn is not None else []
+    op = store.op(key)
+    child = called(store, session, op) if op is not None else None
+    return list(child.turns.values()) if child is not None else []
+
+
+def _newest_calls(turns: Iterable[Turn]) -> Iterator[Op]:
+    for turn in reversed(list(turns)):
+        for op in reversed(turn.ops.values()):
+            if op.kind == "tool":
+                yield op
+
+
+def _diffs(store: Store, session: Session, key: Key) -> list[Text]:
+    """The changes of a call, or of all calls below a node, oldest first."""
+    own = store.op(key)
+    found = _diffs_of(own) if own is not None else []
+    if found:
+        return found[::-1][:DIFF_LIMIT]
+    for op in _newest_calls(_turns(store, session, key)):
+        if len(found) >= DIFF_LIMIT:
+            break
+        found += _diffs_of(op)
+    return found[DIFF_LIMIT - 1 :: -1]
+
+
+def _diffs_of(op: Op) -> list[Text]:
+    """The diffs of a call, one for all its files or one for each, the last file first."""
+    diffs = [payload for payload in op.payloads.values() if payload.kind == "diff" and payload.format == "diff"]
+    return [Text(payload, "diff", payload.preview or op.label or op.title) for payload in reversed(diffs)]
+
+
+def _todo(store: Store, session: Session, key: Key) -> list[Text]:
+    """The list that a call wrote, or the newest one below a node."""
+    own = store.op(key)
+    calls = [own] if own is not None and own.tool == "todowrite" else _newest_calls(_turns(store, session, key))
+    for op in calls:
+        if op.tool == "todowrite" and (payload := find_payload(op, "tool_request")) is not None:
+            return [_text(payload, "todo")]
+    return []
+
+
+def _text(payload: Payload, look: str) -> Text:
+    title = payload_name(payload)
+    if title == "attachment":
+        title = "  ".join(part for part in (title, payload.preview[:80], payload.format) if part)
+    return Text(payload, look, title)

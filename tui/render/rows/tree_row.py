@@ -1,0 +1,478 @@
+"""One row of the tree at a width: indentation, fold marker, glyph, words, and columns on the right that line up.
+
+Everything is a function of the model, the row and `now_us`; no clock is read here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+
+from adapter.events import Usage
+from tui.model.records import Op, Row, Session, Turn
+from tui.model.status import state
+from tui.model.status.outcome import went_wrong
+from tui.model.status.state import State
+from tui.model.status.table import ACTIVE, WAITING, WORKING
+from tui.model.store.store import Store
+from tui.model.sums import rollup
+from tui.model.sums.copied import uncounted
+from tui.model.sums.timing import ended
+from tui.model.tree.children import called, outline
+from tui.model.tree.names import prompt_name, prompt_words, step_name
+from tui.model.tree.sorting import project
+from tui.model.tree.thoughts import first_words, thought_of
+from tui.render import numbers
+from tui.render.glyphs import GLYPHS, mark
+from tui.render.lines import Line, Span, fit, pad, segments, width_of
+from tui.render.rows import summaries
+from tui.render.rows.doing import act_words, doing, failures, state_words, went_wrong_below
+from tui.render.sparkline import sparkline
+from tui.text.moments import duration, short_age
+
+INDENT = 2
+"""Cells a level of the tree is moved to the right."""
+
+_DEEPEST = 8
+"""Levels that are indented at any width. A wide tree indents more; rows that are deeper still stay at the last level,
+so that sub-agents of sub-agents keep room for words."""
+
+CURVE = 8
+"""Steps in the curve of a context: as many as its column has cells."""
+
+
+class Column(NamedTuple):
+    """A column on the right: it appears while the words keep at least `words` cells."""
+
+    name: str
+    heading: str
+    width: int
+    words: int
+
+
+_MONEY_WIDTH, _IO_WIDTH, _MODEL_WIDTH = 7, 10, 16
+
+# From the most to the least useful; the first that does not fit ends the list, so columns never swap places.
+_BY_USE = (
+    Column("time", "time", 6, 20),
+    Column("cost", "cost", _MONEY_WIDTH, 26),
+    Column("project", "project", 10, 34),
+    Column("took", "took", 6, 52),
+    Column("agent", "agent", 10, 64),
+    Column("model", "model", _MODEL_WIDTH, 72),
+    Column("context", "context", 8, 60),
+    Column("own", "own", _MONEY_WIDTH, 60),
+    Column("io", "in/out", _IO_WIDTH, 60),
+    Column("delta", "Δ", 7, 60),
+)
+_ORDER = ("agent", "model", "context", "project", "time", "took", "io", "delta", "own", "cost")
+_LEFT = ("agent", "model", "context", "project")
+
+_ALIGNED = 0.4
+"""Share of the room at which the words of sessions begin, so that they can be read from top to bottom."""
+
+
+class Cells(NamedTuple):
+    """What one row says, before it is laid out: glyph and role, `words` (what it is called), `flags` (what must be
+    seen), `rest` (what it does or said last), and a text per column. Flags are cut last, the rest first, but for the
+    `head` cells of it that say what state it is in. `aligned`:
+    flags and rest begin at one place in all rows. `fresh`: changed since the user last looked. A line fills what a
+    `rule` leaves of its row."""
+
+    glyph: str
+    role: str
+    words: Line
+    columns: dict[str, str]
+    running: bool
+    flags: Line = ()
+    rest: Line = ()
+    fresh: bool = False
+    rule: bool = False
+    aligned: bool = False
+    time_role: str = "dim"
+    head: int = 0
+
+
+def columns_for(width: int) -> tuple[Column, ...]:
+    """The columns that a tree of that width shows, from left to right."""
+    words = width - 1
+    chosen: list[Column] = []
+    for column in _BY_USE:
+        words -= column.width + 1
+        if words < column.words:
+            break
+        chosen.append(column)
+    return tuple(sorted(chosen, key=lambda column: _ORDER.index(column.name)))
+
+
+def _room(width: int) -> int:
+    """The cells in front of the columns."""
+    return width - 1 - sum(column.width + 1 for column in columns_for(width))
+
+
+def _indent(row: Row, room: int) -> int:
+    """The cells that a row is moved to the right: at most two fifths of the room, or _DEEPEST levels."""
+    return INDENT * min(row.depth, max(_DEEPEST, room // (INDENT * 5 // 2)))
+
+
+def heading(width: int, left: Line, kept: Line = ()) -> Line:
+    """The line above the tree: `left`, then what is not cut for it, then the names of the columns."""
+    shown, room = columns_for(width), _room(width)
+    right = "".join(" " + pad(column.heading, column.width, right=column.name not in _LEFT) for column in shown)
+    at_the_end = min(room, width_of(kept))
+    spans = [*_cut(left, room - at_the_end), *_cut(kept, at_the_end)]
+    return [*spans, (" " * (room - width_of(spans)), "dim"), (right + " ", "dim")]
+
+
+def _cut(line: Line, room: int) -> Line:
+    if width_of(line) <= room:
+        return line
+    spans: list[Span] = []
+    for text, role in line:
+        if width_of([(text, role)]) >= room:
+            # Also where it just fits: there is more behind it.
+            return [*spans, (fit(f"{text}…", room), role)]
+        spans.append((text, role))
+        room -= width_of(spans[-1:])
+    return spans
+
+
+def fold_span(row: Row, width: int) -> range:
+    """The cells of a row that fold it when clicked; empty when nothing is below it."""
+    if not row.fold:
+        return range(0)
+    begin = 1 + _indent(row, _room(width))
+    return range(begin - 1, begin + 2)
+
+
+def laid_out(cells: Cells, row: Row, width: int, styles: Mapping[str, Style]) -> list[Segment]:
+    """The row as segments of exactly `width` cells. Empty cells of the columns at the left lend their room."""
+    shown, room = columns_for(width), _room(width)
+    indent = _indent(row, room)
+    while shown and not cells.columns.get(shown[0].name):
+        room += shown[0].width + 1
+        shown = shown[1:]
+    fold = {"open": GLYPHS.fold_open, "closed": GLYPHS.fold_closed}.get(row.fold, " ")
+    left: list[Span] = [
+        (" " * indent + (GLYPHS.fresh if cells.fresh else " "), "accent"),
+        (fold + " ", "dim"),
+        (cells.glyph + " " if cells.glyph else "", cells.role),
+        *cells.words,
+    ]
+    if cells.rule:
+        left += cells.flags if row.fold == "closed" else []
+        left.append((" " + "─" * max(0, width - width_of(left) - 2), "dim"))
+        return segments(left, width, styles)
+    words, flags = _shares(width_of(left), width_of(cells.flags), width_of(cells.rest), cells.head, room, cells.aligned)
+    right: list[Span] = []
+    for column in shown:
+        text = cells.columns.get(column.name, "")
+        text = _middle(text, column.width) if column.name == "model" else text
+        role = cells.time_role if column.name == "time" else _COLUMN_ROLES.get(column.name, "dim")
+        right.append((" " + pad(text, column.width, right=column.name not in _LEFT), role))
+    return [
+        *segments(left, words, styles),
+        *segments(cells.flags, flags, styles),
+        *segments(cells.rest, room - words - flags, styles),
+        *segments([*right, (" ", "text")], width - room, styles),
+    ]
+
+
+def _shares(words: int, flags: int, rest: int, head: int, room: int, aligned: bool) -> tuple[int, int]:
+    """How many cells of the room the words and the flags get; what is left is the rest's. Where all of it does not fit,
+    the rest gives way down to its part of what flags and head leave, then the words, then the head, the flags last."""
+    if words + flags + rest <= room:
+        begin = max(words, min(int(room * _ALIGNED), room - flags - rest)) if aligned and flags + rest else words
+        return begin, flags
+    left = max(0, room - min(words, _LEAST_WORDS))
+    flags, seen = min(flags, left), min(flags + head, left)
+    words = min(words, max(room - flags - rest, int((room - seen) * _WORDS)))
+    return words, flags
+
+
+_WORDS = 0.75
+"""Share of the room beside the flags that the words keep when the rest is too long."""
+_LEAST_WORDS = 12
+"""Cells that the words keep whatever the flags say."""
+
+
+def _middle(text: str, width: int) -> str:
+    """A text that is too long without its middle: what tells models apart stands at both ends."""
+    if cell_len(text) <= width:
+        return text
+    head = fit(text, (width + 1) // 2)
+    tail = text[::-1]
+    end = ""
+    for character in tail:
+        if cell_len(head) + cell_len(character + end) > width:
+            break
+        end = character + end
+    return head + end
+
+
+def under_filter(cells: Cells, row: Row, matched: bool, below: int) -> Cells:
+    """A session's cells while a filter is on: one that only leads to a match is dim, and says when folded how many of
+    the sessions `below` match."""
+    flags = list(cells.flags)
+    if below and row.fold == "closed":
+        flags.append((f"  {below:,} below", "accent"))
+    words = cells.words if matched else [(text, "dim") for text, _ in cells.words]
+    return cells._replace(words=words, flags=flags)
+
+
+_COLUMN_ROLES = {"cost": "text", "delta": "accent", "context": "active"}
+
+
+def cells_of(store: Store, row: Row, now_us: int) -> Cells:
+    """What the row says about its node; a node that has just gone leaves an empty row until the next layout."""
+    session = store.session_of(row.key)
+    if session is None:
+        return _GONE
+    if row.key.kind == "session":
+        return _session(store, session, row, now_us)
+    if row.key.kind == "prompt":
+        return _prompt(store, session, row, now_us)
+    if row.key.kind == "turn" and (turn := store.turn(row.key)) is not None:
+        return _turn(store, session, turn, row, now_us)
+    if row.key.kind == "op" and (op := store.op(row.key)) is not None:
+        return _op(store, session, op, row, now_us)
+    return _GONE
+
+
+_GONE = Cells(" ", "dim", (), {}, False)
+
+
+def elapsed(start_us: int, end_us: int) -> str:
+    """The time between two moments, or nothing when one of them is not known."""
+    return duration(end_us - start_us) if 0 < start_us < end_us else ""
+
+
+def io(usage: Usage) -> str:
+    """Tokens in and out as billed: `38k/1.2k`."""
+    if not usage.total:
+        return ""
+    return f"{numbers.tokens(usage.context)}/{numbers.tokens(rollup.written(usage))}"
+
+
+def _time(store: Store, session: Session, now: State, now_us: int) -> tuple[str, str]:
+    """The time column of a session, and its role: how long it has been at work, or has waited or been silent; of one
+    in which nothing goes on, how long ago that was."""
+    if now.name in WAITING or now.name == "stalled":
+        return elapsed(now.since, now_us), mark(now.name).role
+    if now.name in ACTIVE:
+        began = max((prompt.ts for prompt in session.prompts.values() if not prompt.waits), default=session.start_ts)
+        return elapsed(began, now_us), "active"
+    return short_age(now_us - rollup.subtree(store, session).last_ts), "dim"
+
+
+def _session(store: Store, session: Session, row: Row, now_us: int) -> Cells:
+    owner, now = _shown_state(store, session, row, now_us)
+    look = mark(now.name)
+    running = now.name in ACTIVE
+    told = doing(store, owner, now, now_us)
+    words: list[Span] = [(session.name, "strong" if row.depth == 0 else "text")]
+    if owner is not session:
+        words.append((f" › {owner.agent or owner.name}", "dim"))
+    flags: list[Span] = [("  fork", "dim")] if session.kind == "fork" else []
+    flags += told.flags
+    if row.fold == "closed" and not any(text.startswith(f"  {mark('failed').glyph}") for text, _ in told.flags):
+        flags += went_wrong_below(store, session)
+    time, role = _time(store, session, now, now_us)
+    return Cells(
+        look.glyph,
+        look.role,
+        words,
+        {
+            "agent": session.agent,
+            "model": session.model,
+            "context": _curve(session, running),
+            "project": project(session.cwd) if row.depth == 0 else "",
+            "time": time,
+            "took": "" if running else elapsed(session.start_ts, ended(session)),
+            **_sums(store, session, rollup.subtree(store, session)),
+        },
+        running,
+        flags,
+        told.words,
+        aligned=True,
+        time_role=role,
+        head=told.head,
+    )
+
+
+def _sums(store: Store, session: Session, tree: rollup.Subtree) -> dict[str, str]:
+    """Tokens and money of a session with its sub-agents, and what it cost without them, where it has any. A question
+    mark says that opencode's own sum is less than the steps prove."""
+    mine = rollup.own(store, session)
+    own = _money(mine.cost, mine.doubt) if tree.sessions > 1 else ""
+    tokens = io(tree.usage)
+    if tree.doubt.tokens:
+        tokens = numbers.doubted(tokens or "0/0", _IO_WIDTH)
+    return {"io": tokens, "own": own, "cost": _money(tree.cost, tree.doubt)}
+
+
+def _money(cost: float, doubt: rollup.Doubt) -> str:
+    text = numbers.money(cost)
+    return numbers.doubted(text or "$0", _MONEY_WIDTH) if doubt.cost else text
+
+
+def _curve(session: Session, running: bool) -> str:
+    """How the context of a session at work went over its last steps: tokens come once a step, so there is no rate."""
+    return sparkline(rollup.contexts(session, CURVE), CURVE) if running else ""
+
+
+def _shown_state(store: Store, session: Session, row: Row, now_us: int) -> tuple[Session, State]:
+    """The session's own state, or what is most urgent of all that its folded row hides, where somebody has to see it;
+    and whose it is. What a session says because a sub-agent waits is the sub-agent's."""
+    now = state.session_state(store, session, now_us)
+    if now.name not in ACTIVE:
+        return session, now
+    owner, loud = state.loudest(store, session, now_us)
+    if loud.name in WORKING:
+        return session, now
+    if row.fold == "closed":
+        return owner, loud
+    return owner if (loud.name, loud.subject) == (now.name, now.subject) else session, now
+
+
+def _prompt(store: Store, session: Session, row: Row, now_us: int) -> Cells:
+    prompt = store.prompt(row.key)
+    if prompt is None:
+        return _GONE
+    now = state.prompt_state(store, session, prompt, now_us)
+    running = now.name in ACTIVE
+    usage, added, cost = rollup.prompt_usage(store, session, prompt.message_id)
+    ends = [turn.end_ts for turn in outline(store, session).answers.get(prompt.message_id, ())]
+    end = now_us if running else max(ends, default=0)
+    words: list[Span] = [(prompt_words(prompt), "dim" if prompt.synthetic else "text")]
+    if "notice" in prompt.extras or prompt.waits:
+        words.insert(0, (f"{prompt_name(prompt)}  ", "dim"))
+    files = prompt.extras.get("attachments")
+    flags: list[Span] = [(f"  +{numbers.plural(files, 'file')}", "dim")] if isinstance(files, int) and files else []
+    if uncounted(session, prompt):
+        flags.append(("  copied", "dim"))
+    rest: list[Span] = []
+    if row.fold == "closed":
+        flags += went_wrong_below(store, session, prompt.message_id)
+        rest += [(f"  {act_words(store, session, now, now_us)}", mark(now.name).role)] if running else []
+    return Cells(
+        GLYPHS.prompt,
+        mark(now.name).role if running or now.name == "failed" else "accent",
+        words,
+        {
+            "time": elapsed(prompt.ts, end),
+            "io": io(usage),
+            "delta": numbers.delta(added),
+            "cost": numbers.money(cost),
+        },
+        running,
+        flags,
+        rest,
+        time_role="active" if running else "dim",
+    )
+
+
+def _turn(store: Store, session: Session, turn: Turn, row: Row, now_us: int) -> Cells:
+    now = state.turn_state(store, session, turn, now_us)
+    look = mark(now.name)
+    running = now.name in ACTIVE
+    words: list[Span] = [(step_name(turn), "text")]
+    flags: list[Span] = [("  copied", "dim")] if uncounted(session, turn) else []
+    rest: list[Span] = []
+    if running and now.name != "tool":
+        rest.append((f"  {act_words(store, session, now, now_us)}", look.role))
+    if row.fold == "closed":
+        flags += failures(sum(op.kind == "tool" and went_wrong(op) for op in turn.ops.values()))
+    if turn.error_message or turn.error_class:
+        rest.append((f"  {summaries.error_of(turn)}", "bad"))
+    said = summaries.turn_words(turn)
+    if said:
+        rest.append((f"  {said}", "dim"))
+    return Cells(
+        look.glyph,
+        look.role,
+        words,
+        {
+            "agent": turn.agent if turn.agent != session.agent else "",
+            "model": turn.model if turn.model != session.model else "",
+            "time": elapsed(turn.start_ts, now_us if running else turn.end_ts),
+            "io": io(turn.usage),
+            "delta": numbers.delta(outline(store, session).growth.get(turn.message_id, 0)),
+            "cost": numbers.money(turn.cost),
+        },
+        running,
+        flags,
+        rest,
+        time_role="active" if running else "dim",
+    )
+
+
+def _op(store: Store, session: Session, op: Op, row: Row, now_us: int) -> Cells:
+    child = called(store, session, op)
+    if child is not None:
+        return _sub_agent(store, session, op, child, row, now_us)
+    turn = session.turns.get(op.message_id)
+    parts = thought_of(turn, op) if turn is not None else [op]
+    last = parts[-1]
+    now = state.op_state(store, session, last, now_us)
+    look = mark(now.name)
+    running = now.name in ACTIVE
+    words, flags = summaries.op_summary(op, first_words(parts)), summaries.tail(op)
+    if now.inferred or now.name in ("waiting", "permission", "stalled"):
+        flags.append((f"  {state_words(now)}", look.role))
+    if op.kind in ("text", "reasoning") and not running:
+        return Cells(" ", "dim", words, {"time": elapsed(op.start_ts, last.end_ts)}, False)
+    return Cells(
+        look.glyph,
+        look.role,
+        words,
+        {
+            "time": elapsed(op.start_ts, now_us if running else last.end_ts),
+            "io": io(op.usage),
+            "cost": numbers.money(op.cost),
+        },
+        running,
+        flags,
+        summaries.rest(op),
+        time_role="active" if running else "dim",
+    )
+
+
+def _sub_agent(store: Store, session: Session, op: Op, child: Session, row: Row, now_us: int) -> Cells:
+    """A `task` call and the session that it started, as one row: the call's words, the child's numbers."""
+    now = state.op_state(store, session, op, now_us)
+    running = now.name in ACTIVE
+    # A `session` op alone has the description of its call for a name.
+    name = op.name if op.kind == "tool" else op.tool or "task"
+    words: list[Span] = [(name, "accent"), ("  ", "text"), (summaries.subject_of(op) or child.title, "text")]
+    flags, rest, head, time_role = summaries.tail(op), summaries.rest(op), 0, "dim"
+    time = elapsed(op.start_ts or child.start_ts, op.end_ts or ended(child))
+    if running:
+        owner, now = _shown_state(store, child, row, now_us)
+        told = doing(store, owner, now, now_us)
+        flags, rest, head = [*told.flags, *flags], [*told.words, *rest], told.head
+        time, time_role = elapsed(op.start_ts or child.start_ts, now_us), "active"
+    if row.fold == "closed":
+        flags += went_wrong_below(store, child)
+    look = mark(now.name)
+    return Cells(
+        look.glyph,
+        look.role,
+        words,
+        {
+            "agent": child.agent,
+            "model": child.model,
+            "context": _curve(child, running),
+            "time": time,
+            **_sums(store, child, rollup.subtree(store, child)),
+        },
+        running,
+        flags,
+        rest,
+        time_role=time_role,
+        head=head,
+    )

@@ -1,0 +1,1 @@
+"""Long texts: documents, Markdown, differences, what a command printed."""

@@ -1,0 +1,1 @@
+"""The terminal itself: what goes to it and comes from it beside the screen."""
