@@ -71,7 +71,7 @@ def segments(line: Line, width: int, styles: Mapping[str, Style], start: int = 0
         if not text:
             continue
         if room == 0:
-            drawn[-1] = Segment(fit(drawn[-1].text + text, cell_len(drawn[-1].text)), drawn[-1].style)
+            drawn[-1] = Segment(pad(drawn[-1].text + text, cell_len(drawn[-1].text)), drawn[-1].style)
             break
         shown = fit(text, room)
         drawn.append(Segment(shown, styles[role]))

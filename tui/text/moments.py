@@ -89,3 +89,8 @@ def age(micros: int) -> str:
     if hours < 48:
         return f"{hours}h{minutes % 60:02}" if minutes % 60 else f"{hours}h"
     return f"{hours // 24}d"
+
+
+def ago(micros: int) -> str:
+    """µs since something that is over: as `age` while that is told anew each second, after a minute in one unit."""
+    return age(micros) if micros < 60_000_000 else short_age(micros)

@@ -62,6 +62,11 @@ def test_a_cut_between_two_spans_is_marked_too() -> None:
     assert "".join(segment.text for segment in drawn) == "abc…"
 
 
+def test_a_cut_behind_spaces_is_as_wide_as_asked() -> None:
+    drawn = segments([("ab  ", "text"), ("cd", "dim")], 4, STYLES)
+    assert "".join(segment.text for segment in drawn) == "ab… "
+
+
 def test_a_scrolled_line_starts_in_the_middle() -> None:
     drawn = segments([("abcd", "text"), ("efgh", "dim")], 4, STYLES, start=2)
     assert "".join(segment.text for segment in drawn) == "cde…"

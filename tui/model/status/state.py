@@ -15,8 +15,8 @@ from tui.model.status.at_work import State as State  # for everybody who asks th
 from tui.model.status.at_work import model_at_work, retrying, running_tool, watch
 from tui.model.status.outcome import exit_code, went_wrong
 from tui.model.status.table import ACTIVE, StateName, end_of, urgency
-from tui.model.status.thresholds import BETWEEN_LIMIT, LOOK_BELOW, MINUTE, SHELL_ORPHANED_AFTER
-from tui.text.moments import age, short_age
+from tui.model.status.thresholds import BETWEEN_LIMIT, LOOK_BELOW, SHELL_ORPHANED_AFTER
+from tui.text.moments import age, ago
 
 if TYPE_CHECKING:
     from tui.model.store.store import Store
@@ -275,12 +275,7 @@ def _newest_turn(store: Store, session: Session, turn: Turn, now_us: int, look: 
         return State("idle", "its answer was cut at the output limit", turn.end_ts, subject="length")
     if turn.finish == "content-filter":
         return State("idle", "its answer was stopped by the provider's filter", turn.end_ts, subject="content-filter")
-    return State("idle", f"it answered {_ago(now_us - turn.end_ts)} ago", turn.end_ts)
-
-
-def _ago(micros: int) -> str:
-    """An age of what is over: in seconds for a minute, while it is told anew each second; after that in one unit."""
-    return age(micros) if micros < MINUTE else short_age(micros)
+    return State("idle", f"it answered {ago(now_us - turn.end_ts)} ago", turn.end_ts)
 
 
 _OUTCOMES: dict[str, tuple[StateName, str]] = {
