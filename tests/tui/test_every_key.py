@@ -72,6 +72,8 @@ class Sight:
         self.text = " ".join(" ".join(detail).split())
         """The detail as one line."""
         self.foot = " ".join(" ".join(lines[last + 1 :]).split())
+        self.words = re.sub(r"\d", "", self.all)
+        """What time alone does not change."""
 
 
 Shows = Callable[[Sight], bool]
@@ -351,6 +353,13 @@ class Desk:
             assert not self.ended, f"{press.id} ended the program\n{self.terminal.text}"
             self.ended = not self.terminal.read(0.05)
 
+    def escapes(self, press: Press) -> None:
+        """Undoes something; what comes right behind an escape makes another key of both."""
+        before = self.sight.words
+        self.sends(sent("escape"))
+        self.sees(lambda sight: sight.words != before, press, "what escape undoes")
+        self.rests(ESCAPE_S)
+
     def presses(self, press: Press, key: str, row: int) -> None:
         """Goes to where the key is to be pressed, presses it and reads what comes of it."""
         self.at = row
@@ -376,11 +385,12 @@ class Desk:
             self.sends(sent(key))
         self.sees(press.shows, press, f"what {key} leads to")
         if key == "escape":
-            # What comes right behind an escape makes another key of both.
             self.rests(ESCAPE_S)
         for undo in press.back:
-            self.sends(undo)
-            self.rests(ESCAPE_S if undo == sent("escape") else 0.0)
+            if undo == sent("escape"):
+                self.escapes(press)
+            else:
+                self.sends(undo)
 
     def goes(self, tour: list[Press]) -> None:
         """Everything in turn, from the first row."""
