@@ -124,6 +124,17 @@ def test_what_was_spent_yesterday_is_not_spent_today() -> None:
     assert tally.tick(NOW_US + 24 * HOUR) == Counts()
 
 
+@pytest.mark.parametrize(("began_ago_s", "spent"), [(70, 0.75), (24 * 3600.0, 0.5)])
+def test_a_session_of_today_has_spent_what_its_own_sum_says_beside_its_steps_too(
+    began_ago_s: float, spent: float
+) -> None:
+    """2.x adds what a title and a compaction cost to the session and to no step."""
+    store = Store()
+    step = Step("ses_t", 1, "usr_t", 60).end(50, Usage(input=5), 5, 0.5)
+    row = session("ses_t", "T", began_ago_s, extras={"cost": 0.75, "sums_apart": True})
+    assert Tally(store).update(store.apply([row, *step.events]), NOW_US).cost_today == spent
+
+
 def test_only_changed_sessions_are_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store()
     tally = Tally(store)

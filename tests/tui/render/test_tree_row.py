@@ -10,7 +10,7 @@ from rich.style import Style
 from adapter.events import Event, Usage
 from tests.tui import story
 from tests.tui.stage import health
-from tests.tui.story import NOW, SOURCE, Step, session
+from tests.tui.story import NOW, SOURCE, Step, prompt, session
 from tui.model.records import Key, Row
 from tui.model.store.store import Store
 from tui.render.bars.breadcrumb import breadcrumb, databases
@@ -216,6 +216,21 @@ def test_a_model_at_work_shows_the_last_words_of_its_agent() -> None:
     store = store_of([session("ses_w", "Port", 70), *first.events, *second.events])
     text = drawn(store, Row(key("session", "ses_w", "ses_w"), 0, "closed"), 80)
     assert "Port thinking Now the tests" in squeezed(text)
+
+
+def test_the_words_of_the_answer_to_an_older_prompt_say_nothing_of_the_newest() -> None:
+    first = Step("ses_w", 1, "usr_w", 60).op("text", "", 59, 1, label="Both of them failed.")
+    first.end(55, Usage(input=5), 5, 0.1)
+    asked = [session("ses_w", "Port", 70), prompt("ses_w", "usr_w", "Look", 65), *first.events]
+    asked.append(prompt("ses_w", "usr_v", "Mend them", 50))
+    second = Step("ses_w", 3, "usr_v", 50).op("text", "", 49, None)
+    row = Row(key("session", "ses_w", "ses_w"), 0, "closed")
+    assert "Both" not in drawn(store_of([*asked, *second.events]), row, 80)
+    assert "Both" not in drawn(store_of(asked), row, 80)
+    third = Step("ses_w", 3, "usr_v", 50).op("text", "", 49, 1, label="One is done")
+    third.end(47, Usage(input=5), 5, 0.1)
+    fourth = Step("ses_w", 4, "usr_v", 46).op("reasoning", "", 45, None)
+    assert "One is done" in drawn(store_of([*asked, *third.events, *fourth.events]), row, 80)
 
 
 def test_a_session_that_goes_round_in_circles_says_so() -> None:

@@ -133,11 +133,15 @@ class Tally:
         )
 
     def _spent(self, session: Session, before: float) -> float:
-        """Of a session that has been read the steps of today; of one that was given back what that was; of another all
-        of it when it began today."""
+        """Of a session that began today its own sum, which in 2.x holds titles and compactions beside the steps; of an
+        older one that has been read the steps of today; of one that was given back what that was."""
         if not session.loaded and session.key in self._store.given_back:
             return before
-        if session.turns:
-            today = (turn for turn in session.turns.values() if turn.start_ts >= self._midnight)
-            return sum(turn.cost for turn in today if not uncounted(session, turn))
-        return rollup.own(self._store, session).cost if session.start_ts >= self._midnight else 0.0
+        if session.start_ts >= self._midnight:
+            own = rollup.own(self._store, session)
+            # A fork of 1.x may count the steps that it copied.
+            apart = session.kind != "fork" or bool(session.extras.get("sums_apart"))
+            if not session.turns or (own.origin == "columns" and apart and not own.doubt.cost):
+                return own.cost
+        today = (turn for turn in session.turns.values() if turn.start_ts >= self._midnight)
+        return sum(turn.cost for turn in today if not uncounted(session, turn))
