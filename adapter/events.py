@@ -166,7 +166,8 @@ class TurnFinalized(Event, frozen=True, kw_only=True, gc=False, tag="turn_finali
 
 
 class TurnRemoved(Event, frozen=True, kw_only=True, gc=False, tag="turn_removed"):
-    """A message row is gone: an assistant's turn, or a user's prompt (same id space)."""
+    """A message row is gone: an assistant's turn, or a user's prompt (same id space); or it has become another kind of
+    message, or was put elsewhere, and is told anew right behind this."""
 
     session_id: str
     message_id: str
@@ -254,7 +255,9 @@ class PayloadRef(Event, frozen=True, kw_only=True, gc=False, tag="payload_ref"):
     its `user_prompt` reference (turn_seq 0 and op_seq 0: it belongs to no turn); `extras` then says `agent`, `model`,
     `synthetic`, `subtask`, `compaction`, and of what 2.x tells the model itself `notice` (`shell` or `subagent`, that
     went on in the background, or ""), `notice_state` and `about` (the call, command or session). A prompt that waits to
-    be taken up has `waiting` (true) and `delivery` (`steer`, `queue` or ""); it is told again when it has been.
+    be taken up has `waiting` (true) and `delivery` (`steer`, `queue` or ""); it is told again when it has been. A
+    message has one `user_prompt` reference: a later one takes the place of the one before, as it moves from the message
+    to its first text.
     """
 
     session_id: str

@@ -89,6 +89,12 @@ def test_a_backlog_stands_where_the_delay_does() -> None:
     assert "catching up" not in plain(status_line(behind._replace(healths=(health(state="error"),)), 160))
 
 
+def test_what_is_still_to_be_read_stands_there_too() -> None:
+    reading = FULL._replace(healths=(health(unread=39_488), health()))
+    assert plain(status_line(reading, 160)).endswith("$4.12 today   ● reading, 39,488 sessions to go ")
+    assert plain(status_line(reading, 70)).endswith("$4.12  ● 39k to go ")
+
+
 def test_problems_are_clean_lines_folded_to_the_width() -> None:
     lines = problem_lines([health(state="waiting", message="looked at \x1b[31m/a;\nwaiting")], "", 120)
     assert [plain(line) for line in lines] == [" ! looked at /a; waiting"]

@@ -144,6 +144,8 @@ def _source(status: Status, wide: bool) -> list[Span]:
     if status.behind:
         much = numbers.tokens(status.behind)
         return [(f"● catching up: {much} events" if wide else f"● {much} behind", "warn")]
+    if unread := sum(health.unread for health in status.healths):
+        return [(f"● reading, {unread:,} sessions to go" if wide else f"● {numbers.tokens(unread)} to go", "warn")]
     lag = f" {status.lags.model_p50:.0f} ms" if status.lags is not None else " live"
     return [("●", "good"), (lag, "dim")]
 
