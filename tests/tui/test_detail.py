@@ -243,7 +243,8 @@ async def reading(text: str, size: tuple[int, int] = (120, 40)) -> AsyncIterator
     source = FakeSource({**story.texts(events), f"opencode-sqlite://?part_id={BASH.id[:-5]}&field=state.output": text})
     async with playing(events, size=size, source=source) as (app, pilot):
         app.main.sessions.select(BASH)
-        await pilot.press("3", "tab")
+        await pilot.press("3")
+        app.main.show_detail()
         await until(
             pilot, lambda: BASH.id[:-5] in app.main.detail.tabs["Output"][0].slot and "loading" not in shown(app)
         )

@@ -92,6 +92,18 @@ async def test_the_proportion_stays_when_the_terminal_is_resized_also_through_on
                 assert app.main.sessions.size.width == width
 
 
+@pytest.mark.parametrize("key", ["6", "<", ">"])
+async def test_with_one_pane_the_key_of_a_tab_goes_to_it(key: str) -> None:
+    async with playing(story.everything(), size=(80, 24)) as (app, pilot):
+        assert app.focused is app.main.sessions
+        await pilot.press(key)
+        await pilot.pause()
+        assert (app.focused, app.main.view.pane) == (app.main.detail.view, "detail")
+        await pilot.press("escape")
+        await pilot.pause()
+        assert app.focused is app.main.sessions
+
+
 async def test_with_one_pane_the_keys_say_why_nothing_moves() -> None:
     async with playing(story.everything(), size=(60, 16)) as (app, pilot):
         await pilot.press("plus")

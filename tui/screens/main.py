@@ -490,9 +490,16 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
 
     def action_tab(self, name: str) -> None:
         self.detail.pick(name)
+        self._show_tab()
 
     def action_turn(self, step: int) -> None:
         self.detail.turn(step)
+        self._show_tab()
+
+    def _show_tab(self) -> None:
+        """Behind a tree that is alone nobody sees that a key did anything."""
+        if self.view.one_pane:
+            self.show_detail()
 
     def action_wrap(self) -> None:
         view = self.view
