@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.tui import work_done
-from tests.tui.test_terminal import Terminal
+from tests.tui.test_terminal import DEADLINE_S, Terminal
 from tui.exit_codes import INTERNAL
 
 PLANTS = """\
@@ -48,6 +49,8 @@ ONCE = {**PLACES, "timer": "tui.view:View:rest"}
 """A timer that waits for a rest never runs while keys are pressed."""
 REQUEST = "adapter.local:OpencodeSource:request"
 ALWAYS = "1000000"
+PACE_S = 0.1
+"""Seconds between keys: what is pressed faster than it is worked off piles up."""
 
 
 class Planted:
@@ -101,11 +104,11 @@ def test_one_error_is_shown_and_the_program_goes_on(planted: Planted) -> None:
 def test_an_error_that_stays_ends_the_program_with_a_report_on_a_terminal_as_it_was(planted: Planted) -> None:
     terminal = planted.terminal
     planted.goes_off()
-    for _ in range(100):
-        if not terminal.read():
-            break
-        # A key and an answer that lead there again.
+    end = time.monotonic() + DEADLINE_S
+    while terminal.read() and time.monotonic() < end:
+        # A key and an answer that lead there again, also after everything was loaded anew.
         terminal.child.send("k2k3")
+        terminal.read(PACE_S)
     assert terminal.ended() == INTERNAL
     terminal.assert_restored()
     report = terminal.raw[terminal.raw.rindex(b"\x1b[?1049l") :].decode()
