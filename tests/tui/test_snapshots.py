@@ -250,7 +250,7 @@ def test_markdown_80x24(snap_compare: Compare) -> None:
     viewer = ViewerApp([source], clock=lambda: NOW, memory=plainly())
 
     async def run(pilot: Pilot[Any]) -> None:
-        await staged(events, "3", "tab", at=(Key(SOURCE, "session", "ses_doc", "ses_doc"),))(pilot)
+        await staged(events, "3", at=(Key(SOURCE, "session", "ses_doc", "ses_doc"),))(pilot)
         await until(pilot, lambda: viewer.main.detail.words() is not None)
         await pilot.pause()
 
@@ -354,7 +354,7 @@ def test_question_high_contrast_80x24(snap_compare: Compare) -> None:
     """The same alone on a small terminal, in high contrast."""
     events = states.waiting_question()
     asking = states.call("ses_keys", 3)
-    viewer, run = with_text(events, asking, "state.input", states.QUESTION, "2", "tab", theme="contrast")
+    viewer, run = with_text(events, asking, "state.input", states.QUESTION, "2", theme="contrast")
     assert snap_compare(viewer, terminal_size=SMALL, run_before=run)
 
 
@@ -364,7 +364,7 @@ def test_question_high_contrast_80x24(snap_compare: Compare) -> None:
 def test_todo_80x24(snap_compare: Compare) -> None:
     """A todo list: done, at it, to do, dropped; each with its sign."""
     events = states.waiting_question()
-    viewer, run = with_text(events, states.call("ses_keys", 1), "state.input", states.TODOS, "5", "tab")
+    viewer, run = with_text(events, states.call("ses_keys", 1), "state.input", states.TODOS, "5")
     assert snap_compare(viewer, terminal_size=SMALL, run_before=run)
 
 
@@ -386,7 +386,7 @@ def test_raw_row_light_80x24(snap_compare: Compare) -> None:
     }
     events = states.waiting_question()
     written = states.call("ses_keys", 1)
-    viewer, run = with_text(events, written, "", json.dumps(row), "6", "tab", theme="light")
+    viewer, run = with_text(events, written, "", json.dumps(row), "6", theme="light")
     assert snap_compare(viewer, terminal_size=SMALL, run_before=run)
 
 

@@ -7,12 +7,14 @@ import pytest
 from msgspec.structs import replace
 
 from adapter.events import NO_USAGE, Event, Usage
+from tests.tui import story
 from tests.tui.model.builders import SOURCE, gone, op, op_end, prompt, session, store_of, turn, turn_end
 from tui.model.store.store import Store
 from tui.model.sums.rollup import (
     NO_DOUBT,
     Context,
     Difference,
+    called_by,
     changed_files,
     context,
     contexts,
@@ -22,6 +24,7 @@ from tui.model.sums.rollup import (
     prompt_usage,
     subtree,
 )
+from tui.model.tree.children import uncalled
 
 
 def columns(usage: Usage, cost: float) -> dict[str, object]:
@@ -288,3 +291,19 @@ def test_changed_files_are_added_up_by_name() -> None:
         events.append(op_end(f"p{seq}", "a1", seq=seq))
     events.append(op("p9", "a1", seq=9, name="edit", label="c.py", additions=9, deletions=9))
     assert changed_files(store_of(*events).sessions[SOURCE, "s1"]) == [("a.py", 5, 3), ("b.py", 1, 0)]
+
+
+def test_the_parts_of_a_session_cost_together_what_it_cost_with_its_sub_agents() -> None:
+    store = store_of(*story.everything())
+    callers = 0
+    for one in store.sessions.values():
+        steps = [{turn.message_id} for turn in one.turns.values()]
+        below = [called_by(store, one, step) for step in steps]
+        loose = [subtree(store, child) for child in uncalled(store, one)]
+        tree = subtree(store, one)
+        parts = own(store, one).cost + sum(sums.cost for sums in [*below, *loose])
+        assert abs(parts - tree.cost) < 1e-9
+        assert 1 + sum(sums.sessions for sums in [*below, *loose]) == tree.sessions
+        assert called_by(store, one, set().union(*steps)).cost == sum(sums.cost for sums in below)
+        callers += sum(sums.sessions > 0 for sums in below)
+    assert callers

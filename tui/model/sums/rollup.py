@@ -5,7 +5,7 @@ Sums add up `usage`, what was billed, and never `delta`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -49,6 +49,14 @@ class Subtree(NamedTuple):
     sessions: int
     last_ts: int
     doubt: Doubt = NO_DOUBT
+
+
+class Called(NamedTuple):
+    """The sums over the `sessions` that the calls of some steps started, and over everything below those."""
+
+    usage: Usage
+    cost: float
+    sessions: int
 
 
 class PromptSum(NamedTuple):
@@ -165,6 +173,18 @@ def prompt_usage(store: Store, session: Session, prompt_id: str) -> PromptSum:
         sum(shape.growth[turn.message_id] for turn in turns),
         sum(turn.cost for turn in turns),
     )
+
+
+def called_by(store: Store, session: Session, steps: Collection[str]) -> Called:
+    """The sums over the sub-agents that hang under the calls of these steps (message ids), with all that is below
+    them."""
+    trees: list[Subtree] = []
+    for child in store.children_of(session):
+        call = store.task_op_of(child)
+        if call is not None and call.message_id in steps:
+            trees.append(subtree(store, child))
+    usage = total([tree.usage for tree in trees])
+    return Called(usage, sum(tree.cost for tree in trees), sum(tree.sessions for tree in trees))
 
 
 class Difference(NamedTuple):

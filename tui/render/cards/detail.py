@@ -11,7 +11,16 @@ from tui.model.tree.children import called, outline
 from tui.model.tree.names import prompt_words, step_name
 from tui.model.tree.thoughts import as_one, first_words, texts_of, thought_of, thoughts
 from tui.render import numbers
-from tui.render.cards.labelled import error_lines, model_words, payload_lines, row, state_line, time_lines, usage_lines
+from tui.render.cards.labelled import (
+    error_lines,
+    model_words,
+    money_line,
+    payload_lines,
+    row,
+    state_line,
+    time_lines,
+    usage_lines,
+)
 from tui.render.cards.session_card import session_card
 from tui.render.glyphs import mark
 from tui.render.lines import Line
@@ -51,10 +60,18 @@ def _prompt(store: Store, session: Session, prompt: Prompt, now_us: int) -> list
     if prompt.synthetic:
         lines.append(row("origin", "written by opencode, not by a person"))
     lines.append(row("holds", numbers.plural(len(turns), "step")))
-    lines += [row("money", numbers.money(cost))] if cost else []
+    lines += _money(store, session, turns, cost)
     lines += usage_lines(usage, added)
     lines += time_lines(prompt.ts, max((turn.end_ts for turn in turns), default=0), now_us, now.name in ACTIVE)
     return lines + payload_lines(sorted(prompt.payloads.values(), key=lambda text: text.kind != "user_prompt"))
+
+
+def _money(store: Store, session: Session, turns: list[Turn], cost: float) -> list[Line]:
+    """What the steps of a prompt, or one, cost: where its calls started sub-agents, with them too."""
+    below = rollup.called_by(store, session, {turn.message_id for turn in turns})
+    if below.sessions:
+        return [money_line(cost, below.cost, below.sessions)]
+    return [row("money", numbers.money(cost))] if cost else []
 
 
 def _turn(store: Store, session: Session, turn: Turn, now_us: int) -> list[Line]:
@@ -67,7 +84,7 @@ def _turn(store: Store, session: Session, turn: Turn, now_us: int) -> list[Line]
     ]
     lines += [row("finish", turn.finish)] if turn.finish else []
     lines += error_lines(turn.error_class, turn.error_message)
-    lines += [row("money", numbers.money(turn.cost))] if turn.cost else []
+    lines += _money(store, session, [turn], turn.cost)
     lines += usage_lines(turn.usage, outline(store, session).growth.get(turn.message_id, 0))
     context = max((op.context_used for op in turn.ops.values()), default=0)
     lines += [row("context", f"{numbers.tokens(context)} tokens went out")] if context else []

@@ -37,6 +37,15 @@ def state_line(now: State, now_us: int) -> Line:
     return row("state", (f"{look.glyph} {word}", look.role), subject + since, (why, "dim"))
 
 
+def money_line(own: float, below: float, agents: int, own_doubt: str = "", doubt: str = "") -> Line:
+    """Dollars: of the node itself, of the `agents` below it, and of both; each doubt is a mark behind its sum."""
+    spans: list[Span | str] = [f"own {numbers.money(own) or '$0'}{own_doubt}"]
+    if agents:
+        spans.append(f"   agents {numbers.money(below) or '$0'} ({agents})")
+        spans.append((f"   total {numbers.money(own + below) or '$0'}{doubt}", "strong"))
+    return row("money", *spans)
+
+
 def usage_lines(usage: Usage, added: int = 0) -> list[Line]:
     """Tokens with the share of the prompt that came out of the cache, and what a step added to the context."""
     if not usage.total:

@@ -12,7 +12,15 @@ from tui.model.sums import rollup
 from tui.model.sums.copied import copied_turns, uncounted
 from tui.model.sums.timing import Timing, ended, timing
 from tui.render import numbers
-from tui.render.cards.labelled import error_lines, model_words, row, state_line, time_lines, usage_lines
+from tui.render.cards.labelled import (
+    error_lines,
+    model_words,
+    money_line,
+    row,
+    state_line,
+    time_lines,
+    usage_lines,
+)
 from tui.render.glyphs import mark
 from tui.render.lines import Line, Span, pad, width_of
 from tui.render.rows import summaries
@@ -141,12 +149,9 @@ def _money(store: Store, session: Session) -> list[Line]:
     copied = copied_turns(session)
     if not (tree.cost or cost or copied):
         return []
-    doubt = "?" if rollup.own(store, session).doubt.cost else ""
-    spans: list[Span | str] = [f"own {numbers.money(cost) or '$0'}{doubt}"]
-    if tree.sessions > 1:
-        spans.append(f"   agents {numbers.money(tree.cost - cost) or '$0'} ({tree.sessions - 1})")
-        spans.append((f"   total {numbers.money(tree.cost)}{'?' if tree.doubt.cost else ''}", "strong"))
-    lines = [row("money", *spans)]
+    own_doubt = "?" if rollup.own(store, session).doubt.cost else ""
+    doubt = "?" if tree.doubt.cost else ""
+    lines = [money_line(cost, tree.cost - cost, tree.sessions - 1, own_doubt, doubt)]
     if copied:
         dollars = numbers.money(sum(turn.cost for turn in copied)) or "$0"
         steps = numbers.plural(len(copied), "step")

@@ -315,6 +315,16 @@ def _sums(store: Store, session: Session, tree: rollup.Subtree) -> dict[str, str
     return {"io": tokens, "own": own, "cost": _money(tree.cost, tree.doubt)}
 
 
+def _with_called(store: Store, session: Session, turns: list[Turn], usage: Usage, cost: float) -> dict[str, str]:
+    """The same of a prompt or a step: with the sub-agents that its calls started."""
+    below = rollup.called_by(store, session, {turn.message_id for turn in turns})
+    return {
+        "io": io(rollup.total([usage, below.usage])),
+        "own": numbers.money(cost) if below.sessions else "",
+        "cost": numbers.money(cost + below.cost),
+    }
+
+
 def _money(cost: float, doubt: rollup.Doubt) -> str:
     text = numbers.money(cost)
     return numbers.doubted(text or "$0", _MONEY_WIDTH) if doubt.cost else text
@@ -346,7 +356,8 @@ def _prompt(store: Store, session: Session, row: Row, now_us: int) -> Cells:
     now = state.prompt_state(store, session, prompt, now_us)
     running = now.name in ACTIVE
     usage, added, cost = rollup.prompt_usage(store, session, prompt.message_id)
-    ends = [turn.end_ts for turn in outline(store, session).answers.get(prompt.message_id, ())]
+    turns = outline(store, session).answers.get(prompt.message_id, [])
+    ends = [turn.end_ts for turn in turns]
     end = now_us if running else max(ends, default=0)
     words: list[Span] = [(prompt_words(prompt), "dim" if prompt.synthetic else "text")]
     if "notice" in prompt.extras or prompt.waits:
@@ -365,9 +376,8 @@ def _prompt(store: Store, session: Session, row: Row, now_us: int) -> Cells:
         words,
         {
             "time": elapsed(prompt.ts, end),
-            "io": io(usage),
             "delta": numbers.delta(added),
-            "cost": numbers.money(cost),
+            **_with_called(store, session, turns, usage, cost),
         },
         running,
         flags,
@@ -400,9 +410,8 @@ def _turn(store: Store, session: Session, turn: Turn, row: Row, now_us: int) -> 
             "agent": turn.agent if turn.agent != session.agent else "",
             "model": turn.model if turn.model != session.model else "",
             "time": elapsed(turn.start_ts, now_us if running else turn.end_ts),
-            "io": io(turn.usage),
             "delta": numbers.delta(outline(store, session).growth.get(turn.message_id, 0)),
-            "cost": numbers.money(turn.cost),
+            **_with_called(store, session, [turn], turn.usage, turn.cost),
         },
         running,
         flags,
