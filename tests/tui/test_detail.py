@@ -332,6 +332,7 @@ async def test_every_hit_of_a_line_is_counted_and_gone_to() -> None:
         assert view.at == (0, 1)
 
 
+@pytest.mark.mouse("JSON")
 async def test_json_is_folded_by_enter_and_by_a_click_and_a_search_unfolds_it() -> None:
     async with playing(looping()) as (app, pilot):
         app.main.sessions.select(Key(SOURCE, "session", LOOP.session_id, LOOP.session_id))

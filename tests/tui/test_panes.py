@@ -26,6 +26,7 @@ def test_a_share_leaves_both_sides_what_they_need(width: int) -> None:
     assert left_width(150, width) == width - 1 - LEAST_RIGHT
 
 
+@pytest.mark.mouse("line")
 async def test_the_line_is_dragged_with_the_mouse_and_headings_follow() -> None:
     async with playing(story.everything()) as (app, pilot):
         assert line_at(app) == 74
@@ -53,6 +54,7 @@ async def test_the_line_stops_where_one_side_would_be_too_small() -> None:
         await pilot.mouse_up("#status", offset=(60, 9))
 
 
+@pytest.mark.mouse("line")
 async def test_two_clicks_on_the_line_bring_it_back() -> None:
     async with playing(story.everything()) as (app, pilot):
         await pilot.press("plus")

@@ -50,7 +50,7 @@ class LineView(VirtualLines, can_focus=True, inherit_bindings=False):
         Binding("G,end", "edge(True)", "end", id="text.end", show=False),
         Binding("left,h", "side(-1)", "move the text to the left", id="text.left", show=False),
         Binding("right,l", "side(1)", "move the text to the right", id="text.right", show=False),
-        Binding("enter", "fold", "fold or unfold a part of JSON, as a click does", id="text.fold", show=False),
+        Binding("enter", "fold", "fold or unfold a part of JSON", id="text.fold", show=False),
     ]
 
     def __init__(self, *, id: str | None = None) -> None:

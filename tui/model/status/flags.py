@@ -25,7 +25,7 @@ REPEATABLE = frozenset({"task", "todowrite", "todoread", "question", "plan_exit"
 """Tools that are rightly called in the same words again."""
 
 MEANINGS: Final[dict[FlagName, str]] = {
-    "looping": f"the same call in the same words, {LOOPING_FROM} times in a row or more",
+    "looping": f"the same call, {LOOPING_FROM} times in a row or more",
     "failing": f"the last {FAILING_FROM} calls or more have failed",
     "long": f"a call has run for {LONG_CALL // MINUTE} minutes, a step for {LONG_STEP // MINUTE}, a sub-agent for "
     f"{LONG_TASK // MINUTE}",

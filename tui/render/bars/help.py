@@ -21,6 +21,18 @@ _GAP = 2
 _TERM = 12
 """Least cells of a term in front of its meaning."""
 
+MOUSE = (
+    ("click", "select a row; on the sign before it: fold"),
+    ("two clicks", "the detail of a leaf, on one pane of any row"),
+    ("wheel", "scroll what is under it"),
+    ("tab", "a click on it shows it"),
+    ("count", "a click in the bar goes to the next of them; on failures of today: those alone, then all"),
+    ("line", "drag: more room; two clicks: the usual room"),
+    ("JSON", "a click folds or unfolds an object, an array"),
+    ("palette", "a click chooses"),
+)
+"""What the mouse is used on, or how, and what that does."""
+
 _COLUMNS = (
     ("time", "text", "at work since, over for; of a step or call how long it took"),
     ("took", "text", "how long a session lasted"),
@@ -28,7 +40,7 @@ _COLUMNS = (
     ("own", "text", "cost without sub-agents"),
     ("in/out", "text", "tokens as billed, sub-agents included"),
     ("Δ", "accent", "tokens that the step added to the context"),
-    ("cost", "text", "US dollars as opencode has it; a session's with its sub-agents"),
+    ("cost", "text", "US dollars, sub-agents included"),
 )
 
 _NAMES = {
@@ -92,6 +104,7 @@ def sections(groups: Iterable[Group]) -> list[Section]:
     forms = [Entry(form, "key", meaning) for form, meaning in language.FORMS.items()]
     return [
         *found,
+        Section("Mouse", [Entry(name, "key", meaning) for name, meaning in MOUSE]),
         Section("Columns", [Entry(*one) for one in _COLUMNS]),
         Section("Flags", flags),
         Section("States", [*states, *marks]),
