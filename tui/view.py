@@ -505,6 +505,20 @@ class View:
             self._update(ChangeSet(roots=set(), dirty=set()), False)
         return self._done()
 
+    def look_at_all(self) -> Frame:
+        """Takes the mark from every session, and what has ended out of what is for you; who waits stays there."""
+        changed = [session for session in self.store.sessions.values() if self.seen.changed(session)]
+        tops = {self.store.links.top(session.key) for session in changed} | self._news()
+        for session in changed:
+            self.seen.look(session)
+        self._frame.dirty |= {row_key(self.store, session) for session in changed}
+        self.notices.ended.clear()
+        self._read_news = None
+        self._update(ChangeSet(roots=set(), dirty=set()), False)
+        words = f"{len(tops):,} session{'s' * (len(tops) != 1)}" if tops else "nothing new: all"
+        self._frame.remark = f"{words} marked as looked at"
+        return self._done()
+
     def select(self, key: Key) -> Frame:
         """Puts the cursor on a node that has a row, and brings it into sight."""
         self._select(key)

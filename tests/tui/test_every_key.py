@@ -232,6 +232,7 @@ JUMPING = [
     Press("jump.fold_all", FOLDED, "l", unfolded),
     Press("jump.fold_all", says("crumb", "^every heading: folded$"), back="Z"),
     Press("jump.fold_all", says("crumb", "^every heading: open$"), "Z", says("crumb", "^every heading: folded$")),
+    Press("jump.look_at_all", says("crumb", "marked as looked at$")),
     Press("jump.cycle", says("crumb", "^this session: "), back="zz"),
 ]
 LOOKING = [

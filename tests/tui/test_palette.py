@@ -83,6 +83,7 @@ VERBS = {
     "give",
     "go",
     "group",
+    "mark",
     "move",
     "open",
     "quit",

@@ -451,6 +451,26 @@ class TestNews:
         scene.feed(*the_end("ses_a"))
         assert "for you" not in self.bands(scene)
 
+    def test_all_of_it_can_be_taken_for_looked_at_but_who_waits(self) -> None:
+        scene = self.scene("ses_a", "ses_b", "ses_c")
+        scene.feed(*the_end("ses_a"), *the_end("ses_b"))
+        scene.feed(session("ses_ask", "Ask", 30), *call_that_may_wait("ses_ask"))
+        scene.later(10 * SECOND)
+        assert self.bands(scene)["for you"] == ["ses_ask", "ses_a", "ses_b"]
+        fresh = [one for one in scene.store.sessions.values() if scene.view.seen.changed(one)]
+        assert len(fresh) > 2
+        frame = scene.view.look_at_all()
+        assert frame.rows
+        assert frame.remark.endswith("sessions marked as looked at")
+        assert self.bands(scene)["for you"] == ["ses_ask"]
+        assert self.bands(scene)["at work"] == ["ses_c"]
+        assert not any(scene.view.seen.changed(one) for one in scene.store.sessions.values())
+        assert scene.view.cursor == Key(SOURCE, "session", "ses_old_03", "ses_old_03")
+        scene.feed(*the_end("ses_c"))
+        assert self.bands(scene)["for you"] == ["ses_ask", "ses_c"]
+        assert scene.view.look_at_all().remark == "1 session marked as looked at"
+        assert scene.view.look_at_all().remark == "nothing new: all marked as looked at"
+
     def test_what_goes_on_or_is_put_aside_or_gone_is_no_news(self) -> None:
         scene = self.scene("ses_a", "ses_b", "ses_c")
         for name in ("ses_a", "ses_b", "ses_c"):

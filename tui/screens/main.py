@@ -63,7 +63,7 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab,shift+tab", "other_pane", "switch between tree and detail", id="pane.other", show=False),
         Binding("m", "zoom", "zoom the detail to the whole screen, and back", id="pane.zoom", show=False),
-        Binding("escape", "back", "go back to the tree; there, take the filter away", id="pane.back", show=False),
+        Binding("escape", "back", "go to the tree; there, take the filter away", id="pane.back", show=False),
         *(
             Binding(str(place), f"tab('{name}')", f"open the {name} tab", id=f"detail.{name.lower()}", show=False)
             for place, name in enumerate(NAMES, 1)

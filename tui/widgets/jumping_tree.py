@@ -39,6 +39,7 @@ class JumpingTree(SessionTree):
         Binding("N", "match(False)", "go to the match before", id="jump.match_before", show=False),
         Binding("s", "sort", "sort by activity, cost, tokens, duration, name", id="jump.sort", show=False),
         Binding("o", "group", "group by need, by project, or not at all", id="jump.group", show=False),
+        Binding("a", "look_at_all", "mark everything as looked at", id="jump.look_at_all", show=False),
         Binding("z", "cycle", "unfold more of this session, then fold it", id="jump.cycle", show=False),
         Binding("Z", "fold_all", "fold every session to one line, then every heading", id="jump.fold_all", show=False),
     ]
@@ -76,6 +77,9 @@ class JumpingTree(SessionTree):
 
     def action_group(self) -> None:
         self.show(self.view.group())
+
+    def action_look_at_all(self) -> None:
+        self.show(self.view.look_at_all())
 
     def action_cycle(self) -> None:
         self.show(self.view.cycle())
