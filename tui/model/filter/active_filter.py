@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Iterable, KeysView
 from typing import NamedTuple
 
-from tui.model.filter.cards import Index
+from tui.model.filter.cards import Card, Index
 from tui.model.filter.language import (
     NOTHING_ASKED,
     Completion,
     accepts,
     asked_of,
     complete,
+    hold_loosely,
     parse,
     search,
     undecided,
@@ -40,7 +41,7 @@ class Finder:
         self.searched = 0
         self.found = NOTHING_ASKED
         self.sum = Sum()
-        self._shares: dict[SessionKey, Sum] = {}
+        self._summed: dict[SessionKey, Card] = {}
         self._cost = 0.0
         self._trees: Counter[SessionKey] = Counter()
         self._minute = 0
@@ -86,6 +87,11 @@ class Finder:
     def update(self, changes: ChangeSet, now_us: int) -> bool:
         """Asks the changed sessions again. True when another set of sessions matches, or hangs in other trees."""
         changed = self.index.update(changes, now_us)
+        if self.on and hold_loosely(self.found.terms, [card for key in changed if (card := self.index.cards.get(key))]):
+            # A word that no title held, as while the first sessions were still to come, is in one now.
+            before = self._trees
+            self.ask(self.text, now_us)
+            return self._trees != before
         return self._again(changed, moved=bool(changes.roots))
 
     def tick(self, now_us: int) -> bool:
@@ -108,7 +114,7 @@ class Finder:
             return False
         cards, found = self.index.cards, self.found
         self.searched += len(changed)
-        self._add_up(changed & self._shares.keys())
+        self._add_up(changed & self._summed.keys())
         before = changed & found.cards.keys()
         fresh = {key for key in changed if (card := cards.get(key)) and accepts(found.terms, card)}
         for key in before - fresh:
@@ -125,19 +131,30 @@ class Finder:
         return self._trees != old
 
     def _count(self) -> None:
+        cards = self.index.cards
         self._trees = Counter(self.store.links.tops(self.found.cards))
-        self._shares, self._cost = {}, 0.0
-        self.sum = Sum()
-        self._add_up(self._trees)
+        self._summed = {key: card for key in self._trees if (card := cards.get(key)) is not None}
+        self._cost = sum([card.cost for card in self._summed.values()])
+        self._total(sum([_is_doubtful(card) for card in self._summed.values()]))
 
     def _add_up(self, trees: Iterable[SessionKey]) -> None:
-        """Takes the sums of some trees for those that they had."""
+        """Takes the sums that some trees have now for those that they had."""
         doubts = self.sum.doubts
         for key in trees:
-            card, before = self.index.cards.get(key), self._shares.pop(key, Sum())
-            now = Sum(card.cost, int(card.doubt or not card.summed)) if card is not None else Sum()
-            self._shares[key] = now
-            self._cost += now.cost - before.cost
-            doubts += now.doubts - before.doubts
+            before, now = self._summed.pop(key), self.index.cards.get(key)
+            self._cost -= before.cost
+            doubts -= _is_doubtful(before)
+            if now is not None:
+                self._summed[key] = now
+                self._cost += now.cost
+                doubts += _is_doubtful(now)
+        self._total(doubts)
+
+    def _total(self, doubts: int) -> None:
         # Not to be another one for what floats lose.
         self.sum = Sum(round(self._cost, 6), doubts)
+
+
+def _is_doubtful(card: Card) -> bool:
+    """Whether a tree costs more than its card says, or nobody knows yet."""
+    return card.doubt or not card.summed

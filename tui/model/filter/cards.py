@@ -60,6 +60,7 @@ class Index:
         self.store = store
         self.cards: dict[SessionKey, Card] = {}
         self._left: list[SessionKey] | None = None
+        self._active: dict[SessionKey, None] = {}
         self._values: dict[str, list[str]] = {}
 
     def fill(self, now_us: int) -> None:
@@ -85,7 +86,7 @@ class Index:
 
     def tick(self, now_us: int) -> set[SessionKey]:
         """The same for what time alone can change: whatever goes on."""
-        return self._make([key for key, card in self.cards.items() if not ACTIVE.isdisjoint(card.words)], now_us)
+        return self._make(list(self._active), now_us)
 
     def values(self, field: str) -> list[str]:
         """The known values of a field of texts, the most frequent first; kept until a card changes, because every
@@ -112,10 +113,13 @@ class Index:
             if new == self.cards.get(key):
                 continue
             changed.add(key)
+            self._active.pop(key, None)
             if new is None:
                 del self.cards[key]
-            else:
-                self.cards[key] = new
+                continue
+            self.cards[key] = new
+            if not ACTIVE.isdisjoint(new.words):
+                self._active[key] = None
         if changed:
             self._values.clear()
         return changed

@@ -175,6 +175,11 @@ def undecided(terms: Sequence[Term], card: Card) -> bool:
     return bool(_undecided(terms, (card,)))
 
 
+def hold_loosely(terms: Sequence[Term], cards: Collection[Card]) -> bool:
+    """Whether a title among these holds a word that was looked for letter by letter because no title did."""
+    return any(term.word in card.title for term in terms if term.loose for card in cards)
+
+
 def asked_of(terms: Sequence[Term], cards: Collection[Card]) -> int:
     """How many cards are left by the terms that can be answered without reading a session."""
     sure = [term for term in terms if term.unsure is None and term.test is not _everything]
@@ -357,6 +362,6 @@ def _loosened(term: Term, cards: Collection[Card]) -> Term:
 
 
 def _blame(term: Term, before: Sequence[Term], cards: Collection[Card]) -> str:
-    if not any(accepts((term,), card) for card in cards):
+    if not _sift((term,), list(cards))[0]:
         return f"{term.source} matches nothing"
     return f"{term.source} matches nothing together with {' '.join(other.source for other in before)}"
