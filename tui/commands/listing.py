@@ -48,7 +48,7 @@ def _columns(store: Store, session: Session, now_us: int) -> list[str]:
     return [
         state.name + ("?" if state.inferred else ""),
         moments.date_and_minute(tree.last_ts),
-        f"${tree.cost:.2f}",
+        f"${tree.cost:.{4 if 0 < tree.cost < 0.01 else 2}f}",
         sanitize.label(session.id),
         session.agent,
         session.model,

@@ -16,7 +16,7 @@ from tui.model.store.copies import elsewhere
 from tui.model.store.store import Store
 from tui.model.store.unnamed import may_call
 from tui.model.sums.copied import is_copied, uncounted
-from tui.model.sums.rollup import own, prompt_usage, subtree, written
+from tui.model.sums.rollup import called_by, own, prompt_usage, subtree, total, written
 from tui.model.tree.children import called, outline, uncalled
 from tui.model.tree.names import call_note, prompt_name, prompt_words, step_name
 
@@ -82,7 +82,7 @@ def _session(store: Store, session: Session, now_us: int) -> dict[str, Any]:
         "agent": session.agent,
         "model": session.model,
         "provider_alias": session.provider_alias,
-        "status": session.final_status or "running",
+        "status": session.final_status or None,
         "state": state.name,
         "reason": state.reason,
         "usage": _usage(mine.usage),
@@ -161,12 +161,13 @@ def _line(store: Store, node: Session | Prompt | Turn | Op, session: Session, no
     if isinstance(node, Prompt):
         sums = prompt_usage(store, session, node.message_id)
         copied = "copied" if uncounted(session, node) else ""
-        words = _join(f"{prompt_name(node)}: {prompt_words(node)}", copied, _tokens(sums.usage, sums.cost))
+        told = _with_called(store, session, outline(store, session).answers[node.message_id], sums.usage, sums.cost)
+        words = _join(f"{prompt_name(node)}: {prompt_words(node)}", copied, told)
         return prompt_state(store, session, node, now_us), words
     if isinstance(node, Turn):
         said = next((op.label for op in node.ops.values() if op.kind == "text" and op.label), "")
         copied = "copied" if uncounted(session, node) else ""
-        words = _join(step_name(node), said, copied, _tokens(node.usage, node.cost))
+        words = _join(step_name(node), said, copied, _with_called(store, session, [node], node.usage, node.cost))
         return turn_state(store, session, node, now_us), words
     state = op_state(store, session, node, now_us)
     name = f"{node.namespace}: {node.name}" if node.namespace else node.name or node.kind
@@ -187,6 +188,12 @@ def _session_columns(store: Store, session: Session) -> list[str]:
     told = _tokens(sums.usage, sums.cost)
     # opencode's own sum is less than what the steps prove.
     return [session.agent, session.model, f"{told}?" if told and any(sums.doubt) else told]
+
+
+def _with_called(store: Store, session: Session, turns: list[Turn], usage: Usage, cost: float) -> str:
+    """Tokens and money of some steps and of the sub-agents that their calls started."""
+    below = called_by(store, session, {turn.message_id for turn in turns})
+    return _tokens(total([usage, below.usage]), cost + below.cost)
 
 
 def _tokens(usage: Usage, cost: float) -> str:

@@ -50,7 +50,7 @@ def test_the_object_has_the_planned_shape_parents_first() -> None:
         "cost": 0.75,
         "sessions": 2,
     }
-    assert (top["status"], top["state"], kid["state"]) == ("running", "tool", "idle")
+    assert (top["status"], top["state"], kid["state"]) == (None, "tool", "idle")
     step = top["turns"][0]
     assert set(step) == set(["seq", "message_id", "prompt_id", "status", "usage", "delta", "cost", "copied", "ops"])
     assert [(item["seq"], item["kind"], item["child_session_id"]) for item in step["ops"]] == [
@@ -68,8 +68,8 @@ def test_the_object_has_the_planned_shape_parents_first() -> None:
 def test_the_text_nests_a_sub_agent_under_its_call() -> None:
     assert list(tree_text(store_of(*FAMILY), at(10))) == [
         "● Fix it  build  opus  in 19 out 2 $0.7500  [tool: task has run for 6s]",
-        "  ● prompt: make it stable  [tool: task has run for 6s]",
-        "    ● step 1  Let me look  [tool: task has run for 6s]",
+        "  ● prompt: make it stable  in 10 out 2 $0.2500  [tool: task has run for 6s]",
+        "    ● step 1  Let me look  in 10 out 2 $0.2500  [tool: task has run for 6s]",
         "      ● task  look around  explore  haiku  in 10 out 2 $0.2500  [tool: task has run for 6s]",
         "        ✓ prompt: find  in 10 out 2 $0.2500",
         "          ✓ step 1  in 10 out 2 $0.2500",
