@@ -16,8 +16,8 @@ PATH_LIMIT = 4096
 
 
 def program(version: str) -> str:
-    """What the opencode of a version is called: 2.x comes beside 1.x, under a name of its own."""
-    return "opencode2" if version.partition(".")[0] == "2" else "opencode"
+    """What the opencode of a version is called: 2.x, and its preview, come beside 1.x under a name of their own."""
+    return "opencode2" if version.startswith(("2.", "0.0.0-next-")) else "opencode"
 
 
 def database(source: str, environ: Mapping[str, str], home: Path) -> str:

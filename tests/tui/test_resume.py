@@ -31,7 +31,10 @@ def ran(command: str, tmp_path: Path) -> list[str]:
     return done.stdout.splitlines()
 
 
-@pytest.mark.parametrize(("version", "program"), [("1.18.33", "opencode"), ("2.0.1", "opencode2"), ("", "opencode")])
+@pytest.mark.parametrize(
+    ("version", "program"),
+    [("1.18.33", "opencode"), ("2.0.1", "opencode2"), ("0.0.0-next-16350", "opencode2"), ("", "opencode")],
+)
 def test_it_runs_the_program_in_the_directory_on_the_database(tmp_path: Path, version: str, program: str) -> None:
     directory = tmp_path / "it's $HOME; here"
     directory.mkdir()
