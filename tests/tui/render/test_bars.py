@@ -236,7 +236,8 @@ def test_help_and_quit_are_always_there_unless_letters_are_typed(width: int) -> 
         (UnderCursor("text", below=True), "↑↓ move enter detail p out of the agent"),
         (UnderCursor("call", asks=True), "↑↓ move 2 question Y copy resume"),
         (UnderCursor("session", "closed", asks=True), "↑↓ move w the question Y copy resume"),
-        (UnderCursor("call", failed=True), "↑↓ move 3 output e next failure"),
+        (UnderCursor("call", failed=True, output=True), "↑↓ move 3 output e next failure"),
+        (UnderCursor("call", failed=True), "↑↓ move e next failure enter detail"),
     ],
 )
 def test_the_footer_begins_with_what_the_row_is_good_for(row: UnderCursor, first: str) -> None:

@@ -11,6 +11,7 @@ from adapter.events import Event, Usage
 from tests.tui import story
 from tests.tui.stage import health
 from tests.tui.story import NOW, SOURCE, Step, prompt, session
+from tui.model.filter.active_filter import Finder
 from tui.model.records import Key, Row
 from tui.model.store.store import Store
 from tui.render.bars.breadcrumb import breadcrumb, databases
@@ -65,7 +66,7 @@ def test_a_session_row_at_120_columns() -> None:
 def test_rows_below_a_session_at_80_columns() -> None:
     store = store_of(story.running_sub_agent())
     assert [drawn(store, row, 80) for row in (PROMPT, STEP, BASH, EDIT, TODO, GREP, TASK)] == [
-        "   ▾ ❯ make the retry test stable                                  4m09   $0.45 ",
+        "   ▾ ❯ make the retry test stable                                  4m09   $0.77 ",
         "     ▾ ✓ step 1  Let me look at the failing test first              15s   $0.21 ",
         "         ✗ bash  npm test -- retry  exit 1                         9.1s         ",
         "         ✓ edit  src/retry.ts  +12 -4                              0.2s         ",
@@ -240,6 +241,36 @@ def test_a_session_that_goes_round_in_circles_says_so() -> None:
         events += Step("ses_l", seq, "usr_l", 70 - seq).op("tool", "grep", 69 - seq, took, label="x").events
     text = drawn(store_of(events), Row(key("session", "ses_l", "ses_l"), 0, "closed"), 80)
     assert "● Loop ↻5 grep x app" in squeezed(text)
+
+
+@pytest.mark.parametrize("width", [60, 72, 80, 100])
+def test_sessions_can_be_told_apart_whatever_their_states_say(width: int) -> None:
+    """Ten cells of a title are seen, and behind a cut flag stands no second cut."""
+    slow = Step("ses_s", 1, "usr_s", 1200).op("tool", "bash", 1190, None, label="echo started; sleep 900", running=True)
+    store = store_of([session("ses_s", "Lab slowtool with a long name", 1210), *slow.events])
+    row = Row(key("session", "ses_s", "ses_s"), 0, "closed")
+    text = drawn(store, row, width)
+    assert "Lab slowt" in text
+    assert "long:" not in text, "its time says it"
+    cells = cells_of(store, row, NOW_US)._replace(
+        flags=[("  stopped by the filter of the provider, so to say", "warn")]
+    )
+    line = "".join(segment.text for segment in laid_out(cells, row, width, STYLES))
+    assert "……" not in line
+    assert "Lab slowt" in line
+
+
+def test_an_answer_that_was_cut_says_so_on_session_and_step() -> None:
+    step = Step("ses_c", 1, "usr_c", 60).op("text", "", 59, 1, label="This answer is too")
+    step.end(50, Usage(input=5), 5, 0.1, finish="length")
+    store = store_of([session("ses_c", "Cut", 70), *step.events])
+    assert 'Cut cut at the limit "This answer is too"' in squeezed(
+        drawn(store, Row(key("session", "ses_c", "ses_c"), 0, "closed"), 100)
+    )
+    assert "⊘ step 1" in drawn(store, Row(key("turn", "ses_c", "msg_ses_c_1"), 2, "closed"), 100)
+    finder = Finder(store)
+    finder.ask("is:truncated", NOW_US)
+    assert set(finder.matches) == {(SOURCE, "ses_c")}
 
 
 def test_a_session_that_changed_has_a_mark_in_front() -> None:

@@ -10,7 +10,7 @@ import msgspec
 from tui.model.filter.folding import fold
 from tui.model.records import ChangeSet, Session, SessionKey
 from tui.model.status.flags import flags
-from tui.model.status.state import session_state
+from tui.model.status.state import newest_turn, session_state, turn_state
 from tui.model.status.table import ACTIVE, FLAGS, ORDER, WAITING, WORKING
 from tui.model.store.remnant import called
 from tui.model.store.store import Store
@@ -129,6 +129,8 @@ def card_of(store: Store, session: Session, now_us: int) -> Card:
     """The card of one session at a time."""
     state = session_state(store, session, now_us).name
     words = {state, KINDS.get(session.kind, session.kind)}
+    if (turn := newest_turn(session)) is not None and turn_state(store, session, turn, now_us).name == "truncated":
+        words.add("truncated")
     if state in WORKING:
         words.add("running")
     elif state in WAITING:

@@ -14,6 +14,7 @@ from tui.model.status.thresholds import (
     STALLED_AFTER,
     WAITING_DOUBTED_AFTER,
     WAITING_ORPHANED_AFTER,
+    WRITTEN_AFTER,
 )
 from tui.model.store.facts import updated_at
 from tui.model.sums.rollup import subtree
@@ -64,9 +65,10 @@ def running_tool(store: Store, session: Session, op: Op, now_us: int) -> State:
         )
         limits = (SHELL_STALLED_AFTER, SHELL_ORPHANED_AFTER) if op.tool == "bash" else (STALLED_AFTER, ORPHANED_AFTER)
         return watch(store, session, state, f"{name} is marked running", now_us, limits, dead=UNTOLD)
-    if not begun(store, session, op) and ran_us >= PERMISSION_AFTER:
-        reason = f"{name} was called {ran} ago and has not begun: it probably waits for permission"
-        state = State("permission", reason, op.start_ts, True, op.label or name)
+    if not begun(store, session, op) and ran_us >= (WRITTEN_AFTER if op.tool in ASKED_FIRST else PERMISSION_AFTER):
+        why = "takes seconds once it is allowed" if op.tool in ASKED_FIRST else "has not begun"
+        reason = f"{name} was called {ran} ago and {why}: it probably waits for permission"
+        state = State("permission", reason, op.start_ts, True, f"{name} {op.label or op.title}".rstrip())
         return _doubt_waiting(state, ran_us)
     if op.tool == "bash":
         quiet = "" if op.extras.get("output_bytes") else " with no output"
@@ -79,7 +81,10 @@ def running_tool(store: Store, session: Session, op: Op, now_us: int) -> State:
 
 
 def begun(store: Store, session: Session, op: Op) -> bool:
-    """False of a call that shows no sign of work although its tool gives one as soon as it is allowed to start."""
+    """False of a call that shows no sign of work although its tool gives one, or ends, soon after it is allowed to
+    start."""
+    if op.tool in ASKED_FIRST:
+        return bool(op.extras.get("untold"))
     return op.tool not in GATED or bool(op.extras.get("running")) or store.called_by(session, op) is not None
 
 

@@ -258,24 +258,29 @@ def _unanswered(store: Store, session: Session, prompt: Prompt, now_us: int) -> 
 
 def _newest_turn(store: Store, session: Session, turn: Turn, now_us: int, look: bool) -> State:
     state = _turn(store, session, turn, now_us, look)
-    if state.name != "completed":
+    if state.name not in ("completed", "truncated"):
         return state
     if turn.finish in GO_ON:
         ended = age(now_us - turn.end_ts)
-        if now_us - turn.end_ts < BETWEEN_LIMIT:
-            return State("between", f"a step ended {ended} ago, the next one follows", turn.end_ts)
-        refused = next(
-            (op for op in turn.ops.values() if op.error_class in ("PermissionRejected", "QuestionDismissed")), None
-        )
+        refused = next((op for op in turn.ops.values() if _is_refused(op)), None)
         if refused is not None:
             words = "was refused" if refused.error_class == "PermissionRejected" else "got no answer"
-            return State("idle", f"{refused.name} {words} {ended} ago, and opencode stopped", turn.end_ts, True)
+            reason = f"{refused.name} {words} {ended} ago, and opencode stopped"
+            return State("idle", reason, turn.end_ts, True, f"{refused.name} {words}")
+        if now_us - turn.end_ts < BETWEEN_LIMIT:
+            return State("between", f"a step ended {ended} ago, the next one follows", turn.end_ts)
         return State("idle", f"its last step ended {ended} ago with tool calls, and none followed", turn.end_ts, True)
     if turn.finish == "length":
-        return State("idle", "its answer was cut at the output limit", turn.end_ts, subject="length")
+        return State("idle", "its answer was cut at the output limit", turn.end_ts, subject="cut at the limit")
     if turn.finish == "content-filter":
-        return State("idle", "its answer was stopped by the provider's filter", turn.end_ts, subject="content-filter")
+        reason = "its answer was stopped by the provider's filter"
+        return State("idle", reason, turn.end_ts, subject="stopped by the filter")
     return State("idle", f"it answered {ago(now_us - turn.end_ts)} ago", turn.end_ts)
+
+
+def _is_refused(op: Op) -> bool:
+    """Whether a person refused a call without saying what to do instead: with that opencode goes on."""
+    return op.error_class in ("PermissionRejected", "QuestionDismissed") and "feedback" not in op.error_message
 
 
 _OUTCOMES: dict[str, tuple[StateName, str]] = {
@@ -386,6 +391,8 @@ def _turn(store: Store, session: Session, turn: Turn, now_us: int, look: bool) -
             more = f", and {len(calls) - 1} more" if len(calls) > 1 else ""
             return first._replace(reason=first.reason + more)
     if turn.status == "completed":
+        if turn.finish == "length":
+            return State("truncated", "cut at the output limit", turn.end_ts)
         took = age(turn.end_ts - turn.start_ts)
         return State("completed", f"done in {took}", turn.end_ts, subject=turn.finish)
     if not newest:

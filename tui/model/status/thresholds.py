@@ -7,7 +7,10 @@ MINUTE = 60 * SECOND
 
 PERMISSION_AFTER = 2 * SECOND
 """A call that shows no sign of work for this long is probably waiting for a person. bash writes its first metadata when
-the permission is given, edit and write take milliseconds after it; a loaded machine still needs some leeway."""
+the permission is given, edit takes milliseconds after it; a loaded machine still needs some leeway."""
+WRITTEN_AFTER = 30 * SECOND
+"""The same for a tool that writes nothing before its end (write, multiedit, apply_patch): once it is allowed it takes
+milliseconds, and then waits for language servers for some seconds a file."""
 BETWEEN_LIMIT = 30 * SECOND
 """After `tool-calls` the next step comes within milliseconds; snapshots and plugins may add seconds. Later, the loop
 has ended: a rejected permission leaves exactly these rows."""

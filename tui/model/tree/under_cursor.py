@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from tui.model.records import Row
+from tui.model.records import Row, find_payload
 from tui.model.status.outcome import went_wrong
 from tui.model.status.state import node_state
 from tui.model.status.table import WAITING
@@ -17,13 +17,14 @@ Kind = Literal["heading", "session", "agent", "prompt", "step", "call", "text"]
 
 class UnderCursor(NamedTuple):
     """`fold` is that of the row; `asks` whether a person is waited for here, `failed` whether it went wrong, `below`
-    whether it is part of a sub-agent."""
+    whether it is part of a sub-agent, `output` whether a call has one."""
 
     kind: Kind
     fold: str = ""
     asks: bool = False
     failed: bool = False
     below: bool = False
+    output: bool = False
 
 
 def under_cursor(store: Store, row: Row, now_us: int) -> UnderCursor | None:
@@ -44,4 +45,5 @@ def under_cursor(store: Store, row: Row, now_us: int) -> UnderCursor | None:
     session = store.session_of(key)
     below = session is not None and store.top_of(session) is not session
     failed = state.name == "failed" or (op is not None and op.kind == "tool" and went_wrong(op))
-    return UnderCursor(kind, row.fold, state.name in WAITING, failed, below)
+    output = op is not None and find_payload(op, "tool_response") is not None
+    return UnderCursor(kind, row.fold, state.name in WAITING, failed, below, output)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from tui.model.filter import language
 from tui.model.filter.cards import WORDS
 from tui.model.status.flags import MEANINGS
-from tui.model.status.table import FLAGS, LOOP, TABLE, Status
+from tui.model.status.table import BY_NAME, FLAGS, LOOP, TABLE, Status
 from tui.render.glyphs import GLYPHS
 from tui.render.lines import Line, Span, folded, pad, width_of
 
@@ -96,6 +96,7 @@ def sections(groups: Iterable[Group]) -> list[Section]:
     states = [Entry(f"{one.glyph} {one.word}", one.role, _meaning(one)) for one in reversed(TABLE)]
     marks = [
         Entry(GLYPHS.fresh, "accent", "changed since you last looked at it"),
+        Entry(f"{BY_NAME['failed'].glyph}2", "bad", "two calls in it have failed"),
         Entry("a question mark", "text", "inferred: the file does not say it"),
     ]
     flags = [Entry(f"{LOOP[0]} {name}" if name == "looping" else name, "warn", MEANINGS[name]) for name in FLAGS]

@@ -108,7 +108,7 @@ def _of_row(row: UnderCursor, here: Context) -> list[Shown]:
         found += [Shown("2", "question", ("detail.input",)), _RESUME]
     elif row.asks:
         found += [Shown("w", "the question", ("jump.waiting",)), _RESUME]
-    elif row.failed and row.kind == "call":
+    elif row.failed and row.output:
         found += [Shown("3", "output", ("detail.output",)), _FAILURE]
     elif row.failed:
         found.append(_FAILURE)

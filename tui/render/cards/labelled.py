@@ -32,8 +32,8 @@ def state_line(now: State, now_us: int) -> Line:
     lasted = now.since > 0 and now.name in ACTIVE and moments.age(now_us - now.since) not in now.reason
     since = f" for {moments.duration(now_us - now.since)}" if lasted else ""
     why = f"  {now.reason}" if now.reason else ""
-    # What starts again tells so in its reason.
-    subject = f" {now.subject}" if now.subject and now.name != "starting" else ""
+    # What starts again, and why it went no further, is in the reason too.
+    subject = f" {now.subject}" if now.subject and now.name not in ("starting", "idle") else ""
     return row("state", (f"{look.glyph} {word}", look.role), subject + since, (why, "dim"))
 
 

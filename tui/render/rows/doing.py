@@ -12,7 +12,6 @@ from rich.cells import cell_len
 
 from tui.model.records import Op, Session
 from tui.model.status import state
-from tui.model.status.at_work import begun
 from tui.model.status.flags import Flag, flags, looping
 from tui.model.status.state import State
 from tui.model.status.table import ACTIVE, BY_NAME
@@ -43,7 +42,8 @@ def doing(store: Store, session: Session, now: State, now_us: int) -> Doing:
     if now.name not in ACTIVE:
         return _over(store, session, now, now_us)
     found = flags(store, session, now_us, True)
-    odd: list[Span] = [(f"  {flag.brief}", "warn") for flag in found]
+    # Of what is silent its time says how long.
+    odd: list[Span] = [(f"  {flag.brief}", "warn") for flag in found if now.name != "stalled" or flag.name != "long"]
     if now.name == "delegating":
         odd += [(f"  {loop.brief}", "warn") for loop in _loops_below(store, session)]
     role = mark(now.name).role
@@ -68,8 +68,7 @@ def act_words(store: Store, session: Session, now: State, now_us: int) -> str:
         return _agents(store, session, now_us)
     call = _call(store, session, now)
     if now.name == "permission":
-        asked = f"{call.name} {call.label or call.title}".rstrip() if call is not None else now.subject
-        return f"may {asked} ?"
+        return f"may {now.subject} ?"
     if now.name == "waiting":
         return now.subject or "a question"
     if now.name == "stalled":
@@ -100,11 +99,7 @@ def _call(store: Store, session: Session, now: State) -> Op | None:
     """The open call that a state is about."""
     turn = state.newest_turn(session)
     calls = state.open_ops(turn) if turn is not None else []
-    if now.name == "permission":
-        calls = [op for op in calls if not begun(store, session, op)]
-    else:
-        calls = [op for op in calls if op.name == now.subject]
-    return calls[0] if calls else None
+    return next((op for op in calls if op.name == now.subject), None)
 
 
 def at_work_below(store: Store, session: Session, now_us: int) -> list[tuple[Session, State]]:
@@ -152,8 +147,8 @@ def _over(store: Store, session: Session, now: State, now_us: int) -> Doing:
         return Doing(odd, [(f"  {now.reason or look.word}", look.role)])
     if now.name in ("aborted", "orphaned", "suspended"):
         odd.insert(0, (f"  {look.word}{'?' if now.inferred else ''}", look.role))
-    elif now.name == "idle" and now.subject in ("length", "content-filter"):
-        odd.insert(0, (f"  {now.reason.removeprefix('its ')}", "warn"))
+    elif now.name == "idle" and now.subject:
+        odd.insert(0, (f"  {now.subject}", "warn"))
     said = summaries.last_words(session).lstrip("#>*- ")
     return Doing(odd, [(f'  "{said}"', "dim")] if said else ())
 

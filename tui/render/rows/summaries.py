@@ -63,7 +63,9 @@ def todo_progress(op: Op) -> str:
 def tail(op: Op) -> list[Span]:
     """The result in a few characters after the subject: lines added and removed, hits, a bad exit code."""
     spans: list[Span] = []
-    added, removed = op.extras.get("additions"), op.extras.get("deletions")
+    # A call that goes on may still be refused.
+    written = op.status != "running"
+    added, removed = (op.extras.get("additions"), op.extras.get("deletions")) if written else (None, None)
     if isinstance(added, int) and (added or removed):
         spans.append((f"  +{added}", "added"))
     if isinstance(removed, int) and (added or removed):

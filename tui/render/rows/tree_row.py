@@ -167,7 +167,8 @@ def laid_out(cells: Cells, row: Row, width: int, styles: Mapping[str, Style]) ->
         left += cells.flags if row.fold == "closed" else []
         left.append((" " + "─" * max(0, width - width_of(left) - 2), "dim"))
         return segments(left, width, styles)
-    words, flags = _shares(width_of(left), width_of(cells.flags), width_of(cells.rest), cells.head, room, cells.aligned)
+    whole = width_of(cells.flags)
+    words, flags = _shares(width_of(left), whole, width_of(cells.rest), cells.head, room, cells.aligned)
     right: list[Span] = []
     for column in shown:
         text = cells.columns.get(column.name, "")
@@ -177,7 +178,8 @@ def laid_out(cells: Cells, row: Row, width: int, styles: Mapping[str, Style]) ->
     return [
         *segments(left, words, styles),
         *segments(cells.flags, flags, styles),
-        *segments(cells.rest, room - words - flags, styles),
+        # Behind what is cut already the beginning of something else says nothing.
+        *segments(cells.rest if flags == whole else (), room - words - flags, styles),
         *segments([*right, (" ", "text")], width - room, styles),
     ]
 
@@ -190,14 +192,14 @@ def _shares(words: int, flags: int, rest: int, head: int, room: int, aligned: bo
         return begin, flags
     left = max(0, room - min(words, _LEAST_WORDS))
     flags, seen = min(flags, left), min(flags + head, left)
-    words = min(words, max(room - flags - rest, int((room - seen) * _WORDS)))
+    words = min(words, max(room - flags - rest, int((room - seen) * _WORDS), min(_LEAST_WORDS, room - flags)))
     return words, flags
 
 
 _WORDS = 0.75
 """Share of the room beside the flags that the words keep when the rest is too long."""
-_LEAST_WORDS = 12
-"""Cells that the words keep whatever the flags say."""
+_LEAST_WORDS = 16
+"""Cells that the words, and the signs before them, keep whatever the flags say: sessions are told apart by them."""
 
 
 def _middle(text: str, width: int) -> str:
