@@ -35,6 +35,8 @@ from adapter.sqlite.files import Signature, rungs, side_file, signature
 from adapter.sqlite.permissions import obstacle
 
 BUSY_TIMEOUT_S = 0.25
+OPENING_S = 0.005
+"""Pause between two tries to open a file that another process has locked."""
 LIMIT_S = 0.25
 """Hard stop of one read transaction: a longer one keeps opencode's checkpoints from resetting the WAL."""
 PIECE_SHARE = 0.2
@@ -103,6 +105,12 @@ class SafeConnection(sqlite3.Connection):
         # Last, because it also refuses the pragmas above.
         self.set_authorizer(_authorize)
 
+    def be_patient(self) -> None:
+        """From now on a statement waits for locks, up to BUSY_TIMEOUT_S."""
+        self.set_authorizer(None)
+        self.execute(f"PRAGMA busy_timeout={round(BUSY_TIMEOUT_S * 1000)}").close()
+        self.set_authorizer(_authorize)
+
     def close(self) -> None:
         """Closes it."""
         self.is_closed = True
@@ -133,6 +141,10 @@ def _authorize(action: int, first: str | None, second: str | None, _database: st
 
 def _tolerant(raw: bytes) -> str:
     return raw.decode("utf-8", "replace")
+
+
+class _Gone(sqlite3.OperationalError):
+    """The WAL that was there has gone: to open the file as planned would make another."""
 
 
 class _Stale(Exception):
@@ -473,13 +485,14 @@ class Reader:
             try:
                 raw = _connect(self.path, parameters)
                 try:
-                    raw.execute("SELECT count(*) FROM sqlite_master").close()
+                    _meet(raw, self.path, opened)
                 except sqlite3.DatabaseError as error:
                     if UNTRUSTED not in str(error):
                         raise
                     raw.close()
                     raw = _connect(self.path, parameters, trusted=True)
-                    raw.execute("SELECT count(*) FROM sqlite_master").close()
+                    _meet(raw, self.path, opened)
+                raw.be_patient()
                 if mode == "readonly_shm" and not opened.wal_size and not _has_a_steady_gate(raw):
                     raise sqlite3.OperationalError("nobody has the -shm open")
                 made.append(raw)
@@ -533,9 +546,27 @@ def _connect(path: Path, parameters: str, *, trusted: bool = False) -> SafeConne
         uri=True,
         factory=TrustingConnection if trusted else SafeConnection,
         isolation_level=None,
-        timeout=BUSY_TIMEOUT_S,
+        timeout=0,
         cached_statements=64,
     )
+
+
+def _meet(raw: SafeConnection, path: Path, opened: Signature) -> None:
+    """Lets a connection read for the first time, which is when SQLite locks the file and opens the WAL that `opened`
+    has seen. Where the last writer has taken that away meanwhile SQLite would make another, with a `-shm`, that nobody
+    removes. So it is looked for just before each try, and no try waits inside of SQLite for the writer that is closing.
+    Raises sqlite3.Error."""
+    wal, until = side_file(path, "-wal"), time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        if opened.wal_size >= 0 and not os.path.lexists(wal):
+            raise _Gone(f"the WAL of {path} has gone")
+        try:
+            raw.execute("SELECT count(*) FROM sqlite_master").close()
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname not in RETRY_ERRORS or time.monotonic() > until:
+                raise
+            time.sleep(OPENING_S)
 
 
 def _has_a_steady_gate(raw: SafeConnection) -> bool:
@@ -571,6 +602,8 @@ def _translate(error: sqlite3.Error | UnicodeError, path: Path, *, opening: bool
     if isinstance(error, UnicodeError):
         return NotADatabase(f"{path} is damaged (a name in its schema is no UTF-8)")
     name = getattr(error, "sqlite_errorname", "") or ""
+    if isinstance(error, _Gone):
+        return SourceBusy(f"{path} has just been closed by its last writer; trying again")
     if name in RETRY_ERRORS:
         return SourceBusy(f"{path} is locked ({name}); trying again")
     if name == "SQLITE_TOOBIG":

@@ -7,6 +7,8 @@ import asyncio
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -27,6 +29,7 @@ from adapter.contract import (
 from adapter.local import OpencodeSource
 from adapter.references import build
 from adapter.sqlite import reader as module
+from adapter.sqlite.files import Signature
 from adapter.sqlite.reader import Pieces, Reader, SafeConnection, Snapshot
 from tests.adapter import corpus
 from tests.adapter.opencode_writer import OpencodeWriter
@@ -489,6 +492,79 @@ async def test_close_waits_for_a_connection_whose_closing_was_cancelled(
     assert not reader.is_open
     with pytest.raises(ValueError, match="Connection closed"):
         await lane.thread.run(lambda: None)
+
+
+CLOSES = """
+import fcntl, os, sqlite3, sys, time
+path = sys.argv[1]
+writer = sqlite3.connect(path, isolation_level=None)
+writer.execute("PRAGMA journal_mode=wal")
+writer.execute("UPDATE session SET title = 'late'")
+print("written", flush=True)
+held = None
+for line in sys.stdin:
+    if line == "hold\\n":
+        # As SQLite does when it closes: all of the bytes that readers share (file format, os.h).
+        held = open(path, "r+b")
+        fcntl.lockf(held, fcntl.LOCK_EX, 510, 0x40000002)
+        print("held", flush=True)
+    else:
+        time.sleep(0.1)
+        writer.close()
+        for end in ("-wal", "-shm"):
+            if os.path.exists(path + end):
+                os.unlink(path + end)
+        held and held.close()
+        break
+"""
+"""A writer that is the last to close, and that may hold the lock for it for a while before."""
+
+
+@pytest.fixture
+def last_writer(database: Path) -> Iterator[subprocess.Popen[str]]:
+    arguments = [sys.executable, "-c", CLOSES, str(database)]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
+        yield writer
+        writer.kill()
+
+
+def tells(writer: subprocess.Popen[str], line: str, answer: str) -> None:
+    assert writer.stdin is not None
+    assert writer.stdout is not None
+    if line:
+        writer.stdin.write(line)
+        writer.stdin.flush()
+    if answer:
+        assert writer.stdout.readline() == answer
+
+
+@pytest.mark.parametrize("holds", [False, True])
+async def test_nothing_is_made_where_the_last_writer_closes_while_the_file_is_opened(
+    database: Path, last_writer: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch, holds: bool
+) -> None:
+    """SQLite makes a WAL and a -shm for a file whose header says WAL and that has none."""
+    real, closed = module.signature, False
+    tells(last_writer, "", "written\n")
+    if holds:
+        tells(last_writer, "hold\n", "held\n")
+
+    def closes_behind(path: Path) -> Signature:
+        nonlocal closed
+        found = real(path)
+        if not closed:
+            assert found.wal_size > 0
+            closed = True
+            tells(last_writer, "close\n", "")
+            if not holds:
+                last_writer.wait()
+        return found
+
+    monkeypatch.setattr(module, "signature", closes_behind)
+    reader = Reader(database)
+    assert "late" in await titles(reader)
+    await reader.close()
+    last_writer.wait()
+    assert sorted(path.name for path in database.parent.iterdir()) == [database.name]
 
 
 async def test_the_state_moves_with_commits_and_with_nothing_else(
