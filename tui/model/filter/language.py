@@ -191,7 +191,7 @@ def _undecided(terms: Sequence[Term], cards: Collection[Card]) -> dict[SessionKe
     doubts = [term.unsure for term in terms if term.unsure is not None]
     if not doubts:
         return {}
-    left = [card for card in cards if any(unsure(card) for unsure in doubts)]
+    left = list(filter(doubts[0], cards)) if len(doubts) == 1 else [one for one in cards if any(d(one) for d in doubts)]
     for term in terms:
         test, unsure, negated = term.test, term.unsure, term.negated
         left = [card for card in left if (unsure is not None and unsure(card)) or test(card) is not negated]
