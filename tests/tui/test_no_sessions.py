@@ -96,6 +96,8 @@ async def test_one_sentence_stays_until_a_session_comes_and_then_the_keys_go_to_
     async with app.run_test(size=(100, 24)) as pilot:
         app.feed.arrivals.offer(Arrival(SOURCE, (), health=waiting))
         await until(pilot, lambda: app.main.empty.display)
+        await pilot.press("plus", "plus", "minus", "equals_sign")
+        assert "no sessions yet, and no panes" in "\n".join(screen_text(app))
         await pilot.press("j", "tab", "slash", "escape", "question_mark", "escape")
         await pilot.pause()
         text = "\n".join(screen_text(app))

@@ -242,11 +242,15 @@ async def test_scattered_letters_count_only_where_no_words_are_found() -> None:
 
 
 @pytest.mark.parametrize("query", ["", "b"])
-async def test_it_survives_a_terminal_of_a_few_columns(query: str) -> None:
+async def test_it_survives_a_terminal_of_a_few_columns_or_rows(query: str) -> None:
     async with playing(story.everything(), size=(120, 30)) as (app, pilot):
         await ask(pilot, query)
         for width in (8, 5, 4, 3, 2, 1, 4, 120):
             await pilot.resize_terminal(width, 30)
+            await pilot.pause()
+        for height in (5, 4, 3, 2, 30):
+            await pilot.resize_terminal(120, height)
+            await pilot.press("pagedown", "pagedown", "pageup", "down")
             await pilot.pause()
         assert not app.view.fault
         await pilot.press("escape")

@@ -474,6 +474,8 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
     def action_widen(self, percent: int) -> None:
         if self.view.zoomed:
             self.say("the detail is the whole screen")
+        elif self.empty.display:
+            self.say("there are no sessions yet, and no panes")
         elif self.panes.alone:
             self._remark = f"one pane below {TWO_PANES} columns; tab goes to the other"
             self._show_where()

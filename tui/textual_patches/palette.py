@@ -11,7 +11,8 @@ def heading() -> None:
 
 class PaletteScreen(CommandPalette):
     """Textual's own, which has no commands that cannot be chosen though its list can show them. In a terminal of a few
-    columns the list keeps a width: with none at all its lines cannot be laid out."""
+    columns the list keeps a width: with none at all its lines cannot be laid out; in one of a few rows, where it has no
+    line, it is not moved in."""
 
     DEFAULT_CSS = """
     PaletteScreen CommandList { min-width: 12; }
@@ -21,3 +22,8 @@ class PaletteScreen(CommandPalette):
         for command in commands:
             command.disabled = command.hit.command is heading
         super()._refresh_command_list(command_list, commands, clear_current)
+
+    def _action_command_list(self, action: str) -> None:
+        # A list without a line has no page to turn.
+        if action == "select" or self.query_one(CommandList).size.height:
+            super()._action_command_list(action)

@@ -105,8 +105,10 @@ class Panes(Horizontal):
             self.left.styles.width = left_width(self.share, width)
 
     def widen(self, percent: int) -> None:
-        """Gives the left side more, or less, in steps from what it really has: a limit is left with the first key."""
-        self._divide(self._real(self.share) + percent, done=True)
+        """Gives the left side more, or less, in steps from what it really has: a limit is left with the first key. What
+        has no room yet, or is not shown, is not divided."""
+        if self.size.width:
+            self._divide(self._real(self.share) + percent, done=True)
 
     def reset(self) -> None:
         """Gives both sides what they usually have."""

@@ -8,7 +8,8 @@ from msgspec.structs import replace
 
 from adapter.events import NO_USAGE, Event, Usage
 from tests.tui import story
-from tests.tui.model.builders import SOURCE, gone, op, op_end, prompt, session, store_of, turn, turn_end
+from tests.tui.model.builders import SOURCE, gone, op, op_end, prompt, session, store_of, turn, turn_end, turn_gone
+from tui.model.records import Session
 from tui.model.store.store import Store
 from tui.model.sums.rollup import (
     NO_DOUBT,
@@ -307,3 +308,45 @@ def test_the_parts_of_a_session_cost_together_what_it_cost_with_its_sub_agents()
         assert called_by(store, one, set().union(*steps)).cost == sum(sums.cost for sums in below)
         callers += sum(sums.sessions > 0 for sums in below)
     assert callers
+
+
+def two_agents() -> list[Event]:
+    """A prompt with two steps, each with a call that started a sub-agent."""
+    events: list[Event] = [session(), prompt("u1"), turn("a1", 1, 3, "u1"), turn("a2", 2, 6, "u1")]
+    for number, child in ((1, "k1"), (2, "k2")):
+        events.append(op(f"p{number}", f"a{number}", "session", turn_seq=number, child=child))
+        events += [session(child, 5, parent_id="s1"), turn("c1", 1, 5, session_id=child)]
+        events.append(turn_end("c1", 1, cost=float(number), usage=Usage(input=number), session_id=child))
+    return events
+
+
+def test_what_a_sub_agent_of_a_step_costs_follows_it_and_is_added_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A screen of steps would walk through all the sub-agents of a session for each."""
+    store = store_of(*two_agents())
+    one = store.sessions[SOURCE, "s1"]
+    assert [called_by(store, one, {step}).cost for step in ("a1", "a2")] == [1.0, 2.0]
+    walked = 0
+    children_of = store.children_of
+
+    def counted(parent: Session) -> list[Session]:
+        nonlocal walked
+        walked += 1
+        return children_of(parent)
+
+    monkeypatch.setattr(store, "children_of", counted)
+    assert called_by(store, one, {"a1", "a2"}) == (Usage(input=3), 3.0, 2, (False, False))
+    assert walked == 0
+    store.apply([turn_end("c1", 1, cost=5.0, usage=Usage(input=7), session_id="k1")])
+    assert [called_by(store, one, {step}).cost for step in ("a1", "a2")] == [5.0, 2.0]
+    store.apply([turn_gone("a1")])
+    assert [called_by(store, one, {step}).sessions for step in ("a1", "a2")] == [0, 1]
+
+
+def test_a_doubt_about_a_sub_agent_is_one_about_the_step_that_called_it() -> None:
+    store = Store()
+    store.expect(SOURCE, "k2")
+    row = session("k2", 5, parent_id="s1", extras={"cost": 0.001, "usage": Usage(input=1)})
+    store.apply([*two_agents(), row])
+    store.mark_loaded(SOURCE, "k2")
+    one = store.sessions[SOURCE, "s1"]
+    assert [called_by(store, one, {step}).doubt.cost for step in ("a1", "a2")] == [False, True]

@@ -38,7 +38,7 @@ from tui.model.store.unnamed import may_call
 from tui.model.sums.window import Limits, no_limits
 
 if TYPE_CHECKING:
-    from tui.model.sums.rollup import Own, Subtree
+    from tui.model.sums.rollup import Called, Own, Subtree
     from tui.model.tree.children import Outline
 
 
@@ -47,8 +47,8 @@ class Store:
     those that are shown from another source.
 
     `links`, `finals` and `homes` (the message of each op) belong to `apply.py`. `kids` is a cache of `children_of`,
-    `usages`, `subtrees` and `outlines` are caches of `sums/rollup.py` and `tree/children.py`; they are emptied where
-    something changed. `limits` knows the context windows of models.
+    `usages`, `subtrees`, `called` and `outlines` are caches of `sums/rollup.py` and `tree/children.py`; they are
+    emptied where something changed. `limits` knows the context windows of models.
     """
 
     def __init__(self, limits: Limits = no_limits) -> None:
@@ -60,6 +60,7 @@ class Store:
         self.usages: dict[SessionKey, Own] = {}
         self.given_back: dict[SessionKey, Remnant] = {}
         self.subtrees: dict[SessionKey, Subtree] = {}
+        self.called: dict[SessionKey, dict[str, Called]] = {}
         self.outlines: dict[SessionKey, Outline] = {}
         self.homes: dict[SessionKey, dict[str, str]] = {}
         self.arriving: set[SessionKey] = set()
@@ -156,7 +157,9 @@ class Store:
         self.usages.pop(key, None)
         self.outlines.pop(key, None)
         self.subtrees.pop(key, None)
+        self.called.pop(key, None)
         for above in self.links.above(key):
+            self.called.pop(above, None)
             if self.subtrees.pop(above, None) is None:
                 return
 
@@ -227,7 +230,7 @@ class Store:
         """Drops all that is known of a source, in whatever state an error has left it. Says nothing of what changed:
         who has made anything of the store makes it anew."""
         of_sessions: list[dict[SessionKey, Any]] = [self.sessions, self.homes, self.finals, self.given_back]
-        for known in (*of_sessions, self.usages, self.subtrees, self.outlines):
+        for known in (*of_sessions, self.usages, self.subtrees, self.called, self.outlines):
             for key in [key for key in known if key[0] == source]:
                 del known[key]
         self.arriving = {key for key in self.arriving if key[0] != source}

@@ -52,11 +52,13 @@ class Subtree(NamedTuple):
 
 
 class Called(NamedTuple):
-    """The sums over the `sessions` that the calls of some steps started, and over everything below those."""
+    """The sums over the `sessions` that the calls of some steps started, and over everything below those; in `doubt`
+    when that of any of them is."""
 
     usage: Usage
     cost: float
     sessions: int
+    doubt: Doubt = NO_DOUBT
 
 
 class PromptSum(NamedTuple):
@@ -178,13 +180,33 @@ def prompt_usage(store: Store, session: Session, prompt_id: str) -> PromptSum:
 def called_by(store: Store, session: Session, steps: Collection[str]) -> Called:
     """The sums over the sub-agents that hang under the calls of these steps (message ids), with all that is below
     them."""
-    trees: list[Subtree] = []
+    by_step = _called(store, session)
+    if len(by_step) < len(steps):
+        return _together([trees for step, trees in by_step.items() if step in steps])
+    return _together([by_step[step] for step in steps if step in by_step])
+
+
+def _called(store: Store, session: Session) -> dict[str, Called]:
+    """The sums of the sub-agents of each step that called any; kept as long as the sum of the session itself."""
+    key = session.key
+    known = store.called.get(key)
+    if known is not None:
+        return known
+    subtree(store, session)
+    trees: dict[str, list[Called]] = {}
     for child in store.children_of(session):
         call = store.task_op_of(child)
-        if call is not None and call.message_id in steps:
-            trees.append(subtree(store, child))
-    usage = total([tree.usage for tree in trees])
-    return Called(usage, sum(tree.cost for tree in trees), sum(tree.sessions for tree in trees))
+        if call is not None:
+            tree = subtree(store, child)
+            trees.setdefault(call.message_id, []).append(Called(tree.usage, tree.cost, tree.sessions, tree.doubt))
+    known = store.called[key] = {step: _together(below) for step, below in trees.items()}
+    return known
+
+
+def _together(parts: list[Called]) -> Called:
+    doubt = _any_of([part.doubt for part in parts]) if parts else NO_DOUBT
+    cost, sessions = sum(part.cost for part in parts), sum(part.sessions for part in parts)
+    return Called(total([part.usage for part in parts]), cost, sessions, doubt)
 
 
 class Difference(NamedTuple):

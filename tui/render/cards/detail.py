@@ -70,7 +70,7 @@ def _money(store: Store, session: Session, turns: list[Turn], cost: float) -> li
     """What the steps of a prompt, or one, cost: where its calls started sub-agents, with them too."""
     below = rollup.called_by(store, session, {turn.message_id for turn in turns})
     if below.sessions:
-        return [money_line(cost, below.cost, below.sessions)]
+        return [money_line(cost, below.cost, below.sessions, doubt="?" if below.doubt.cost else "")]
     return [row("money", numbers.money(cost))] if cost else []
 
 

@@ -311,20 +311,21 @@ def _sums(store: Store, session: Session, tree: rollup.Subtree) -> dict[str, str
     mark says that opencode's own sum is less than the steps prove."""
     mine = rollup.own(store, session)
     own = _money(mine.cost, mine.doubt) if tree.sessions > 1 else ""
-    tokens = io(tree.usage)
-    if tree.doubt.tokens:
-        tokens = numbers.doubted(tokens or "0/0", _IO_WIDTH)
-    return {"io": tokens, "own": own, "cost": _money(tree.cost, tree.doubt)}
+    return {"io": _tokens(tree.usage, tree.doubt), "own": own, "cost": _money(tree.cost, tree.doubt)}
 
 
 def _with_called(store: Store, session: Session, turns: list[Turn], usage: Usage, cost: float) -> dict[str, str]:
     """The same of a prompt or a step: with the sub-agents that its calls started."""
     below = rollup.called_by(store, session, {turn.message_id for turn in turns})
     return {
-        "io": io(rollup.total([usage, below.usage])),
+        "io": _tokens(rollup.total([usage, below.usage]), below.doubt),
         "own": numbers.money(cost) if below.sessions else "",
-        "cost": numbers.money(cost + below.cost),
+        "cost": _money(cost + below.cost, below.doubt),
     }
+
+
+def _tokens(usage: Usage, doubt: rollup.Doubt) -> str:
+    return numbers.doubted(io(usage) or "0/0", _IO_WIDTH) if doubt.tokens else io(usage)
 
 
 def _money(cost: float, doubt: rollup.Doubt) -> str:
