@@ -125,7 +125,7 @@ TABLE = [
     ("apply_patch, too", tool("apply_patch"), 33, "tool", False, "unless it waits for permission"),
     ("write that would have ended", tool("write"), 35, "permission", True, "takes seconds once it is allowed"),
     ("write that waits for long", tool("write"), 4 + 40 * MINUTE, "permission", True, "unless opencode was closed"),
-    ("write of 2.x", tool("write", untold=True), 40, "tool", False, "it runs, or waits for permission"),
+    ("write of 2.x", tool("write", untold=True), 40, "tool", True, "it runs, or waits for permission"),
     ("write, at first", tool("write"), 5, "tool", False, "write has run for 1s"),
     ("permission for long", tool("bash"), 4 + 40 * MINUTE, "permission", True, "unless opencode was closed"),
     ("a slow reader", tool("webfetch"), 9, "tool", False, "webfetch has run for 5s"),

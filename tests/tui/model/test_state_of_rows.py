@@ -49,7 +49,7 @@ TABLE = [
     ("args-kill9", [], 9, "writing", False, "the model has been writing the arguments of write for 9s"),
     ("think", DURING_REASONING, 1, "thinking", False, "the model has been thinking for"),
     ("tool-kill9", [], 9, "tool", False, "bash has run for 9s"),
-    ("v2-api.running", [], 9, "tool", False, "bash was called 9s ago: it runs, or waits for permission"),
+    ("v2-api.running", [], 9, "tool", True, "bash was called 9s ago: it runs, or waits for permission"),
     ("task-kill9", [], 9, "delegating", False, "sub-agent general: bash has run for"),
     ("question.pending", [], 9, "waiting", False, "question has waited for an answer for 9s"),
     ("ask.pending-once", [], 1, "tool", False, "bash has run for 1s with no output"),
@@ -129,7 +129,7 @@ OF_2X = [
     (step(created=T0), {**CLAIMED, "idle_outcome": "succeeded"}, 9, "starting", False, "has not answered"),
     (step(created=T0, completed=T0, finish="error", error=STOPPED), CLAIMED, 9, "suspended", True, "the next start"),
     (step(created=T0), CLAIMED, 9, "starting", False, "the model has not answered for 9s"),
-    (step(WRITE, created=T0), CLAIMED, 9, "tool", False, "write was called 9s ago: it runs, or waits for permission"),
+    (step(WRITE, created=T0), CLAIMED, 9, "tool", True, "write was called 9s ago: it runs, or waits for permission"),
     (step(WRITE, created=T0), CLAIMED, HOUR, "orphaned", True, "it still runs, waits for permission, or its server is"),
     (step(created=T0), {}, 9, "orphaned", False, "no turn is going on"),
 ]

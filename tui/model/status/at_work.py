@@ -60,9 +60,8 @@ def running_tool(store: Store, session: Session, op: Op, now_us: int) -> State:
         state = State("waiting", f"{name} has waited for an answer for {ran}", op.start_ts, subject=op.label or name)
         return _doubt_waiting(state, ran_us)
     if op.extras.get("untold"):
-        state = State(
-            "tool", f"{name} was called {ran} ago: it runs, or waits for permission", op.start_ts, subject=name
-        )
+        reason, doubted = f"{name} was called {ran} ago: it runs, or waits for permission", ran_us >= PERMISSION_AFTER
+        state = State("tool", reason, op.start_ts, doubted, name)
         limits = (SHELL_STALLED_AFTER, SHELL_ORPHANED_AFTER) if op.tool == "bash" else (STALLED_AFTER, ORPHANED_AFTER)
         return watch(store, session, state, f"{name} is marked running", now_us, limits, dead=UNTOLD)
     if not begun(store, session, op) and ran_us >= (WRITTEN_AFTER if op.tool in ASKED_FIRST else PERMISSION_AFTER):
