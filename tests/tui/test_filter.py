@@ -134,6 +134,7 @@ async def test_when_nothing_matches_the_term_to_blame_is_named_and_the_tree_is_e
         await type_filter(pilot, "is:running agent:nobody")
         assert tops(app) == []
         assert where(app) == "agent:nobody matches nothing"
+        assert "Fix the flaky" not in "\n".join(screen_text(app)), "the detail of a row that is not there"
         await pilot.press("enter", "j", "n", "e", "enter", "z", "space")
         await pilot.pause()
         assert where(app) == "nothing has failed here"

@@ -424,10 +424,9 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
         return "tree"
 
     def _turn_to(self, key: Key | None) -> None:
-        if key is not None:
-            self._remark = ""
-            self.detail.show(key)
-            self._show_where()
+        self._remark = ""
+        self.detail.show(key)
+        self._show_where()
 
     def remark(self, words: str) -> None:
         """Says in the line under the tree what the last key has to say, until the cursor moves."""
