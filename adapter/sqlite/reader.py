@@ -564,7 +564,8 @@ def _meet(raw: SafeConnection, path: Path, opened: Signature) -> None:
             raw.execute("SELECT count(*) FROM sqlite_master").close()
             return
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorname not in RETRY_ERRORS or time.monotonic() > until:
+            # For these SQLite itself would wait; anything else is for another way to open the file.
+            if not error.sqlite_errorname.startswith("SQLITE_BUSY") or time.monotonic() > until:
                 raise
             time.sleep(OPENING_S)
 
