@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -49,6 +49,17 @@ class Screen:
     def problem(self, text: str) -> None:
         """Kept, to be told at the end."""
         self.problems.append(text)
+
+    def fault(self, stage: str, error: Exception, sources: Collection[str] | None) -> None:
+        """Ends the run: there is none in one that is sound."""
+        raise error
+
+    def trouble(self, stage: str, error: BaseException) -> None:
+        """Kept as well."""
+        self.problems.append(f"{stage}: {error!r}")
+
+    def loading_anew(self, source: str) -> None:
+        """Nothing is made of what was there."""
 
     def after_paint(self, callback: Callable[[], None]) -> None:
         """Nothing is painted."""
