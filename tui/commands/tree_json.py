@@ -16,7 +16,7 @@ from tui.model.store.copies import elsewhere
 from tui.model.store.store import Store
 from tui.model.store.unnamed import may_call
 from tui.model.sums.copied import is_copied, uncounted
-from tui.model.sums.rollup import called_by, own, prompt_usage, subtree, total, written
+from tui.model.sums.rollup import Doubt, called_by, own, prompt_usage, subtree, total, written
 from tui.model.tree.children import called, outline, uncalled
 from tui.model.tree.names import call_note, prompt_name, prompt_words, step_name
 
@@ -185,21 +185,20 @@ def _line(store: Store, node: Session | Prompt | Turn | Op, session: Session, no
 
 def _session_columns(store: Store, session: Session) -> list[str]:
     sums = subtree(store, session)
-    told = _tokens(sums.usage, sums.cost)
-    # opencode's own sum is less than what the steps prove.
-    return [session.agent, session.model, f"{told}?" if told and any(sums.doubt) else told]
+    return [session.agent, session.model, _tokens(sums.usage, sums.cost, sums.doubt)]
 
 
 def _with_called(store: Store, session: Session, turns: list[Turn], usage: Usage, cost: float) -> str:
     """Tokens and money of some steps and of the sub-agents that their calls started."""
     below = called_by(store, session, {turn.message_id for turn in turns})
-    return _tokens(total([usage, below.usage]), cost + below.cost)
+    return _tokens(total([usage, below.usage]), cost + below.cost, below.doubt)
 
 
-def _tokens(usage: Usage, cost: float) -> str:
+def _tokens(usage: Usage, cost: float, doubt: Doubt) -> str:
+    """Tokens and US dollars, with a question mark where opencode's own sum is less than what the steps prove."""
     if not usage.total and not cost:
         return ""
-    return f"in {usage.context} out {written(usage)} ${cost:.4f}"
+    return f"in {usage.context} out {written(usage)} ${cost:.4f}" + ("?" if any(doubt) else "")
 
 
 def _join(*columns: str) -> str:

@@ -334,7 +334,7 @@ def test_what_a_sub_agent_of_a_step_costs_follows_it_and_is_added_up_once(monkey
         return children_of(parent)
 
     monkeypatch.setattr(store, "children_of", counted)
-    assert called_by(store, one, {"a1", "a2"}) == (Usage(input=3), 3.0, 2, (False, False))
+    assert called_by(store, one, {"a1", "a2"}) == (Usage(input=3), 3.0, 2, 5_000_000, (False, False))
     assert walked == 0
     store.apply([turn_end("c1", 1, cost=5.0, usage=Usage(input=7), session_id="k1")])
     assert [called_by(store, one, {step}).cost for step in ("a1", "a2")] == [5.0, 2.0]

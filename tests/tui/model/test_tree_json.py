@@ -7,6 +7,7 @@ import json
 from adapter.events import Event, Usage
 from tests.tui.model.builders import SOURCE, at, op, op_end, prompt, session, store_of, task, turn, turn_end
 from tui.commands.tree_json import INDENT_LIMIT, tree, tree_text
+from tui.model.store.store import Store
 from tui.render.rows.tree_row import io
 
 FAMILY: list[Event] = [
@@ -128,3 +129,16 @@ def test_text_of_strangers_is_harmless_in_both() -> None:
     title = tree(store, at(9000), [])["sessions"][0]["title"]
     assert title.isprintable()
     assert (SOURCE, "s1") in store.sessions
+
+
+def test_a_doubt_about_a_sub_agent_is_one_about_the_prompt_and_the_step_that_called_it() -> None:
+    store = Store()
+    store.expect(SOURCE, "k1")
+    row = session("k1", 5, parent_id="s1", title="Kid", extras={"cost": 0.001, "usage": Usage(input=1)})
+    step = turn("c1", 1, 5, session_id="k1")
+    billed = turn_end("c1", 1, cost=7.0, usage=Usage(input=9), session_id="k1")
+    call = op("p1", "a1", "session", child="k1")
+    store.apply([session(title="Top"), prompt("u1"), turn("a1", 1, 3, "u1"), call, row, step, billed])
+    store.mark_loaded(SOURCE, "k1")
+    lines = list(tree_text(store, at(10)))
+    assert [line.count("$0.0010?") for line in lines[:4]] == [1, 1, 1, 1]

@@ -38,7 +38,7 @@ from tui.model.store.unnamed import may_call
 from tui.model.sums.window import Limits, no_limits
 
 if TYPE_CHECKING:
-    from tui.model.sums.rollup import Called, Own, Subtree
+    from tui.model.sums.rollup import Own, Subtree
     from tui.model.tree.children import Outline
 
 
@@ -60,7 +60,7 @@ class Store:
         self.usages: dict[SessionKey, Own] = {}
         self.given_back: dict[SessionKey, Remnant] = {}
         self.subtrees: dict[SessionKey, Subtree] = {}
-        self.called: dict[SessionKey, dict[str, Called]] = {}
+        self.called: dict[SessionKey, dict[str, Subtree]] = {}
         self.outlines: dict[SessionKey, Outline] = {}
         self.homes: dict[SessionKey, dict[str, str]] = {}
         self.arriving: set[SessionKey] = set()

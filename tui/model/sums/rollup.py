@@ -41,23 +41,13 @@ class Own(NamedTuple):
 
 
 class Subtree(NamedTuple):
-    """The sums over a session and everything below it: `sessions` counts it too, `last_ts` is the newest activity
-    (µs); in `doubt` when that of any of them is."""
+    """The sums over a session and everything below it, or over several such trees: how many `sessions` they are,
+    `last_ts` the newest activity (µs, 0 for no tree); in `doubt` when that of any of them is."""
 
     usage: Usage
     cost: float
     sessions: int
     last_ts: int
-    doubt: Doubt = NO_DOUBT
-
-
-class Called(NamedTuple):
-    """The sums over the `sessions` that the calls of some steps started, and over everything below those; in `doubt`
-    when that of any of them is."""
-
-    usage: Usage
-    cost: float
-    sessions: int
     doubt: Doubt = NO_DOUBT
 
 
@@ -154,14 +144,8 @@ def subtree(store: Store, session: Session) -> Subtree:
             stack.extend((child, False) for child in missing)
             continue
         mine = own(store, current)
-        below = [store.subtrees[child.key] for child in children]
-        store.subtrees[current.key] = Subtree(
-            total([mine.usage, *(sums.usage for sums in below)]),
-            mine.cost + sum(sums.cost for sums in below),
-            1 + sum(sums.sessions for sums in below),
-            max(current.last_ts, *(sums.last_ts for sums in below)) if below else current.last_ts,
-            _any_of([mine.doubt, *(sums.doubt for sums in below)]) if below else mine.doubt,
-        )
+        itself = Subtree(mine.usage, mine.cost, 1, current.last_ts, mine.doubt)
+        store.subtrees[current.key] = _together([itself, *(store.subtrees[child.key] for child in children)])
     found = store.subtrees[key]
     return found
 
@@ -177,36 +161,43 @@ def prompt_usage(store: Store, session: Session, prompt_id: str) -> PromptSum:
     )
 
 
-def called_by(store: Store, session: Session, steps: Collection[str]) -> Called:
+def called_by(store: Store, session: Session, steps: Collection[str]) -> Subtree:
     """The sums over the sub-agents that hang under the calls of these steps (message ids), with all that is below
     them."""
     by_step = _called(store, session)
     if len(by_step) < len(steps):
-        return _together([trees for step, trees in by_step.items() if step in steps])
+        return _together([tree for step, tree in by_step.items() if step in steps])
     return _together([by_step[step] for step in steps if step in by_step])
 
 
-def _called(store: Store, session: Session) -> dict[str, Called]:
+def _called(store: Store, session: Session) -> dict[str, Subtree]:
     """The sums of the sub-agents of each step that called any; kept as long as the sum of the session itself."""
     key = session.key
     known = store.called.get(key)
     if known is not None:
         return known
+    # A cached sum implies cached sums below: they are forgotten upwards, as far as there are any.
     subtree(store, session)
-    trees: dict[str, list[Called]] = {}
+    trees: dict[str, list[Subtree]] = {}
     for child in store.children_of(session):
         call = store.task_op_of(child)
         if call is not None:
-            tree = subtree(store, child)
-            trees.setdefault(call.message_id, []).append(Called(tree.usage, tree.cost, tree.sessions, tree.doubt))
+            trees.setdefault(call.message_id, []).append(subtree(store, child))
     known = store.called[key] = {step: _together(below) for step, below in trees.items()}
     return known
 
 
-def _together(parts: list[Called]) -> Called:
-    doubt = _any_of([part.doubt for part in parts]) if parts else NO_DOUBT
-    cost, sessions = sum(part.cost for part in parts), sum(part.sessions for part in parts)
-    return Called(total([part.usage for part in parts]), cost, sessions, doubt)
+def _together(trees: list[Subtree]) -> Subtree:
+    """The sum of some trees."""
+    if len(trees) == 1:
+        return trees[0]
+    return Subtree(
+        total([tree.usage for tree in trees]),
+        sum([tree.cost for tree in trees]),
+        sum([tree.sessions for tree in trees]),
+        max([tree.last_ts for tree in trees], default=0),
+        _any_of([tree.doubt for tree in trees]),
+    )
 
 
 class Difference(NamedTuple):
