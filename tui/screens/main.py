@@ -29,7 +29,7 @@ from tui.render.bars import filter_line, keys
 from tui.render.bars.breadcrumb import breadcrumb, databases
 from tui.render.bars.health import Lags
 from tui.render.bars.status import Status
-from tui.render.cards.tabs import NAMES
+from tui.render.cards.tabs import KEYS, NAMES
 from tui.render.rows.tree_row import heading
 from tui.screens.doors import DoorScreen
 from tui.text import sanitize
@@ -65,8 +65,8 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
         Binding("m", "zoom", "zoom the detail to the whole screen, and back", id="pane.zoom", show=False),
         Binding("escape", "back", "go to the tree; there, take the filter away", id="pane.back", show=False),
         *(
-            Binding(str(place), f"tab('{name}')", f"open the {name} tab", id=f"detail.{name.lower()}", show=False)
-            for place, name in enumerate(NAMES, 1)
+            Binding(KEYS[name], f"tab('{name}')", f"open the {name} tab", id=f"detail.{name.lower()}", show=False)
+            for name in NAMES
         ),
         Binding("less_than_sign", "turn(-1)", "switch to the previous tab", id="detail.previous", show=False),
         Binding("greater_than_sign", "turn(1)", "switch to the next tab", id="detail.next", show=False),
@@ -389,7 +389,7 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
         self._show_alone()
         if pane != self._focused() or self.focused is None:
             widgets = {"tree": self.sessions, "filter": self.bar.input, "search": self.detail.words_input}
-            self.set_focus(widgets.get(pane, self.detail.view))
+            self.set_focus(widgets.get(pane, self.detail.body))
 
     def _show_alone(self) -> None:
         """One pane or both."""
@@ -420,7 +420,7 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
         if self.bar.input.has_focus:
             return "filter"
         if self.detail.has_focus_within:
-            return "detail" if self.detail.view.has_focus else "search"
+            return "detail" if self.detail.body.has_focus else "search"
         return "tree"
 
     def _turn_to(self, key: Key | None) -> None:
@@ -456,7 +456,8 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
         self.draw(self.view.zoom())
 
     def action_other_pane(self) -> None:
-        if self.detail.view.has_focus:
+        if self.detail.body.has_focus:
+            self._go_along()
             self.show_tree()
         else:
             self.show_detail()
@@ -468,7 +469,14 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
             self.draw(self.view.stop_reading())
         elif self.sessions.has_focus and self.finder.on:
             self.filter("")
+        self._go_along()
         self.draw(self.view.unzoom())
+
+    def _go_along(self) -> None:
+        """Takes the cursor of the tree to where the user has gone in a view of its own."""
+        place = self.detail.place
+        if place is not None and place != self.view.cursor and self.store.session_of(place) is not None:
+            self.draw(self.view.jump(place))
 
     def action_widen(self, percent: int) -> None:
         if self.view.zoomed:

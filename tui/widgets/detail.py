@@ -13,6 +13,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.timer import Timer
+from textual.widget import Widget
 from textual.widgets import Input
 
 from tui.model.records import Key
@@ -29,6 +30,7 @@ from tui.textual_patches.told import Told
 from tui.view import View
 from tui.widgets.fixed_lines import FixedLines
 from tui.widgets.line_view import MARGIN
+from tui.widgets.own_view import OwnView
 from tui.widgets.search_view import SearchView
 
 CHEAP = 0.005
@@ -63,6 +65,7 @@ class Detail(Contained, Vertical):
     none, through `deliver`.
 
     The tab that the user picked last is the one of `state`: nodes that have it show it, the others their Overview.
+    A tab whose name is in `own` is drawn by a widget of its own, all others by `view`; `body` is the one that is shown.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -94,15 +97,18 @@ class Detail(Contained, Vertical):
         self._turned = float("-inf")
         self.tab_line = TabLine([[]], id="tabs")
         self.view = SearchView(id="text")
+        self.own: dict[str, OwnView] = {}
         self.words_input = Input(placeholder="search in this text", select_on_focus=False, compact=True, id="words")
         self.search = Horizontal(FixedLines([[(" /", "key")]], id="slash"), self.words_input, id="search")
         self.found = FixedLines([[]], id="found")
 
     def compose(self) -> ComposeResult:
-        yield from (self.tab_line, self.view, self.search, self.found)
+        yield from (self.tab_line, self.view, *self.own.values(), self.search, self.found)
 
     def on_mount(self) -> None:
         self.search.display = self.found.display = False
+        for view in self.own.values():
+            view.display = False
         self.words_input.cursor_blink = False
         self._draw_tabs()
 
@@ -115,6 +121,17 @@ class Detail(Contained, Vertical):
     def tab(self) -> str:
         """The tab that is shown: the wanted one where the node has it."""
         return self.wanted if self.wanted in self.tabs else tabs.OVERVIEW
+
+    @property
+    def body(self) -> Widget:
+        """The widget that the tab is drawn by."""
+        return self.own.get(self.tab, self.view)
+
+    @property
+    def place(self) -> Key | None:
+        """The node to which the user has moved in the view that is shown, None where that is the tree's."""
+        view = self.own.get(self.tab)
+        return view.place if view is not None and view.has_focus else None
 
     # --- what is shown ---------------------------------------------------------------------------------------
 
@@ -157,6 +174,9 @@ class Detail(Contained, Vertical):
 
     def wrap_changed(self) -> None:
         """Breaks the long lines of texts, or no longer; the place in them stays."""
+        if (view := self.own.get(self.tab)) is not None:
+            view.wrap_changed()
+            return
         self._draw(keep=True)
         if self.state.wrap:
             self.view.to_the_left()
@@ -174,15 +194,19 @@ class Detail(Contained, Vertical):
 
     def node_changed(self, dirty: set[Key]) -> bool:
         """Draws again when the node is among those that changed; its texts are fetched anew when looked at."""
+        view = self.own.get(self.tab)
+        drawn = view.node_changed(dirty) if view is not None else False
         if self.key is None or self.key not in dirty:
-            return False
+            return drawn
         self._stale = set(self._texts) | self._asked
         self._draw_again()
         return True
 
     def tick(self) -> None:
-        """Draws the running times of the Overview again."""
-        if self.key is not None and self.tab == tabs.OVERVIEW:
+        """Draws the running times again."""
+        if (view := self.own.get(self.tab)) is not None:
+            view.tick()
+        elif self.key is not None and self.tab == tabs.OVERVIEW:
             self._draw_again()
 
     def _draw_again(self) -> None:
@@ -218,6 +242,12 @@ class Detail(Contained, Vertical):
     def _draw(self, keep: bool, arrived: bool = False) -> None:
         """Shows what there is. `arrived`: more of what is shown already. Without that, and unless `keep`, it is another
         text."""
+        own = self.own.get(self.tab)
+        self._show_body(own)
+        if own is not None:
+            if not keep:
+                own.turn_to(self.key)
+            return
         if not (keep or arrived):
             self.view.expect_nothing()
         if not self.is_mounted or self.key is None:
@@ -239,6 +269,20 @@ class Detail(Contained, Vertical):
         self.view.expect(any(text.slot not in self._texts for text in self._in_sight))
         if self.view.lines.foldable != foldable:
             self.post_message(self.OtherKind())
+
+    def _show_body(self, own: OwnView | None) -> None:
+        """Puts the widget of the tab in the place of the one before, and the keys with it."""
+        body = own or self.view
+        if body.display or not self.is_mounted:
+            return
+        hidden = [view for view in (self.view, *self.own.values()) if view is not body]
+        had_focus = any(view.has_focus for view in hidden)
+        body.display = True
+        if had_focus:
+            self.screen.set_focus(body)
+        for view in hidden:
+            view.display = False
+        self.found.display = body is self.view and bool(self.view.words)
 
     def _tail(self, output: tabs.Text) -> Text:
         """The last lines of a call's output, under what is known of the call."""
@@ -320,6 +364,8 @@ class Detail(Contained, Vertical):
         """What the tab shows as clean lines, nothing cut or broken; None while a text is being fetched or cannot be."""
         if self.key is None:
             return None
+        if (view := self.own.get(self.tab)) is not None:
+            return view.words()
         if self.tab == tabs.OVERVIEW:
             return Painted(detail.overview(self.store, self.key, self.now())).words()
         if any(self._texts.get(text.slot, (None, ""))[0] is None for text in self.tabs[self.tab]):

@@ -187,7 +187,8 @@ def test_every_tab_stands_in_its_place_whatever_the_node_has(width: int) -> None
         (58, " 1 Overview  2 Input  3 Output  4 Diff  5 Todo  6 Raw"),
         (50, " 1 Overview 2 Input 3 Output 4 Diff 5 Todo 6 Raw"),
         (46, " Overview  Input  Output  Diff  Todo  Raw"),
-        (38, " 1  2  3 Output  4  5  6"),
+        (38, " Over In Output Diff Todo Raw"),
+        (30, " 1  2  3 Output  4  5  6"),
     ],
 )
 def test_the_tabs_fit_and_a_click_finds_them(width: int, line: str) -> None:

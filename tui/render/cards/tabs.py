@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -17,7 +17,11 @@ from tui.render.cards.labelled import payload_name
 from tui.render.lines import Line, Span, width_of
 
 OVERVIEW, INPUT, OUTPUT, DIFF, TODO, RAW = NAMES = ("Overview", "Input", "Output", "Diff", "Todo", "Raw")
-"""All tabs in their order; the number of a tab is its place here plus one, on every node."""
+"""All tabs in their order."""
+KEYS = {OVERVIEW: "1", INPUT: "2", OUTPUT: "3", DIFF: "4", TODO: "5", RAW: "6"}
+"""The key of each tab, the same on every node: a number for what is of the row, a letter for what is of the session."""
+BRIEF = {OVERVIEW: "Over", INPUT: "In", OUTPUT: "Out"}
+"""What a tab that is not picked is called where there is little room."""
 
 DIFF_LIMIT = 50
 """Most diffs on one tab, the newest: a session of a day has thousands, and each is read from the database."""
@@ -83,7 +87,8 @@ def tab_line(names: Sequence[str], picked: str, note: str, width: int) -> Line:
     """The numbers and names of all tabs in one line, each in its place whatever the node is: those that it has not
     (`names` are those that it has) are dim. The picked one is marked, a note comes behind. With little room the numbers
     go first, then all names but that of the picked one."""
-    forms = (partial(_numbered, " ", " "), partial(_numbered, "", "  "), partial(_numbered, "", " "), _named, _short)
+    wide = (partial(_numbered, " ", " "), partial(_numbered, "", "  "), partial(_numbered, "", " "))
+    forms = (*wide, partial(_named, {}), partial(_named, BRIEF), _short)
     for form in forms:
         spans = [(" ", "dim"), *form(names, picked)]
         if width_of([*spans, (note, "dim")]) <= width:
@@ -97,19 +102,19 @@ def _role(name: str, names: Sequence[str], picked: str) -> str:
 
 def _numbered(around: str, gap: str, names: Sequence[str], picked: str) -> list[Span]:
     spans: list[Span] = []
-    for number, name in enumerate(NAMES, 1):
-        spans += [(f"{around}{number} {name}{around}", _role(name, names, picked)), (gap, "dim")]
+    for name in NAMES:
+        spans += [(f"{around}{KEYS[name]} {name}{around}", _role(name, names, picked)), (gap, "dim")]
     return spans
 
 
-def _named(names: Sequence[str], picked: str) -> list[Span]:
-    return [span for name in NAMES for span in ((name, _role(name, names, picked)), ("  ", "dim"))]
+def _named(brief: Mapping[str, str], names: Sequence[str], picked: str) -> list[Span]:
+    gap = " " if brief else "  "
+    called = {name: name if name == picked else brief.get(name, name) for name in NAMES}
+    return [span for name in NAMES for span in ((called[name], _role(name, names, picked)), (gap, "dim"))]
 
 
 def _short(names: Sequence[str], picked: str) -> list[Span]:
-    tabs = [
-        (f"{n} {name}" if name == picked else f"{n}", _role(name, names, picked)) for n, name in enumerate(NAMES, 1)
-    ]
+    tabs = [(f"{KEYS[name]} {name}" if name == picked else KEYS[name], _role(name, names, picked)) for name in NAMES]
     return [span for tab in tabs for span in (tab, ("  ", "dim"))]
 
 
@@ -118,10 +123,9 @@ def tab_at(line: Line, x: int) -> str:
     at = 0
     for text, _ in line:
         if at <= x < at + len(text):
-            number, _, name = text.strip().partition(" ")
-            if number.isdigit():
-                return NAMES[int(number) - 1]
-            return number if number in NAMES and not name else ""
+            # A key, a name, or both.
+            word = text.strip().partition(" ")[0]
+            return next((name for name in NAMES if word and word in (KEYS[name], name, BRIEF.get(name))), "")
         at += len(text)
     return ""
 
