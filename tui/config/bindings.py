@@ -16,6 +16,7 @@ from tui.widgets.filter_bar import FilterInput
 from tui.widgets.jumping_tree import JumpingTree
 from tui.widgets.line_view import LineView
 from tui.widgets.session_tree import SessionTree
+from tui.widgets.transcript import Transcript
 
 APP: list[BindingType] = [
     Binding("question_mark", "help", "open the help", id="help.open", show=False),
@@ -29,7 +30,7 @@ APP: list[BindingType] = [
 ]
 
 EVERYWHERE, TREE, FINDING, DOORS = "Everywhere", "In the tree", "Finding", "Taking it along"
-FILTER, TEXT, HELP = "In the filter", "In a text", "In the help"
+FILTER, TEXT, READING, HELP = "In the filter", "In a text", "In a transcript", "In the help"
 
 _PARTS: dict[str, list[BindingType]] = {
     EVERYWHERE: [*MainScreen.BINDINGS, *APP],
@@ -38,6 +39,7 @@ _PARTS: dict[str, list[BindingType]] = {
     DOORS: list(DoorScreen.BINDINGS),
     FILTER: list(FilterInput.BINDINGS),
     TEXT: [*LineView.BINDINGS, *Detail.BINDINGS],
+    READING: list(Transcript.BINDINGS),
     HELP: list(HelpScreen.BINDINGS),
 }
 PARTS: dict[str, list[Binding]] = {
@@ -52,7 +54,7 @@ _LINE = [binding for binding in Input.BINDINGS if isinstance(binding, Binding)]
 _VIEW = [binding for binding in LineView.BINDINGS if isinstance(binding, Binding)]
 SCOPES: list[Scope] = [
     Scope([*_SHARED, *PARTS[TREE], *PARTS[FINDING]]),
-    Scope([*_SHARED, *PARTS[TEXT]]),
+    Scope([*_SHARED, *PARTS[TEXT], *PARTS[READING]]),
     Scope([*_ANYWHERE, *PARTS[FILTER], *_LINE], typed=True),
     Scope([*_ANYWHERE, *PARTS[HELP], *_VIEW]),
 ]

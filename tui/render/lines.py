@@ -88,6 +88,27 @@ def width_of(line: Line) -> int:
     return sum(cell_len(text) for text, _ in line)
 
 
+def cut(line: Line, room: int) -> Line:
+    """The line in at most `room` cells, a cut marked with …."""
+    if width_of(line) <= room:
+        return line
+    spans: list[Span] = []
+    for text, role in line:
+        if width_of([(text, role)]) >= room:
+            # Also where it just fits: there is more behind it.
+            return [*spans, (fit(f"{text}…", room), role)]
+        spans.append((text, role))
+        room -= width_of(spans[-1:])
+    return spans
+
+
+def spread(left: Line, right: Line, width: int) -> Line:
+    """Two lines in one of `width` cells: `right` at its end and never cut for `left`."""
+    right = cut(right, width)
+    left = cut(left, max(0, width - width_of(right) - (2 if right else 0)))
+    return [*left, (" " * (width - width_of(left) - width_of(right)), "dim"), *right]
+
+
 def plain(line: Line) -> str:
     """The text of a line without its roles."""
     return "".join(text for text, _ in line)

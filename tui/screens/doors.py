@@ -121,7 +121,7 @@ class DoorScreen(Screen[None]):
 
     def _line(self) -> int:
         """The line of the hit that is shown, from 1; 0 where nothing was looked for."""
-        view = self.detail.view
+        view = self.detail.text
         pattern, words = pattern_of(view.words), self.detail.words()
         if pattern is None or words is None or not view.place:
             return 0

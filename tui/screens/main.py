@@ -46,6 +46,7 @@ from tui.widgets.jumping_tree import JumpingTree
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.panes import STEP, Panes
 from tui.widgets.status_bar import StatusBar
+from tui.widgets.transcript import Transcript
 
 TWO_PANES = 100
 """Columns from which tree and detail stand side by side."""
@@ -399,7 +400,7 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
         self._show_keys()
 
     def _show_keys(self) -> None:
-        view, text, summary = self.view, self.detail.view, self.view.summary
+        view, text, summary = self.view, self.detail.text, self.view.summary
         here = keys.Context(
             pane=view.pane,
             row=view.under_cursor,
@@ -474,7 +475,7 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
 
     def _go_along(self) -> None:
         """Takes the cursor of the tree to where the user has gone in a view of its own."""
-        place = self.detail.place
+        place = self.detail.moved_to
         if place is not None and place != self.view.cursor and self.store.session_of(place) is not None:
             self.draw(self.view.jump(place))
 
@@ -493,6 +494,9 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
 
     def on_search_view_searched(self) -> None:
         self._show_keys()
+
+    def on_transcript_remark(self, message: Transcript.Remark) -> None:
+        self.remark(message.words)
 
     def on_detail_other_kind(self) -> None:
         self._show_keys()

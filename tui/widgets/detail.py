@@ -32,6 +32,7 @@ from tui.widgets.fixed_lines import FixedLines
 from tui.widgets.line_view import MARGIN
 from tui.widgets.own_view import OwnView
 from tui.widgets.search_view import SearchView
+from tui.widgets.transcript import Transcript
 
 CHEAP = 0.005
 """Seconds that drawing the node again may take to be done whenever it has changed."""
@@ -97,7 +98,8 @@ class Detail(Contained, Vertical):
         self._turned = float("-inf")
         self.tab_line = TabLine([[]], id="tabs")
         self.view = SearchView(id="text")
-        self.own: dict[str, OwnView] = {}
+        self.transcript = Transcript(state, now, requests, id="transcript")
+        self.own: dict[str, OwnView] = {tabs.TRANSCRIPT: self.transcript}
         self.words_input = Input(placeholder="search in this text", select_on_focus=False, compact=True, id="words")
         self.search = Horizontal(FixedLines([[(" /", "key")]], id="slash"), self.words_input, id="search")
         self.found = FixedLines([[]], id="found")
@@ -128,10 +130,15 @@ class Detail(Contained, Vertical):
         return self.own.get(self.tab, self.view)
 
     @property
-    def place(self) -> Key | None:
+    def text(self) -> SearchView:
+        """The widget that a search looks through."""
+        return self.transcript if self.tab == tabs.TRANSCRIPT else self.view
+
+    @property
+    def moved_to(self) -> Key | None:
         """The node to which the user has moved in the view that is shown, None where that is the tree's."""
         view = self.own.get(self.tab)
-        return view.place if view is not None and view.has_focus else None
+        return view.moved_to if view is not None and view.has_focus else None
 
     # --- what is shown ---------------------------------------------------------------------------------------
 
@@ -282,7 +289,7 @@ class Detail(Contained, Vertical):
             self.screen.set_focus(body)
         for view in hidden:
             view.display = False
-        self.found.display = body is self.view and bool(self.view.words)
+        self.on_search_view_searched()
 
     def _tail(self, output: tabs.Text) -> Text:
         """The last lines of a call's output, under what is known of the call."""
@@ -323,40 +330,40 @@ class Detail(Contained, Vertical):
 
     def action_search(self) -> None:
         self.search.display = True
-        self.words_input.value = self.view.words
+        self.words_input.value = self.text.words
         self.screen.set_focus(self.words_input)
 
     def action_hit(self, step: int) -> None:
-        self.view.step(step)
+        self.text.step(step)
 
     def action_end_search(self) -> None:
         self.words_input.value = ""
-        self.view.search("")
+        self.text.search("")
         self._end_typing()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         # Without a search escape is the screen's: it goes back to the tree.
-        return action != "end_search" or bool(self.view.words) or self.search.display
+        return action != "end_search" or bool(self.text.words) or self.search.display
 
     def on_input_changed(self, message: Input.Changed) -> None:
-        if message.value != self.view.words:
+        if message.value != self.text.words:
             # What is folded away would not be found.
             if message.value and any([document.unfold() for document in self._documents()]):
                 self._draw(keep=True)
-            self.view.search(message.value)
+            self.text.search(message.value)
 
     def on_input_submitted(self) -> None:
         self._end_typing()
 
     def _end_typing(self) -> None:
         # The focus moves first: a widget that is hidden while it has the focus hands it to any other.
-        self.screen.set_focus(self.view)
+        self.screen.set_focus(self.body)
         self.search.display = False
 
     def on_search_view_searched(self) -> None:
-        view, found = self.view, self.found
+        view, found = self.text, self.found
         found.display = bool(view.words)
-        found.show([found_line(view.words, view.place, len(view.hits), view.share, view.wrapped, view.beyond)])
+        found.show([found_line(view.words, view.place, view.count, view.share, view.wrapped, view.beyond)])
 
     # --- taking it along -------------------------------------------------------------------------------------
 
@@ -365,7 +372,7 @@ class Detail(Contained, Vertical):
         if self.key is None:
             return None
         if (view := self.own.get(self.tab)) is not None:
-            return view.words()
+            return view.clean_lines()
         if self.tab == tabs.OVERVIEW:
             return Painted(detail.overview(self.store, self.key, self.now())).words()
         if any(self._texts.get(text.slot, (None, ""))[0] is None for text in self.tabs[self.tab]):

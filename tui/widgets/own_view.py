@@ -30,10 +30,10 @@ class OwnView(Widget):
         raise NotImplementedError
 
     @property
-    def place(self) -> Key | None:
+    def moved_to(self) -> Key | None:
         """The node to which the user has moved the cursor; None while it is where `turn_to` has put it."""
         raise NotImplementedError
 
-    def words(self) -> Iterator[str] | None:
+    def clean_lines(self) -> Iterator[str] | None:
         """What is to be taken along as clean lines; None while it is not there."""
         raise NotImplementedError

@@ -56,6 +56,11 @@ class SearchView(LineView):
         return 0 if index is None else index + 1
 
     @property
+    def count(self) -> int:
+        """How many hits have been found."""
+        return len(self.hits)
+
+    @property
     def share(self) -> float:
         """How much of the text has been searched, 0 to 1; what is cut off its lines counts for a hundredth."""
         share = self._next / len(self.lines) if len(self.lines) else 1.0

@@ -16,11 +16,12 @@ from tui.model.tree.thoughts import as_one, texts_of, thought_of, thoughts
 from tui.render.cards.labelled import payload_name
 from tui.render.lines import Line, Span, width_of
 
-OVERVIEW, INPUT, OUTPUT, DIFF, TODO, RAW = NAMES = ("Overview", "Input", "Output", "Diff", "Todo", "Raw")
+NAMES = ("Overview", "Transcript", "Input", "Output", "Diff", "Todo", "Raw")
+OVERVIEW, TRANSCRIPT, INPUT, OUTPUT, DIFF, TODO, RAW = NAMES
 """All tabs in their order."""
-KEYS = {OVERVIEW: "1", INPUT: "2", OUTPUT: "3", DIFF: "4", TODO: "5", RAW: "6"}
+KEYS = {OVERVIEW: "1", TRANSCRIPT: "t", INPUT: "2", OUTPUT: "3", DIFF: "4", TODO: "5", RAW: "6"}
 """The key of each tab, the same on every node: a number for what is of the row, a letter for what is of the session."""
-BRIEF = {OVERVIEW: "Over", INPUT: "In", OUTPUT: "Out"}
+BRIEF = {OVERVIEW: "Over", TRANSCRIPT: "Read", INPUT: "In", OUTPUT: "Out"}
 """What a tab that is not picked is called where there is little room."""
 
 DIFF_LIMIT = 50
@@ -64,13 +65,14 @@ def tabs_of(store: Store, key: Key) -> Tabs:
     row = row_payload(store, key)
     tabs: Tabs = {
         OVERVIEW: [],
+        TRANSCRIPT: [],
         INPUT: _input(store, session, key),
         OUTPUT: _output(store, session, key),
         DIFF: _diffs(store, session, key),
         TODO: _todo(store, session, key),
         RAW: [Text(row, "json", "row")] if row else [],
     }
-    return {name: texts for name, texts in tabs.items() if texts or name in (OVERVIEW, RAW)}
+    return {name: texts for name, texts in tabs.items() if texts or name in (OVERVIEW, TRANSCRIPT, RAW)}
 
 
 def tail_of(store: Store, key: Key, known: Tabs) -> Text | None:
@@ -167,7 +169,7 @@ def _input(store: Store, session: Session, key: Key) -> list[Text]:
     if key.kind == "op":
         op = store.op(key)
         look = "question" if op is not None and op.tool == "question" else "fields"
-        return [_text(p, look) for p in op.payloads.values() if p.kind == "tool_request"] if op else []
+        return [text_of(p, look) for p in op.payloads.values() if p.kind == "tool_request"] if op else []
     if key.kind == "prompt":
         prompt = store.prompt(key)
     elif key.kind == "session":
@@ -177,7 +179,7 @@ def _input(store: Store, session: Session, key: Key) -> list[Text]:
     if prompt is None:
         return []
     texts = sorted(prompt.payloads.values(), key=lambda payload: payload.kind != "user_prompt")
-    return [_text(payload, "plain" if payload.kind == "user_prompt" else "attachment") for payload in texts]
+    return [text_of(payload, "plain" if payload.kind == "user_prompt" else "attachment") for payload in texts]
 
 
 def _output(store: Store, session: Session, key: Key) -> list[Text]:
@@ -195,10 +197,10 @@ def _output_of_op(store: Store, session: Session, op: Op) -> list[Text]:
     if op.kind == "reasoning" and turn is not None:
         return _thought(thought_of(turn, op))
     if op.kind in ("text", "reasoning"):
-        return [_text(p, "markdown") for p in op.payloads.values() if p.kind in ("llm_response", "llm_reasoning")]
+        return [text_of(p, "markdown") for p in op.payloads.values() if p.kind in ("llm_response", "llm_reasoning")]
     results = [payload for payload in op.payloads.values() if payload.kind == "tool_response"]
-    texts = [_text(result, _look_of(op))._replace(place=place) for place, result in enumerate(results)]
-    texts += [_text(p, "attachment") for p in op.payloads.values() if p.kind == "attachment"]
+    texts = [text_of(result, _look_of(op))._replace(place=place) for place, result in enumerate(results)]
+    texts += [text_of(p, "attachment") for p in op.payloads.values() if p.kind == "attachment"]
     child = called(store, session, op)
     if not texts and child is not None:
         texts = _answer(list(child.turns.values()))
@@ -216,7 +218,7 @@ def _look_of(op: Op) -> str:
 def _said(turn: Turn) -> list[Text]:
     """What the model wrote in a step: its answer, then its thoughts."""
     answers = texts_of([op for op in turn.ops.values() if op.kind == "text"])
-    said = [_text(p, "markdown") for p in answers if p.kind == "llm_response"]
+    said = [text_of(p, "markdown") for p in answers if p.kind == "llm_response"]
     return said + [text for parts in thoughts(turn) for text in _thought(parts)]
 
 
@@ -225,7 +227,7 @@ def _thought(parts: list[Op]) -> list[Text]:
     payloads = [payload for payload in texts_of(parts) if payload.kind == "llm_reasoning"]
     if not payloads:
         return []
-    return [_text(as_one(payloads), "markdown")._replace(more=tuple(payload.uri for payload in payloads[1:]))]
+    return [text_of(as_one(payloads), "markdown")._replace(more=tuple(payload.uri for payload in payloads[1:]))]
 
 
 def _answer(turns: list[Turn]) -> list[Text]:
@@ -283,11 +285,12 @@ def _todo(store: Store, session: Session, key: Key) -> list[Text]:
     calls = [own] if own is not None and own.tool == "todowrite" else _newest_calls(_turns(store, session, key))
     for op in calls:
         if op.tool == "todowrite" and (payload := find_payload(op, "tool_request")) is not None:
-            return [_text(payload, "todo")]
+            return [text_of(payload, "todo")]
     return []
 
 
-def _text(payload: Payload, look: str) -> Text:
+def text_of(payload: Payload, look: str) -> Text:
+    """A payload as a text in a look, by its name."""
     title = payload_name(payload)
     if title == "attachment":
         title = "  ".join(part for part in (title, payload.preview[:80], payload.format) if part)

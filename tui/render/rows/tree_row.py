@@ -28,7 +28,7 @@ from tui.model.tree.sorting import project
 from tui.model.tree.thoughts import first_words, thought_of
 from tui.render import numbers
 from tui.render.glyphs import GLYPHS, mark
-from tui.render.lines import Line, Span, fit, pad, segments, width_of
+from tui.render.lines import Line, Span, cut, fit, pad, segments, width_of
 from tui.render.rows import summaries
 from tui.render.rows.doing import act_words, doing, failures, state_words, went_wrong_below
 from tui.render.sparkline import sparkline
@@ -124,21 +124,8 @@ def heading(width: int, left: Line, kept: Line = ()) -> Line:
     shown, room = columns_for(width), _room(width)
     right = "".join(" " + pad(column.heading, column.width, right=column.name not in _LEFT) for column in shown)
     at_the_end = min(room, width_of(kept))
-    spans = [*_cut(left, room - at_the_end), *_cut(kept, at_the_end)]
+    spans = [*cut(left, room - at_the_end), *cut(kept, at_the_end)]
     return [*spans, (" " * (room - width_of(spans)), "dim"), (right + " ", "dim")]
-
-
-def _cut(line: Line, room: int) -> Line:
-    if width_of(line) <= room:
-        return line
-    spans: list[Span] = []
-    for text, role in line:
-        if width_of([(text, role)]) >= room:
-            # Also where it just fits: there is more behind it.
-            return [*spans, (fit(f"{text}…", room), role)]
-        spans.append((text, role))
-        room -= width_of(spans[-1:])
-    return spans
 
 
 def fold_span(row: Row, width: int) -> range:

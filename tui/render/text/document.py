@@ -336,6 +336,47 @@ class Tail(Text):
         return self.source.line(self.above + index)
 
 
+class Head(Text):
+    """The first lines of a text."""
+
+    def __init__(self, source: Text, most: int) -> None:
+        self.source = source
+        self.most = most
+
+    def __len__(self) -> int:
+        return min(self.most, len(self.source))
+
+    def line(self, index: int) -> Line:
+        return self.source.line(index)
+
+
+class Indented(Text):
+    """A text with the same words before each of its lines; they are no part of what is found or taken along."""
+
+    def __init__(self, source: Text, prefix: Sequence[Span]) -> None:
+        self.source = source
+        self.prefix = prefix
+        self._shift = sum(len(text) for text, _ in prefix)
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def line(self, index: int) -> Line:
+        return [*self.prefix, *self.source.line(index)]
+
+    def find(self, pattern: re.Pattern[str], start: int, stop: int) -> list[int]:
+        return self.source.find(pattern, start, stop)
+
+    def ranges(self, index: int, pattern: re.Pattern[str]) -> list[Range]:
+        return [(start + self._shift, stop + self._shift) for start, stop in self.source.ranges(index, pattern)]
+
+    def begins(self, index: int, pattern: re.Pattern[str]) -> list[Range]:
+        return [(start + self._shift, stop + self._shift) for start, stop in self.source.begins(index, pattern)]
+
+    def words(self) -> Iterator[str]:
+        return self.source.words()
+
+
 class Joined(Text):
     """Several texts one after the other, none of them copied."""
 

@@ -1,0 +1,1 @@
+"""The transcript: passages as lines."""

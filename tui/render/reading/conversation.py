@@ -1,0 +1,370 @@
+"""The transcript of a session as a text of any length: passages in order, drawn when they are in sight.
+
+Where a passage is open, which texts have been read and how many lines each passage has is kept here. A passage that
+nobody has looked at has as many lines as it is likely to have; `settle` draws those in sight and puts that right.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections import OrderedDict
+from itertools import accumulate
+from typing import NamedTuple
+
+from tui.model.records import Key, Session, SessionKey
+from tui.model.store.store import Store
+from tui.model.tree.passages import Name, Passage, Passages, failed, place_of
+from tui.render.cards import tabs
+from tui.render.lines import Line
+from tui.render.reading.passage_text import Drawing, Read, drawn, estimate, foldable, opens_by_itself, wanted
+from tui.render.text.document import Document, Range, Text
+
+HELD = 8_000_000
+"""Characters of texts that are kept when they are out of sight; more are given back, and read again when needed."""
+HELD_TEXTS = 400
+"""The same in texts: most are short."""
+DRAWN = 400
+"""Passages whose lines are kept."""
+BEFORE_FIRST = frozenset({"prompt", "answer", "compaction"})
+"""Kinds of passages that begin with an empty line."""
+
+
+class Spot(NamedTuple):
+    """A line of a passage: what a place in the text is called, whatever comes and goes above it."""
+
+    name: Name
+    line: int
+
+
+class Conversation(Text):
+    """`root` is the session that is read, None for none. `how` says what the lines are made for."""
+
+    def __init__(self, store: Store, how: Drawing) -> None:
+        self.store = store
+        self.how = how
+        self.root: SessionKey | None = None
+        self.passages: list[Passage] = []
+        self.texts: OrderedDict[str, Read] = OrderedDict()
+        self._all = Passages(store)
+        self._places: dict[Name, int] = {}
+        self._starts: list[int] = [0]
+        self._chosen: dict[Name, bool] = {}
+        self._heights: dict[Name, int] = {}
+        self._drawn: OrderedDict[Name, Text] = OrderedDict()
+        self._users: dict[str, set[Name]] = {}
+        self._stale: set[str] = set()
+
+    # --- what is shown ---------------------------------------------------------------------------------------
+
+    def read(self, root: SessionKey | None) -> None:
+        """Turns to a session; what was opened stays open."""
+        if root != self.root:
+            self.root = root
+            self._heights.clear()
+            self._drawn.clear()
+            self.texts.clear()
+            self._users.clear()
+            self._all = Passages(self.store)
+        self.lay_out()
+
+    @property
+    def session(self) -> Session | None:
+        """The session that is read, None when it is gone."""
+        return self.store.sessions.get(self.root) if self.root is not None else None
+
+    def lay_out(self) -> None:
+        """Makes the list of passages anew."""
+        session = self.session
+        self.passages = list(self._all.of(session, self.is_open)) if session is not None else []
+        self._places = {passage.name: place for place, passage in enumerate(self.passages)}
+        self._measure()
+
+    def everything(self) -> list[Passage]:
+        """All passages, also those inside of sub-agents that are closed."""
+        session = self.session
+        return list(self._all.of(session, lambda passage: True)) if session is not None else []
+
+    def child(self, passage: Passage) -> Session | None:
+        """The session of a passage that is a sub-agent."""
+        return self._all.child(passage)
+
+    def is_open(self, passage: Passage) -> bool:
+        """Whether all of a passage is shown."""
+        chosen = self._chosen.get(passage.name)
+        return opens_by_itself(self.store, passage) if chosen is None else chosen
+
+    def open(self, passage: Passage, is_open: bool = True) -> None:
+        """Opens a passage or closes it."""
+        self._chosen[passage.name] = is_open
+        self._drop(passage.name)
+        self.lay_out()
+
+    def resize(self, how: Drawing) -> None:
+        """Another width, or long lines broken or not."""
+        if (how.width, how.wrap) != (self.how.width, self.how.wrap):
+            self._heights.clear()
+            self._drawn.clear()
+        self.how = how
+        self._measure()
+
+    def changed(self, dirty: set[Key]) -> bool:
+        """Takes in that nodes have changed; whether that may be seen here."""
+        owners = {key.owner for key in dirty}
+        if self.root is None or not any(self._shows(owner) for owner in owners):
+            return False
+        self._all.forget(dirty)
+        ids = {key.id for key in dirty if key.kind in ("op", "prompt", "turn")}
+        dropped = {name for name in self._drawn if self._is_about(name, dirty, ids)}
+        for name in dropped:
+            self._drop(name)
+        self._stale |= {slot for slot, users in self._users.items() if not users.isdisjoint(dropped)}
+        self.lay_out()
+        return True
+
+    def _shows(self, owner: SessionKey) -> bool:
+        root = self.root
+        while owner is not None and owner in self.store.sessions:
+            if owner == root:
+                return True
+            above = self.store.links.parent(owner)
+            if above is None or above == owner or self.store.links.top(owner) == owner:
+                return False
+            owner = above
+        return owner == root
+
+    def _is_about(self, name: Name, dirty: set[Key], ids: set[str]) -> bool:
+        kind, key, _ = name
+        if kind in ("agents", "agent") or key in dirty:
+            return True
+        # A thought is drawn from all of its parts, an answer may be that of a step.
+        turn = self.store.turn_of_op(key) if kind == "thought" else None
+        return turn is not None and turn.message_id in ids
+
+    def tick(self, now_us: int) -> None:
+        """Draws what time changes anew when it is asked for: what goes on."""
+        self.how = self.how._replace(now_us=now_us)
+        for name in [name for name in self._drawn if self._goes_on(name)]:
+            del self._drawn[name]
+
+    def _goes_on(self, name: Name) -> bool:
+        op = self.store.op(name[1])
+        return name[0] in ("agents", "agent") or (op is not None and op.status == "running")
+
+    # --- lines -----------------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return self._starts[-1]
+
+    def line(self, index: int) -> Line:
+        place, line = self.place_at(index)
+        text = self._text(self.passages[place])
+        return text[line] if line < len(text) else []
+
+    def place_at(self, index: int) -> tuple[int, int]:
+        """The passage at a line that exists, by its place, and which of its lines it is."""
+        place = bisect_right(self._starts, index) - 1
+        return place, index - self._starts[place]
+
+    def ranges(self, index: int, pattern: re.Pattern[str]) -> list[Range]:
+        place, line = self.place_at(index)
+        text = self._text(self.passages[place])
+        return text.ranges(line, pattern) if line < len(text) else []
+
+    def begins(self, index: int, pattern: re.Pattern[str]) -> list[Range]:
+        place, line = self.place_at(index)
+        text = self._text(self.passages[place])
+        return text.begins(line, pattern) if line < len(text) else []
+
+    def place_of(self, passage: Passage) -> int | None:
+        """The place of a passage; None while it is folded away, or gone."""
+        return self._places.get(passage.name)
+
+    def spot(self, index: int) -> Spot | None:
+        """What a line is called; None where there is none."""
+        if not 0 <= index < len(self):
+            return None
+        place, line = self.place_at(index)
+        return Spot(self.passages[place].name, line)
+
+    def index_of(self, spot: Spot) -> int | None:
+        """Where a line is now, or the last of its passage when that has fewer; None when the passage is gone."""
+        place = self._places.get(spot.name)
+        if place is None:
+            return None
+        first, after = self._starts[place], self._starts[place + 1]
+        return min(first + spot.line, max(first, after - 1))
+
+    def first_line(self, place: int) -> int:
+        """The line at which a passage is entered: the first that is not empty."""
+        return self._starts[place] + (self.passages[place].kind in BEFORE_FIRST)
+
+    def settle(self, top: int, height: int) -> bool:
+        """Draws the passages around the lines in sight; whether one of them has another number of lines than was
+        taken for it."""
+        if not self.passages:
+            return False
+        different = False
+        first = bisect_right(self._starts, max(0, top - height)) - 1
+        for place in range(max(0, first), len(self.passages)):
+            if self._starts[place] > top + 2 * height:
+                break
+            name = self.passages[place].name
+            length = len(self._text(self.passages[place]))
+            if self._starts[place + 1] - self._starts[place] != length:
+                self._heights[name] = length
+                different = True
+        if different:
+            self._measure()
+        return different
+
+    def _measure(self) -> None:
+        heights = self._heights
+        self._starts = [0, *accumulate(heights.get(one.name) or self._likely(one) for one in self.passages)]
+
+    def _likely(self, passage: Passage) -> int:
+        height = self._heights[passage.name] = max(1, estimate(self.store, passage, self.is_open(passage)))
+        return height
+
+    def _text(self, passage: Passage) -> Text:
+        name = passage.name
+        text = self._drawn.get(name)
+        if text is None:
+            text = drawn(self._all, passage, self.texts, self.is_open(passage), self.how)
+            self._drawn[name] = text
+            while len(self._drawn) > DRAWN:
+                self._drawn.popitem(last=False)
+        else:
+            self._drawn.move_to_end(name)
+        return text
+
+    def whole(self, passage: Passage, texts: dict[str, Read]) -> Text:
+        """A passage with all there is in it, from texts that may not be held here."""
+        return drawn(self._all, passage, {**self.texts, **texts}, True, self.how)
+
+    def shown(self, passage: Passage) -> Text:
+        """A passage as it stands here."""
+        return self._text(passage)
+
+    def _drop(self, name: Name) -> None:
+        self._drawn.pop(name, None)
+
+    # --- texts -----------------------------------------------------------------------------------------------
+
+    def missing(self, top: int, height: int) -> list[tuple[str, tabs.Text]]:
+        """The texts that the lines in sight and those around them need and that have not been read, or have changed
+        since, each with its source; those in sight come first."""
+        found: list[tuple[str, tabs.Text]] = []
+        around: list[tuple[str, tabs.Text]] = []
+        first = max(0, bisect_right(self._starts, max(0, top - height)) - 1)
+        for place in range(first, len(self.passages)):
+            start, after = self._starts[place], self._starts[place + 1]
+            if start > top + 2 * height:
+                break
+            passage = self.passages[place]
+            for text in wanted(self.store, passage, self.is_open(passage)):
+                self._users.setdefault(text.slot, set()).add(passage.name)
+                if text.slot in self.texts:
+                    self.texts.move_to_end(text.slot)
+                    if text.slot not in self._stale:
+                        continue
+                (found if after > top and start < top + height else around).append((passage.key.source, text))
+        return found + around
+
+    def asked(self, slot: str) -> None:
+        """A text is being read: what changes from here on makes it stale again."""
+        self._stale.discard(slot)
+
+    def deliver(self, slot: str, read: Read) -> None:
+        """Takes a text in; who shows it is drawn anew. What was read before stays when it cannot be read any more."""
+        before = self.texts.get(slot)
+        if read.shown is None and before is not None and before.shown is not None:
+            read = before
+        self.texts[slot] = read
+        for name in self._users.get(slot, ()):
+            self._drop(name)
+        self._give_back()
+
+    def _give_back(self) -> None:
+        size = sum(_size(read) for read in self.texts.values())
+        while len(self.texts) > 1 and (size > HELD or len(self.texts) > HELD_TEXTS):
+            slot, read = self.texts.popitem(last=False)
+            size -= _size(read)
+            self._users.pop(slot, None)
+
+    # --- folds, jumps ----------------------------------------------------------------------------------------
+
+    @property
+    def foldable(self) -> bool:
+        return True
+
+    def fold_at(self, index: int) -> str:
+        place, line = self.place_at(index)
+        passage = self.passages[place]
+        if line != (passage.kind in BEFORE_FIRST) or not foldable(self.store, passage):
+            return ""
+        if passage.kind == "prompt" and not self.is_open(passage) and not self._is_cut(passage):
+            return ""
+        return "open" if self.is_open(passage) else "closed"
+
+    def _is_cut(self, passage: Passage) -> bool:
+        prompt = self.store.prompt(passage.key)
+        files = prompt is not None and any(one.kind == "attachment" for one in prompt.payloads.values())
+        text = self._text(passage)
+        return files or any("more lines" in words for words, _ in text[len(text) - 1])
+
+    def reveal(self, key: Key) -> int:
+        """The place of the passage that a row of the tree is, opening the group of agents it is in; -1 for none."""
+        place = place_of(self.passages, self.store, key)
+        if place >= 0 or key.kind != "op":
+            return place
+        for passage in self.passages:
+            if passage.kind == "agents" and any(one.key == key for one in self._all.members(passage)):
+                self.open(passage)
+                return place_of(self.passages, self.store, key)
+        return -1
+
+    def way_to(self, passage: Passage) -> None:
+        """Opens every sub-agent that a passage is inside of."""
+        above: list[Passage] = []
+        for one in self.everything():
+            above = above[: self._rank(one, above)]
+            if one.name == passage.name:
+                break
+            if one.kind in ("agents", "agent"):
+                above.append(one)
+        for one in above:
+            if not self.is_open(one):
+                self._chosen[one.name] = True
+                self._drop(one.name)
+        self.lay_out()
+
+    @staticmethod
+    def _rank(one: Passage, above: list[Passage]) -> int:
+        """How many of the sub-agents above are still around a passage."""
+        count = len(above)
+        while count:
+            last = above[count - 1]
+            inside = one.depth > last.depth or (
+                last.kind == "agents" and one.kind == "agent" and one.depth == last.depth
+            )
+            if inside:
+                break
+            count -= 1
+        return count
+
+    def next_of(self, kind: str, index: int, step: int) -> int | None:
+        """The line at which the next prompt, or the next failure, begins behind a line (`step` 1) or before it."""
+        if not self.passages:
+            return None
+        here = self.place_at(index)[0] if index < len(self) else len(self.passages)
+        places = range(here + 1, len(self.passages)) if step > 0 else range(here - 1, -1, -1)
+        for place in places:
+            passage = self.passages[place]
+            if passage.kind == "prompt" if kind == "prompt" else failed(self.store, passage):
+                return self.first_line(place)
+        return None
+
+
+def _size(read: Read) -> int:
+    return read.shown.size if isinstance(read.shown, Document) else 100
