@@ -30,13 +30,18 @@ from tui.model.tree.children import called, outline, uncalled
 from tui.model.tree.thoughts import without_followers
 
 Kind = Literal[
-    "prompt", "answer", "thought", "summary", "call", "agents", "agent", "compaction", "remark", "error", "rest"
+    "prompt", "answer", "thought", "summary", "call", "agents", "agent", "files", "compaction", "remark", "error", "rest"
 ]
+
+
+_WRITERS = frozenset({"edit", "write", "apply_patch"})
+"""Tools whose calls show themselves what they change."""
 
 
 class Passage(NamedTuple):
     """One thing of a session. `depth` counts the sub-agents around it. `agents` are several that were called one after
-    the other, `agent` is one; a `summary` is the answer that takes the place of the context; a `remark` is one of the
+    the other, `agent` is one; `files` are those that a step changed by commands alone; a `summary` is the answer that
+    takes the place of the context; a `remark` is one of the
     adapter (`note` names it), an `error` the end of a step, and of a session that is not whole the `rest` is on its
     way."""
 
@@ -176,8 +181,8 @@ class Passages:
             elif op.kind == "compaction":
                 yield Passage("compaction", key, depth)
         yield from _together(agents, depth)
-        if turn.payloads:
-            yield Passage("summary" if turn.compacts else "answer", turn_key(session, turn), depth)
+        if turn.payloads and not any(op.tool in _WRITERS for op in turn.ops.values()):
+            yield Passage("files", turn_key(session, turn), depth)
         if turn.error_class or turn.error_message or turn.status == "aborted":
             yield Passage("error", turn_key(session, turn), depth)
 

@@ -40,7 +40,7 @@ PER_LINE = 60
 MOST_LINES = 30
 """Lines that are kept free for a text that has not been read."""
 
-_FOLDED = frozenset({"thought", "call", "agents", "agent", "compaction", "summary"})
+_FOLDED = frozenset({"thought", "call", "agents", "agent", "summary", "files"})
 AGENT = "⤷"
 """Stands before a sub-agent."""
 
@@ -81,7 +81,7 @@ def wanted(store: Store, passage: Passage, is_open: bool) -> list[tabs.Text]:
         found = tabs.tabs_of(store, passage.key).get(tabs.INPUT, [])
         # Files that came along are named; they are read when somebody opens them.
         return [text for text in found if is_open or text.payload.kind == "user_prompt"]
-    if passage.kind in ("answer", "thought", "summary"):
+    if passage.kind in ("answer", "thought", "summary", "files"):
         if passage.kind != "answer" and not is_open:
             return []
         turn = store.turn(passage.key)
@@ -152,6 +152,9 @@ def _drawn(passages: Passages, session: Session, passage: Passage, texts: Texts,
             return _prompt(store, session, passage, prompt, texts, is_open, how) if prompt is not None else _GONE
         case "answer":
             return Joined([Painted([[]]), _bodies(store, passage, texts, is_open, how)])
+        case "files":
+            line: Text = Painted([[("± ", "dim"), ("files were changed", "dim")]])
+            return Joined([line, _bodies(store, passage, texts, is_open, how)]) if is_open else line
         case "summary" | "thought":
             return _folding(store, session, passage, texts, is_open, how)
         case "call" if op is not None:
