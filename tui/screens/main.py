@@ -29,7 +29,7 @@ from tui.render.bars import filter_line, keys
 from tui.render.bars.breadcrumb import breadcrumb, databases
 from tui.render.bars.health import Lags
 from tui.render.bars.status import Status
-from tui.render.cards.tabs import KEYS, NAMES
+from tui.render.cards.tabs import KEYS, NAMES, TRANSCRIPT
 from tui.render.rows.tree_row import heading
 from tui.screens.doors import DoorScreen
 from tui.text import sanitize
@@ -414,6 +414,7 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
             searched=bool(text.words),
             folds=text.lines.foldable,
             cut=not view.wrap,
+            reads=self.detail.tab == TRANSCRIPT,
         )
         self.key_bar.update(keys.bar(here))
 
@@ -502,8 +503,17 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
         self._show_keys()
 
     def action_tab(self, name: str) -> None:
+        # The key of a view that is there already leads into it.
+        again = name == self.detail.tab and name in self.detail.own
         self.detail.pick(name)
+        if again:
+            self.show_detail()
         self._show_tab()
+
+    def read(self, name: str) -> None:
+        """Goes into a tab that has a cursor of its own."""
+        self.detail.pick(name)
+        self.show_detail()
 
     def action_turn(self, step: int) -> None:
         self.detail.turn(step)

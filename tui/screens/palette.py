@@ -21,6 +21,7 @@ from tui.model.status.state import session_state
 from tui.model.sums.rollup import subtree
 from tui.model.tree.sorting import project
 from tui.render.bars.help import key_name
+from tui.render.cards.tabs import TRANSCRIPT
 from tui.render.glyphs import mark
 from tui.render.lines import fit, pad, width_of
 from tui.screens.doors import DoorScreen
@@ -31,12 +32,16 @@ from tui.widgets.detail import Detail
 from tui.widgets.jumping_tree import JumpingTree
 from tui.widgets.line_view import LineView
 from tui.widgets.session_tree import SessionTree
+from tui.widgets.transcript import Transcript
 
 SESSIONS = 40
 """Sessions that one answer names: more than that nobody reads, another letter is quicker."""
 
 _TEXT = "text: "
 """Stands before what a key does in the text of the detail, where the tree has a key of the same name."""
+
+_READING = "transcript: "
+"""The same of the transcript."""
 
 _FRAME = 6
 """Cells that the list takes for its own border, padding and scrollbar."""
@@ -175,8 +180,9 @@ def _own(main: MainScreen) -> Iterator[Command]:
         (main.app, "", main.app.BINDINGS, None),
         (main.sessions, "", JumpingTree.BINDINGS, main.show_tree),
         (main.detail, _TEXT, Detail.BINDINGS, main.show_detail),
+        (main.detail.transcript, _READING, Transcript.BINDINGS, partial(main.read, TRANSCRIPT)),
         (main.sessions, "", SessionTree.BINDINGS, main.show_tree),
-        (main.detail.view, _TEXT, LineView.BINDINGS, main.show_detail),
+        (main.detail.text, _TEXT, LineView.BINDINGS, main.show_detail),
     )
     for node, prefix, bindings, before in groups:
         moves = bindings in (SessionTree.BINDINGS, LineView.BINDINGS)

@@ -161,6 +161,8 @@ class Detail(Contained, Vertical):
     def show_again(self) -> None:
         """Makes everything anew that is said of the node; its texts are fetched again."""
         key, self.key = self.key, None
+        for view in self.own.values():
+            view.put_away()
         self.show(key)
 
     def pick(self, name: str) -> None:
@@ -288,6 +290,8 @@ class Detail(Contained, Vertical):
         if had_focus:
             self.screen.set_focus(body)
         for view in hidden:
+            if view.display and isinstance(view, OwnView):
+                view.put_away()
             view.display = False
         self.on_search_view_searched()
 

@@ -17,6 +17,10 @@ class OwnView(Widget):
         """Shows what the node is in, at the node."""
         raise NotImplementedError
 
+    def put_away(self) -> None:
+        """Another tab is shown: what is kept of the model will not be told of changes."""
+        raise NotImplementedError
+
     def node_changed(self, dirty: set[Key]) -> bool:
         """Draws again what is shown of these nodes; whether anything was."""
         raise NotImplementedError

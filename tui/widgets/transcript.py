@@ -16,7 +16,7 @@ from tui.model.tree.passages import Name, Passage
 from tui.protocols import Requests
 from tui.render.cards import payload, tabs
 from tui.render.lines import Span
-from tui.render.reading.conversation import BEFORE_FIRST, Conversation, Spot
+from tui.render.reading.conversation import BEFORE_FIRST, Conversation, Goal, Spot
 from tui.render.reading.hunt import Hunt
 from tui.render.reading.passage_text import Drawing, Read, wanted
 from tui.render.text.search import pattern_of
@@ -117,6 +117,10 @@ class Transcript(SearchView, OwnView):
             return False
         self._put(self.conversation.first_line(place), self.size.height // 4)
         return True
+
+    def put_away(self) -> None:
+        self.conversation.forget()
+        self._awaited = None
 
     def node_changed(self, dirty: set[Key]) -> bool:
         if not self._change(partial(self.conversation.changed, dirty)):
@@ -284,11 +288,16 @@ class Transcript(SearchView, OwnView):
         if event.x < MARGIN or self.conversation.fold_at(index):
             self.action_fold()
 
-    def action_next_of(self, kind: str, step: int) -> None:
+    def action_prompt(self, step: int) -> None:
+        self._go_to_next("prompt", step)
+
+    def action_failure(self, step: int) -> None:
+        self._go_to_next("failure", step)
+
+    def _go_to_next(self, kind: Goal, step: int) -> None:
         index = self.conversation.next_of(kind, self.caret, step)
         if index is None:
-            words = "prompt" if kind == "prompt" else "failure"
-            self.post_message(self.Remark(f"no {words} {'below' if step > 0 else 'above'}"))
+            self.post_message(self.Remark(f"no {kind} {'below' if step > 0 else 'above'}"))
             return
         self._moved = True
         self._at_the_end = False

@@ -231,7 +231,7 @@ def test_help_and_quit_are_always_there_unless_letters_are_typed(width: int) -> 
         (UnderCursor("heading", "open"), "↑↓ move space fold [ ] next heading"),
         (UnderCursor("session", "closed"), "↑↓ move ←→ fold enter open"),
         (UnderCursor("step", "open"), "↑↓ move ←→ fold enter close"),
-        (UnderCursor("text"), "↑↓ move enter detail tab detail"),
+        (UnderCursor("text"), "↑↓ move enter detail t read"),
         (UnderCursor("agent", "closed"), "↑↓ move ←→ fold enter into the agent"),
         (UnderCursor("text", below=True), "↑↓ move enter detail p out of the agent"),
         (UnderCursor("call", asks=True), "↑↓ move 2 question Y copy resume"),

@@ -57,9 +57,19 @@ def node(kind: str, name: str, of: str = "ses_a") -> Key:
     return Key(SOURCE, kind, of, name)
 
 
+OF_THE_SESSION = {name for name, key in tabs.KEYS.items() if not key.isdigit()}
+
+
+def of_the_row(store: Store, key: Key) -> list[str]:
+    """The tabs of a node but for those that every node of a session has."""
+    names = list(tabs.tabs_of(store, key))
+    assert set(names) >= OF_THE_SESSION
+    return [name for name in names if name not in OF_THE_SESSION]
+
+
 def test_a_shell_command_has_arguments_and_output() -> None:
     store = store_of(story.everything())
-    assert list(tabs.tabs_of(store, BASH)) == ["Overview", "Input", "Output", "Raw"]
+    assert of_the_row(store, BASH) == ["Overview", "Input", "Output", "Raw"]
     assert looks(store, BASH, "Input") == [("tool_request", "fields")]
     assert looks(store, BASH, "Output") == [("tool_response", "terminal")]
     assert looks(store, BASH, "Raw") == [("row", "json")]
@@ -68,7 +78,7 @@ def test_a_shell_command_has_arguments_and_output() -> None:
 def test_an_edit_has_its_diff() -> None:
     store = store_of(working())
     edit = node("op", "prt_ses_a_1_3:tool")
-    assert list(tabs.tabs_of(store, edit)) == ["Overview", "Input", "Output", "Diff", "Raw"]
+    assert of_the_row(store, edit) == ["Overview", "Input", "Output", "Diff", "Raw"]
     (text,) = tabs.tabs_of(store, edit)["Diff"]
     assert (text.look, text.title, text.payload.part_id) == ("diff", "a.py", "prt_ses_a_1_3")
 
@@ -114,7 +124,14 @@ def test_a_todo_list_is_on_its_call_and_on_everything_above() -> None:
 def test_a_session_shows_its_first_prompt_its_last_answer_and_all_diffs() -> None:
     store = store_of(working())
     found = tabs.tabs_of(store, node("session", "ses_a"))
-    assert list(found) == ["Overview", "Input", "Output", "Diff", "Todo", "Raw"]
+    assert [name for name in found if name not in OF_THE_SESSION] == [
+        "Overview",
+        "Input",
+        "Output",
+        "Diff",
+        "Todo",
+        "Raw",
+    ]
     assert [text.payload.preview for text in found["Input"]] == ["ask"]
     assert [text.payload.part_id for text in found["Output"]] == ["prt_ses_a_2_1"]
     assert [text.title for text in found["Diff"]] == ["a.py"]
@@ -171,30 +188,35 @@ def test_the_record_is_the_node_without_its_children() -> None:
     assert "ops" not in record
 
 
-@pytest.mark.parametrize("width", [46, 50, 58, 80])
+@pytest.mark.parametrize("width", [46, 58, 80, 120])
 def test_every_tab_stands_in_its_place_whatever_the_node_has(width: int) -> None:
     every = tabs.tab_line(tabs.NAMES, "Overview", "", width)
     few = tabs.tab_line(["Overview", "Raw"], "Overview", "", width)
     assert plain(few) == plain(every)
-    roles = {text.strip().lstrip("123456 "): role for text, role in few if text.strip()}
+    roles = {
+        tabs.tab_at(few, plain(few).index(text) + text.count(" ") // 2): role for text, role in few if text.strip()
+    }
     assert (roles["Overview"], roles["Input"], roles["Raw"]) == ("tab", "dim", "text")
 
 
 @pytest.mark.parametrize(
     ("width", "line"),
     [
-        (80, "  1 Overview   2 Input   3 Output   4 Diff   5 Todo   6 Raw"),
-        (58, " 1 Overview  2 Input  3 Output  4 Diff  5 Todo  6 Raw"),
-        (50, " 1 Overview 2 Input 3 Output 4 Diff 5 Todo 6 Raw"),
-        (46, " Overview  Input  Output  Diff  Todo  Raw"),
-        (38, " Over In Output Diff Todo Raw"),
-        (30, " 1  2  3 Output  4  5  6"),
+        (100, "  1 Overview   t Transcript   2 Input   3 Output   4 Diff   5 Todo   6 Raw"),
+        (74, " 1 Overview  t Transcript  2 Input  3 Output  4 Diff  5 Todo  6 Raw"),
+        (64, " 1 Overview t Transcript 2 Input 3 Output 4 Diff 5 Todo 6 Raw"),
+        (58, " Overview  Transcript  Input  Output  Diff  Todo  Raw"),
+        (45, " Over Read In Output Diff Todo Raw"),
+        (32, " 1  t  2  3 Output  4  5  6"),
     ],
 )
 def test_the_tabs_fit_and_a_click_finds_them(width: int, line: str) -> None:
     shown = tabs.tab_line(tabs.NAMES, "Output", "", width)
     assert plain(shown).rstrip() == line
     assert [role for text, role in shown if "Output" in text] == ["tab"]
-    for place, name in enumerate(tabs.NAMES, 1):
-        assert tabs.tab_at(shown, line.index(str(place) if str(place) in line else name)) == name
+    found = {tabs.tab_at(shown, at) for at, letter in enumerate(line) if letter != " "}
+    assert found == set(tabs.NAMES)
+    for name in tabs.NAMES:
+        at = max(line.find(f" {word}") for word in (tabs.KEYS[name], name, tabs.BRIEF.get(name, name)))
+        assert tabs.tab_at(shown, at + 1) == name
     assert tabs.tab_at(shown, 0) == tabs.tab_at(shown, width) == ""

@@ -30,7 +30,18 @@ from tui.model.tree.children import called, outline, uncalled
 from tui.model.tree.thoughts import without_followers
 
 Kind = Literal[
-    "prompt", "answer", "thought", "summary", "call", "agents", "agent", "files", "compaction", "remark", "error", "rest"
+    "prompt",
+    "answer",
+    "thought",
+    "summary",
+    "call",
+    "agents",
+    "agent",
+    "files",
+    "compaction",
+    "remark",
+    "error",
+    "rest",
 ]
 
 

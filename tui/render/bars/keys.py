@@ -31,7 +31,7 @@ class Bar(NamedTuple):
 class Context(NamedTuple):
     """Where the user is. `alone`: the detail is all of the screen. `one_pane`: enter leads from all rows to the detail.
     `waiting`, `stuck`: whether any session does. `completes`: whether a word of the filter may be completed. Of a text:
-    whether it was `searched`, has folds (`folds`), or lines that are `cut`."""
+    whether it was `searched`, has folds (`folds`), lines that are `cut`, or is a transcript (`reads`)."""
 
     pane: Literal["tree", "filter", "detail", "search"] = "tree"
     row: UnderCursor | None = None
@@ -45,9 +45,13 @@ class Context(NamedTuple):
     searched: bool = False
     folds: bool = False
     cut: bool = False
+    reads: bool = False
 
 
 _TABS = tuple(f"detail.{name}" for name in ("overview", "input", "output", "diff", "todo", "raw"))
+_READ = Shown("t", "read", ("detail.transcript",))
+_PROMPTS = Shown("[ ]", "prompts", ("read.before", "read.after"))
+_FAILED = Shown("e", "failure", ("read.failure",))
 _MOVE = Shown("↑↓", "move", ("tree.up", "tree.down"))
 _SCROLL = Shown("↑↓", "scroll", ("text.up", "text.down"))
 _FOLD = Shown("←→", "fold", ("tree.close", "tree.open"))
@@ -94,6 +98,8 @@ def _of_tree(here: Context) -> list[Shown]:
         found.append(_WAITING)
     if here.stuck:
         found.append(Shown("!", "stuck", ("jump.stuck",)))
+    if row is not None and row.kind != "heading":
+        found.append(_READ)
     found += [Shown("tab", "detail", ("pane.other",)), Shown("/", "filter", ("filter.open",)), _FAILURE]
     return [*found, _FOLLOW, _ZOOM, _HEALTH]
 
@@ -133,7 +139,8 @@ def _of_text(here: Context) -> list[Shown]:
         # The way back comes early: on the smallest terminal only three keys fit.
         found.append(Shown("esc", "back", ("pane.back",)))
     if here.folds:
-        found.append(Shown("enter", "fold", ("text.fold",)))
+        found.append(Shown("enter", "open" if here.reads else "fold", ("text.fold",)))
+    found += [_PROMPTS, _FAILED] if here.reads else []
     if here.cut:
         found.append(Shown("←→", "sideways", ("text.left", "text.right")))
     found += [Shown("1-6", "tabs", _TABS), Shown("/", "search", ("text.search",)), _COPY]

@@ -10,7 +10,7 @@ import re
 from bisect import bisect_right
 from collections import OrderedDict
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from tui.model.records import Key, Session, SessionKey
 from tui.model.store.store import Store
@@ -28,6 +28,10 @@ DRAWN = 400
 """Passages whose lines are kept."""
 BEFORE_FIRST = frozenset({"prompt", "answer", "compaction"})
 """Kinds of passages that begin with an empty line."""
+
+
+Goal = Literal["prompt", "failure"]
+"""What a reader goes to."""
 
 
 class Spot(NamedTuple):
@@ -61,12 +65,16 @@ class Conversation(Text):
         """Turns to a session; what was opened stays open."""
         if root != self.root:
             self.root = root
-            self._heights.clear()
-            self._drawn.clear()
-            self.texts.clear()
-            self._users.clear()
-            self._all = Passages(self.store)
+            self.forget()
         self.lay_out()
+
+    def forget(self) -> None:
+        """Drops all that is kept of the model and the texts; what was opened stays open."""
+        self._heights.clear()
+        self._drawn.clear()
+        self.texts.clear()
+        self._users.clear()
+        self._all = Passages(self.store)
 
     @property
     def session(self) -> Session | None:
@@ -301,17 +309,9 @@ class Conversation(Text):
     def fold_at(self, index: int) -> str:
         place, line = self.place_at(index)
         passage = self.passages[place]
-        if line != (passage.kind in BEFORE_FIRST) or not foldable(self.store, passage):
-            return ""
-        if passage.kind == "prompt" and not self.is_open(passage) and not self._is_cut(passage):
+        if line != (passage.kind in BEFORE_FIRST) or not foldable(self.store, passage, self.texts):
             return ""
         return "open" if self.is_open(passage) else "closed"
-
-    def _is_cut(self, passage: Passage) -> bool:
-        prompt = self.store.prompt(passage.key)
-        files = prompt is not None and any(one.kind == "attachment" for one in prompt.payloads.values())
-        text = self._text(passage)
-        return files or any("more lines" in words for words, _ in text[len(text) - 1])
 
     def reveal(self, key: Key) -> int:
         """The place of the passage that a row of the tree is, opening the group of agents it is in; -1 for none."""
@@ -353,7 +353,7 @@ class Conversation(Text):
             count -= 1
         return count
 
-    def next_of(self, kind: str, index: int, step: int) -> int | None:
+    def next_of(self, kind: Goal, index: int, step: int) -> int | None:
         """The line at which the next prompt, or the next failure, begins behind a line (`step` 1) or before it."""
         if not self.passages:
             return None

@@ -56,12 +56,15 @@ Texts = Mapping[str, Read]
 """What has been read, by `tabs.Text.slot`."""
 
 
-def foldable(store: Store, passage: Passage) -> bool:
-    """Whether something of the passage can be hidden."""
-    if passage.kind == "prompt":
-        prompt = store.prompt(passage.key)
-        return prompt is not None and sum(max(0, payload.size) for payload in prompt.payloads.values()) > LONG
-    return passage.kind in _FOLDED
+def foldable(store: Store, passage: Passage, texts: Texts) -> bool:
+    """Whether something of the passage can be hidden: of a prompt what came along with it, and what is long."""
+    if passage.kind != "prompt":
+        return passage.kind in _FOLDED
+    prompt = store.prompt(passage.key)
+    if prompt is not None and any(one.kind == "attachment" for one in prompt.payloads.values()):
+        return True
+    read = [texts.get(text.slot) for text in wanted(store, passage, False)]
+    return sum(len(one.shown) for one in read if one is not None and one.shown is not None) > LONG
 
 
 def opens_by_itself(store: Store, passage: Passage) -> bool:
@@ -188,7 +191,7 @@ def _prompt(
         head.append((f"  {mark(now.name).glyph} {mark(now.name).word}", mark(now.name).role))
     about = " · ".join(part for part in (prompt.agent, prompt.model) if part)
     body = _bodies(store, passage, texts, is_open, how)
-    if not is_open and len(body) > LONG:
+    if not is_open and foldable(store, passage, texts) and len(body) > LONG:
         body = Joined([Head(body, LONG), Painted([[(f"  … {len(body) - LONG:,} more lines", "dim")]])])
     files = [] if is_open else [one for one in prompt.payloads.values() if one.kind == "attachment"]
     named: list[Line] = [
