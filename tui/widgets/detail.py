@@ -254,7 +254,7 @@ class Detail(Contained, Vertical):
         own = self.own.get(self.tab)
         self._show_body(own)
         if own is not None:
-            if not keep:
+            if not (keep or arrived):
                 own.turn_to(self.key)
             return
         if not (keep or arrived):

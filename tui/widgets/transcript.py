@@ -48,12 +48,10 @@ class Transcript(SearchView, OwnView):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "left_square_bracket", "next_of('prompt', -1)", "go to the prompt before", id="read.before", show=False
-        ),
-        Binding("right_square_bracket", "next_of('prompt', 1)", "go to the next prompt", id="read.after", show=False),
-        Binding("e", "next_of('failure', 1)", "go to the next failure", id="read.failure", show=False),
-        Binding("E", "next_of('failure', -1)", "go to the failure before", id="read.failure_before", show=False),
+        Binding("left_square_bracket", "prompt(-1)", "go to the prompt before", id="read.before", show=False),
+        Binding("right_square_bracket", "prompt(1)", "go to the next prompt", id="read.after", show=False),
+        Binding("e", "failure(1)", "go to the next failure", id="read.failure", show=False),
+        Binding("E", "failure(-1)", "go to the failure before", id="read.failure_before", show=False),
     ]
 
     class Remark(Told):
@@ -81,6 +79,7 @@ class Transcript(SearchView, OwnView):
         self._hit: tuple[Name, int] | None = None
         self._goal: tuple[Passage, int] | None = None
         self._seeks = False
+        self._opened: Name | None = None
 
     # --- what is shown ---------------------------------------------------------------------------------------
 
@@ -170,7 +169,17 @@ class Transcript(SearchView, OwnView):
                 break
         first = conversation.index_of(top) if top is not None else None
         here = conversation.index_of(caret) if caret is not None else None
+        if self._opened is not None and first is not None:
+            first = max(first, self._top_for(self._opened))
         self._place(self.scroll_offset.y if first is None else first, self.caret if here is None else here, before)
+
+    def _top_for(self, name: Name) -> int:
+        """The first line that may be in sight with all of a passage, or as much as there is room for."""
+        start = self.conversation.index_of(Spot(name, 0))
+        if start is None:
+            return 0
+        end = self.conversation.index_of(Spot(name, len(self.conversation))) or start
+        return min(start, end + 1 - self.size.height)
 
     def _to_the_end(self, before: Drawn | None = None) -> None:
         conversation, height = self.conversation, self.size.height
@@ -181,6 +190,7 @@ class Transcript(SearchView, OwnView):
 
     def _put(self, caret: int, above: int) -> None:
         """Puts the caret on a line, so many lines below the top."""
+        self._opened = None
         conversation = self.conversation
         spot = conversation.spot(caret)
         for _ in range(_SETTLE_MOST):
@@ -209,7 +219,7 @@ class Transcript(SearchView, OwnView):
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
         if not self._placing and round(old_value) != round(new_value):
-            self._at_the_end = False
+            self._at_the_end, self._opened = False, None
             top = self.conversation.spot(self.scroll_offset.y)
             self._keep(top, self.conversation.spot(self.caret), None)
             self._at_the_end = self._ends()
@@ -220,11 +230,12 @@ class Transcript(SearchView, OwnView):
     # --- keys ------------------------------------------------------------------------------------------------
 
     def _put_caret(self, index: int) -> None:
-        self._moved = True
+        self._moved, self._opened = True, None
         super()._put_caret(index)
         self._at_the_end = self._ends()
 
     def action_step(self, count: int) -> None:
+        self._opened = None
         # The text moves under the caret rather than the caret to the edge: what comes next is seen before.
         top, height = self.scroll_offset.y, self.size.height
         here = min(max(self.caret, top), top + height - 1) + count
@@ -239,6 +250,7 @@ class Transcript(SearchView, OwnView):
         self._at_the_end = self._ends()
 
     def action_edge(self, end: bool) -> None:
+        self._opened = None
         self._moved = True
         self._at_the_end = end
         if end:
@@ -247,6 +259,7 @@ class Transcript(SearchView, OwnView):
             self._put(0, 0)
 
     def action_leaf(self, pages: int) -> None:
+        self._opened = None
         page = pages * max(1, self.size.height - 1)
         top = max(0, min(self.scroll_offset.y + page, self.max_scroll_y))
         here = max(0, min(self.caret + page, len(self.conversation) - 1))
@@ -270,6 +283,7 @@ class Transcript(SearchView, OwnView):
         conversation.open(passage, is_open)
         if child is not None and not child.loaded:
             self.requests.load(*child.key)
+        self._opened = passage.name if is_open else None
         self._keep(top, Spot(passage.name, int(passage.kind in BEFORE_FIRST)), None)
         self._fetch_now()
 

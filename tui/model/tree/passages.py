@@ -14,6 +14,7 @@ from tui.model.records import (
     Key,
     Log,
     Op,
+    Payload,
     Prompt,
     Session,
     SessionKey,
@@ -45,6 +46,8 @@ Kind = Literal[
 ]
 
 
+_SAID = frozenset({"text", "reasoning", "compaction"})
+"""Kinds of ops that are a passage of their own, beside calls."""
 _WRITERS = frozenset({"edit", "write", "apply_patch"})
 """Tools whose calls show themselves what they change."""
 
@@ -128,13 +131,11 @@ class Passages:
             return []
         found: list[Passage] = []
         for op in without_followers(turn.ops.values()):
-            if not self._is_call(turn, op):
-                continue
-            if called(store, session, op) is not None:
+            if self._is_call(turn, op) and called(store, session, op) is not None:
                 found.append(Passage("agent", op_key(session, op), passage.depth))
-            elif any(one.key == key for one in found):
-                break
-            else:
+            elif self._is_call(turn, op) or op.kind in _SAID:
+                if any(one.key == key for one in found):
+                    break
                 found.clear()
         return found
 
@@ -180,7 +181,7 @@ class Passages:
             if is_call and called(self.store, session, op) is not None:
                 agents.append(key)
                 continue
-            if is_call or op.kind in ("text", "reasoning", "compaction"):
+            if is_call or op.kind in _SAID:
                 yield from _together(agents, depth)
                 agents = []
             if is_call:
@@ -192,10 +193,16 @@ class Passages:
             elif op.kind == "compaction":
                 yield Passage("compaction", key, depth)
         yield from _together(agents, depth)
-        if turn.payloads and not any(op.tool in _WRITERS for op in turn.ops.values()):
+        if changed_files(turn) and not any(op.tool in _WRITERS for op in turn.ops.values()):
             yield Passage("files", turn_key(session, turn), depth)
         if turn.error_class or turn.error_message or turn.status == "aborted":
             yield Passage("error", turn_key(session, turn), depth)
+
+
+def changed_files(turn: Turn) -> list[Payload]:
+    """The lists of the files that a step has changed: 1.x writes them behind it, 2.x with the model's own op."""
+    of_model = (payload for op in turn.ops.values() if op.kind == "llm" for payload in op.payloads.values())
+    return [*turn.payloads.values(), *of_model]
 
 
 def _remarks(session: Session) -> list[Log]:

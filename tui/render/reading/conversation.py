@@ -240,6 +240,8 @@ class Conversation(Text):
         if text is None:
             text = drawn(self._all, passage, self.texts, self.is_open(passage), self.how)
             self._drawn[name] = text
+            for one in wanted(self.store, passage, self.is_open(passage)):
+                self._users.setdefault(one.slot, set()).add(name)
             while len(self._drawn) > DRAWN:
                 self._drawn.popitem(last=False)
         else:
@@ -271,7 +273,6 @@ class Conversation(Text):
                 break
             passage = self.passages[place]
             for text in wanted(self.store, passage, self.is_open(passage)):
-                self._users.setdefault(text.slot, set()).add(passage.name)
                 if text.slot in self.texts:
                     self.texts.move_to_end(text.slot)
                     if text.slot not in self._stale:
@@ -298,7 +299,9 @@ class Conversation(Text):
         while len(self.texts) > 1 and (size > HELD or len(self.texts) > HELD_TEXTS):
             slot, read = self.texts.popitem(last=False)
             size -= _size(read)
-            self._users.pop(slot, None)
+            # Lines that were made of it would go on holding it.
+            for name in self._users.pop(slot, ()):
+                self._drop(name)
 
     # --- folds, jumps ----------------------------------------------------------------------------------------
 
@@ -316,12 +319,12 @@ class Conversation(Text):
     def reveal(self, key: Key) -> int:
         """The place of the passage that a row of the tree is, opening the group of agents it is in; -1 for none."""
         place = place_of(self.passages, self.store, key)
-        if place >= 0 or key.kind != "op":
+        if key.kind != "op" or (place >= 0 and self.passages[place].kind != "agents"):
             return place
         for passage in self.passages:
             if passage.kind == "agents" and any(one.key == key for one in self._all.members(passage)):
                 self.open(passage)
-                return place_of(self.passages, self.store, key)
+                return self._places[Passage("agent", key).name]
         return -1
 
     def way_to(self, passage: Passage) -> None:

@@ -17,7 +17,7 @@ from tui.model.store.store import Store
 from tui.model.sums import rollup
 from tui.model.sums.timing import ended
 from tui.model.tree.names import prompt_name
-from tui.model.tree.passages import Passage, Passages
+from tui.model.tree.passages import Passage, Passages, changed_files
 from tui.model.tree.thoughts import first_words, thought_of
 from tui.render import numbers
 from tui.render.cards import tabs
@@ -40,7 +40,7 @@ PER_LINE = 60
 MOST_LINES = 30
 """Lines that are kept free for a text that has not been read."""
 
-_FOLDED = frozenset({"thought", "call", "agents", "agent", "summary", "files"})
+_FOLDED = frozenset({"thought", "call", "agents", "agent", "summary", "files", "compaction"})
 AGENT = "⤷"
 """Stands before a sub-agent."""
 
@@ -58,6 +58,9 @@ Texts = Mapping[str, Read]
 
 def foldable(store: Store, passage: Passage, texts: Texts) -> bool:
     """Whether something of the passage can be hidden: of a prompt what came along with it, and what is long."""
+    if passage.kind == "compaction":
+        op = store.op(passage.key)
+        return op is not None and bool(op.payloads)
     if passage.kind != "prompt":
         return passage.kind in _FOLDED
     prompt = store.prompt(passage.key)
@@ -84,14 +87,16 @@ def wanted(store: Store, passage: Passage, is_open: bool) -> list[tabs.Text]:
         found = tabs.tabs_of(store, passage.key).get(tabs.INPUT, [])
         # Files that came along are named; they are read when somebody opens them.
         return [text for text in found if is_open or text.payload.kind == "user_prompt"]
+    op = store.op(passage.key)
+    if passage.kind == "compaction" and op is not None and is_open:
+        return [tabs.text_of(payload, "markdown") for payload in op.payloads.values()]
     if passage.kind in ("answer", "thought", "summary", "files"):
         if passage.kind != "answer" and not is_open:
             return []
         turn = store.turn(passage.key)
         if turn is not None:
-            return [tabs.text_of(payload, "") for payload in turn.payloads.values()]
+            return [tabs.text_of(payload, "") for payload in changed_files(turn)]
         return tabs.tabs_of(store, passage.key).get(tabs.OUTPUT, [])
-    op = store.op(passage.key)
     if passage.kind != "call" or op is None:
         return []
     return _of_call(store, session, passage, op, is_open)
@@ -104,12 +109,9 @@ def _of_call(store: Store, session: Session, passage: Passage, op: Op, is_open: 
         tail = output[0] if output and _shows_tail(op) and output[0].payload.size <= tabs.TAIL_LIMIT else None
         return [tail] if tail is not None else []
     if op.tool == "todowrite" and known.get(tabs.TODO):
-        return known[tabs.TODO]
-    diffs = known.get(tabs.DIFF, [])
-    if diffs and op.status == "completed":
-        # The arguments are the difference once more, and the result says that it was made.
-        return diffs
-    return [*known.get(tabs.INPUT, ()), *known.get(tabs.OUTPUT, ()), *diffs]
+        return [*known[tabs.TODO], *known.get(tabs.OUTPUT, ())]
+    # What was changed is what a reader looks for; the arguments are the same once more, and the result only says so.
+    return [*known.get(tabs.DIFF, ()), *known.get(tabs.INPUT, ()), *known.get(tabs.OUTPUT, ())]
 
 
 def _shows_tail(op: Op) -> bool:
@@ -168,7 +170,8 @@ def _drawn(passages: Passages, session: Session, passage: Passage, texts: Texts,
             return Painted([_agent(passages, session, passage, how)])
         case "compaction" if op is not None:
             words = f"{GLYPHS.compaction} {op.label or 'context compacted'} "
-            return Painted([[], [(words, "accent"), ("─" * max(0, how.width - len(words)), "dim")]])
+            rule = Painted([[], [(words, "accent"), ("─" * max(0, how.width - len(words)), "dim")]])
+            return Joined([rule, _bodies(store, passage, texts, is_open, how)]) if is_open and op.payloads else rule
         case "error":
             return _error(store, session, passage, how)
         case "remark":
@@ -287,6 +290,7 @@ def _agent(passages: Passages, session: Session, passage: Passage, how: Drawing)
     head: list[Span] = [(f"{AGENT} ", "accent"), (f"{look.glyph} ", look.role)]
     head += [(f"{child.agent}  ", "dim")] if child.agent else []
     head += [(subject, "text"), *told.flags, *(told.words if running or now.name == "failed" else ())]
+    head += summaries.rest(op) if op is not None and op.status == "failed" else []
     began = op.start_ts if op is not None and op.start_ts > 0 else child.start_ts
     until = how.now_us if running else ended(child)
     took = moments.duration(until - began) if 0 < began <= until else ""
