@@ -290,6 +290,18 @@ READING = [
     Press("text.end_search", lacks("found", "^ /"), "/line\r", HIT, (READ,), "\t", over=OUTPUT_IS_THERE),
     Press("text.end_search", lacks("found", "^ /"), "/ses_\r", HIT, (UNREAD,), "\t", over=RECORD_IS_THERE),
 ]
+TRANSCRIPT = both(IN_DETAIL, says("text", "❯ you .* make test"))
+TRANSCRIPT_IS_THERE = ("tt", TRANSCRIPT)
+LIVING = [
+    Press("detail.transcript", says("text", "❯ you .* make test"), back="1"),
+    Press("detail.transcript", IN_DETAIL, "t", both(IN_TREE, says("text", "❯ you .* make test")), back="\t1"),
+    Press("read.before", says("text", "› ❯ you"), "", TRANSCRIPT, back="\t1", over=TRANSCRIPT_IS_THERE),
+    Press("read.after", says("crumb", "no prompt below"), "", TRANSCRIPT, back="\t1", over=TRANSCRIPT_IS_THERE),
+    Press("read.failure", says("crumb", "no failure below"), "", TRANSCRIPT, back="\t1", over=TRANSCRIPT_IS_THERE),
+    Press(
+        "read.failure_before", says("crumb", "no failure above"), "g", TRANSCRIPT, back="\t1", over=TRANSCRIPT_IS_THERE
+    ),
+]
 LEAVING = [
     Press("door.copy", says("foot", r"sent to the terminal's clipboard: \d+ bytes"), on=(READ,)),
     Press("door.resume", says("foot", "opencode -s ses_"), on=(READ,)),
@@ -311,6 +323,7 @@ TABLE: dict[str, list[Press]] = {
     "jumping": JUMPING,
     "looking": LOOKING,
     "reading": READING,
+    "living": LIVING,
     "leaving": LEAVING,
 }
 """What is pressed in one run of the program, one after the other; of `QUITTING` each ends one."""

@@ -36,6 +36,7 @@ from tui.app import ViewerApp
 from tui.feed.queue import Arrival
 from tui.model.records import Key
 from tui.model.tree.folds import EVERYTHING
+from tui.render.cards.tabs import TRANSCRIPT
 
 PATIENCE_S = 120
 """Nothing here is about time: a wait ends as soon as what it waits for is there, however busy the machine is."""
@@ -198,6 +199,25 @@ async def visit(app: ViewerApp, pilot: Pilot[Any]) -> None:
             detail.pick(name)
             await until(pilot, lambda: not (detail._asked or detail._timer), PATIENCE_S)
     await pilot.pause()
+    await read_everything(app, pilot)
+
+
+async def read_everything(app: ViewerApp, pilot: Pilot[Any]) -> None:
+    """Opens all that the transcripts of the sessions hold, and looks at every line."""
+    detail, view = app.main.detail, app.main.detail.transcript
+    for session_id in (BAD, EVIL):
+        app.main.sessions.select(session_row(session_id))
+        await pilot.pause()
+        detail.pick(TRANSCRIPT)
+        for passage in view.conversation.everything():
+            view.conversation.open(passage)
+        await pilot.press("t", "t", "g")
+        for _ in range(200):
+            await until(pilot, lambda: not (view._asked or view._fetch_timer), PATIENCE_S)
+            if view.scroll_offset.y >= view.max_scroll_y:
+                break
+            await pilot.press("pagedown")
+    await pilot.press("tab", "1")
 
 
 async def complete(app: ViewerApp, pilot: Pilot[Any]) -> None:
