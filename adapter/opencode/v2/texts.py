@@ -103,7 +103,8 @@ def _call(item: ToolItem, path: str, node: str, files: bool) -> Iterator[Searcha
         if isinstance(piece, Result):
             yield Searchable("output", f"{path}.state.content.{index}.text", held(piece.text), node)
     if not state.content:
-        yield Searchable("output", f"{path}.state.metadata.content", held(metadata.content), node)
+        where = "metadata" if state.metadata else "structured"
+        yield Searchable("output", f"{path}.state.{where}.content", held(metadata.content), node)
     yield Searchable("error", f"{path}.state.error", _words(state.error), node)
     if files:
         yield Searchable("file", f"{path}.state.input", files_of_call(state.input, metadata), node)
