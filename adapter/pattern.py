@@ -70,6 +70,14 @@ class Pattern(msgspec.Struct, frozen=True):
         count = sum([shape.count(word) for word in self.words])
         return Place(*first, count) if first is not None else None
 
+    def regular(self) -> re.Pattern[str]:
+        """The same as one regular expression, which marks each of several words."""
+        if self.regex is not None:
+            return self.regex
+        spellings = [form for word in self.words for form in dict.fromkeys((word, unicodedata.normalize("NFD", word)))]
+        longest = sorted(spellings, key=len, reverse=True)
+        return re.compile("|".join(map(re.escape, longest)), 0 if self.exact else re.IGNORECASE)
+
     def ranges(self, text: str) -> list[tuple[int, int]]:
         """Every place in a short text that is composed already, ascending; of words, those that it holds."""
         if self.regex is not None:

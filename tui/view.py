@@ -41,6 +41,9 @@ BACK_LIMIT = 50
 _SOON_S = 0.05
 """A timer may be a little early: to set it for less would tick the same second twice."""
 
+RESULTS = Key("", "results", "", "")
+"""Stands among the places where jumps began for the results of a search."""
+
 _NOTHING = {
     "failed": "nothing has failed here",
     "waiting": "nothing waits for a person here",
@@ -63,7 +66,7 @@ class Frame:
     node. `status`: the bar. `heading`: filter, order or number of sessions. `title`: sessions that run and that wait,
     for the terminal's title. `notice`: words that call a person back. `remark`: what the key has to say. `load`,
     `release`: sessions to be read, and given back. `detail_wanted`: the user wants to be in the detail. `panes`: the
-    panes stand otherwise, or the keys go to another one.
+    panes stand otherwise, or the keys go to another one. `results`: the results of the search are wanted again.
     """
 
     rows: bool = False
@@ -79,6 +82,7 @@ class Frame:
     release: list[SessionKey] = field(default_factory=list)
     detail_wanted: bool = False
     panes: bool = False
+    results: bool = False
 
 
 Pane = Literal["tree", "filter", "detail", "search"]
@@ -755,6 +759,23 @@ class View:
         self._jump(key)
         return self._done()
 
+    def go_into(self, session: Session, find: Callable[[], Key | None]) -> Frame:
+        """Goes from the results of a search into a session, to the node that `find` names as soon as all of it is
+        there."""
+        self._came_from = [*self._came_from, RESULTS][-BACK_LIMIT:]
+        if session.whole:
+            self._jump(find() or session_key(session), remember=False)
+        else:
+            self._jump(session_key(session), remember=False)
+            self._load([session])
+            self._awaited = lambda: find() if session.whole else None
+        return self._done()
+
+    @property
+    def awaits(self) -> bool:
+        """Whether a jump waits for what has to be loaded."""
+        return self._awaited is not None
+
     def find(self, kind: str, forward: bool, now_us: int) -> Frame:
         """Goes to the next failure, the next that waits for a person, is stuck or loops, or runs."""
         tops, cursor, store, first = self.rows.tops(), self.cursor, self.store, self._first()
@@ -818,6 +839,9 @@ class View:
         """Goes back to where the last jump began."""
         while self._came_from:
             key = self._came_from.pop()
+            if key == RESULTS:
+                self._frame.results = True
+                return self._done()
             if self.store.session_of(key) is not None:
                 self._jump(key, remember=False)
                 return self._done()

@@ -14,13 +14,15 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.timer import Timer
 
+from adapter.contract import Hit
 from adapter.health import Health
 from adapter.pace import paced
 from tui.config.keymap import NONE, Keymap
 from tui.config.settings import DEFAULTS, Settings
 from tui.model.filter.active_filter import Finder
 from tui.model.filter.language import Completion
-from tui.model.records import ChangeSet, Key, Session, session_key
+from tui.model.records import ChangeSet, Key, Session, SessionKey, session_key
+from tui.model.search.place import place_of
 from tui.model.tree.rows import VisibleRows
 from tui.model.tree.sorting import Arrangement
 from tui.no_sessions import NONE_YET, NoSessions
@@ -29,9 +31,10 @@ from tui.render.bars import filter_line, keys
 from tui.render.bars.breadcrumb import breadcrumb, databases
 from tui.render.bars.health import Lags
 from tui.render.bars.status import Status
-from tui.render.cards.tabs import KEYS, NAMES, TRANSCRIPT
+from tui.render.cards.tabs import INPUT, KEYS, NAMES, OUTPUT, OVERVIEW, TRANSCRIPT
 from tui.render.rows.tree_row import heading
 from tui.screens.doors import DoorScreen
+from tui.screens.search import Search, SearchScreen
 from tui.text import sanitize
 from tui.textual_patches.compositor import SparseScreen
 from tui.textual_patches.contained import Contained
@@ -42,6 +45,7 @@ from tui.widgets.empty_pane import EmptyPane
 from tui.widgets.filter_bar import FilterBar, FilterInput
 from tui.widgets.fixed_lines import FixedLines
 from tui.widgets.health_pane import HealthPane
+from tui.widgets.hits_view import HitsView
 from tui.widgets.jumping_tree import JumpingTree
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.panes import STEP, Panes
@@ -54,6 +58,8 @@ FILTER_LIMIT = 1000
 """Characters of a remembered filter; nobody types more, and the file may have been written by anybody."""
 FAILED_TODAY = "is:failed since:today"
 """What the count of failures shows: `e` goes on to the calls that failed."""
+TAB_OF = {"output": OUTPUT, "input": INPUT, "prompt": INPUT, "answer": OUTPUT, "reasoning": OUTPUT, "file": INPUT}
+"""The tab that shows a hit of a kind; the overview has the others."""
 ROOMY = 20
 """Lines from which one of them says where the cursor is."""
 
@@ -73,6 +79,7 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
         Binding("greater_than_sign", "turn(1)", "switch to the next tab", id="detail.next", show=False),
         Binding("W", "wrap", "break or cut long lines of texts", id="detail.wrap", show=False),
         Binding("slash", "filter", "filter the sessions", id="filter.open", show=False),
+        Binding("ctrl+f", "search", "search in all texts of all sessions", id="search.open", show=False),
         Binding("plus", f"widen({STEP})", "give the tree more room", id="pane.wider", show=False),
         Binding("minus", f"widen({-STEP})", "give the detail more room", id="pane.narrower", show=False),
         Binding("equals_sign", "widen(0)", "give both the usual room", id="pane.usual", show=False),
@@ -135,6 +142,8 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
         self._due_s = 0.0
         self._remark = ""
         self._home: Key | None = None
+        self.search = Search(requests, lambda: view.finder.index, now)
+        self._sought: tuple[Session, Hit] | None = None
         self._kept = self.Arranged(settings.filter, settings.arrangement)
         # Held, not looked up: when the app ends they leave the screen before the last change has come in.
         self.status_bar = StatusBar(id="status")
@@ -257,6 +266,10 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
             self.show_detail()
         if frame.panes:
             self._show_panes()
+        if self._sought is not None:
+            self._mark_hit(*self._sought)
+        if frame.results:
+            self.action_search()
         if frame.moved or frame.rows or frame.status or frame.heading or view.cursor in frame.dirty:
             self._show_keys()
         if self._clock is not None:
@@ -363,6 +376,37 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
             return
         self.filter("" if self.finder.text == FAILED_TODAY else FAILED_TODAY)
         self.draw(self.view.go_to_match())
+
+    # --- search ----------------------------------------------------------------------------------------------
+
+    def action_search(self) -> None:
+        hits = HitsView(self.search.results, self.store, self.now, id="hits")
+        self.app.push_screen(SearchScreen(self.search, hits, self.go_to_hit, self.keymap))
+
+    def go_to_hit(self, key: SessionKey, hit: Hit) -> None:
+        """Puts the cursor on the row that holds a hit, and marks it in the detail as soon as that is there."""
+        session = self.store.sessions.get(key)
+        if session is None:
+            self.remark("this session is gone")
+            return
+        if self.finder.on and self.store.links.top(session.key) not in self.finder.trees:
+            self.filter("")
+        self.show_tree()
+        self._sought = (session, hit)
+        self.draw(self.view.go_into(session, lambda: place_of(session, hit)))
+
+    def _mark_hit(self, session: Session, hit: Hit) -> None:
+        """Turns the detail to a hit when the cursor has come to its row; forgets it when the user went elsewhere."""
+        if not self.view.awaits:
+            self._sought = None
+            pattern = self.search.results.pattern
+            if pattern is not None and place_of(session, hit) == self.view.cursor:
+                self.detail.mark(TAB_OF.get(hit.kind, OVERVIEW), self.search.results.words, pattern.regular())
+                if self.view.one_pane:
+                    self.show_detail()
+
+    def action_leap_back(self) -> None:
+        self.draw(self.view.back())
 
     # --- panes -----------------------------------------------------------------------------------------------
 

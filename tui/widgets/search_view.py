@@ -66,9 +66,10 @@ class SearchView(LineView):
         share = self._next / len(self.lines) if len(self.lines) else 1.0
         return share if self._rest is None else min(share, 0.99)
 
-    def search(self, words: str) -> None:
-        """Looks for words from the top line in sight on, and goes to the first place where they are; "" ends it."""
-        self.words, self._pattern = words, pattern_of(words)
+    def search(self, words: str, pattern: re.Pattern[str] | None = None) -> None:
+        """Looks for words from the top line in sight on, and goes to the first place where they are; "" ends it. With a
+        `pattern` that is what they mean."""
+        self.words, self._pattern = words, pattern or pattern_of(words)
         self.at, self.wrapped = None, False
         self._begin(self.scroll_offset.y if words else None)
         self.refresh()
@@ -81,8 +82,10 @@ class SearchView(LineView):
                 self.at = None
                 self.refresh()
             # Lines that are broken otherwise hold the same hits in other places.
+            # What was looked for before the text was there is gone to when it comes.
+            origin = 0 if self._origin is not None and not self.hits and not keep else None
             broken_anew = keep and old.unbroken == lines.unbroken and len(old) != len(lines)
-            self._begin(None)
+            self._begin(origin)
             self._again = index if broken_anew else None
             self._settle(done=False)
 

@@ -35,7 +35,7 @@ class SessionTree(VirtualLines, can_focus=True, inherit_bindings=False):
         Binding("up,k", "move(-1)", "row up", id="tree.up", show=False),
         Binding("down,j", "move(1)", "row down", id="tree.down", show=False),
         Binding("pageup,ctrl+b", "leaf(-1)", "page up", id="tree.page_up", show=False),
-        Binding("pagedown,ctrl+f", "leaf(1)", "page down", id="tree.page_down", show=False),
+        Binding("pagedown", "leaf(1)", "page down", id="tree.page_down", show=False),
         Binding("g,home", "edge(False)", "first row", id="tree.first", show=False),
         Binding("G,end", "edge(True)", "last row", id="tree.last", show=False),
         Binding("right,l", "deeper", "open, then into it", id="tree.open", show=False),
