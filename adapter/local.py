@@ -23,11 +23,9 @@ from adapter.opencode.database import Database
 from adapter.opencode.payloads import resolve
 from adapter.opencode.queries import all_sessions, count_rows, ownerless
 from adapter.opencode.rows import RawRow, SessionRow, milliseconds, session_row
-from adapter.opencode.search import look_through_some
 from adapter.opencode.sessions import map_session, root_of
 from adapter.opencode.storage import RawSession, read_page, read_whole
 from adapter.pace import paced
-from adapter.pattern import parse
 from adapter.sqlite.reader import Pieces, Reader, Snapshot, Work
 from adapter.sqlite.rows import Lost, table_rows
 
@@ -221,6 +219,10 @@ class OpencodeSource:
     ) -> AsyncIterator[SearchPage]:
         """Looks through all texts of sessions (of those in `only`), the newest first, by a connection of its own.
         Raises BadPattern or SourceUnavailable."""
+        # Who does not search does not load it.
+        from adapter.opencode.search import look_through_some
+        from adapter.pattern import parse
+
         wanted = parse(pattern)
         if self._closed:
             raise SourceUnavailable(f"{self.path} has been closed")

@@ -7,13 +7,14 @@ nothing. Times are µs UTC.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from adapter.health import Health
 from tui.model.filter.active_filter import Finder, Sum
 from tui.model.filter.language import Completion
+from tui.model.filter.looking import Looking
 from tui.model.filter.reading import Reading
 from tui.model.records import ChangeSet, Key, Session, SessionKey, session_key, turn_key
 from tui.model.status.bands import Need
@@ -67,6 +68,7 @@ class Frame:
     for the terminal's title. `notice`: words that call a person back. `remark`: what the key has to say. `load`,
     `release`: sessions to be read, and given back. `detail_wanted`: the user wants to be in the detail. `panes`: the
     panes stand otherwise, or the keys go to another one. `results`: the results of the search are wanted again.
+    `look`: what is to be looked for in the texts of sessions is another thing now (`View.looking`), or nothing.
     """
 
     rows: bool = False
@@ -83,6 +85,7 @@ class Frame:
     detail_wanted: bool = False
     panes: bool = False
     results: bool = False
+    look: bool = False
 
 
 Pane = Literal["tree", "filter", "detail", "search"]
@@ -152,6 +155,7 @@ class View:
         """Makes what follows from the store and the user's choices."""
         self.finder = Finder(self.store)
         self.reading = Reading(self.store, self.finder)
+        self.looking = Looking(self.finder)
         self.tally = Tally(self.store)
         self.budget = Budget(self.store, self.rows)
         self.place = Place(self.rows)
@@ -399,6 +403,7 @@ class View:
         hold = self.place.hold()
         if text != self.finder.text:
             self.reading.stop()
+            self._stop_looking()
         self.finder.ask(text, now_us)
         if self._keep():
             self.place.settle(hold)
@@ -415,14 +420,42 @@ class View:
         return different
 
     def read_all(self) -> Frame:
-        """Has all sessions read of which the filter cannot say whether they match."""
+        """Has all sessions read, or looked through, of which the filter cannot say whether they match."""
         self.reading.begin()
         self._read_on()
+        self.looking.begin()
+        self._frame.look = self._frame.heading = True
         return self._done()
 
+    def looked(self, source: str, sessions: Collection[str], found: Collection[str]) -> Frame:
+        """Takes in what was found in some sessions of what the filter looks for."""
+        query = self.looking.query
+        if query is not None:
+            self.looking.looked += len(sessions)
+            keys, those = [(source, name) for name in sessions], {(source, name) for name in found}
+            self._update(ChangeSet(roots=set(), dirty=set()), self.finder.answered(query, keys, those))
+            self._frame.heading = True
+        return self._done()
+
+    def looked_through(self, reason: str) -> Frame:
+        """Goes on with what else the filter looks for; `reason` says why not everything was looked through."""
+        self.looking.next()
+        if not self.looking.on:
+            # What leaves nothing can be blamed now.
+            self.finder.ask(self.finder.text, self.now)
+        self._frame.remark = f"not everything was looked through: {reason}" if reason else ""
+        self._frame.look = self._frame.heading = True
+        return self._done()
+
+    def _stop_looking(self) -> None:
+        if self.looking.on:
+            self.looking.stop()
+            self._frame.look = True
+
     def stop_reading(self) -> Frame:
-        """Reads no more of them."""
+        """Reads no more of them, and looks for nothing."""
         self.reading.stop()
+        self._stop_looking()
         self._frame.heading = True
         return self._done()
 

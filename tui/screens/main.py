@@ -14,7 +14,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.timer import Timer
 
-from adapter.contract import Hit
+from adapter.contract import Hit, SearchPage
 from adapter.health import Health
 from adapter.pace import paced
 from tui.config.keymap import NONE, Keymap
@@ -60,6 +60,8 @@ FAILED_TODAY = "is:failed since:today"
 """What the count of failures shows: `e` goes on to the calls that failed."""
 TAB_OF = {"output": OUTPUT, "input": INPUT, "prompt": INPUT, "answer": OUTPUT, "reasoning": OUTPUT, "file": INPUT}
 """The tab that shows a hit of a kind; the overview has the others."""
+LAID_OUT_S = 0.03
+"""Seconds after which a pane that was hidden has been laid out."""
 ROOMY = 20
 """Lines from which one of them says where the cursor is."""
 
@@ -143,6 +145,7 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
         self._remark = ""
         self._home: Key | None = None
         self.search = Search(requests, lambda: view.finder.index, now)
+        self._stop_looking: Callable[[], None] = lambda: None
         self._sought: tuple[Session, Hit] | None = None
         self._kept = self.Arranged(settings.filter, settings.arrangement)
         # Held, not looked up: when the app ends they leave the screen before the last change has come in.
@@ -268,6 +271,8 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
             self._show_panes()
         if self._sought is not None:
             self._mark_hit(*self._sought)
+        if frame.look:
+            self._look()
         if frame.results:
             self.action_search()
         if frame.moved or frame.rows or frame.status or frame.heading or view.cursor in frame.dirty:
@@ -326,16 +331,16 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
         """The way to the cursor, or what the last key has to say; on a low screen only that."""
         where = self.where
         editing = self.bar.editing
-        reading = self.view.reading
-        where.display = editing or bool(self._remark) or reading.on or self.size.height >= ROOMY
+        reading, looking = self.view.reading, self.view.looking
+        where.display = editing or bool(self._remark) or reading.on or looking.on or self.size.height >= ROOMY
         if editing:
             where.show(
                 [filter_line.hint(self.finder, self.bar.input.choices, self.sessions.size.width, self.keymap.keys)]
             )
         elif self._remark:
             where.show([[(f" {self._remark}", "accent")]])
-        elif reading.on:
-            where.show([filter_line.progress(self.finder, reading, self.keymap.keys)])
+        elif reading.on or looking.on:
+            where.show([filter_line.progress(self.finder, reading, looking, self.keymap.keys)])
         else:
             cursor = self.sessions.cursor
             database = self._databases.get(cursor.source, "") if cursor is not None else ""
@@ -362,6 +367,8 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
         self.show_tree()
         if message.read:
             self.draw(self.view.read_all())
+        if self.view.looking.on:
+            return
         self.draw(self.view.go_to_match())
         if doubt := filter_line.doubt(self.finder):
             self.remark(doubt)
@@ -375,6 +382,21 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
             self.sessions.action_find(message.walk, True)
             return
         self.filter("" if self.finder.text == FAILED_TODAY else FAILED_TODAY)
+        self.draw(self.view.go_to_match())
+
+    def _look(self) -> None:
+        """Has looked through what the filter asks for, and nothing else any more."""
+        self._stop_looking()
+        looking = self.view.looking
+        if looking.query is not None:
+            pattern, kinds = looking.query
+            self._stop_looking = self.requests.search(pattern, looking.only, kinds, self._looked, self._looked_through)
+
+    def _looked(self, source: str, page: SearchPage) -> None:
+        self.draw(self.view.looked(source, page.sessions, {hit.session_id for hit in page.hits}))
+
+    def _looked_through(self, reason: str) -> None:
+        self.draw(self.view.looked_through(reason))
         self.draw(self.view.go_to_match())
 
     # --- search ----------------------------------------------------------------------------------------------
@@ -401,9 +423,11 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
             self._sought = None
             pattern = self.search.results.pattern
             if pattern is not None and place_of(session, hit) == self.view.cursor:
-                self.detail.mark(TAB_OF.get(hit.kind, OVERVIEW), self.search.results.words, pattern.regular())
                 if self.view.one_pane:
                     self.show_detail()
+                tab, words, regular = TAB_OF.get(hit.kind, OVERVIEW), self.search.results.words, pattern.regular()
+                # A pane that was hidden has no width yet to bring a hit into sight in.
+                self.set_timer(LAID_OUT_S, lambda: self.detail.mark(tab, words, regular))
 
     def action_leap_back(self) -> None:
         self.draw(self.view.back())
@@ -511,7 +535,7 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
     def action_back(self) -> None:
         if self.view.fault:
             self.show_fault("")
-        if self.view.reading.on:
+        if self.view.reading.on or self.view.looking.on:
             self.draw(self.view.stop_reading())
         elif self.sessions.has_focus and self.finder.on:
             self.filter("")

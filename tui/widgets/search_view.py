@@ -47,6 +47,7 @@ class SearchView(LineView):
         self._lines = FIRST_LINES
         self._origin: int | None = None
         self._again: int | None = None
+        self._unplaced = False
         self._timer: Timer | None = None
 
     @property
@@ -83,7 +84,8 @@ class SearchView(LineView):
                 self.refresh()
             # Lines that are broken otherwise hold the same hits in other places.
             # What was looked for before the text was there is gone to when it comes.
-            origin = 0 if self._origin is not None and not self.hits and not keep else None
+            is_late = self._unplaced or (self._origin is not None and not self.hits and not keep)
+            origin = 0 if is_late else None
             broken_anew = keep and old.unbroken == lines.unbroken and len(old) != len(lines)
             self._begin(origin)
             self._again = index if broken_anew else None
@@ -182,7 +184,9 @@ class SearchView(LineView):
         assert self._pattern is not None
         places = self.lines.begins(line, self._pattern)[nth : nth + 1]
         start, stop = (width_of(cut_out(self.lines[line], 0, at)) for at in places[0]) if places else (0, 0)
-        if not self.offset_x <= start <= stop <= self.offset_x + width:
+        # Before there is a layout nothing can be brought into sight.
+        self._unplaced = width <= 0 or height <= 0
+        if not self._unplaced and not self.offset_x <= start <= stop <= self.offset_x + width:
             self.offset_x = 0 if stop <= width else max(0, start - width // 3)
             self.refresh()
         for changed in {line, before[0] if before is not None else line}:

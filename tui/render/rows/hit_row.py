@@ -60,12 +60,16 @@ def _marked(text: str, pattern: Pattern) -> Line:
 
 
 def _cut(spans: Line, room: int) -> Line:
-    """The spans in exactly so many cells."""
+    """The spans in exactly so many cells; a … where there is more."""
+    is_cut = width_of(spans) > room
+    left = room - is_cut
     found: list[Span] = []
     for text, role in spans:
-        shown = fit(text, room)
+        shown = text if width_of([(text, role)]) <= left else fit(text, left + 1).removesuffix("…") if left > 0 else ""
         found.append((shown, role))
-        room -= width_of([(shown, role)])
-        if shown != text or room <= 0:
+        left -= width_of([(shown, role)])
+        if shown != text:
             break
-    return [*found, (" " * room, "text")] if room > 0 else found
+    if is_cut:
+        found.append(("…", "dim"))
+    return [*found, (" " * max(0, left), "text")]
