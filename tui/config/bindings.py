@@ -21,7 +21,7 @@ from tui.widgets.transcript import Transcript
 
 APP: list[BindingType] = [
     Binding("question_mark", "help", "open the help", id="help.open", show=False),
-    Binding("T", "next_theme", "switch colours: dark, light, high contrast, the terminal's", id="theme", show=False),
+    Binding("T", "next_theme", "switch colours: dark, light, contrast, ansi", id="theme", show=False),
     Binding("q", "quit", "quit", id="quit", show=False),
     # With priority: a modal screen asks nobody behind it.
     Binding("ctrl+z", "suspend", "go to the shell; fg comes back", id="suspend", show=False, priority=True),

@@ -134,10 +134,6 @@ class SearchScreen(Contained, Screen[None]):
         Binding("enter", "choose", "look for it at once; go to what was found", id="search.choose", show=False),
         Binding("escape", "leave", "stop; then back", id="search.close", show=False),
         Binding("tab,shift+tab", "other_line", "the words, the filter", id="search.line", show=False),
-        Binding("up", "move(-1)", "hit before", id="search.up", show=False),
-        Binding("down", "move(1)", "next hit", id="search.down", show=False),
-        Binding("pageup", "leaf(-1)", "page up", id="search.page_up", show=False),
-        Binding("pagedown", "leaf(1)", "page down", id="search.page_down", show=False),
     ]
 
     def __init__(self, search: Search, hits: HitsView, go_to: GoTo, keymap: Keymap) -> None:
@@ -147,14 +143,15 @@ class SearchScreen(Contained, Screen[None]):
         self.keymap = keymap
         self.words = SearchLine(search.words, "what to look for in all texts", id="find-words")
         self.scope = SearchLine(search.filter, "which sessions: agent: dir: since: is: …", id="find-scope")
+        self.names = FixedLines([[]]), FixedLines([[]])
         self.line = FixedLines([[]], id="find-line")
         self.hits = hits
         self.key_bar = KeyBar(keys.FINDING, keymap.keys, id="keys")
         self._timer: Timer | None = None
 
     def compose(self) -> ComposeResult:
-        yield Horizontal(FixedLines([[(" Search ", "key")]], id="find-name"), self.words, classes="find")
-        yield Horizontal(FixedLines([[("     in ", "dim")]], id="find-in"), self.scope, classes="find")
+        yield Horizontal(self.names[0], self.words, classes="find")
+        yield Horizontal(self.names[1], self.scope, classes="find")
         yield from (self.line, self.hits, self.key_bar)
 
     def on_mount(self) -> None:
@@ -167,6 +164,11 @@ class SearchScreen(Contained, Screen[None]):
     def on_unmount(self) -> None:
         if self.search.told == self._told:
             self.search.told = lambda: None
+
+    def on_descendant_focus(self) -> None:
+        # Which line is typed in, also where no cursor can be seen.
+        for line, name, words in zip((self.words, self.scope), self.names, ("Search", "in"), strict=True):
+            name.show([[(f"{'›' if line.has_focus else ' '}{words:>6} ", "key" if line.has_focus else "dim")]])
 
     def _told(self) -> None:
         results = self.search.results
@@ -228,12 +230,14 @@ class SearchScreen(Contained, Screen[None]):
 
     # --- the results -----------------------------------------------------------------------------------------
 
-    def action_move(self, step: int) -> None:
-        self.search.results.move(step)
-        self.hits.moved()
-
-    def action_leaf(self, pages: int) -> None:
-        self.action_move(pages * max(1, self.hits.size.height - 1))
+    def on_key(self, event: events.Key) -> None:
+        # What a line of text has no use for moves in the list below it.
+        page = max(1, self.hits.size.height - 1)
+        step = {"up": -1, "down": 1, "pageup": -page, "pagedown": page}.get(event.key)
+        if step is not None:
+            event.stop()
+            self.search.results.move(step)
+            self.hits.moved()
 
     def on_hits_view_clicked(self, message: HitsView.Clicked) -> None:
         if message.twice:

@@ -41,7 +41,7 @@ class JumpingTree(SessionTree):
         Binding("o", "group", "group by need, by project, or not at all", id="jump.group", show=False),
         Binding("a", "look_at_all", "mark everything as looked at", id="jump.look_at_all", show=False),
         Binding("z", "cycle", "unfold more of this session, then fold it", id="jump.cycle", show=False),
-        Binding("Z", "fold_all", "fold every session to one line, then every heading", id="jump.fold_all", show=False),
+        Binding("Z", "fold_all", "fold all sessions to a line, then headings", id="jump.fold_all", show=False),
     ]
 
     _rest: Timer | None = None

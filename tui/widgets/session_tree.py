@@ -41,7 +41,7 @@ class SessionTree(VirtualLines, can_focus=True, inherit_bindings=False):
         Binding("right,l", "deeper", "open, then into it", id="tree.open", show=False),
         Binding("left,h", "shallower", "close, then to the parent", id="tree.close", show=False),
         Binding("space", "fold", "open or close", id="tree.fold", show=False),
-        Binding("enter", "enter", "open or close; detail of a leaf; into a sub-agent", id="tree.enter", show=False),
+        Binding("enter", "enter", "open or close; a leaf's detail; into an agent", id="tree.enter", show=False),
     ]
 
     def __init__(

@@ -33,21 +33,21 @@ MEANINGS = {
     "is:": "in this state, with this flag, of this kind",
     "agent:": "an agent whose name holds it",
     "model:": "a model whose name holds it",
-    "tool:": "has called a tool whose name holds it; known of sessions that have been read",
+    "tool:": "has called it; known of sessions that were read",
     "dir:": "a directory whose path holds it",
     "provider:": "a provider whose name holds it",
     "version:": "a version of opencode that begins with it",
     "cost>": "US dollars, sub-agents included; also < >= <=",
-    "tokens>": "sub-agents included, 10k and 2m are numbers; also < >= <=",
-    "since:": "with anything new since then: 30m, 2h, 7d, 1w, today, 2026-01-31",
-    "text:": "anything said, called or printed in it holds this: enter looks for it",
-    "file:": "a file that it read, wrote or got is called so: enter looks for it",
+    "tokens>": "sub-agents included; 10k, 2m; also < >= <=",
+    "since:": "new since 30m, 2h, 7d, 1w, today, 2026-01-31",
+    "text:": "any text in it holds this: enter looks for it",
+    "file:": "a file it touched is called so: enter looks",
 }
 """What each of the fields asks of a session."""
 FORMS = {
-    "word": "a title that holds it; letter by letter where none does",
+    "word": "a title that holds it; else letter by letter",
     '"some words"': "a title that holds exactly this",
-    "-not": "the sessions for which the term behind it does not hold",
+    "-not": "where the term behind it does not hold",
 }
 """What else may stand in a query, as an example, and what it asks of a session."""
 

@@ -34,7 +34,7 @@ MOUSE = (
 """What the mouse is used on, or how, and what that does."""
 
 _COLUMNS = (
-    ("time", "text", "at work since, over for; of a step or call how long it took"),
+    ("time", "text", "at work since, over for; how long a step took"),
     ("took", "text", "how long a session lasted"),
     ("context", "active", "of the last steps, while it runs"),
     ("own", "text", "cost without sub-agents"),

@@ -70,7 +70,7 @@ _FILTER = (Shown("enter", "keep", ("filter.keep",)), Shown("esc", "no filter", (
 _SEARCH = (Shown("enter", "to the text", ()), Shown("esc", "end the search", ("text.end_search",)))
 FINDING = Bar(
     (
-        Shown("↑↓", "move", ("search.up", "search.down")),
+        Shown("↑↓", "move", ()),
         Shown("enter", "go there", ("search.choose",)),
         Shown("esc", "stop, back", ("search.close",)),
         Shown("tab", "filter", ("search.line",)),
