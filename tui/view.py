@@ -33,6 +33,7 @@ from tui.model.tree.seek import Found, caller, enclosing, failures, focus, quest
 from tui.model.tree.sorting import Arrangement
 from tui.model.tree.under_cursor import UnderCursor, under_cursor
 from tui.model.tree.unfold import cycle, fold_all, reveal
+from tui.text import sanitize
 
 STALE = 15 * SECOND
 """µs since the last look at a source after which what is shown is not called live any more. A source that works says
@@ -443,7 +444,7 @@ class View:
         if not self.looking.on:
             # What leaves nothing can be blamed now.
             self.finder.ask(self.finder.text, self.now)
-        self._frame.remark = f"not everything was looked through: {reason}" if reason else ""
+        self._frame.remark = f"not everything was looked through: {sanitize.label(reason)}" if reason else ""
         self._frame.look = self._frame.heading = True
         return self._done()
 

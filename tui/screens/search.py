@@ -155,7 +155,9 @@ class SearchScreen(Contained, Screen[None]):
         yield from (self.line, self.hits, self.key_bar)
 
     def on_mount(self) -> None:
-        self.words.focus()
+        if self.focused is None:
+            # Unless a key that followed at once has moved on already.
+            self.set_focus(self.words)
         self.words.cursor_position = len(self.words.value)
         self.search.told = self._told
         self.hits.show()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tui.model.search.results import MOST, Results
 from tui.render.lines import Line, Span
+from tui.text import sanitize
 
 CELLS = 12
 """Cells of the bar."""
@@ -13,7 +14,7 @@ def progress(results: Results, keys: str) -> Line:
     """A bar with what has been looked through, and what was found; what is wrong with the words comes first. `keys` is
     the key that stops it."""
     if results.problem:
-        return [(f" {results.problem}", "warn")]
+        return [(f" {sanitize.label(results.problem)}", "warn")]
     if results.pattern is None:
         return [(' words, "some words", re:expression; in every text of every session, newest first', "dim")]
     found: list[Span] = [(" ", "dim"), *_bar(results)]
@@ -27,9 +28,9 @@ def progress(results: Results, keys: str) -> Line:
     if results.full:
         found.append((f"  more than {MOST:,}: only these are shown", "warn"))
     elif results.reason:
-        found.append((f"  {results.reason}", "warn"))
+        found.append((f"  {sanitize.label(results.reason)}", "warn"))
     if results.lost:
-        found.append((f"  {len(results.lost):,} could not be read: {results.lost[0]}", "warn"))
+        found.append((f"  {len(results.lost):,} could not be read: {sanitize.label(results.lost[0])}", "warn"))
     return found
 
 
