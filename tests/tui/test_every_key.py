@@ -258,7 +258,7 @@ LOOKING = [
     Press("search.close", NO_SEARCH, "\x06", SEARCH),
     Press("search.line", says("all", "›    in"), "\x06", SEARCH, back="\x1b"),
     Press("search.choose", says("all", r"of \d+ sessions"), "\x06x", says("all", "›Search x"), (READ,), "\x1b"),
-    Press("text.back", HERE, "w\t", both(IN_DETAIL, says("text", "Which way")), back="\t"),
+    Press("jump.back", HERE, "w\t", both(IN_DETAIL, says("text", "Which way")), back="\t"),
     Press("jump.sort", says("heading", "by cost"), on=(TOP,), back="ssss"),
     Press("jump.group", says("heading", "by project"), on=(TOP,), back="oo"),
     Press("filter.open", TYPING, back="\x1b"),

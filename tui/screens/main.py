@@ -82,6 +82,7 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
         Binding("W", "wrap", "break or cut long lines of texts", id="detail.wrap", show=False),
         Binding("slash", "filter", "filter the sessions", id="filter.open", show=False),
         Binding("ctrl+f", "search", "search in all texts of all sessions", id="search.open", show=False),
+        Binding("backspace", "leap_back", "go back to where the last jump began", id="jump.back", show=False),
         Binding("plus", f"widen({STEP})", "give the tree more room", id="pane.wider", show=False),
         Binding("minus", f"widen({-STEP})", "give the detail more room", id="pane.narrower", show=False),
         Binding("equals_sign", "widen(0)", "give both the usual room", id="pane.usual", show=False),

@@ -75,7 +75,6 @@ class Detail(Contained, Vertical):
         Binding("n", "hit(1)", "go to the next hit", id="text.next_hit", show=False),
         Binding("N", "hit(-1)", "go to the hit before", id="text.previous_hit", show=False),
         Binding("escape", "end_search", "end the search", id="text.end_search", show=False),
-        Binding("backspace", "screen.leap_back", "go back to where the last jump began", id="text.back", show=False),
     ]
 
     class OtherKind(Told):

@@ -23,7 +23,6 @@ class JumpingTree(SessionTree):
         ),
         Binding("right_square_bracket", "sibling(1)", "go to the session after this one", id="jump.after", show=False),
         Binding("p", "caller", "go to the call that started this sub-agent", id="jump.caller", show=False),
-        Binding("backspace", "back", "go back to where the last jump began", id="jump.back", show=False),
         Binding("e", "find('failed', True)", "go to the next failure", id="jump.failure", show=False),
         Binding("E", "find('failed', False)", "go to the failure before", id="jump.failure_before", show=False),
         Binding("w", "find('waiting', True)", "go to the next that waits for you", id="jump.waiting", show=False),
@@ -68,9 +67,6 @@ class JumpingTree(SessionTree):
 
     def action_caller(self) -> None:
         self.show(self.view.caller())
-
-    def action_back(self) -> None:
-        self.show(self.view.back())
 
     def action_sort(self) -> None:
         self.show(self.view.sort())

@@ -104,9 +104,11 @@ def sections(groups: Iterable[Group]) -> list[Section]:
     terms = [Entry(name, "key", language.MEANINGS[name] + known.get(name, "")) for name in language.FIELDS]
     forms = [Entry(form, "key", meaning) for form, meaning in language.FORMS.items()]
     return [
-        *found,
+        *found[:-1],
         Section("Mouse", [Entry(name, "key", meaning) for name, meaning in MOUSE]),
         Section("Columns", [Entry(*one) for one in _COLUMNS]),
+        # The keys of the help itself, where there is room for them.
+        *found[-1:],
         Section("Flags", flags),
         Section("States", [*states, *marks]),
         Section("Terms of a filter: all have to hold", [*terms, *forms]),
