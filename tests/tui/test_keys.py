@@ -48,7 +48,7 @@ def bound() -> list[set[str]]:
     return [
         {key_name(key.strip()) for key in keys.split(",")}
         for name, entries in key_groups()
-        if name not in ("In a text", "In the filter", "In the search", "In the help")
+        if name not in ("In a text", "In a transcript", "In the filter", "In the search", "In the help")
         for keys, _ in entries
     ]
 
