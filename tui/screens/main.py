@@ -423,7 +423,10 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
         if not self.view.awaits:
             self._sought = None
             pattern = self.search.results.pattern
-            if pattern is not None and place_of(session, hit) == self.view.cursor:
+            place = place_of(session, hit)
+            # The prompt of a sub-agent has no row: that of the call that started it stands for it.
+            is_shown = place == self.view.cursor or (place is not None and self.rows.index_of(place) is None)
+            if pattern is not None and is_shown:
                 if self.view.one_pane:
                     self.show_detail()
                 tab, words, regular = TAB_OF.get(hit.kind, OVERVIEW), self.search.results.words, pattern.regular()

@@ -164,6 +164,8 @@ class SearchScreen(Contained, Screen[None]):
         self._show_line()
 
     def on_unmount(self) -> None:
+        if self._timer is not None:
+            self._timer.stop()
         if self.search.told == self._told:
             self.search.told = lambda: None
 
