@@ -92,8 +92,9 @@ class Hit(msgspec.Struct, frozen=True):
 
 
 class SearchPage(msgspec.Struct, frozen=True):
-    """A piece of a search: the `sessions` that were looked through for it, with their hits in the same order; `rows`
-    were read for it. `total` sessions are to be looked through in all. `lost` says in words what could not be read."""
+    """A piece of a search: the `sessions` that were looked through for it, with their hits in the same order, and how
+    many `rows` had to be compared for that. `total` sessions are to be looked through in all. `lost` says in words what
+    could not be read."""
 
     sessions: list[str]
     hits: list[Hit]

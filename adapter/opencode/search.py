@@ -34,6 +34,8 @@ HIT_LIMIT = 200
 """Characters of a hit itself that are given: a regular expression may find a whole text."""
 FEW, MANY = 16, 4_096
 """Rows that one statement looks through: as many as take about AIM_S."""
+SMALL = 200
+"""Messages up to which a session is looked through by one statement: some MB, which take 10 ms."""
 AIM_S = 0.01
 PAGE_S = 0.05
 """Seconds of looking after which what was found is told."""
@@ -44,7 +46,8 @@ START = 4
 
 
 class Looked(msgspec.Struct, frozen=True):
-    """What was found in one session: hits in the order of its rows; how many rows that took; what could not be read."""
+    """What was found in one session: hits by time; how many rows were compared or asked for one by one; what could not
+    be read."""
 
     hits: list[Hit]
     rows: int
@@ -98,6 +101,15 @@ class _Look:
         self._kinds = kinds
         self._likes = [f"%{_asked(needle)}%" for needle in pattern.needles]
         self._users: dict[str, bool] = {}
+        self._is_small = False
+
+    def _weigh(self, table: str) -> None:
+        """Finds out whether the session has but a few messages."""
+        sql = f'SELECT count(*) FROM (SELECT 1 FROM "{table}" WHERE session_id = ? LIMIT {SMALL + 1})'
+        try:
+            self._is_small = self._snapshot.rows(sql, (self._session_id,))[0][0] <= SMALL
+        except (OutOfTime, Unread):
+            self._is_small = False
 
     @property
     def reads_rows(self) -> bool:
@@ -135,6 +147,7 @@ class _Look:
 
     def in_1x(self) -> Pieces[None]:
         """The messages of a session, and the parts of these messages."""
+        self._weigh("message")
         own = "session_id = ?"
         # Of a message only its failure is a text, and nearly none has one.
         if not self._kinds or "error" in self._kinds:
@@ -174,6 +187,7 @@ class _Look:
 
     def in_2x(self, *, known: bool) -> Pieces[None]:
         """The rows of session_message, without those that are messages of 1.x too, and the prompts that wait."""
+        self._weigh("session_message")
         only = " AND id NOT IN (SELECT id FROM message WHERE session_id = ?1)" if known else ""
         columns = '"id", "type", "time_created", CAST("data" AS BLOB)'
         yield from self._each("session_message", columns, f"session_id = ?1{only}", self._session_message)
@@ -191,10 +205,29 @@ class _Look:
     # -- any table
 
     def _each(self, table: str, columns: str, where: str, use: Callable[[Row], None]) -> Pieces[None]:
-        """Gives every row that may hold the pattern to a function, in the order of rowids."""
-        rowids = yield from self._rowids(table, where)
-        self.rows += len(rowids)
+        """Gives every row that may hold the pattern to a function: of a small session by one statement, where that ends
+        in the time of a transaction, else by rowids, as many at a time as there is time for."""
         holds = "".join(' AND ("data" LIKE ? OR typeof("data") = \'blob\')' for _ in self._likes)
+        sql = f'SELECT rowid, {columns} FROM "{table}" WHERE {where}{holds}'
+        done: set[int] = set()
+        if self._is_small:
+            stream = self._snapshot.stream(sql, (self._session_id, *self._likes))
+            try:
+                for row in stream:
+                    use(row)
+                    done.add(row[0])
+                    if self._snapshot.overdue:
+                        break
+                else:
+                    self.rows += len(done)
+                    return
+            except (OutOfTime, Unread):
+                pass
+            finally:
+                stream.close()
+            yield
+        rowids = [rowid for rowid in (yield from self._rowids(table, where)) if rowid not in done]
+        self.rows += len(done) + len(rowids)
         at, count = 0, FEW * 8
         while at < len(rowids):
             some = rowids[at : at + count]

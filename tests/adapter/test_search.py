@@ -228,10 +228,13 @@ def write(path: Path, words: list[str], ascii_only: bool, as_blob: bool) -> None
         connection.commit()
 
 
-def test_a_search_finds_what_a_plain_loop_finds(tmp_path: Path) -> None:
+@pytest.mark.parametrize("small", [200, -1], ids=["small", "large"])
+def test_a_search_finds_what_a_plain_loop_finds(small: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever way a session is looked through: by one statement, or by rowids."""
+    monkeypatch.setattr("adapter.opencode.search.SMALL", small)
     path = tmp_path / "opencode.db"
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(st.lists(TEXTS, min_size=8, max_size=8), st.data(), st.booleans(), st.booleans())
     def check(words: list[str], data: st.DataObject, ascii_only: bool, as_blob: bool) -> None:
         path.unlink(missing_ok=True)
@@ -260,7 +263,11 @@ def test_a_search_finds_what_a_plain_loop_finds(tmp_path: Path) -> None:
         *(f"{corpus.PREVIEW}/{each}" for each in ("queue-kill9.killed", "compact-api.after", "lifecycle")),
     ],
 )
-def test_in_files_of_opencode_it_finds_what_a_plain_loop_finds(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("small", [200, -1], ids=["small", "large"])
+def test_in_files_of_opencode_it_finds_what_a_plain_loop_finds(
+    name: str, small: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapter.opencode.search.SMALL", small)
     path = corpus.build(name, tmp_path / "opencode.db")
     before, found = footprint(tmp_path), 0
     for words in (["the"], ["lab"], ["read", "e"], ["hello.txt"], ["err"], ["b"], ["nowhere at all"]):
