@@ -26,7 +26,7 @@ Every message is one line that says what is wrong and what to do about it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -65,6 +65,44 @@ class PayloadText(msgspec.Struct, frozen=True):
     format: str
 
 
+HIT_KINDS = ("title", "prompt", "answer", "reasoning", "call", "input", "output", "error", "file")
+"""What a text that a search looks through may be: `call` is the name and title of one, `file` names of files."""
+
+
+class Hit(msgspec.Struct, frozen=True):
+    """A text that holds what was looked for. `kind` is one of HIT_KINDS, `field` the path in the row's JSON; `part_id`
+    names the node as in events, "" where the text is of the message itself, and `message_id` is "" for a title.
+
+    `at` is the first place in the text, in characters of its composed form (NFC), `count` how many there are; `match`
+    is what stands there (its beginning, where that is long), between what stands `before` and `behind`, verbatim.
+    `ts` is when the row was made (µs UTC).
+    """
+
+    session_id: str
+    message_id: str
+    part_id: str
+    kind: str
+    field: str
+    at: int
+    before: str
+    match: str
+    behind: str
+    count: int
+    ts: int
+
+
+class SearchPage(msgspec.Struct, frozen=True):
+    """A piece of a search: the `sessions` that were looked through for it, with their hits in the same order, and how
+    many `rows` had to be compared for that. `total` sessions are to be looked through in all. `lost` says in words what
+    could not be read."""
+
+    sessions: list[str]
+    hits: list[Hit]
+    rows: int
+    total: int
+    lost: list[str] = []
+
+
 class Source(Protocol):
     """One place that sessions come from. `source` names it in every event, `path` for the user."""
 
@@ -99,6 +137,14 @@ class Source(Protocol):
 
     async def payload(self, uri: str, limit: int = ...) -> PayloadText:
         """The text behind a reference. Raises PayloadError or SourceUnavailable."""
+        ...
+
+    def search(
+        self, pattern: str, only: Collection[str] | None = None, kinds: Collection[str] = ()
+    ) -> AsyncIterator[SearchPage]:
+        """Looks through all texts of sessions (of those in `only`), the newest first, each as it is when its turn
+        comes; texts of these kinds only, if any are named. `pattern` is one of `adapter.pattern`. Stops within one
+        short transaction when it is closed or cancelled. Raises BadPattern or SourceUnavailable."""
         ...
 
 

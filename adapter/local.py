@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import msgspec
 
-from adapter.contract import Batch, PayloadText, SourceChanged, SourceUnavailable, encodable
+from adapter.contract import Batch, PayloadText, SearchPage, SourceChanged, SourceUnavailable, encodable
 from adapter.events import Event, LogEntry, SourceProgress
 from adapter.follow import position as cursors
 from adapter.follow.detect.counters import Counters
@@ -26,14 +26,17 @@ from adapter.opencode.rows import RawRow, SessionRow, milliseconds, session_row
 from adapter.opencode.sessions import map_session, root_of
 from adapter.opencode.storage import RawSession, read_page, read_whole
 from adapter.pace import paced
-from adapter.sqlite.reader import Pieces, Reader, Snapshot
+from adapter.sqlite.reader import Pieces, Reader, Snapshot, Work
 from adapter.sqlite.rows import Lost, table_rows
 
 SCAN_PAGE = 8
 """Sessions that a scan reads by one hop to SQLite's thread. Reading the next page meanwhile gains nothing: that thread
 needs the interpreter for every row and gets it every 5 ms (measured: 32,000 parts/s with and without)."""
+SEARCH_PAGE = 200
+"""Most sessions of one piece of a search: empty ones take next to no time."""
 PAYLOAD_LIMIT = 32_000_000
 """Bytes of one payload that are handed out unless the caller wants more."""
+T = TypeVar("T")
 
 
 class OpencodeSource:
@@ -210,6 +213,48 @@ class OpencodeSource:
         if self._closed:
             raise SourceUnavailable(f"{self.path} has been closed")
         return await resolve(self._reader, uri, limit)
+
+    async def search(
+        self, pattern: str, only: Collection[str] | None = None, kinds: Collection[str] = ()
+    ) -> AsyncIterator[SearchPage]:
+        """Looks through all texts of sessions (of those in `only`), the newest first, by a connection of its own.
+        Raises BadPattern or SourceUnavailable."""
+        # Who does not search does not load it.
+        from adapter.opencode.search import look_through_some
+        from adapter.pattern import parse
+
+        wanted = parse(pattern)
+        if self._closed:
+            raise SourceUnavailable(f"{self.path} has been closed")
+        await self.open()
+        lost: list[Lost] = []
+        rows = await self._search_read(lambda snapshot: all_sessions(snapshot, self._database.schema, lost))
+        left = [row for row in rows if only is None or row[0] in only]
+        total, at = len(left), 0
+        if lost or not left:
+            yield SearchPage([], [], 0, total, [each.words for each in lost])
+        while at < total:
+            page, schema = left[at : at + SEARCH_PAGE], self._database.schema
+            looked = await self._search_read(
+                partial(look_through_some, schema=schema, sessions=page, pattern=wanted, kinds=kinds)
+            )
+            names = [str(row[0]) for row in page[: len(looked)]]
+            at += len(looked)
+            yield SearchPage(
+                names,
+                [hit for one in looked for hit in one.hits],
+                sum(one.rows for one in looked),
+                total,
+                [each.words for one in looked for each in one.lost],
+            )
+
+    async def _search_read(self, work: Work[T]) -> T:
+        """One piece of a search; once more when opencode migrated the file meanwhile."""
+        try:
+            return await self._database.read(work, side=True)
+        except SourceChanged:
+            await self._database.learn()
+            return await self._database.read(work, side=True)
 
     # -- one read
 

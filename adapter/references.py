@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import msgspec
 
-from adapter.contract import BadReference
+from adapter.contract import BadReference, Hit
 
 SCHEME = "opencode-sqlite"
 WAITING = ("session_pending", "session_inbox")
@@ -34,6 +34,15 @@ def build(key: str, row_id: str, field: str) -> str:
     if not (row_id.isascii() and row_id.isidentifier()):
         row_id = quote(row_id, safe="")
     return f"{SCHEME}://?{key}={row_id}&field={_quoted_field(field)}"
+
+
+def of_hit(hit: Hit) -> str:
+    """The reference to the text that holds a hit, "" for the title of a session, which has none."""
+    if not hit.message_id:
+        return ""
+    if hit.part_id and ":" not in hit.part_id:
+        return build("part_id", hit.part_id, hit.field)
+    return build("session_message_id" if hit.part_id else "message_id", hit.message_id, hit.field)
 
 
 @lru_cache(maxsize=256)

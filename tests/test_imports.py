@@ -50,9 +50,10 @@ def test_help_and_version_load_almost_nothing(arguments: list[str]) -> None:
     assert not roots_after(action) & heavy
 
 
-@pytest.mark.parametrize("command", ["events", "tree", "ls", "doctor", "show", "export"])
+@pytest.mark.parametrize("command", ["events", "tree", "ls", "grep", "doctor", "show", "export"])
 def test_headless_commands_load_no_textual(command: str) -> None:
-    argument = {"show": ["opencode-sqlite://?part_id=x&field=y"], "export": ["ses_x"]}.get(command, [])
+    own = {"show": ["opencode-sqlite://?part_id=x&field=y"], "export": ["ses_x"], "grep": ["x"]}
+    argument = own.get(command, [])
     action = f"from tui.cli import main\nmain([{command!r}, '--db', '/nowhere/opencode.db', *{argument!r}])"
     loaded = roots_after(action)
     assert "adapter" in loaded
@@ -82,12 +83,14 @@ print(len(ours), *(name for name in others if not name.startswith("_")), file=sy
         ("doctor", BASE, 75),
         ("events", BASE, 70),
         ("tree", BASE, 101),
-        ("ls", BASE, 107),
+        ("ls", BASE, 110),
+        ("grep", BASE, 116),
     ],
 )
 def test_a_command_loads_no_more_than_it_needs(command: str, packages: set[str], most: int, tmp_path: Path) -> None:
     database = corpus.build("1.18.33/plain", tmp_path / "opencode.db")
     arguments = [command] if command == "--help" else [command, "--db", str(database)]
+    arguments += ["word"] if command == "grep" else []
     done = subprocess.run(
         [sys.executable, "-c", MODULES, *arguments], capture_output=True, text=True, timeout=60, check=True
     )

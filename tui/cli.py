@@ -33,7 +33,18 @@ Terms, as behind / on the screen:
   agent: model: provider: version: dir: tool:
   cost>1 tokens<10k    with sub-agents; also >= and <=
   since:2d             also since:90m, since:today, since:2026-01-31
+  text:word file:name  in any text, as grep finds it; the name of a file that it read, wrote or got
   -- -is:subagent      a term with a minus holds where it does not; -- ends the options before it"""
+
+GREP_EPILOG = """\
+Pattern:
+  retry test           texts that hold both words; case counts where a letter is a capital
+  '"retry test"'       texts that hold exactly this
+  're:retr(y|ies)'     a regular expression of Python, line by line
+Terms of FILTER as for ls (ls --help): agent:build tool:bash dir:app since:2d is:failed ...
+One JSON object a line: {"source", "session_id", "title", "parent_id", "message_id", "part_id", "kind", "field", "uri",
+  "at", "count", "before", "match", "behind", "ts"}: the first of count places in a text that show URI prints.
+Exit status: 0 found, 1 nothing found, 2 a database, a row or the arguments cannot be used."""
 
 EXPORT_EPILOG = """\
 Text is made harmless in md and html (control and bidi characters); json has it verbatim: one object,
@@ -152,6 +163,26 @@ def build_parser() -> argparse.ArgumentParser:
     )
     ls.add_argument("--json", action="store_true", help="one JSON object")
     ls.add_argument("filter", metavar="FILTER", nargs="*", help="terms that all have to hold, see below")
+
+    grep = commands.add_parser(
+        "grep",
+        parents=[database],
+        formatter_class=raw,
+        help="every text of every session that holds some words",
+        description="Looks through prompts, answers, reasoning, calls, inputs, outputs, errors, titles and names of "
+        "files, without an index:\nthe newest session first, each as it is when its turn comes.",
+        epilog=GREP_EPILOG,
+    )
+    grep.add_argument("--json", action="store_true", help="one JSON object a line")
+    grep.add_argument(
+        "--in",
+        metavar="KIND,...",
+        dest="kinds",
+        default="",
+        help="only in these texts: title prompt answer reasoning call input output error file",
+    )
+    grep.add_argument("pattern", metavar="PATTERN", help="what to look for, see below")
+    grep.add_argument("filter", metavar="FILTER", nargs="*", help="terms that all have to hold of the session")
 
     show = commands.add_parser(
         "show",

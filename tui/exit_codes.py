@@ -5,6 +5,8 @@ from __future__ import annotations
 OK = 0
 DEGRADED = 1
 """Some of several databases could not be read; `doctor` also: readable, with something worth a look."""
+NOT_FOUND = 1
+"""`grep`: no text holds what was looked for."""
 UNUSABLE = 2
 """No usable database, or wrong arguments."""
 INTERNAL = 70

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
+from adapter.contract import SearchPage
 from adapter.health import Health
 from tui.model.records import ChangeSet
 from tui.render.cards import payload as payloads
 
 PayloadDone = Callable[[payloads.Shown | None, str], None]
 """Gets the document, or None and the reason why there is none."""
+
+PageFound = Callable[[str, SearchPage], None]
+"""Gets the source and what was found in a piece of its sessions."""
+SearchEnded = Callable[[str], None]
+"""Gets why a search ended before its end, "" when everything was looked through."""
 
 
 class Listener(Protocol):
@@ -55,3 +61,14 @@ class Requests(Protocol):
 
     def probe(self) -> None:
         """Fresh counts of every source; they arrive as healths."""
+
+    def search(
+        self,
+        pattern: str,
+        only: Mapping[str, Collection[str]],
+        kinds: Collection[str],
+        found: PageFound,
+        ended: SearchEnded,
+    ) -> Callable[[], None]:
+        """Looks through the texts of sessions, by their sources; `found` is called with each piece and `ended` at last.
+        What it returns stops the search at once: nothing of it comes after that."""

@@ -7,13 +7,14 @@ nothing. Times are µs UTC.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from adapter.health import Health
 from tui.model.filter.active_filter import Finder, Sum
 from tui.model.filter.language import Completion
+from tui.model.filter.looking import Looking
 from tui.model.filter.reading import Reading
 from tui.model.records import ChangeSet, Key, Session, SessionKey, session_key, turn_key
 from tui.model.status.bands import Need
@@ -32,6 +33,7 @@ from tui.model.tree.seek import Found, caller, enclosing, failures, focus, quest
 from tui.model.tree.sorting import Arrangement
 from tui.model.tree.under_cursor import UnderCursor, under_cursor
 from tui.model.tree.unfold import cycle, fold_all, reveal
+from tui.text import sanitize
 
 STALE = 15 * SECOND
 """µs since the last look at a source after which what is shown is not called live any more. A source that works says
@@ -40,6 +42,9 @@ BACK_LIMIT = 50
 """Jumps that can be taken back."""
 _SOON_S = 0.05
 """A timer may be a little early: to set it for less would tick the same second twice."""
+
+RESULTS = Key("", "results", "", "")
+"""Stands among the places where jumps began for the results of a search."""
 
 _NOTHING = {
     "failed": "nothing has failed here",
@@ -63,7 +68,8 @@ class Frame:
     node. `status`: the bar. `heading`: filter, order or number of sessions. `title`: sessions that run and that wait,
     for the terminal's title. `notice`: words that call a person back. `remark`: what the key has to say. `load`,
     `release`: sessions to be read, and given back. `detail_wanted`: the user wants to be in the detail. `panes`: the
-    panes stand otherwise, or the keys go to another one.
+    panes stand otherwise, or the keys go to another one. `results`: the results of the search are wanted again.
+    `look`: what is to be looked for in the texts of sessions is another thing now (`View.looking`), or nothing.
     """
 
     rows: bool = False
@@ -79,6 +85,8 @@ class Frame:
     release: list[SessionKey] = field(default_factory=list)
     detail_wanted: bool = False
     panes: bool = False
+    results: bool = False
+    look: bool = False
 
 
 Pane = Literal["tree", "filter", "detail", "search"]
@@ -148,6 +156,7 @@ class View:
         """Makes what follows from the store and the user's choices."""
         self.finder = Finder(self.store)
         self.reading = Reading(self.store, self.finder)
+        self.looking = Looking(self.finder)
         self.tally = Tally(self.store)
         self.budget = Budget(self.store, self.rows)
         self.place = Place(self.rows)
@@ -395,6 +404,7 @@ class View:
         hold = self.place.hold()
         if text != self.finder.text:
             self.reading.stop()
+            self._stop_looking()
         self.finder.ask(text, now_us)
         if self._keep():
             self.place.settle(hold)
@@ -411,14 +421,42 @@ class View:
         return different
 
     def read_all(self) -> Frame:
-        """Has all sessions read of which the filter cannot say whether they match."""
+        """Has all sessions read, or looked through, of which the filter cannot say whether they match."""
         self.reading.begin()
         self._read_on()
+        self.looking.begin()
+        self._frame.look = self._frame.heading = True
         return self._done()
 
+    def looked(self, source: str, sessions: Collection[str], found: Collection[str]) -> Frame:
+        """Takes in what was found in some sessions of what the filter looks for."""
+        query = self.looking.query
+        if query is not None:
+            self.looking.looked += len(sessions)
+            keys, those = [(source, name) for name in sessions], {(source, name) for name in found}
+            self._update(ChangeSet(roots=set(), dirty=set()), self.finder.answered(query, keys, those))
+            self._frame.heading = True
+        return self._done()
+
+    def looked_through(self, reason: str) -> Frame:
+        """Goes on with what else the filter looks for; `reason` says why not everything was looked through."""
+        self.looking.next()
+        if not self.looking.on:
+            # What leaves nothing can be blamed now.
+            self.finder.ask(self.finder.text, self.now)
+        self._frame.remark = f"not everything was looked through: {sanitize.label(reason)}" if reason else ""
+        self._frame.look = self._frame.heading = True
+        return self._done()
+
+    def _stop_looking(self) -> None:
+        if self.looking.on:
+            self.looking.stop()
+            self._frame.look = True
+
     def stop_reading(self) -> Frame:
-        """Reads no more of them."""
+        """Reads no more of them, and looks for nothing."""
         self.reading.stop()
+        self._stop_looking()
         self._frame.heading = True
         return self._done()
 
@@ -755,6 +793,23 @@ class View:
         self._jump(key)
         return self._done()
 
+    def go_into(self, session: Session, find: Callable[[], Key | None]) -> Frame:
+        """Goes from the results of a search into a session, to the node that `find` names as soon as all of it is
+        there."""
+        self._came_from = [*self._came_from, RESULTS][-BACK_LIMIT:]
+        if session.whole:
+            self._jump(find() or session_key(session), remember=False)
+        else:
+            self._jump(session_key(session), remember=False)
+            self._load([session])
+            self._awaited = lambda: find() if session.whole else None
+        return self._done()
+
+    @property
+    def awaits(self) -> bool:
+        """Whether a jump waits for what has to be loaded."""
+        return self._awaited is not None
+
     def find(self, kind: str, forward: bool, now_us: int) -> Frame:
         """Goes to the next failure, the next that waits for a person, is stuck or loops, or runs."""
         tops, cursor, store, first = self.rows.tops(), self.cursor, self.store, self._first()
@@ -818,6 +873,9 @@ class View:
         """Goes back to where the last jump began."""
         while self._came_from:
             key = self._came_from.pop()
+            if key == RESULTS:
+                self._frame.results = True
+                return self._done()
             if self.store.session_of(key) is not None:
                 self._jump(key, remember=False)
                 return self._done()

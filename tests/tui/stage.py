@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from textual.pilot import Pilot
 
+from adapter.contract import SearchPage
 from adapter.events import Event
 from adapter.health import Health
 from tests.tui.story import NOW, SOURCE
@@ -82,6 +83,11 @@ class FakeSource:
         self.closed = False
         self.forgotten = 0
         self.first: list[Batch] = []
+        self.pages: list[SearchPage] = []
+        self.searched: list[tuple[str, set[str], set[str]]] = []
+        self.endless = False
+        """A search goes on until it is stopped."""
+        self.stopped = 0
 
     async def __aenter__(self) -> FakeSource:
         return self
@@ -120,6 +126,18 @@ class FakeSource:
             raise LookupError("the row is gone")
         text = self.texts[uri]
         return Text(text, len(text.encode()))
+
+    async def search(
+        self, pattern: str, only: Collection[str] | None = None, kinds: Collection[str] = ()
+    ) -> AsyncIterator[SearchPage]:
+        self.searched.append((pattern, set(only or ()), set(kinds)))
+        try:
+            for page in self.pages:
+                yield page
+            if self.endless:
+                await asyncio.Event().wait()
+        finally:
+            self.stopped += 1
 
     async def probe(self) -> Health:
         return self.state

@@ -145,6 +145,7 @@ FEW_KNOWN, ALL_KNOWN = (
 )
 """A filter for what every session but those at work has, before they are read, and after that."""
 HELP, NO_HELP = says("all", "Everywhere"), both(lacks("all", "Everywhere"), says("heading", "^Sessions"))
+SEARCH, NO_SEARCH = says("all", "›Search"), both(lacks("all", "›Search"), says("heading", "^Sessions"))
 RECORD = both(IN_DETAIL, says("first", r"^ ▾ \{"), lacks("second", "^ ›"))
 """The beginning of the record of a session, with the caret in its first line."""
 SECOND_LINE = both(says("first", r"^ ▾ \{"), says("second", "^ ›"))
@@ -253,6 +254,11 @@ LOOKING = [
     Press("help.open", HELP, back="\x1b"),
     Press("help.close", NO_HELP, "?", HELP),
     Press("palette", says("all", "Search for commands"), back="\x1b"),
+    Press("search.open", SEARCH, back="\x1b"),
+    Press("search.close", NO_SEARCH, "\x06", SEARCH),
+    Press("search.line", says("all", "›    in"), "\x06", SEARCH, back="\x1b"),
+    Press("search.choose", says("all", r"of \d+ sessions"), "\x06x", says("all", "›Search x"), (READ,), "\x1b"),
+    Press("jump.back", HERE, "w\t", both(IN_DETAIL, says("text", "Which way")), back="\t"),
     Press("jump.sort", says("heading", "by cost"), on=(TOP,), back="ssss"),
     Press("jump.group", says("heading", "by project"), on=(TOP,), back="oo"),
     Press("filter.open", TYPING, back="\x1b"),

@@ -6,47 +6,32 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from adapter.local import OpencodeSource
 from adapter.opencode.limits import ModelLimits
+from tui.commands.choosing import Filter
 from tui.commands.listing import in_order, listing, listing_text
 from tui.commands.remarks import complain, remark
-from tui.commands.sources import alone, home, remark_on_copies, source_of, status_of
+from tui.commands.sources import home, remark_on_copies, source_of, status_of
 from tui.exit_codes import UNUSABLE
-from tui.model.filter.cards import Index
-from tui.model.filter.language import parse, search
-from tui.model.records import SessionKey
 from tui.model.store.store import Store
 from tui.text.safe_json import json_line
 
 
 async def ls(arguments: argparse.Namespace, paths: list[Path]) -> int:
-    """The sessions that a filter finds, as the screen knows them when it starts; what they did is read where the filter
-    asks for it."""
+    """The sessions that a filter finds."""
 
     now_us = int(time.time() * 1e6)
-    terms = parse(" ".join(_quoted(word) for word in arguments.filter), now_us)
-    wrong = next((term.problem for term in terms if term.problem), "")
-    if wrong:
-        return complain(wrong)
+    wanted = Filter(arguments.filter, now_us)
+    if wanted.problem:
+        return complain(wanted.problem)
     store = Store(ModelLimits(os.environ, home()))
     async with AsyncExitStack() as stack:
         sources = [await stack.enter_async_context(source_of(path, arguments)) for path in paths]
-        read = [await alone(_glance(store, source)) for source in sources]
+        found, read = await wanted.find(store, sources)
         if not any(read):
             return UNUSABLE
-        index = Index(store)
-        index.fill(now_us)
-        unread = search(terms, index.cards.values()).unread
-        if unread:
-            await _read(store, sources, unread)
-            # Once for all: a card depends on the sessions below it.
-            index = Index(store)
-            index.fill(now_us)
-    found = search(terms, index.cards.values())
     wrong = next((term.problem for term in found.terms if term.problem), "")
     if wrong:
         return complain(wrong)
@@ -62,33 +47,3 @@ async def ls(arguments: argparse.Namespace, paths: list[Path]) -> int:
     if found.blame:
         remark(found.blame)
     return status_of(read, sources)
-
-
-async def _read(store: Store, sources: list[OpencodeSource], wanted: Iterable[SessionKey]) -> None:
-    """Reads sessions whole, and says every now and then how far it is."""
-    sessions = list(wanted)
-    by_name = {source.source: source for source in sources}
-    due = time.monotonic() + SAID_S
-    for count, (name, session_id) in enumerate(sessions):
-        if time.monotonic() > due:
-            due += SAID_S
-            remark(f"{count:,} of {len(sessions):,} sessions read")
-        store.apply(await by_name[name].load(session_id))
-        store.mark_loaded(name, session_id)
-
-
-SAID_S = 2.0
-"""How often it is said how many sessions have been read."""
-
-
-async def _glance(store: Store, source: OpencodeSource) -> None:
-    async for batch in source.glance():
-        store.apply(batch.events)
-
-
-def _quoted(word: str) -> str:
-    """A word of the command line as the filter's language has it: what the shell kept together stays together."""
-    if " " not in word or '"' in word:
-        return word
-    field, colon, value = word.partition(":")
-    return f'{field}:"{value}"' if colon and " " not in field else f'"{word}"'

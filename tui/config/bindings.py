@@ -11,6 +11,7 @@ from tui.render.bars.help import Group
 from tui.screens.doors import DoorScreen
 from tui.screens.help import HelpScreen
 from tui.screens.main import MainScreen
+from tui.screens.search import SearchScreen
 from tui.widgets.detail import Detail
 from tui.widgets.filter_bar import FilterInput
 from tui.widgets.jumping_tree import JumpingTree
@@ -20,7 +21,7 @@ from tui.widgets.transcript import Transcript
 
 APP: list[BindingType] = [
     Binding("question_mark", "help", "open the help", id="help.open", show=False),
-    Binding("T", "next_theme", "switch colours: dark, light, high contrast, the terminal's", id="theme", show=False),
+    Binding("T", "next_theme", "switch colours: dark, light, contrast, ansi", id="theme", show=False),
     Binding("q", "quit", "quit", id="quit", show=False),
     # With priority: a modal screen asks nobody behind it.
     Binding("ctrl+z", "suspend", "go to the shell; fg comes back", id="suspend", show=False, priority=True),
@@ -30,7 +31,8 @@ APP: list[BindingType] = [
 ]
 
 EVERYWHERE, TREE, FINDING, DOORS = "Everywhere", "In the tree", "Finding", "Taking it along"
-FILTER, TEXT, READING, HELP = "In the filter", "In a text", "In a transcript", "In the help"
+FILTER, SEARCH, TEXT, READING = "In the filter", "In the search", "In a text", "In a transcript"
+HELP = "In the help"
 
 _PARTS: dict[str, list[BindingType]] = {
     EVERYWHERE: [*MainScreen.BINDINGS, *APP],
@@ -38,6 +40,7 @@ _PARTS: dict[str, list[BindingType]] = {
     FINDING: list(JumpingTree.BINDINGS),
     DOORS: list(DoorScreen.BINDINGS),
     FILTER: list(FilterInput.BINDINGS),
+    SEARCH: list(SearchScreen.BINDINGS),
     TEXT: [*LineView.BINDINGS, *Detail.BINDINGS],
     READING: list(Transcript.BINDINGS),
     HELP: list(HelpScreen.BINDINGS),
@@ -56,9 +59,10 @@ SCOPES: list[Scope] = [
     Scope([*_SHARED, *PARTS[TREE], *PARTS[FINDING]]),
     Scope([*_SHARED, *PARTS[TEXT], *PARTS[READING]]),
     Scope([*_ANYWHERE, *PARTS[FILTER], *_LINE], typed=True),
+    Scope([*_ANYWHERE, *PARTS[SEARCH], *_LINE], typed=True),
     Scope([*_ANYWHERE, *PARTS[HELP], *_VIEW]),
 ]
-"""The bindings that are alive together: with the tree, with a text, with the filter's line, in the help."""
+"""The bindings that are alive together: with the tree, with a text, in the lines of filter and search, in the help."""
 
 
 def by_id(name: str) -> Binding:

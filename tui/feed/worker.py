@@ -8,17 +8,19 @@ listener: nothing ends in silence.
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import aclosing, suppress
+from functools import partial
 from typing import Any, cast
 
-from adapter.contract import AdapterError, Batch, PayloadText, Source
+from adapter.contract import AdapterError, Batch, PayloadText, SearchPage, Source
 from tui.feed.queue import Anew, Answer, Arrival, Arrivals
 from tui.model.store.store import Store
 from tui.model.tree.thoughts import joined
-from tui.protocols import Listener, PayloadDone
+from tui.protocols import Listener, PageFound, PayloadDone, SearchEnded
 from tui.render.cards import payload as payloads
 
 DISCOVER_EVERY = 5.0
@@ -34,6 +36,40 @@ REST_S = 0.1
 """How long a source may go on with what it is doing when all have to let go of their files; an idle one only waits."""
 REST_MOST_S = 1.0
 """Seconds after which nobody waits any longer for sources to let go."""
+
+
+SEARCH_PAUSE_S = 0.002
+"""Pause between two pieces of a search (50 ms each), in which keys and changes have the interpreter for themselves."""
+USUAL_SWITCH_S = sys.getswitchinterval()
+SWITCH_S = 0.0005
+"""Seconds for which a search may keep the interpreter when keys want it; Python's own are 5 ms, each of several times
+that a key gives it up."""
+PIECES_AHEAD = 3
+"""Pieces of a search that wait to be shown; with one more it waits itself."""
+
+
+class Search:
+    """A search on its way. `is_stopped` is set by the UI loop; from then on nothing more of it arrives."""
+
+    def __init__(self, pattern: str, kinds: Collection[str], found: PageFound, ended: SearchEnded) -> None:
+        self.pattern = pattern
+        self.kinds = kinds
+        self.is_stopped = False
+        self.task: asyncio.Task[None] | None = None
+        self.room = asyncio.Semaphore(PIECES_AHEAD)
+        self._found = found
+        self._ended = ended
+
+    def found(self, source: str, page: SearchPage) -> None:
+        """Tells a piece, on the UI loop."""
+        if not self.is_stopped:
+            self._found(source, page)
+
+    def ended(self, reason: str) -> None:
+        """Tells the end, on the UI loop."""
+        if not self.is_stopped:
+            self.is_stopped = True
+            self._ended(reason)
 
 
 class NotFollowed(LookupError):
@@ -68,6 +104,7 @@ class Feed:
         """Not set while the sources are to keep their hands off their files."""
         self._awake.set()
         self._rests = 0
+        self._searches = 0
         self._early: list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]] = []
 
     # --- called on the UI loop -------------------------------------------------------------------------------
@@ -135,6 +172,25 @@ class Feed:
     def probe(self) -> None:
         """Asks every source for fresh counts; they arrive through `health_changed`."""
         self._request("the rows cannot be counted", self._probe)
+
+    def search(
+        self,
+        pattern: str,
+        only: Mapping[str, Collection[str]],
+        kinds: Collection[str],
+        found: PageFound,
+        ended: SearchEnded,
+    ) -> Callable[[], None]:
+        """Looks through the texts of sessions; returns what stops it."""
+        search = Search(pattern, kinds, found, ended)
+        self._request("the search has ended", lambda: self._search(search, only))
+        return lambda: self._stop_search(search)
+
+    def _stop_search(self, search: Search) -> None:
+        search.is_stopped = True
+        with self._lock:
+            if self._loop is not None and not self._stopped:
+                self._loop.call_soon_threadsafe(lambda: search.task.cancel() if search.task is not None else None)
 
     def _request(self, trouble: str, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Has a task made in the feed's thread, as soon as that runs; `trouble` is what to say when it raises."""
@@ -297,6 +353,53 @@ class Feed:
             except AdapterError:
                 if rests == self._rests:
                     raise
+
+    async def _search(self, search: Search, only: Mapping[str, Collection[str]]) -> None:
+        search.task = asyncio.current_task()
+        reason = "it was given up"
+        self._searches += 1
+        sys.setswitchinterval(SWITCH_S)
+        try:
+            for name, sessions in only.items():
+                await self._search_in(self._source(name), search, set(sessions))
+            reason = ""
+        except Exception as error:
+            reason = _reason(error)
+        finally:
+            self._searches -= 1
+            if not self._searches:
+                sys.setswitchinterval(USUAL_SWITCH_S)
+            self._answer(lambda: search.ended(reason))
+
+    async def _search_in(self, source: Source, search: Search, left: set[str]) -> None:
+        """One source; goes on behind what has been looked through when its file was closed meanwhile."""
+        while not search.is_stopped:
+            await self._awake.wait()
+            rests = self._rests
+            try:
+                pages = cast(AsyncGenerator[SearchPage, None], source.search(search.pattern, left, search.kinds))
+                async with aclosing(pages):
+                    async for page in pages:
+                        left.difference_update(page.sessions)
+                        await search.room.acquire()
+                        self._answer(partial(self._tell, search, source.source, page))
+                        if search.is_stopped or not self._awake.is_set():
+                            break
+                        await asyncio.sleep(SEARCH_PAUSE_S)
+                    else:
+                        return
+            except AdapterError:
+                if rests == self._rests:
+                    raise
+
+    def _tell(self, search: Search, source: str, page: SearchPage) -> None:
+        """Shows a piece, on the UI loop, and makes room for another."""
+        try:
+            search.found(source, page)
+        finally:
+            with self._lock:
+                if self._loop is not None and not self._stopped:
+                    self._loop.call_soon_threadsafe(search.room.release)
 
     async def _probe(self) -> None:
         await self._awake.wait()

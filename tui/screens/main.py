@@ -14,13 +14,15 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.timer import Timer
 
+from adapter.contract import Hit, SearchPage
 from adapter.health import Health
 from adapter.pace import paced
 from tui.config.keymap import NONE, Keymap
 from tui.config.settings import DEFAULTS, Settings
 from tui.model.filter.active_filter import Finder
 from tui.model.filter.language import Completion
-from tui.model.records import ChangeSet, Key, Session, session_key
+from tui.model.records import ChangeSet, Key, Session, SessionKey, session_key
+from tui.model.search.place import place_of
 from tui.model.tree.rows import VisibleRows
 from tui.model.tree.sorting import Arrangement
 from tui.no_sessions import NONE_YET, NoSessions
@@ -29,9 +31,10 @@ from tui.render.bars import filter_line, keys
 from tui.render.bars.breadcrumb import breadcrumb, databases
 from tui.render.bars.health import Lags
 from tui.render.bars.status import Status
-from tui.render.cards.tabs import KEYS, NAMES, TRANSCRIPT
+from tui.render.cards.tabs import INPUT, KEYS, NAMES, OUTPUT, OVERVIEW, TRANSCRIPT
 from tui.render.rows.tree_row import heading
 from tui.screens.doors import DoorScreen
+from tui.screens.search import Search, SearchScreen
 from tui.text import sanitize
 from tui.textual_patches.compositor import SparseScreen
 from tui.textual_patches.contained import Contained
@@ -42,6 +45,7 @@ from tui.widgets.empty_pane import EmptyPane
 from tui.widgets.filter_bar import FilterBar, FilterInput
 from tui.widgets.fixed_lines import FixedLines
 from tui.widgets.health_pane import HealthPane
+from tui.widgets.hits_view import HitsView
 from tui.widgets.jumping_tree import JumpingTree
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.panes import STEP, Panes
@@ -54,6 +58,10 @@ FILTER_LIMIT = 1000
 """Characters of a remembered filter; nobody types more, and the file may have been written by anybody."""
 FAILED_TODAY = "is:failed since:today"
 """What the count of failures shows: `e` goes on to the calls that failed."""
+TAB_OF = {"output": OUTPUT, "input": INPUT, "prompt": INPUT, "answer": OUTPUT, "reasoning": OUTPUT, "file": INPUT}
+"""The tab that shows a hit of a kind; the overview has the others."""
+LAID_OUT_S = 0.03
+"""Seconds after which a pane that was hidden has been laid out."""
 ROOMY = 20
 """Lines from which one of them says where the cursor is."""
 
@@ -73,6 +81,8 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
         Binding("greater_than_sign", "turn(1)", "switch to the next tab", id="detail.next", show=False),
         Binding("W", "wrap", "break or cut long lines of texts", id="detail.wrap", show=False),
         Binding("slash", "filter", "filter the sessions", id="filter.open", show=False),
+        Binding("ctrl+f", "search", "search in all texts of all sessions", id="search.open", show=False),
+        Binding("backspace", "leap_back", "go back to where the last jump began", id="jump.back", show=False),
         Binding("plus", f"widen({STEP})", "give the tree more room", id="pane.wider", show=False),
         Binding("minus", f"widen({-STEP})", "give the detail more room", id="pane.narrower", show=False),
         Binding("equals_sign", "widen(0)", "give both the usual room", id="pane.usual", show=False),
@@ -135,6 +145,9 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
         self._due_s = 0.0
         self._remark = ""
         self._home: Key | None = None
+        self.search = Search(requests, lambda: view.finder.index, now)
+        self._stop_looking: Callable[[], None] = lambda: None
+        self._sought: tuple[Session, Hit] | None = None
         self._kept = self.Arranged(settings.filter, settings.arrangement)
         # Held, not looked up: when the app ends they leave the screen before the last change has come in.
         self.status_bar = StatusBar(id="status")
@@ -257,6 +270,12 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
             self.show_detail()
         if frame.panes:
             self._show_panes()
+        if self._sought is not None:
+            self._mark_hit(*self._sought)
+        if frame.look:
+            self._look()
+        if frame.results:
+            self.action_search()
         if frame.moved or frame.rows or frame.status or frame.heading or view.cursor in frame.dirty:
             self._show_keys()
         if self._clock is not None:
@@ -313,16 +332,16 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
         """The way to the cursor, or what the last key has to say; on a low screen only that."""
         where = self.where
         editing = self.bar.editing
-        reading = self.view.reading
-        where.display = editing or bool(self._remark) or reading.on or self.size.height >= ROOMY
+        reading, looking = self.view.reading, self.view.looking
+        where.display = editing or bool(self._remark) or reading.on or looking.on or self.size.height >= ROOMY
         if editing:
             where.show(
                 [filter_line.hint(self.finder, self.bar.input.choices, self.sessions.size.width, self.keymap.keys)]
             )
         elif self._remark:
             where.show([[(f" {self._remark}", "accent")]])
-        elif reading.on:
-            where.show([filter_line.progress(self.finder, reading, self.keymap.keys)])
+        elif reading.on or looking.on:
+            where.show([filter_line.progress(self.finder, reading, looking, self.keymap.keys)])
         else:
             cursor = self.sessions.cursor
             database = self._databases.get(cursor.source, "") if cursor is not None else ""
@@ -349,6 +368,8 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
         self.show_tree()
         if message.read:
             self.draw(self.view.read_all())
+        if self.view.looking.on:
+            return
         self.draw(self.view.go_to_match())
         if doubt := filter_line.doubt(self.finder):
             self.remark(doubt)
@@ -363,6 +384,57 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
             return
         self.filter("" if self.finder.text == FAILED_TODAY else FAILED_TODAY)
         self.draw(self.view.go_to_match())
+
+    def _look(self) -> None:
+        """Has looked through what the filter asks for, and nothing else any more."""
+        self._stop_looking()
+        looking = self.view.looking
+        if looking.query is not None:
+            pattern, kinds = looking.query
+            self._stop_looking = self.requests.search(pattern, looking.only, kinds, self._looked, self._looked_through)
+
+    def _looked(self, source: str, page: SearchPage) -> None:
+        self.draw(self.view.looked(source, page.sessions, {hit.session_id for hit in page.hits}))
+
+    def _looked_through(self, reason: str) -> None:
+        self.draw(self.view.looked_through(reason))
+        self.draw(self.view.go_to_match())
+
+    # --- search ----------------------------------------------------------------------------------------------
+
+    def action_search(self) -> None:
+        hits = HitsView(self.search.results, self.store, self.now, id="hits")
+        self.app.push_screen(SearchScreen(self.search, hits, self.go_to_hit, self.keymap))
+
+    def go_to_hit(self, key: SessionKey, hit: Hit) -> None:
+        """Puts the cursor on the row that holds a hit, and marks it in the detail as soon as that is there."""
+        session = self.store.sessions.get(key)
+        if session is None:
+            self.remark("this session is gone")
+            return
+        if self.finder.on and self.store.links.top(session.key) not in self.finder.trees:
+            self.filter("")
+        self.show_tree()
+        self._sought = (session, hit)
+        self.draw(self.view.go_into(session, lambda: place_of(session, hit)))
+
+    def _mark_hit(self, session: Session, hit: Hit) -> None:
+        """Turns the detail to a hit when the cursor has come to its row; forgets it when the user went elsewhere."""
+        if not self.view.awaits:
+            self._sought = None
+            pattern = self.search.results.pattern
+            place = place_of(session, hit)
+            # The prompt of a sub-agent has no row: that of the call that started it stands for it.
+            is_shown = place == self.view.cursor or (place is not None and self.rows.index_of(place) is None)
+            if pattern is not None and is_shown:
+                if self.view.one_pane:
+                    self.show_detail()
+                tab, words, regular = TAB_OF.get(hit.kind, OVERVIEW), self.search.results.words, pattern.regular()
+                # A pane that was hidden has no width yet to bring a hit into sight in.
+                self.set_timer(LAID_OUT_S, lambda: self.detail.mark(tab, words, regular))
+
+    def action_leap_back(self) -> None:
+        self.draw(self.view.back())
 
     # --- panes -----------------------------------------------------------------------------------------------
 
@@ -467,7 +539,7 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
     def action_back(self) -> None:
         if self.view.fault:
             self.show_fault("")
-        if self.view.reading.on:
+        if self.view.reading.on or self.view.looking.on:
             self.draw(self.view.stop_reading())
         elif self.sessions.has_focus and self.finder.on:
             self.filter("")

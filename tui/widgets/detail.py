@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -359,6 +360,12 @@ class Detail(Contained, Vertical):
     def on_input_submitted(self) -> None:
         self._end_typing()
 
+    def mark(self, tab: str, words: str, pattern: re.Pattern[str]) -> None:
+        """Turns to a tab and marks what a search of all sessions has found there."""
+        if tab in self.tabs:
+            self.pick(tab)
+        self.view.search(words, pattern)
+
     def _end_typing(self) -> None:
         # The focus moves first: a widget that is hidden while it has the focus hands it to any other.
         self.screen.set_focus(self.body)
@@ -442,6 +449,9 @@ class Detail(Contained, Vertical):
         before = self._texts[text.slot][0] if seen else None
         if document is not None and before is not None:
             document.fold_like(before)
+        elif document is not None and self.view.words:
+            # What is folded away would not be found.
+            document.unfold()
         if document is None and seen:
             # A call that ends moves its output to another field: what was read before stays until that one is read.
             document, note = before, "" if text.slot in self._stale else note

@@ -23,7 +23,6 @@ class JumpingTree(SessionTree):
         ),
         Binding("right_square_bracket", "sibling(1)", "go to the session after this one", id="jump.after", show=False),
         Binding("p", "caller", "go to the call that started this sub-agent", id="jump.caller", show=False),
-        Binding("backspace", "back", "go back to where the last jump began", id="jump.back", show=False),
         Binding("e", "find('failed', True)", "go to the next failure", id="jump.failure", show=False),
         Binding("E", "find('failed', False)", "go to the failure before", id="jump.failure_before", show=False),
         Binding("w", "find('waiting', True)", "go to the next that waits for you", id="jump.waiting", show=False),
@@ -41,7 +40,7 @@ class JumpingTree(SessionTree):
         Binding("o", "group", "group by need, by project, or not at all", id="jump.group", show=False),
         Binding("a", "look_at_all", "mark everything as looked at", id="jump.look_at_all", show=False),
         Binding("z", "cycle", "unfold more of this session, then fold it", id="jump.cycle", show=False),
-        Binding("Z", "fold_all", "fold every session to one line, then every heading", id="jump.fold_all", show=False),
+        Binding("Z", "fold_all", "fold all sessions to a line, then headings", id="jump.fold_all", show=False),
     ]
 
     _rest: Timer | None = None
@@ -68,9 +67,6 @@ class JumpingTree(SessionTree):
 
     def action_caller(self) -> None:
         self.show(self.view.caller())
-
-    def action_back(self) -> None:
-        self.show(self.view.back())
 
     def action_sort(self) -> None:
         self.show(self.view.sort())

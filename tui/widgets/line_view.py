@@ -32,7 +32,7 @@ class LineView(VirtualLines, can_focus=True, inherit_bindings=False):
     | keys | what they do |
     |---|---|
     | up, k / down, j | one line |
-    | pageup, ctrl+b / pagedown, ctrl+f, space | one page |
+    | pageup, ctrl+b / pagedown, space | one page |
     | g, home / G, end | start, end |
     | left, h / right, l | sideways |
     | enter, a click | fold or unfold: in a text with folds a caret stands at a line, and the view moves with it |
@@ -45,7 +45,7 @@ class LineView(VirtualLines, can_focus=True, inherit_bindings=False):
         Binding("up,k", "step(-1)", "line up", id="text.up", show=False),
         Binding("down,j", "step(1)", "line down", id="text.down", show=False),
         Binding("pageup,ctrl+b", "leaf(-1)", "page up", id="text.page_up", show=False),
-        Binding("pagedown,ctrl+f,space", "leaf(1)", "page down", id="text.page_down", show=False),
+        Binding("pagedown,space", "leaf(1)", "page down", id="text.page_down", show=False),
         Binding("g,home", "edge(False)", "start", id="text.start", show=False),
         Binding("G,end", "edge(True)", "end", id="text.end", show=False),
         Binding("left,h", "side(-1)", "move the text to the left", id="text.left", show=False),

@@ -47,6 +47,7 @@ class SearchView(LineView):
         self._lines = FIRST_LINES
         self._origin: int | None = None
         self._again: int | None = None
+        self._unplaced = False
         self._timer: Timer | None = None
 
     @property
@@ -66,9 +67,10 @@ class SearchView(LineView):
         share = self._next / len(self.lines) if len(self.lines) else 1.0
         return share if self._rest is None else min(share, 0.99)
 
-    def search(self, words: str) -> None:
-        """Looks for words from the top line in sight on, and goes to the first place where they are; "" ends it."""
-        self.words, self._pattern = words, pattern_of(words)
+    def search(self, words: str, pattern: re.Pattern[str] | None = None) -> None:
+        """Looks for words from the top line in sight on, and goes to the first place where they are; "" ends it. With a
+        `pattern` that is what they mean."""
+        self.words, self._pattern = words, pattern or pattern_of(words)
         self.at, self.wrapped = None, False
         self._begin(self.scroll_offset.y if words else None)
         self.refresh()
@@ -81,8 +83,11 @@ class SearchView(LineView):
                 self.at = None
                 self.refresh()
             # Lines that are broken otherwise hold the same hits in other places.
+            # What was looked for before the text was there is gone to when it comes.
+            is_late = self._unplaced or (self._origin is not None and not self.hits and not keep)
+            origin = 0 if is_late else None
             broken_anew = keep and old.unbroken == lines.unbroken and len(old) != len(lines)
-            self._begin(None)
+            self._begin(origin)
             self._again = index if broken_anew else None
             self._settle(done=False)
 
@@ -179,7 +184,9 @@ class SearchView(LineView):
         assert self._pattern is not None
         places = self.lines.begins(line, self._pattern)[nth : nth + 1]
         start, stop = (width_of(cut_out(self.lines[line], 0, at)) for at in places[0]) if places else (0, 0)
-        if not self.offset_x <= start <= stop <= self.offset_x + width:
+        # Before there is a layout nothing can be brought into sight.
+        self._unplaced = width <= 0 or height <= 0
+        if not self._unplaced and not self.offset_x <= start <= stop <= self.offset_x + width:
             self.offset_x = 0 if stop <= width else max(0, start - width // 3)
             self.refresh()
         for changed in {line, before[0] if before is not None else line}:

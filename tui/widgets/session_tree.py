@@ -35,13 +35,13 @@ class SessionTree(VirtualLines, can_focus=True, inherit_bindings=False):
         Binding("up,k", "move(-1)", "row up", id="tree.up", show=False),
         Binding("down,j", "move(1)", "row down", id="tree.down", show=False),
         Binding("pageup,ctrl+b", "leaf(-1)", "page up", id="tree.page_up", show=False),
-        Binding("pagedown,ctrl+f", "leaf(1)", "page down", id="tree.page_down", show=False),
+        Binding("pagedown", "leaf(1)", "page down", id="tree.page_down", show=False),
         Binding("g,home", "edge(False)", "first row", id="tree.first", show=False),
         Binding("G,end", "edge(True)", "last row", id="tree.last", show=False),
         Binding("right,l", "deeper", "open, then into it", id="tree.open", show=False),
         Binding("left,h", "shallower", "close, then to the parent", id="tree.close", show=False),
         Binding("space", "fold", "open or close", id="tree.fold", show=False),
-        Binding("enter", "enter", "open or close; detail of a leaf; into a sub-agent", id="tree.enter", show=False),
+        Binding("enter", "enter", "open or close; a leaf's detail; into an agent", id="tree.enter", show=False),
     ]
 
     def __init__(

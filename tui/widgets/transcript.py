@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import dropwhile
@@ -379,8 +380,8 @@ class Transcript(SearchView, OwnView):
     def share(self) -> float:
         return self._hunt.share if self._hunt is not None else 1.0
 
-    def search(self, words: str) -> None:
-        self.words, self._pattern = words, pattern_of(words)
+    def search(self, words: str, pattern: re.Pattern[str] | None = None) -> None:
+        self.words, self._pattern = words, pattern or pattern_of(words)
         self.wrapped, self._hit, self._goal, self.at = False, None, None, None
         if self._hunt_timer is not None:
             self._hunt_timer.stop()

@@ -52,6 +52,19 @@ def _waiting(snapshot: Snapshot, schema: Schema, where: str, key: str, lost: lis
     return found
 
 
+def waiting_rows(snapshot: Snapshot, schema: Schema, session_id: str, lost: list[Lost]) -> Pieces[list[Row]]:
+    """The prompts of a session that wait and have not been taken up, in the shape of rows of session_message."""
+    waiting = yield from _waiting(snapshot, schema, "session_id = ?", session_id, lost)
+    found: list[Row] = []
+    if waiting:
+        rows = yield from rows_of(
+            snapshot, "session_message", ('"id"', '"session_id"'), "session_id = ?", (session_id,), []
+        )
+        found = [row[1:] for row in rows]
+    known = {row[0] for row in found}
+    return [row for row in waiting if row[0] not in known and row[1] == session_id]
+
+
 def _without_taken_up(waiting: list[Row], found: list[Row], session_id: str) -> list[Row]:
     known = {row[0] for row in found}
     return [*found, *(row for row in waiting if row[0] not in known and row[1] == session_id)]

@@ -149,8 +149,9 @@ def test_a_time_of_any_length_is_a_time_or_a_remark(query: str) -> None:
         ('modl:"opus 4"', "modl: no such field; did you mean model:"),
         ("Cots>1", "cots> no such field; did you mean cost>"),
         (
-            "file:",
-            "file: no such field; there are is: agent: model: tool: dir: provider: version: cost> tokens> since:",
+            "speed:",
+            "speed: no such field; there are is: agent: model: tool: dir: provider: version: cost> tokens> since: "
+            "text: file:",
         ),
         ("agent>build", "agent>build is no comparison: write agent:build"),
         ("rename:", ""),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, KeysView
+from collections.abc import Collection, Iterable, KeysView, Mapping
 from typing import NamedTuple
 
 from tui.model.filter.cards import Card, Index
@@ -18,6 +18,7 @@ from tui.model.filter.language import (
     search,
     undecided,
 )
+from tui.model.filter.texts import Answers, Query
 from tui.model.records import ChangeSet, SessionKey
 from tui.model.status.thresholds import MINUTE
 from tui.model.store.store import Store
@@ -37,6 +38,7 @@ class Finder:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.index = Index(store)
+        self.answers = Answers()
         self.text = ""
         self.searched = 0
         self.found = NOTHING_ASKED
@@ -67,6 +69,24 @@ class Finder:
         return self.found.unread.keys()
 
     @property
+    def to_read(self) -> Mapping[SessionKey, Card]:
+        """Those of them of which reading tells more; the others have to be looked through."""
+        terms = [term for term in self.found.terms if term.query is None]
+        if len(terms) == len(self.found.terms):
+            return self.found.unread
+        return {key: card for key, card in self.found.unread.items() if undecided(terms, card)}
+
+    @property
+    def looks(self) -> bool:
+        """Whether the query asks for what only a look through the texts of a session can tell."""
+        return any(term.query is not None for term in self.found.terms)
+
+    def answered(self, query: Query, looked: Collection[SessionKey], found: Collection[SessionKey]) -> bool:
+        """Takes in what a look through some sessions has found; True when other trees stay in sight."""
+        self.answers.of(query).add(looked, found)
+        return self._again(set(looked), moved=False)
+
+    @property
     def read(self) -> int:
         """Of how many sessions the query could be asked, as far as what needs no reading leaves them to be asked."""
         return asked_of(self.found.terms, self.index.cards.values()) - len(self.found.unread)
@@ -74,7 +94,7 @@ class Finder:
     def ask(self, text: str, now_us: int) -> None:
         """Takes another query; an empty one shows everything."""
         self.text = text
-        terms = parse(text, now_us)
+        terms = parse(text, now_us, self.answers)
         if terms:
             self.index.fill(now_us)
             # While no filter was on nobody asked what time has changed.

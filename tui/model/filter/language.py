@@ -1,13 +1,14 @@
 """The language of the filter: parsing, searching, blaming the term that leaves nothing, and completing a word.
 
     is:running agent:build model:opus tool:bash dir:app provider:anthropic version:1.18 cost>1 tokens>10k since:2d
-    word "some words" -negated
+    text:word file:name word "some words" -negated
 
 All terms have to hold. One that is still being typed (`agent:`, `cost>`) or says nothing (`since:x`) holds for
 everything, so that the list does not flicker; the latter tells its problem. A word that stands in no title at all is
 looked for letter by letter, so that initials and left out letters find something.
 
-What a session did is known when it has been read. Of one that has not, a term that asks for it says neither yes nor no.
+What a session did is known when it has been read. Of one that has not, a term that asks for it says neither yes nor no;
+and so do `text:` and `file:` of a session that has not been looked through (texts.py).
 """
 
 from __future__ import annotations
@@ -20,30 +21,33 @@ from typing import NamedTuple
 
 from tui.model.filter.cards import READ_WORDS, WORDS, Card, Index
 from tui.model.filter.folding import fold
+from tui.model.filter.texts import LOOKED_FOR, NO_ANSWERS, Answers, Query, query_of
 from tui.model.records import SessionKey
 from tui.model.status.thresholds import MINUTE, SECOND
 
 TEXTS = ("agent", "model", "tool", "dir", "provider", "version")
 NUMBERS = ("cost", "tokens")
 TIMES = ("today", "1h", "1d", "7d", "30d")
-FIELDS = ("is:", *(f"{name}:" for name in TEXTS), "cost>", "tokens>", "since:")
+FIELDS = ("is:", *(f"{name}:" for name in TEXTS), "cost>", "tokens>", "since:", *(f"{name}:" for name in LOOKED_FOR))
 MEANINGS = {
     "is:": "in this state, with this flag, of this kind",
     "agent:": "an agent whose name holds it",
     "model:": "a model whose name holds it",
-    "tool:": "has called a tool whose name holds it; known of sessions that have been read",
+    "tool:": "has called it; known of sessions that were read",
     "dir:": "a directory whose path holds it",
     "provider:": "a provider whose name holds it",
     "version:": "a version of opencode that begins with it",
     "cost>": "US dollars, sub-agents included; also < >= <=",
-    "tokens>": "sub-agents included, 10k and 2m are numbers; also < >= <=",
-    "since:": "with anything new since then: 30m, 2h, 7d, 1w, today, 2026-01-31",
+    "tokens>": "sub-agents included; 10k, 2m; also < >= <=",
+    "since:": "new since 30m, 2h, 7d, 1w, today, 2026-01-31",
+    "text:": "any text in it holds this: enter looks for it",
+    "file:": "a file it touched is called so: enter looks",
 }
 """What each of the fields asks of a session."""
 FORMS = {
-    "word": "a title that holds it; letter by letter where none does",
+    "word": "a title that holds it; else letter by letter",
     '"some words"': "a title that holds exactly this",
-    "-not": "the sessions for which the term behind it does not hold",
+    "-not": "where the term behind it does not hold",
 }
 """What else may stand in a query, as an example, and what it asks of a session."""
 
@@ -63,7 +67,7 @@ class Term(NamedTuple):
     """One condition: `source` as it was typed, `word` when it is free text that may be looked for letter by letter, as
     it is when `loose`, `problem` what is wrong with it. `part` is what one text of a card has to hold, if that is all.
     `unknown` is what is wrong with a word that looks like a field and is none, unless a title holds it. Of the cards
-    for which `unsure` holds only reading the session can say whether the term does.
+    for which `unsure` holds only reading the session can say whether the term does, or looking through it for `query`.
     """
 
     source: str
@@ -76,6 +80,7 @@ class Term(NamedTuple):
     loose: bool = False
     unknown: str = ""
     unsure: Test | None = None
+    query: Query | None = None
 
 
 class Found(NamedTuple):
@@ -105,9 +110,9 @@ class Completion(NamedTuple):
     choices: list[str]
 
 
-def parse(text: str, now_us: int) -> tuple[Term, ...]:
-    """The terms of a query; `now_us` is what `since:` counts from."""
-    return tuple(_term(match, now_us) for match in _TOKEN.finditer(text) if match[0] not in ("", "-"))
+def parse(text: str, now_us: int, answers: Answers = NO_ANSWERS) -> tuple[Term, ...]:
+    """The terms of a query; `now_us` is what `since:` counts from, `answers` what is known of `text:` and `file:`."""
+    return tuple(_term(match, now_us, answers) for match in _TOKEN.finditer(text) if match[0] not in ("", "-"))
 
 
 def search(terms: Sequence[Term], cards: Collection[Card], known: Found = NOTHING_ASKED) -> Found:
@@ -151,7 +156,8 @@ def _sift(terms: Sequence[Term], cards: list[Card]) -> tuple[list[Card], int, in
 
 
 def _implies(new: Term, old: Term) -> bool:
-    """Whether the old term holds wherever the new one does. A time moves, so that what ends with it implies nothing."""
+    """Whether the old term holds wherever the new one does. A time moves, so that what ends with it implies nothing,
+    nor does what is still being looked for."""
     if old.test is _everything or _same(new, old):
         return True
     if not (new.part and old.part) or new.field != old.field or (new.loose and not old.loose):
@@ -160,7 +166,9 @@ def _implies(new: Term, old: Term) -> bool:
 
 
 def _same(new: Term, old: Term) -> bool:
-    return (new.source, new.loose, new.problem) == (old.source, old.loose, old.problem) and old.field != "since"
+    if old.field == "since" or old.query is not None:
+        return False
+    return (new.source, new.loose, new.problem) == (old.source, old.loose, old.problem)
 
 
 def accepts(terms: Sequence[Term], card: Card) -> bool:
@@ -219,9 +227,11 @@ def complete(text: str, cursor: int, index: Index) -> Completion:
     return Completion(start, [f'{field}:"{name}"' if " " in name else f"{field}:{name}" for name in known])
 
 
-def _term(match: re.Match[str], now_us: int) -> Term:
+def _term(match: re.Match[str], now_us: int, answers: Answers) -> Term:
     source, negated = match[0], bool(match["no"])
     field, sign = (match["field"] or "").lower(), match["sign"]
+    if field in LOOKED_FOR and sign == ":":
+        return _looked_for(source, negated, field, match["value"], answers)
     value = fold(match["value"].strip('"'))
     if field in (*TEXTS, "is", "since") and sign == ":":
         test, problem = _named(field, value, now_us)
@@ -242,9 +252,27 @@ def _term(match: re.Match[str], now_us: int) -> Term:
     )
 
 
+def _looked_for(source: str, negated: bool, field: str, value: str, answers: Answers) -> Term:
+    """A term that only looking through a session answers."""
+    if not value.strip('"'):
+        return Term(source, _everything, field=field)
+    query, problem = query_of(field, value)
+    if query is None:
+        return Term(source, _everything, field=field, problem=problem)
+    answer = answers.of(query)
+    return Term(
+        source,
+        lambda card: card.key in answer.found,
+        negated,
+        field,
+        unsure=lambda card: card.key not in answer.looked,
+        query=query,
+    )
+
+
 def _no_such(field: str, sign: str, value: str) -> str:
     """What is wrong with a field that does not exist, or is compared as it cannot be."""
-    if field in (*TEXTS, "is", "since"):
+    if field in (*TEXTS, *LOOKED_FOR, "is", "since"):
         return f"{field}{sign}{value} is no comparison: write {field}:{value}"
     from difflib import get_close_matches  # not needed by those who type well
 

@@ -37,7 +37,7 @@ class Reading:
 
     def begin(self) -> None:
         """Takes all sessions that the filter has to know more of; those on their way are among them."""
-        unread = self._finder.found.unread
+        unread = self._finder.to_read
         self.total = len(unread)
         self._left = sorted(unread.keys() - self.asked.keys(), key=lambda key: (unread[key].last_ts, key))
 
@@ -49,7 +49,7 @@ class Reading:
     def more(self, now_us: int, *, room: bool) -> list[SessionKey]:
         """The sessions to ask for now; none without `room` in memory. One that meanwhile matches or does not needs no
         reading."""
-        unread = self._finder.found.unread
+        unread = self._finder.to_read
         self.asked = {key: at for key, at in self.asked.items() if key in unread and now_us - at < PATIENCE}
         chosen: list[SessionKey] = []
         while room and self._left and len(self.asked) < AT_ONCE:

@@ -27,8 +27,7 @@ REPEATABLE = frozenset({"task", "todowrite", "todoread", "question", "plan_exit"
 MEANINGS: Final[dict[FlagName, str]] = {
     "looping": f"the same call, {LOOPING_FROM} times in a row or more",
     "failing": f"the last {FAILING_FROM} calls or more have failed",
-    "long": f"a call has run for {LONG_CALL // MINUTE} minutes, a step for {LONG_STEP // MINUTE}, a sub-agent for "
-    f"{LONG_TASK // MINUTE}",
+    "long": f"a call, a step runs for {LONG_CALL // MINUTE} minutes, an agent for {LONG_TASK // MINUTE}",
     "full": f"{CONTEXT_NEARLY_FULL:.0%} of the context window is used",
 }
 """What each of the flags says."""

@@ -59,7 +59,7 @@ TABLE: Final[tuple[Status, ...]] = (
     Status("aborted", "over", "⊘", "/", "aborted", "dim", "stopped by a person"),
     Status("suspended", "over", "⊚", "@", "suspended", "warn", "its server was stopped: the next start goes on"),
     Status("failed", "over", "✗", "X", "failed", "bad", "ended with an error; a command with its exit code"),
-    Status("orphaned", "over", "☓", "x", "orphaned", "warn", "marked running, but nobody writes any more"),
+    Status("orphaned", "over", "☓", "x", "orphaned", "warn", "marked running, but nobody writes"),
     Status("delegating", "work", "◐", "o", "waits for its agents", "active", "its sub-agents are at work"),
     Status("between", "work", *_AT_WORK, "between steps", "active", "a step ended, the next one follows"),
     Status("starting", "work", *_AT_WORK, "starting", "active", "the model has not answered yet"),
@@ -67,7 +67,7 @@ TABLE: Final[tuple[Status, ...]] = (
     Status("thinking", "work", *_AT_WORK, "thinking", "active"),
     Status("writing", "work", *_AT_WORK, "writing", "active"),
     Status("tool", "work", *_AT_WORK, "tool", "active", "a tool runs"),
-    Status("stalled", "stuck", "!", "!", "stalled", "warn", "marked running, but nothing has come for a while"),
+    Status("stalled", "stuck", "!", "!", "stalled", "warn", "marked running, but nothing comes"),
     Status("permission", "person", "?", "?", "permission", "warn", "probably waits for a permission"),
     Status("waiting", "person", "?", "?", "waiting", "warn", "a question waits for its answer"),
 )

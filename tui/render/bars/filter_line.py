@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from tui.model.filter.active_filter import Finder
 from tui.model.filter.language import FIELDS, FORMS
+from tui.model.filter.looking import Looking
 from tui.model.filter.reading import Reading
 from tui.model.tree.sorting import ORDERS, Arrangement
 from tui.render.bars.help import key_name
@@ -49,12 +50,18 @@ def sums(finder: Finder) -> Line:
         return []
     cost, doubts = finder.sum
     spans: list[Span] = [(f"  Σ {money(cost) or '$0'}{'?' if doubts else ''}", "strong")] if finder.trees else []
-    return spans + ([(f"  {len(finder.unread):,} not read", "warn")] if finder.unread else [])
+    how = "looked through" if finder.looks else "read"
+    return spans + ([(f"  {len(finder.unread):,} not {how}", "warn")] if finder.unread else [])
 
 
-def progress(finder: Finder, reading: Reading, keymap: Mapping[str, str]) -> Line:
-    """How far the sessions have been read of which the filter could not say whether they match."""
-    found = [(f" {len(finder.matches):,} match, ", "accent"), (f"{reading.read:,} of {reading.total:,} read", "accent")]
+def progress(finder: Finder, reading: Reading, looking: Looking, keymap: Mapping[str, str]) -> Line:
+    """How far the sessions have been read, or looked through, of which the filter could not say whether they match."""
+    words = [f"{len(finder.matches):,} match"]
+    if reading.on:
+        words.append(f"{reading.read:,} of {reading.total:,} read")
+    if looking.on:
+        words.append(f"{looking.looked:,} of {looking.total:,} looked through")
+    found = [(f" {', '.join(words)}", "accent")]
     return [*found, ("   ", "dim"), (_key("pane.back", "esc", keymap), "key"), (" stops", "dim")]
 
 
@@ -77,9 +84,10 @@ def hint(finder: Finder, choices: Sequence[str], width: int, keymap: Mapping[str
     among = ", sub-agents among them" if found > len(finder.trees) and not choices else ""
     spans: list[Span] = [(f" {found:,} sessions match{among}" if found != 1 else " 1 session matches", "accent")]
     if finder.unread:
-        spans = [(f" {found:,} of the {finder.read:,} sessions read so far", "warn")]
+        done, does = ("looked through", "looks through") if finder.looks else ("read", "reads")
+        spans = [(f" {found:,} of the {finder.read:,} sessions {done} so far", "warn")]
         key = _key("filter.keep", "enter", keymap)
-        spans += [("   ", "dim"), (key, "key"), (f" reads {len(finder.unread):,} more", "text")]
+        spans += [("   ", "dim"), (key, "key"), (f" {does} {len(finder.unread):,} more", "text")]
     if finder.found.loosely:
         spans.append((f" {doubt(finder)}", "warn"))
     return [*spans, *_completions(choices, width - width_of(spans))]

@@ -34,7 +34,7 @@ MOUSE = (
 """What the mouse is used on, or how, and what that does."""
 
 _COLUMNS = (
-    ("time", "text", "at work since, over for; of a step or call how long it took"),
+    ("time", "text", "at work since, over for; how long a step took"),
     ("took", "text", "how long a session lasted"),
     ("context", "active", "of the last steps, while it runs"),
     ("own", "text", "cost without sub-agents"),
@@ -104,9 +104,11 @@ def sections(groups: Iterable[Group]) -> list[Section]:
     terms = [Entry(name, "key", language.MEANINGS[name] + known.get(name, "")) for name in language.FIELDS]
     forms = [Entry(form, "key", meaning) for form, meaning in language.FORMS.items()]
     return [
-        *found,
+        *found[:-1],
         Section("Mouse", [Entry(name, "key", meaning) for name, meaning in MOUSE]),
         Section("Columns", [Entry(*one) for one in _COLUMNS]),
+        # The keys of the help itself, where there is room for them.
+        *found[-1:],
         Section("Flags", flags),
         Section("States", [*states, *marks]),
         Section("Terms of a filter: all have to hold", [*terms, *forms]),

@@ -68,6 +68,14 @@ ALWAYS = (Shown("?", "help", ("help.open",)), Shown("q", "quit", ("quit",)))
 _COMPLETE = Shown("tab", "complete", ("filter.complete",))
 _FILTER = (Shown("enter", "keep", ("filter.keep",)), Shown("esc", "no filter", ("filter.drop",)))
 _SEARCH = (Shown("enter", "to the text", ()), Shown("esc", "end the search", ("text.end_search",)))
+FINDING = Bar(
+    (
+        Shown("↑↓", "move", ()),
+        Shown("enter", "go there", ("search.choose",)),
+        Shown("esc", "stop, back", ("search.close",)),
+        Shown("tab", "filter", ("search.line",)),
+    )
+)
 HELP = Bar((_SCROLL, Shown("esc", "back", ("help.close",))))
 
 

@@ -1,0 +1,1 @@
+"""What a search through all texts has found, and where it leads."""
