@@ -1,0 +1,148 @@
+"""Where the rows of a session lie in time, and what was done then: a bar for each step and each part of it.
+
+A bar has the times of its row. What was never closed ends now while it goes on, else with the last sign of life; an end
+before its start (a clock was set back) is its start, so no bar is negative.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from tui.model.records import Key, Op, Session, Turn, op_id, op_key, turn_key
+from tui.model.status.at_work import ASKING
+from tui.model.status.outcome import went_wrong
+from tui.model.status.state import op_state, turn_state
+from tui.model.status.table import ACTIVE, WAITING
+from tui.model.store.facts import updated_at
+from tui.model.tree.children import called
+
+if TYPE_CHECKING:
+    from tui.model.store.store import Store
+
+Kind = Literal["model", "tool", "person", "agent", "retry"]
+"""Who is at work: the model, a tool; or what is waited for: a person, a sub-agent, a provider that refused."""
+
+RANKS: dict[Kind, int] = {"model": 0, "agent": 1, "retry": 2, "person": 3, "tool": 4}
+"""What a moment shows in which several go on, the greatest first: a question is waiting unless a tool works."""
+
+
+class Bar(NamedTuple):
+    """The time of one row (µs), and of which row it is. `goes_on` says that it has no end yet."""
+
+    key: Key
+    kind: Kind
+    start: int
+    stop: int
+    goes_on: bool = False
+    failed: bool = False
+
+    @property
+    def took(self) -> int:
+        """Its length in µs."""
+        return self.stop - self.start
+
+
+class Run(NamedTuple):
+    """A stretch of time in which one kind of work, or of waiting, is what there is to see."""
+
+    start: int
+    stop: int
+    kind: Kind
+    failed: bool = False
+
+
+class StepBars(NamedTuple):
+    """The bars of a step: of itself, of its calls (one a part: a task has two ops), and of what the model thought,
+    wrote and summed up. `runs` are step and calls laid over each other; `live` says that the passing of time changes
+    them."""
+
+    step: Bar
+    calls: tuple[Bar, ...]
+    parts: tuple[Bar, ...]
+    runs: tuple[Run, ...]
+    live: bool
+
+    @property
+    def stop(self) -> int:
+        """When the last of it ended: what runs in the background outlives its step."""
+        return max([self.step.stop, *(bar.stop for bar in self.calls)])
+
+
+def bars_of(store: Store, session: Session, turn: Turn, now_us: int) -> StepBars:
+    """The bars of a step as of `now_us`."""
+    step = _step(store, session, turn, now_us)
+    calls: list[Bar] = []
+    parts: list[Bar] = []
+    for op in turn.ops.values():
+        if op.kind == "tool":
+            calls.append(_call(store, session, op, step, now_us))
+        elif op.kind == "session":
+            if op_id(op.part_id, "tool") not in turn.ops:
+                calls.append(_call(store, session, op, step, now_us))
+        else:
+            parts.append(_part(session, op, step))
+    live = step.goes_on or any(bar.goes_on for bar in calls)
+    return StepBars(step, tuple(calls), tuple(parts), tuple(laid_over((step, *calls))), live)
+
+
+def _step(store: Store, session: Session, turn: Turn, now_us: int) -> Bar:
+    goes_on = turn.status == "running" and turn_state(store, session, turn, now_us).name in ACTIVE
+    kind: Kind = "tool" if turn.extras.get("by_user") else "model"
+    if turn.status == "running" and turn.extras.get("retry"):
+        kind = "retry"
+    signs = [updated_at(turn.extras), *(max(op.end_ts, updated_at(op.extras)) for op in turn.ops.values())]
+    stop = turn.end_ts or (now_us if goes_on else max(signs))
+    return Bar(turn_key(session, turn), kind, turn.start_ts, max(turn.start_ts, stop), goes_on, turn.status == "failed")
+
+
+def _call(store: Store, session: Session, op: Op, step: Bar, now_us: int) -> Bar:
+    start = op.start_ts or step.start
+    state = op_state(store, session, op, now_us) if op.status == "running" else None
+    goes_on = state is not None and state.name in ACTIVE
+    kind: Kind = "tool"
+    if op.kind == "session" or called(store, session, op) is not None:
+        kind = "agent"
+    elif op.tool in ASKING or (state is not None and state.name in WAITING):
+        kind = "person"
+    stop = op.end_ts or (now_us if goes_on else updated_at(op.extras))
+    return Bar(op_key(session, op), kind, start, max(start, stop), goes_on, went_wrong(op))
+
+
+def _part(session: Session, op: Op, step: Bar) -> Bar:
+    start = op.start_ts or step.start
+    goes_on = op.status == "running" and step.goes_on
+    stop = op.end_ts or (step.stop if goes_on else updated_at(op.extras))
+    return Bar(op_key(session, op), "model", start, max(start, stop), goes_on, op.status == "failed")
+
+
+def laid_over(bars: Sequence[Bar]) -> list[Run]:
+    """Bars as runs that do not overlap, in order; where several are, the one of the highest rank shows. What took no
+    time at all was there all the same."""
+    found = [Run(bar.start, bar.stop, bar.kind, bar.failed) for bar in bars if not bar.took or len(bars) == 1]
+    if len(found) == len(bars):
+        return found
+    edges = [
+        (moment, step, RANKS[bar.kind], bar.failed, bar.kind)
+        for bar in bars
+        if bar.took
+        for moment, step in ((bar.start, 1), (bar.stop, -1))
+    ]
+    edges.sort()
+    open_bars: dict[tuple[int, bool, Kind], int] = {}
+    before = edges[0][0]
+    runs: list[Run] = []
+    for moment, step, rank, failed, kind in edges:
+        if moment > before and open_bars:
+            _, failing, top = max(open_bars)
+            if runs and runs[-1].stop == before and runs[-1][2:] == (top, failing):
+                runs[-1] = Run(runs[-1].start, moment, top, failing)
+            else:
+                runs.append(Run(before, moment, top, failing))
+        before = moment
+        count = open_bars.get((rank, failed, kind), 0) + step
+        if count:
+            open_bars[rank, failed, kind] = count
+        else:
+            del open_bars[rank, failed, kind]
+    return sorted([*runs, *found])

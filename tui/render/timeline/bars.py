@@ -1,0 +1,347 @@
+"""A timeline in cells: the axis, the bar of a line, and the words beside it. Knows no terminal library, because the
+commands without a screen draw the same.
+
+Each fill has a shape of its own and a letter, so that none is told by its colour alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from tui.model.records import Op, Prompt, Session, Turn
+from tui.model.status.outcome import exit_code
+from tui.model.status.table import BY_NAME
+from tui.model.timeline.axis import SECOND, Axis
+from tui.model.timeline.bars import RANKS, Bar, Kind
+from tui.model.timeline.lines import Line as TimeLine
+from tui.model.timeline.lines import Timeline
+from tui.model.tree.names import prompt_name, prompt_words, step_name
+from tui.render import numbers
+from tui.text import sanitize
+from tui.text.moments import duration, elapsed
+
+Span = tuple[str, str]
+"""As in `tui.render.lines`."""
+Pad = Callable[[str, int], str]
+"""Cuts a text, or fills it up, to so many cells."""
+
+
+class Fill(NamedTuple):
+    """How a kind of time is drawn: a glyph one cell wide, a letter, a role, and what it is."""
+
+    glyph: str
+    letter: str
+    role: str
+    word: str
+
+
+FILLS: dict[Kind, Fill] = {
+    "model": Fill("▓", "m", "accent", "model"),
+    "tool": Fill("█", "t", "active", "tool"),
+    "agent": Fill("░", "w", "dim", "waits for its agent"),
+    "person": Fill("░", "?", "warn", "waits for you"),
+    "retry": Fill("▒", "r", "warn", "retry"),
+}
+FAILED = Fill("█", "X", "bad", "failed")
+AROUND = Fill("─", "-", "dim", "")
+"""Between two steps of an agent."""
+GAP = Fill("┊", ":", "dim", "")
+"""Where the axis leaves out a time in which nobody worked."""
+PROMPT = Fill("❯", ">", "key", "")
+
+STEPS = (
+    *(SECOND // part for part in (1000, 500, 200, 100, 50, 20, 10, 5, 2)),
+    *(SECOND * seconds for seconds in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800)),
+    *(SECOND * 3600 * hours for hours in (1, 2, 3, 6, 12, 24, 48, 120, 240, 720, 2400)),
+)
+"""Distances (µs) that the ticks of an axis may have."""
+TICK_CELLS = 9
+"""Cells that two ticks are apart at least."""
+
+
+class Window(NamedTuple):
+    """The part of an axis that is in sight, from and to, as places on it."""
+
+    start: int
+    stop: int
+
+    @property
+    def length(self) -> int:
+        """Never 0."""
+        return max(1, self.stop - self.start)
+
+    def cell(self, place: int, cells: int) -> int:
+        """The cell of so many in which a place is; outside of them where it is out of sight."""
+        return (place - self.start) * cells // self.length
+
+
+def whole(axis: Axis) -> Window:
+    """All of an axis."""
+    return Window(0, axis.length)
+
+
+# -- the axis ---------------------------------------------------------------------------------------------------
+
+
+def axis_line(axis: Axis, window: Window, cells: int, *, letters: bool, now: bool) -> list[Span]:
+    """The ticks of an axis: time since the beginning, and since the last gap, whose length stands where it is left
+    out. With `now` its right end is the present."""
+    end = "now" if now else _end(axis, window)
+    drawn = [" "] * cells
+    roles = ["dim"] * cells
+    _put(drawn, roles, cells - len(end), end, "active" if now else "dim")
+    for start, _ in axis.gaps:
+        _put(drawn, roles, window.cell(axis.place(start), cells), GAP.letter if letters else GAP.glyph, "warn")
+    for start, stop in axis.gaps:
+        at = window.cell(axis.place(start), cells) + 1
+        _put(drawn, roles, at, f"{duration(stop - start)} later", "warn") or _put(
+            drawn, roles, at, duration(stop - start), "warn"
+        )
+    step = next((step for step in STEPS if step * cells >= TICK_CELLS * window.length), STEPS[-1])
+    first, last = axis.moment(window.start), axis.moment(window.stop)
+    for begun, ended in axis.stretches():
+        if ended < first or begun > last:
+            continue
+        tick = max(0, first - begun + step - 1) // step
+        while begun + tick * step <= min(ended, last):
+            place = axis.place(begun + tick * step)
+            _put(drawn, roles, window.cell(place, cells), elapsed(tick * step), "dim")
+            tick += 1
+    return _joined(drawn, roles)
+
+
+def _end(axis: Axis, window: Window) -> str:
+    moment = axis.moment(window.stop)
+    begun = max((start for start, _ in axis.stretches() if start <= moment), default=axis.first)
+    return duration(moment - begun)
+
+
+def _put(drawn: list[str], roles: list[str], at: int, words: str, role: str) -> bool:
+    """Writes words where there is room for them and a blank on either side; whether there was."""
+    if at < 0 or at + len(words) > len(drawn):
+        return False
+    beside = (drawn[at - 1 : at] or [" "]) + (drawn[at + len(words) : at + len(words) + 1] or [" "])
+    if any(each != " " for each in drawn[at : at + len(words)]) or any(each not in " ┊:" for each in beside):
+        return False
+    drawn[at : at + len(words)] = words
+    roles[at : at + len(words)] = [role] * len(words)
+    return True
+
+
+# -- a bar ------------------------------------------------------------------------------------------------------
+
+
+def bar(line: TimeLine, axis: Axis, window: Window, cells: int, *, letters: bool) -> list[Span]:
+    """What of a line lies in the window. A cell shows what most of its time was; what is shorter than a cell has one
+    all the same."""
+    drawn = [" "] * cells
+    roles = ["text"] * cells
+
+    def fill(at: int, how: Fill) -> None:
+        if 0 <= at < cells:
+            drawn[at], roles[at] = how.letter if letters else how.glyph, how.role
+
+    for gap in axis.gaps:
+        fill(window.cell(axis.place(gap.start), cells), GAP)
+    if line.around:
+        first, last = _cells(axis, window, cells, line.start, line.stop)
+        for at in range(max(0, first), min(cells, last + 1)):
+            fill(at, AROUND)
+    most: dict[int, tuple[tuple[int, int], Fill]] = {}
+    shares: dict[int, dict[Fill, int]] = {}
+    for run in line.runs:
+        how = FAILED if run.failed and run.kind in ("tool", "agent") else FILLS[run.kind]
+        start, stop = axis.place(run.start), axis.place(run.stop)
+        if stop < window.start or start > window.stop:
+            continue
+        first, last = window.cell(start, cells), max(window.cell(start, cells), window.cell(stop - 1, cells))
+        if first == cells:  # the right edge belongs to the last cell
+            first = last = cells - 1
+        rank = RANKS[run.kind]
+        for at in range(max(0, first), min(cells, last + 1)):
+            low = window.start + at * window.length // cells
+            high = window.start + (at + 1) * window.length // cells
+            share = shares.setdefault(at, {})
+            share[how] = share.get(how, 0) + max(0, min(stop, high) - max(start, low))
+            weight = (share[how], rank)
+            if at not in most or weight >= most[at][0]:
+                most[at] = (weight, how)
+    for at, (_, how) in most.items():
+        fill(at, how)
+    if line.kind == "prompt":
+        fill(min(cells - 1, window.cell(axis.place(line.start), cells)), PROMPT)
+    return _joined(drawn, roles)
+
+
+def _cells(axis: Axis, window: Window, cells: int, start: int, stop: int) -> tuple[int, int]:
+    first = window.cell(axis.place(start), cells)
+    return first, max(first, window.cell(axis.place(stop) - 1, cells))
+
+
+def _joined(drawn: Sequence[str], roles: Sequence[str]) -> list[Span]:
+    spans: list[Span] = []
+    for character, role in zip(drawn, roles, strict=True):
+        if spans and spans[-1][1] == role:
+            spans[-1] = (spans[-1][0] + character, role)
+        else:
+            spans.append((character, role))
+    return spans
+
+
+# -- the words --------------------------------------------------------------------------------------------------
+
+
+def name(line: TimeLine) -> str:
+    """What a line is: `step 3`, `bash  npm test`, the title of a sub-agent, the words of a prompt."""
+    node = line.node
+    if isinstance(node, Prompt):
+        called = prompt_name(node)
+        return prompt_words(node) if called == "prompt" else f"{called}: {prompt_words(node)}"
+    if isinstance(node, Turn):
+        return step_name(node)
+    if isinstance(node, Session):
+        return node.title or node.agent or sanitize.label(node.id)
+    return call_name(node)
+
+
+def call_name(op: Op) -> str:
+    """A call with what it is about; of what is no call its kind and first words."""
+    words = op.title if op.tool == "bash" and op.title else op.label or op.title
+    if op.kind not in ("tool", "session"):
+        return f"{op.kind}  {words}".rstrip()
+    return f"{tool_name(op)}  {words}".rstrip()
+
+
+def tool_name(op: Op) -> str:
+    """The name of the tool that a call calls."""
+    return f"{op.namespace}: {op.name}" if op.namespace else op.name or op.kind
+
+
+def words(line: TimeLine, *, letters: bool = False) -> list[Span]:
+    """What is to be said of a line beside its bar, the most telling first."""
+    spans: list[Span] = []
+    node = line.node
+    if isinstance(node, Turn):
+        spans += _step_words(line, node)
+    else:
+        spans.append((took(line), "text"))
+    if isinstance(node, Op):
+        spans += [(f"  {text}", role) for text, role in call_end(node, line)]
+    elif line.failed:
+        glyph = BY_NAME["failed"].ascii if letters else BY_NAME["failed"].glyph
+        count = "" if isinstance(node, Turn) and line.failed == 1 else str(line.failed)
+        spans.append((f"  {glyph}{count}", "bad"))
+    if line.retried:
+        spans.append((f"  {numbers.plural(line.retried, 'retry').replace('retrys', 'retries')}", "warn"))
+    if isinstance(node, Session):
+        spans += _agent_words(line, node)
+    return spans
+
+
+def took(line: TimeLine) -> str:
+    """How long a line took; what goes on says so."""
+    if line.kind == "prompt" and not line.fold:
+        return ""
+    return duration(line.took) + ("…" if line.goes_on else "")
+
+
+def _step_words(line: TimeLine, turn: Turn) -> list[Span]:
+    spans: list[Span] = []
+    kinds = {kind: sum(run.stop - run.start for run in line.runs if run.kind == kind) for kind in FILLS}
+    if kinds["model"] or not line.calls:
+        spans.append((f"model {duration(kinds['model'])}", "text"))
+    if line.node is turn and turn.extras.get("retry") and turn.status == "running":
+        spans = [(f"retry {turn.extras['retry']}", "warn")]
+    calls = [each for each in line.calls if each.kind != "agent"]
+    agents = len(line.calls) - len(calls)
+    if len(calls) == 1:
+        op = turn.ops.get(calls[0].key.id)
+        named = tool_name(op) if op is not None else "call"
+        spans.append((f"  {named} {duration(calls[0].took)}{'…' if calls[0].goes_on else ''}", "text"))
+        code = exit_code(op) if op is not None else None
+        if code:
+            spans.append((f"  exit {code}", "bad"))
+    elif calls:
+        spans.append((f"  {len(calls)} calls {duration(kinds['tool'] + kinds['person'])}", "text"))
+    if agents:
+        spans.append((f"  {numbers.plural(agents, 'agent')} {duration(kinds['agent'])}", "dim"))
+    if spans and spans[0][0].startswith("  "):
+        spans[0] = (spans[0][0].lstrip(), spans[0][1])
+    return spans
+
+
+def call_end(op: Op, line: TimeLine) -> list[Span]:
+    """How a call ended where that is to be said."""
+    code = exit_code(op)
+    if code:
+        return [(f"exit {code}", "bad")]
+    if op.status == "failed":
+        return [(op.error_message or op.error_class or "failed", "bad")]
+    status = BY_NAME[line.state]
+    if line.state in ("orphaned", "cancelled", "aborted", "stalled", "permission", "waiting"):
+        return [(status.word, status.role)]
+    return []
+
+
+def _agent_words(line: TimeLine, session: Session) -> list[Span]:
+    status = BY_NAME[line.state]
+    if line.state in ("delegating", "orphaned", "aborted", "suspended", "stalled", "permission", "waiting"):
+        return [(f"  {status.word}", status.role)]
+    waited = sum(run.stop - run.start for run in line.runs if run.kind == "agent")
+    if waited * 2 > line.took:
+        return [("  waits for its agent" if line.goes_on else "  waited for its agent", "dim")]
+    if line.slowest is not None:
+        return [(f"  slowest: {slowest_words(session, line.slowest)}", "dim")]
+    return []
+
+
+def slowest_words(session: Session, call: Bar) -> str:
+    """The slowest call: its tool and how long it took."""
+    turns = session.turns.values()
+    op = next((turn.ops[call.key.id] for turn in turns if call.key.id in turn.ops), None)
+    return f"{tool_name(op) if op is not None else 'call'} {duration(call.took)}"
+
+
+def legend(timeline: Timeline, *, letters: bool) -> list[Span]:
+    """What the fills mean that are in the timeline."""
+    kinds = {run.kind for line in timeline.lines for run in line.runs}
+    spans: list[Span] = []
+    for kind, how in FILLS.items():
+        if kind in kinds:
+            spans += [(how.letter if letters else how.glyph, how.role), (f" {how.word}  ", "dim")]
+    if timeline.failed:
+        spans += [(FAILED.letter if letters else FAILED.glyph, FAILED.role), (f" {FAILED.word}  ", "dim")]
+    if timeline.axis.gaps:
+        spans += [(GAP.letter if letters else GAP.glyph, "warn"), (" nobody worked: left out  ", "dim")]
+    return spans
+
+
+# -- a line -----------------------------------------------------------------------------------------------------
+
+
+class Columns(NamedTuple):
+    """Cells for the name, the bar and the words of a line; one blank is between them."""
+
+    name: int
+    bar: int
+    words: int
+
+
+def columns(width: int) -> Columns:
+    """How so many cells are divided. A narrow pane gives the words up before the bar."""
+    names = max(10, min(34, width * 26 // 100))
+    said = max(0, min(34, width * 28 // 100))
+    if said < 8:
+        said = 0
+    return Columns(names, max(4, width - names - said - 2), said)
+
+
+def head(line: TimeLine, cells: int, pad: Pad, *, letters: bool) -> list[Span]:
+    """Fold sign and name of a line, indented, in so many cells."""
+    sign = {"open": "v" if letters else "▾", "closed": ">" if letters else "▸"}.get(line.fold, " ")
+    deep = min(line.depth * 2, max(0, cells - 10))
+    role = {"prompt": "key", "agent": "strong", "step": "text"}.get(line.kind, "text")
+    if line.failed and line.kind == "call":
+        role = "bad"
+    return [(" " * deep, "text"), (f"{sign} ", "dim"), (pad(name(line), max(0, cells - deep - 2)), role)]
