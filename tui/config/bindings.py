@@ -17,6 +17,7 @@ from tui.widgets.jumping_tree import JumpingTree
 from tui.widgets.line_view import LineView
 from tui.widgets.session_tree import SessionTree
 from tui.widgets.transcript import Transcript
+from tui.widgets.timeline_view import TimelineView
 
 APP: list[BindingType] = [
     Binding("question_mark", "help", "open the help", id="help.open", show=False),
@@ -31,6 +32,7 @@ APP: list[BindingType] = [
 
 EVERYWHERE, TREE, FINDING, DOORS = "Everywhere", "In the tree", "Finding", "Taking it along"
 FILTER, TEXT, READING, HELP = "In the filter", "In a text", "In a transcript", "In the help"
+TIMELINE = "In the timeline"
 
 _PARTS: dict[str, list[BindingType]] = {
     EVERYWHERE: [*MainScreen.BINDINGS, *APP],
@@ -40,6 +42,7 @@ _PARTS: dict[str, list[BindingType]] = {
     FILTER: list(FilterInput.BINDINGS),
     TEXT: [*LineView.BINDINGS, *Detail.BINDINGS],
     READING: list(Transcript.BINDINGS),
+    TIMELINE: list(TimelineView.OWN),
     HELP: list(HelpScreen.BINDINGS),
 }
 PARTS: dict[str, list[Binding]] = {
@@ -55,10 +58,11 @@ _VIEW = [binding for binding in LineView.BINDINGS if isinstance(binding, Binding
 SCOPES: list[Scope] = [
     Scope([*_SHARED, *PARTS[TREE], *PARTS[FINDING]]),
     Scope([*_SHARED, *PARTS[TEXT], *PARTS[READING]]),
+    Scope([*_SHARED, *(each for each in TimelineView.BINDINGS if isinstance(each, Binding))]),
     Scope([*_ANYWHERE, *PARTS[FILTER], *_LINE], typed=True),
     Scope([*_ANYWHERE, *PARTS[HELP], *_VIEW]),
 ]
-"""The bindings that are alive together: with the tree, with a text, with the filter's line, in the help."""
+"""The bindings that are alive together: with the tree, a text, a timeline, the filter's line, in the help."""
 
 
 def by_id(name: str) -> Binding:

@@ -47,6 +47,7 @@ from tui.widgets.key_bar import KeyBar
 from tui.widgets.panes import STEP, Panes
 from tui.widgets.status_bar import StatusBar
 from tui.widgets.transcript import Transcript
+from tui.widgets.timeline_view import TimelineView
 
 TWO_PANES = 100
 """Columns from which tree and detail stand side by side."""
@@ -498,6 +499,10 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
 
     def on_transcript_remark(self, message: Transcript.Remark) -> None:
         self.remark(message.words)
+
+    def on_timeline_view_row_wanted(self, message: TimelineView.RowWanted) -> None:
+        self.show_tree()
+        self.draw(self.view.jump(message.key))
 
     def on_detail_other_kind(self) -> None:
         self._show_keys()
