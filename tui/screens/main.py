@@ -29,7 +29,7 @@ from tui.render.bars import filter_line, keys
 from tui.render.bars.breadcrumb import breadcrumb, databases
 from tui.render.bars.health import Lags
 from tui.render.bars.status import Status
-from tui.render.cards.tabs import KEYS, NAMES, TRANSCRIPT
+from tui.render.cards.tabs import KEYS, NAMES, TIMELINE, TRANSCRIPT
 from tui.render.rows.tree_row import heading
 from tui.screens.doors import DoorScreen
 from tui.text import sanitize
@@ -416,6 +416,7 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
             folds=text.lines.foldable,
             cut=not view.wrap,
             reads=self.detail.tab == TRANSCRIPT,
+            timeline=self.detail.tab == TIMELINE,
         )
         self.key_bar.update(keys.bar(here))
 

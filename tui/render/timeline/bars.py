@@ -6,7 +6,7 @@ Each fill has a shape of its own and a letter, so that none is told by its colou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from tui.model.records import Op, Prompt, Session, Turn
@@ -48,6 +48,8 @@ AROUND = Fill("─", "-", "dim", "")
 """Between two steps of an agent."""
 GAP = Fill("┊", ":", "dim", "")
 """Where the axis leaves out a time in which nobody worked."""
+BEFORE, BEHIND = Fill("‹", "<", "dim", ""), Fill("›", ">", "dim", "")
+"""All of a line is out of sight, on this side."""
 PROMPT = Fill("❯", ">", "key", "")
 
 STEPS = (
@@ -98,17 +100,23 @@ def axis_line(axis: Axis, window: Window, cells: int, *, letters: bool, now: boo
         _put(drawn, roles, at, f"{duration(stop - start)} later", "warn") or _put(
             drawn, roles, at, duration(stop - start), "warn"
         )
-    step = next((step for step in STEPS if step * cells >= TICK_CELLS * window.length), STEPS[-1])
+    for place, words in ticks(axis, window, cells // TICK_CELLS):
+        _put(drawn, roles, window.cell(place, cells), words, "dim")
+    return _joined(drawn, roles)
+
+
+def ticks(axis: Axis, window: Window, most: int) -> Iterator[tuple[int, str]]:
+    """Places for no more than about so many ticks, and what they are called: the time since the beginning, or since the
+    last gap."""
+    step = next((step for step in STEPS if step * max(1, most) >= window.length), window.length // max(1, most) + 1)
     first, last = axis.moment(window.start), axis.moment(window.stop)
     for begun, ended in axis.stretches():
         if ended < first or begun > last:
             continue
-        tick = max(0, first - begun + step - 1) // step
+        tick = (max(0, first - begun) + step - 1) // step
         while begun + tick * step <= min(ended, last):
-            place = axis.place(begun + tick * step)
-            _put(drawn, roles, window.cell(place, cells), elapsed(tick * step), "dim")
+            yield axis.place(begun + tick * step), elapsed(tick * step)
             tick += 1
-    return _joined(drawn, roles)
 
 
 def _end(axis: Axis, window: Window) -> str:
@@ -169,6 +177,10 @@ def bar(line: TimeLine, axis: Axis, window: Window, cells: int, *, letters: bool
                 most[at] = (weight, how)
     for at, (_, how) in most.items():
         fill(at, how)
+    if axis.place(line.stop) < window.start:
+        fill(0, BEFORE)
+    elif axis.place(line.start) > window.stop:
+        fill(cells - 1, BEHIND)
     if line.kind == "prompt":
         fill(min(cells - 1, window.cell(axis.place(line.start), cells)), PROMPT)
     return _joined(drawn, roles)
@@ -228,7 +240,7 @@ def words(line: TimeLine, *, letters: bool = False) -> list[Span]:
         spans.append((took(line), "text"))
     if isinstance(node, Op):
         spans += [(f"  {text}", role) for text, role in call_end(node, line)]
-    elif line.failed:
+    elif line.failed > any(role == "bad" for _, role in spans):
         glyph = BY_NAME["failed"].ascii if letters else BY_NAME["failed"].glyph
         count = "" if isinstance(node, Turn) and line.failed == 1 else str(line.failed)
         spans.append((f"  {glyph}{count}", "bad"))
