@@ -13,11 +13,12 @@ from textual.timer import Timer
 
 from tui.model.records import Key, SessionKey
 from tui.model.store.store import Store
+from tui.model.timeline.lines import Line as TimeLine
 from tui.model.timeline.sight import Sight
 from tui.protocols import Requests
 from tui.render.lines import Line, segments
-from tui.render.timeline.bars import Window
-from tui.render.timeline.rows import about, axis_row, foot, row
+from tui.render.timeline.bars import Scale, Window
+from tui.render.timeline.rows import about, axis_row, foot, row, scale_of
 from tui.render.timeline.text import timeline_lines
 from tui.textual_patches.told import Told
 from tui.widgets.line_view import LineView
@@ -83,6 +84,8 @@ class TimelineView(VirtualLines, OwnView, can_focus=True, inherit_bindings=False
         self._timer: Timer | None = None
         self._drawn: dict[int, tuple[Line, bool]] = {}
         self._letters = False
+        self._scale: Scale | None = None
+        self._rows: dict[Key, tuple[TimeLine, Line]] = {}
 
     def on_mount(self) -> None:
         plain = any(isinstance(each, PlainFilter) for each in self.app.get_line_filters())
@@ -145,7 +148,16 @@ class TimelineView(VirtualLines, OwnView, can_focus=True, inherit_bindings=False
         return changed
 
     def _redraw(self) -> bool:
-        return self.refresh_where(lambda y, _: self._line(y) != self._drawn.get(y))
+        """Draws the lines in sight that are to look different; whether there are any."""
+        self.fit()
+        changed = False
+        for y in range(self.size.height):
+            line = self._line(y)
+            if line != self._drawn.get(y):
+                self.refresh_line(round(self.scroll_offset.y) + y)
+                self.keep_line(y, self._strip(y, line))
+                changed = True
+        return changed
 
     def _scroll_to_cursor(self, *, centre: bool = False) -> None:
         at, top = self.sight.at, round(self.scroll_offset.y)
@@ -157,7 +169,11 @@ class TimelineView(VirtualLines, OwnView, can_focus=True, inherit_bindings=False
             self.scroll_to(y=top, animate=False)
 
     def render_line(self, y: int) -> Strip:
-        line, under = self._drawn[y] = self._line(y)
+        return self._strip(y, self._line(y))
+
+    def _strip(self, y: int, shown: tuple[Line, bool]) -> Strip:
+        self._drawn[y] = shown
+        line, under = shown
         width = self.size.width
         roles = under_cursor(self.roles, self.get_component_rich_style("tree--cursor")) if under else self.roles
         return Strip(segments(line, width, roles), width)
@@ -169,18 +185,25 @@ class TimelineView(VirtualLines, OwnView, can_focus=True, inherit_bindings=False
         if made is None:
             return ([("  Nothing is selected.", "dim")] if y == 0 else []), False
         window = Window(*sight.window)
+        if self._scale is None or self._scale.axis is not made.axis or self._scale.window != window:
+            self._scale = scale_of(made, window, width)
+            self._rows.clear()
         if y < HEAD:
             note = "only this" if sight.narrowed else "part" if sight.zoomed else ""
-            return axis_row(made, window, width, letters=letters, now=sight.at_now, note=note), False
+            return axis_row(self._scale, width, letters=letters, now=sight.at_now, note=note), False
         if y >= self.size.height - FOOT:
             line = sight.line
             if y < self.size.height - 1:
                 return (about(line, letters=letters) if line is not None else []), False
             return foot(self.store, made, width, letters=letters), False
-        place = self.scroll_offset.y + y - HEAD
+        place = round(self.scroll_offset.y) + y - HEAD
         if place >= len(made.lines):
             return self._empty(place), False
-        return row(made.lines[place], made, window, width, letters=letters), place == sight.at
+        line = made.lines[place]
+        known = self._rows.get(line.key)
+        if known is None or known[0] is not line:
+            known = self._rows[line.key] = (line, row(line, self._scale, width, letters=letters))
+        return known[1], place == sight.at
 
     def _empty(self, place: int) -> Line:
         made = self.sight.timeline
@@ -279,3 +302,4 @@ class TimelineView(VirtualLines, OwnView, can_focus=True, inherit_bindings=False
     def forget(self) -> None:
         super().forget()
         self._drawn.clear()
+        self._scale = None

@@ -7,6 +7,7 @@ before its start (a clock was set back) is its start, so no bar is negative.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from tui.model.records import Key, Op, Session, Turn, op_id, op_key, turn_key
@@ -54,13 +55,14 @@ class Run(NamedTuple):
 
 class StepBars(NamedTuple):
     """The bars of a step: of itself, of its calls (one a part: a task has two ops), and of what the model thought,
-    wrote and summed up. `runs` are step and calls laid over each other; `live` says that the passing of time changes
-    them."""
+    wrote and summed up. `runs` are step and calls laid over each other, `work` those in which model or tool worked, and
+    the edges of all; `live` says that the passing of time changes them."""
 
     step: Bar
     calls: tuple[Bar, ...]
     parts: tuple[Bar, ...]
     runs: tuple[Run, ...]
+    work: tuple[tuple[int, int], ...]
     live: bool
 
     @property
@@ -83,7 +85,22 @@ def bars_of(store: Store, session: Session, turn: Turn, now_us: int) -> StepBars
         else:
             parts.append(_part(session, op, step))
     live = step.goes_on or any(bar.goes_on for bar in calls)
-    return StepBars(step, tuple(calls), tuple(parts), tuple(laid_over((step, *calls))), live)
+    runs = tuple(laid_over((step, *calls)))
+    # Where a clock was set a part may lie outside of its step.
+    every = (step, *calls, *parts)
+    first, last = min(bar.start for bar in every), max(bar.stop for bar in every)
+    if runs[0].start == first and runs[-1].stop == last and all(run.kind in _WORK for run in runs):
+        work: tuple[tuple[int, int], ...] = ((first, last),) if _whole(runs) else tuple(run[:2] for run in runs)
+    else:
+        work = (*(run[:2] for run in runs if run.kind in _WORK), (first, first), (last, last))
+    return StepBars(step, tuple(calls), tuple(parts), runs, work, live)
+
+
+_WORK = frozenset[Kind]({"model", "tool"})
+
+
+def _whole(runs: tuple[Run, ...]) -> bool:
+    return all(before.stop == after.start for before, after in pairwise(runs))
 
 
 def _step(store: Store, session: Session, turn: Turn, now_us: int) -> Bar:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
+from operator import is_
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from tui.model.records import Key, Op, Prompt, Session, SessionKey, Turn, op_key, prompt_key, session_key, turn_key
@@ -76,6 +77,9 @@ class Timelines:
         self._wholes: dict[SessionKey, Whole] = {}
         self._work: dict[SessionKey, list[tuple[int, int]]] = {}
         self._retries: dict[SessionKey, list[int]] = {}
+        self._sums: dict[Key, tuple[list[StepBars], Whole]] = {}
+        self._lines: dict[Key, _Kept] = {}
+        self._now = 0
 
     def changed(self, dirty: Iterable[Key]) -> None:
         """These nodes are different from now on."""
@@ -104,22 +108,24 @@ class Timelines:
         """All steps of a session together."""
         known = self._wholes.get(session.key)
         if known is None:
-            known = self._sum(session, session.turns.values(), now_us)
+            known = self.together(session_key(session), session, session.turns.values(), now_us)
             if not known.goes_on:
                 self._wholes[session.key] = known
         return known
 
-    def answer(self, session: Session, turns: Iterable[Turn], now_us: int) -> Whole:
-        """The steps that answer a prompt together."""
-        return self._sum(session, turns, now_us)
-
-    def _sum(self, session: Session, turns: Iterable[Turn], now_us: int) -> Whole:
+    def together(self, key: Key, session: Session, turns: Iterable[Turn], now_us: int) -> Whole:
+        """The steps that a node has, together: those that answer a prompt, or all of a session."""
         steps = [self.bars(session, turn, now_us) for turn in turns]
+        summed = self._sums.get(key)
+        if summed is not None and len(summed[0]) == len(steps) and all(map(is_, summed[0], steps)):
+            known = summed[1]
+            retried = self.retried(session, known.start, known.stop)
+            return known if known.retried == retried else known._replace(retried=retried)
         calls = [bar for step in steps for bar in step.calls]
         tools = [bar for bar in calls if bar.kind == "tool"]
         start = min((step.step.start for step in steps), default=session.start_ts)
         stop = max((step.stop for step in steps), default=start)
-        return Whole(
+        made = Whole(
             start,
             stop,
             tuple(sorted(run for step in steps for run in step.runs)),
@@ -128,6 +134,9 @@ class Timelines:
             self.retried(session, start, stop),
             max(tools, key=lambda bar: bar.took, default=None),
         )
+        if steps:
+            self._sums[key] = steps, made
+        return made
 
     def retried(self, session: Session, start: int, stop: int) -> int:
         """How many requests were sent again in that time (µs), as far as it is told: 2.x does, 1.x does not."""
@@ -145,28 +154,41 @@ class Timelines:
             return known
         found = [(prompt.ts, prompt.ts) for prompt in session.prompts.values() if prompt.ts > 0]
         live = False
+        unknown = any(not child.whole for child in self.store.children_of(session))
         for turn in session.turns.values():
             bars = self.bars(session, turn, now_us)
             live = live or bars.live
-            if any(bar.kind in ("agent", "person", "retry") for bar in (bars.step, *bars.calls)):
-                found += [(run.start, run.stop) for run in bars.runs if self._is_work(session, run)]
-                # Where it begins and ends is seen all the same.
-                found += [(edge, edge) for edge in (bars.step.start, bars.stop)]
-            else:
-                found += [(bar.start, bar.stop) for bar in (bars.step, *bars.calls)]
+            found += bars.work
+            if unknown:
+                found += [run[:2] for run in bars.runs if run.kind == "agent"]
         if not live:
             self._work[session.key] = found
         return found
 
-    def _is_work(self, session: Session, run: Run) -> bool:
-        return run.kind in ("model", "tool") or (
-            run.kind == "agent" and not all(child.whole for child in self.store.children_of(session))
-        )
+    def lines_of(self, bars: StepBars, depth: int, chosen: bool | None, retried: int) -> list[Line | _Agent] | None:
+        """The lines of a step as they were made, None where they are different now."""
+        known = self._lines.get(bars.step.key)
+        if known is None or known.bars is not bars or known[1:4] != (depth, chosen, retried):
+            return None
+        return known.lines
+
+    def keep_lines(
+        self, bars: StepBars, depth: int, chosen: bool | None, retried: int, lines: list[Line | _Agent]
+    ) -> None:
+        """Keeps the lines of a step that time does not change."""
+        if not bars.live and not any(isinstance(line, _Agent) for line in lines):
+            self._lines[bars.step.key] = _Kept(bars, depth, chosen, retried, lines)
 
     def of(self, subject: Key, now_us: int, folds: dict[Key, bool], held: Key | None = None) -> Timeline | None:
         """The timeline of a session, a prompt, a step or a call that started a sub-agent (of any other call: of its
         step), as of `now_us`; None where there is no such node. `folds` are the user's, `held` is a node that is to be
         seen."""
+        if now_us < self._now:
+            # The clock was set back: what is over may not be.
+            self._steps.clear()
+            self._wholes.clear()
+            self._work.clear()
+        self._now = now_us
         return _make(self, subject, now_us, folds, held)
 
 
@@ -217,12 +239,10 @@ def _make(
         lines.insert(0, writer.prompt(session, prompt, turns, 0, True))
     work = [stretch for one in below for stretch in kept.work(one, now_us)]
     for one in turns:
-        bars = kept.bars(session, one, now_us)
-        work += [(run.start, run.stop) for run in bars.runs if run.kind in ("model", "tool")]
-        work += [(bars.step.start, bars.step.start), (bars.stop, bars.stop)]
+        work += kept.bars(session, one, now_us).work
     if prompt is not None and prompt.ts > 0:
         work.append((prompt.ts, prompt.ts))
-    wholes = [kept.answer(session, turns, now_us), *(kept.whole(one, now_us) for one in below)]
+    wholes = [kept.together(subject, session, turns, now_us), *(kept.whole(one, now_us) for one in below)]
     return Timeline(subject, lines, Axis(work), wholes, now_us)
 
 
@@ -274,7 +294,7 @@ class _Writer:
 
     def prompt(self, session: Session, prompt: Prompt, turns: list[Turn], depth: int, is_open: bool) -> Line:
         """The line of a prompt; folded it shows all steps that answer it."""
-        whole = self.kept.answer(session, turns, self.now_us)
+        whole = self.kept.together(prompt_key(session, prompt), session, turns, self.now_us)
         start = prompt.ts or whole.start
         return Line(
             prompt_key(session, prompt),
@@ -295,14 +315,23 @@ class _Writer:
 
     def _step(self, session: Session, turn: Turn, depth: int) -> Iterator[Line | _Agent]:
         bars = self.kept.bars(session, turn, self.now_us)
-        key = bars.step.key
+        chosen = self.folds.get(bars.step.key)
+        retried = self.kept.retried(session, bars.step.start, bars.step.stop)
+        made = self.kept.lines_of(bars, depth, chosen, retried)
+        if made is None:
+            made = list(self._step_anew(session, turn, bars, depth, chosen, retried))
+            self.kept.keep_lines(bars, depth, chosen, retried, made)
+        yield from made
+
+    def _step_anew(
+        self, session: Session, turn: Turn, bars: StepBars, depth: int, chosen: bool | None, retried: int
+    ) -> Iterator[Line | _Agent]:
         own = [bar for bar in bars.calls if bar.kind != "agent"]
         more = bool(own) or bool(bars.parts)
-        default = len(own) > 1
-        is_open = self.folds.get(key, default) if more else False
-        everything = is_open and self.folds.get(key, False)
+        is_open = more and (len(own) > 1 if chosen is None else chosen)
+        everything = is_open and chosen is True
         yield Line(
-            key,
+            bars.step.key,
             "step",
             depth,
             ("open" if is_open else "closed") if more else "",
@@ -314,7 +343,7 @@ class _Writer:
             False,
             bars.step.goes_on,
             sum(bar.failed for bar in bars.calls) + bars.step.failed,
-            self.kept.retried(session, bars.step.start, bars.step.stop),
+            retried,
             max((bar for bar in own if bar.kind == "tool"), key=lambda bar: bar.took, default=None),
             bars.calls,
             "failed" if turn.status == "failed" else "completed",
@@ -322,22 +351,21 @@ class _Writer:
         if not is_open:
             yield from self._agents(session, turn, depth + 1)
             return
-        by_key = {bar.key: bar for bar in (*bars.calls, *bars.parts)}
-        parts = {op_key(session, each[0]): each for each in thoughts(turn)} if everything else {}
+        calls = {bar.key: bar for bar in bars.calls}
+        parts = {bar.key: bar for bar in bars.parts} if everything else {}
+        thought = {op_key(session, each[0]): each for each in thoughts(turn)} if everything else {}
         for op in without_followers(turn.ops.values()):
-            bar = by_key.get(op_key(session, op))
-            if bar is None or (bar.kind == "model" and op.kind == "llm"):
-                continue
-            child = called(self.store, session, op)
-            if child is not None:
-                yield _Agent(child, bar.key, depth + 1, bar)
-            elif bar in bars.calls:
-                yield self._call(session, op, bar, depth + 1)
-            elif everything:
-                ends = [by_key[op_key(session, part)].stop for part in parts.get(bar.key, [op])]
-                stop = max([bar.stop, *ends])
+            key = op_key(session, op)
+            if (bar := calls.get(key)) is not None:
+                child = called(self.store, session, op)
+                if child is not None:
+                    yield _Agent(child, key, depth + 1, bar)
+                else:
+                    yield self._call(session, op, bar, depth + 1)
+            elif op.kind != "llm" and (bar := parts.get(key)) is not None:
+                stop = max(parts[op_key(session, each)].stop for each in thought.get(key, [op]))
                 run = Run(bar.start, stop, "model", bar.failed)
-                yield Line(bar.key, "part", depth + 1, "", session, op, bar.start, stop, (run,), goes_on=bar.goes_on)
+                yield Line(key, "part", depth + 1, "", session, op, bar.start, stop, (run,), goes_on=bar.goes_on)
 
     def _call(self, session: Session, op: Op, bar: Bar, depth: int) -> Line:
         # To ask thousands of calls that are done what they do would be most of all that a change costs.
@@ -418,6 +446,16 @@ class _Agent(NamedTuple):
     key: Key
     depth: int
     bar: Bar | None = None
+
+
+class _Kept(NamedTuple):
+    """The lines of a step that calls no sub-agent, and what they were made of."""
+
+    bars: StepBars
+    depth: int
+    chosen: bool | None
+    retried: int
+    lines: list[Line | _Agent]
 
 
 def line_of(store: Store, timeline: Timeline, key: Key) -> int | None:

@@ -86,9 +86,10 @@ def whole(axis: Axis) -> Window:
 # -- the axis ---------------------------------------------------------------------------------------------------
 
 
-def axis_line(axis: Axis, window: Window, cells: int, *, letters: bool, now: bool) -> list[Span]:
+def axis_line(scale: Scale, *, letters: bool, now: bool) -> list[Span]:
     """The ticks of an axis: time since the beginning, and since the last gap, whose length stands where it is left
     out. With `now` its right end is the present."""
+    axis, window, cells = scale.axis, scale.window, scale.cells
     end = "now" if now else _end(axis, window)
     drawn = [" "] * cells
     roles = ["dim"] * cells
@@ -140,55 +141,85 @@ def _put(drawn: list[str], roles: list[str], at: int, words: str, role: str) -> 
 # -- a bar ------------------------------------------------------------------------------------------------------
 
 
-def bar(line: TimeLine, axis: Axis, window: Window, cells: int, *, letters: bool) -> list[Span]:
-    """What of a line lies in the window. A cell shows what most of its time was; what is shorter than a cell has one
-    all the same."""
+class Scale:
+    """An axis in a window of so many cells: which moment is in which cell. Made once for all bars of a frame."""
+
+    def __init__(self, axis: Axis, window: Window, cells: int) -> None:
+        self.axis = axis
+        self.window = window
+        self.cells = cells
+        self.gaps = [at for gap in axis.gaps if 0 <= (at := self.cell(gap.start)) < cells]
+        self.edges = [window.start + at * window.length // cells for at in range(cells + 1)]
+
+    def cell(self, moment: int) -> int:
+        """The cell of a moment; outside of them where it is out of sight."""
+        return self.window.cell(self.axis.place(moment), self.cells)
+
+    def span(self, start: int, stop: int) -> tuple[int, int]:
+        """The first and the last cell of a time, which may be one and the same."""
+        window, cells = self.window, self.cells
+        low, high = self.axis.place(start), self.axis.place(stop)
+        first = window.cell(low, cells)
+        if first == cells and low <= window.stop:
+            first = cells - 1  # the right edge belongs to the last cell
+        return first, max(first, window.cell(high - 1, cells))
+
+
+def bar(line: TimeLine, scale: Scale, *, letters: bool) -> list[Span]:
+    """What of a line is in sight. A cell shows what most of its time was; what is shorter than a cell has one all the
+    same."""
+    cells = scale.cells
     drawn = [" "] * cells
     roles = ["text"] * cells
 
     def fill(at: int, how: Fill) -> None:
-        if 0 <= at < cells:
-            drawn[at], roles[at] = how.letter if letters else how.glyph, how.role
+        drawn[at], roles[at] = how.letter if letters else how.glyph, how.role
 
-    for gap in axis.gaps:
-        fill(window.cell(axis.place(gap.start), cells), GAP)
+    for at in scale.gaps:
+        fill(at, GAP)
+    first, last = scale.span(line.start, line.stop)
     if line.around:
-        first, last = _cells(axis, window, cells, line.start, line.stop)
         for at in range(max(0, first), min(cells, last + 1)):
             fill(at, AROUND)
-    most: dict[int, tuple[tuple[int, int], Fill]] = {}
-    shares: dict[int, dict[Fill, int]] = {}
-    for run in line.runs:
-        how = FAILED if run.failed and run.kind in ("tool", "agent") else FILLS[run.kind]
-        start, stop = axis.place(run.start), axis.place(run.stop)
-        if stop < window.start or start > window.stop:
-            continue
-        first, last = window.cell(start, cells), max(window.cell(start, cells), window.cell(stop - 1, cells))
-        if first == cells:  # the right edge belongs to the last cell
-            first = last = cells - 1
-        rank = RANKS[run.kind]
-        for at in range(max(0, first), min(cells, last + 1)):
-            low = window.start + at * window.length // cells
-            high = window.start + (at + 1) * window.length // cells
-            share = shares.setdefault(at, {})
-            share[how] = share.get(how, 0) + max(0, min(stop, high) - max(start, low))
-            weight = (share[how], rank)
-            if at not in most or weight >= most[at][0]:
-                most[at] = (weight, how)
-    for at, (_, how) in most.items():
+    for at, how in _most(line, scale).items():
         fill(at, how)
-    if axis.place(line.stop) < window.start:
+    if line.kind == "prompt" and 0 <= first < cells:
+        fill(first, PROMPT)
+    if scale.axis.place(line.stop) < scale.window.start:
         fill(0, BEFORE)
-    elif axis.place(line.start) > window.stop:
+    elif first >= cells:
         fill(cells - 1, BEHIND)
-    if line.kind == "prompt":
-        fill(min(cells - 1, window.cell(axis.place(line.start), cells)), PROMPT)
     return _joined(drawn, roles)
 
 
-def _cells(axis: Axis, window: Window, cells: int, start: int, stop: int) -> tuple[int, int]:
-    first = window.cell(axis.place(start), cells)
-    return first, max(first, window.cell(axis.place(stop) - 1, cells))
+def _most(line: TimeLine, scale: Scale) -> dict[int, Fill]:
+    """What each cell of a bar shows: of several the one that has most of it, of equals the one of the higher rank."""
+    cells, edges, place = scale.cells, scale.edges, scale.axis.place
+    start_of, length = scale.window.start, scale.window.length
+    shares: dict[int, dict[tuple[Kind, bool], int]] = {}
+    for start, stop, kind, failed in line.runs:
+        low, high = place(start), place(stop)
+        first = (low - start_of) * cells // length
+        last = max(first, (high - 1 - start_of) * cells // length)
+        if first >= cells:
+            if low > scale.window.stop:
+                continue
+            first = last = cells - 1
+        elif last < 0:
+            continue
+        look = kind, failed
+        if first == last:
+            share = shares.setdefault(first, {})
+            share[look] = share.get(look, 0) + high - low
+            continue
+        for at in range(max(0, first), min(cells, last + 1)):
+            share = shares.setdefault(at, {})
+            share[look] = share.get(look, 0) + min(high, edges[at + 1]) - max(low, edges[at])
+    return {at: _look(*max(share, key=lambda look: (share[look], RANKS[look[0]]))) for at, share in shares.items()}
+
+
+def _look(kind: Kind, failed: bool) -> Fill:
+    return FAILED if failed and kind in ("tool", "agent") else FILLS[kind]
 
 
 def _joined(drawn: Sequence[str], roles: Sequence[str]) -> list[Span]:

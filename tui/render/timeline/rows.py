@@ -7,27 +7,32 @@ from tui.model.store.store import Store
 from tui.model.timeline.lines import Line as TimeLine
 from tui.model.timeline.lines import Timeline
 from tui.render.lines import Line, Span, pad, plain, width_of
-from tui.render.timeline.bars import Window, axis_line, bar, columns, head, legend, name, slowest_words, words
+from tui.render.timeline.bars import Scale, Window, axis_line, bar, columns, head, legend, name, slowest_words, words
 from tui.text.moments import clock, date_and_time
 
 
-def axis_row(made: Timeline, window: Window, width: int, *, letters: bool, now: bool, note: str = "") -> Line:
+def scale_of(made: Timeline, window: Window, width: int) -> Scale:
+    """How the time in a window lies in the bars of lines of so many cells."""
+    return Scale(made.axis, window, columns(width).bar)
+
+
+def axis_row(scale: Scale, width: int, *, letters: bool, now: bool, note: str = "") -> Line:
     """The axis, in so many cells; a note stands in front of it."""
     cells = columns(width)
     return [
         (pad(note, cells.name), "warn" if note else "dim"),
         (" ", "text"),
-        *axis_line(made.axis, window, cells.bar, letters=letters, now=now),
+        *axis_line(scale, letters=letters, now=now),
     ]
 
 
-def row(line: TimeLine, made: Timeline, window: Window, width: int, *, letters: bool) -> Line:
+def row(line: TimeLine, scale: Scale, width: int, *, letters: bool) -> Line:
     """One line: its name, its bar, and as much as there is room for of what is to be said of it."""
     cells = columns(width)
     return [
         *head(line, cells.name, pad, letters=letters),
         (" ", "text"),
-        *bar(line, made.axis, window, cells.bar, letters=letters),
+        *bar(line, scale, letters=letters),
         (" ", "text"),
         *words(line, letters=letters),
     ]

@@ -7,7 +7,7 @@ from unicodedata import combining, east_asian_width
 
 from tui.model.store.store import Store
 from tui.model.timeline.lines import Timeline
-from tui.render.timeline.bars import Span, axis_line, bar, columns, head, legend, slowest_words, whole, words
+from tui.render.timeline.bars import Scale, Span, axis_line, bar, columns, head, legend, slowest_words, whole, words
 from tui.text.moments import utc
 
 NARROWEST = 40
@@ -17,16 +17,17 @@ NARROWEST = 40
 def timeline_lines(store: Store, made: Timeline, width: int, *, letters: bool) -> Iterator[str]:
     """A timeline in so many columns: what it is of, the axis, its lines, what the fills mean."""
     width = max(NARROWEST, width)
-    cells, window = columns(width), whole(made.axis)
+    cells = columns(width)
+    scale = Scale(made.axis, whole(made.axis), cells.bar)
     yield title(store, made)
     if not made.lines:
         yield "  nothing has happened yet"
         return
-    axis = axis_line(made.axis, window, cells.bar, letters=letters, now=made.live)
+    axis = axis_line(scale, letters=letters, now=made.live)
     yield f"{' ' * cells.name} {_plain(axis)}".rstrip()
     for line in made.lines:
         named = _plain(head(line, cells.name, pad, letters=letters))
-        drawn = _plain(bar(line, made.axis, window, cells.bar, letters=letters))
+        drawn = _plain(bar(line, scale, letters=letters))
         beside = pad(_plain(words(line, letters=letters)), cells.words).rstrip()
         yield f"{named} {drawn} {beside}".rstrip()
     yield _plain(legend(made, letters=letters)).rstrip()
