@@ -16,7 +16,7 @@ LEAST = 10 * SECOND
 """A gap shorter than this (µs) is never cut."""
 SHARE = 10
 """One that is shorter than the work divided by this is not cut either."""
-CUT = 50
+CUT = 25
 """What is left of a gap: the work divided by this."""
 ALL_CUTS = 4
 """All that is left of gaps is no more than the work divided by this."""

@@ -93,14 +93,14 @@ def axis_line(scale: Scale, *, letters: bool, now: bool) -> list[Span]:
     end = "now" if now else _end(axis, window)
     drawn = [" "] * cells
     roles = ["dim"] * cells
-    _put(drawn, roles, cells - len(end), end, "active" if now else "dim")
     for start, _ in axis.gaps:
         _put(drawn, roles, window.cell(axis.place(start), cells), GAP.letter if letters else GAP.glyph, "warn")
     for start, stop in axis.gaps:
-        at = window.cell(axis.place(start), cells) + 1
-        _put(drawn, roles, at, f"{duration(stop - start)} later", "warn") or _put(
-            drawn, roles, at, duration(stop - start), "warn"
-        )
+        at, words = window.cell(axis.place(start), cells), duration(stop - start)
+        for place, said in ((at + 1, f"{words} later"), (at + 1, words), (at - len(words), words)):
+            if _put(drawn, roles, place, said, "warn"):
+                break
+    _put(drawn, roles, cells - len(end), end, "active" if now else "dim")
     for place, words in ticks(axis, window, cells // TICK_CELLS):
         _put(drawn, roles, window.cell(place, cells), words, "dim")
     return _joined(drawn, roles)
@@ -148,7 +148,7 @@ class Scale:
         self.axis = axis
         self.window = window
         self.cells = cells
-        self.gaps = [at for gap in axis.gaps if 0 <= (at := self.cell(gap.start)) < cells]
+        self.gaps = [(gap, at) for gap in axis.gaps if 0 <= (at := self.cell(gap.start)) < cells]
         self.edges = [window.start + at * window.length // cells for at in range(cells + 1)]
 
     def cell(self, moment: int) -> int:
@@ -175,7 +175,7 @@ def bar(line: TimeLine, scale: Scale, *, letters: bool) -> list[Span]:
     def fill(at: int, how: Fill) -> None:
         drawn[at], roles[at] = how.letter if letters else how.glyph, how.role
 
-    for at in scale.gaps:
+    for _, at in scale.gaps:
         fill(at, GAP)
     first, last = scale.span(line.start, line.stop)
     if line.around:
@@ -183,6 +183,11 @@ def bar(line: TimeLine, scale: Scale, *, letters: bool) -> list[Span]:
             fill(at, AROUND)
     for at, how in _most(line, scale).items():
         fill(at, how)
+    for gap, at in scale.gaps:
+        # What was waited for meanwhile is more than the bit of it that is left.
+        waited = next((run for run in line.runs if run.start <= gap.start and run.stop >= gap.stop), None)
+        if waited is not None:
+            fill(at, _look(waited.kind, waited.failed))
     if line.kind == "prompt" and 0 <= first < cells:
         fill(first, PROMPT)
     if scale.axis.place(line.stop) < scale.window.start:

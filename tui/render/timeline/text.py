@@ -15,8 +15,13 @@ NARROWEST = 40
 
 
 def timeline_lines(store: Store, made: Timeline, width: int, *, letters: bool) -> Iterator[str]:
-    """A timeline in so many columns: what it is of, the axis, its lines, what the fills mean."""
-    width = max(NARROWEST, width)
+    """A timeline in so many columns: what it is of, the axis, its lines, what the fills mean. `letters` stand for the
+    fills, and ASCII for all else that is ours, where there is nothing more."""
+    for line in _lines(store, made, max(NARROWEST, width), letters):
+        yield line.replace("…", "~") if letters else line
+
+
+def _lines(store: Store, made: Timeline, width: int, letters: bool) -> Iterator[str]:
     cells = columns(width)
     scale = Scale(made.axis, whole(made.axis), cells.bar)
     yield title(store, made)
