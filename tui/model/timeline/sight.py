@@ -211,6 +211,7 @@ class Sight:
             self.subject = self._whole()
         elif line is not None:
             self.subject = parent_key(self.store, line.key) if line.kind in ("call", "part") else line.key
+            self.at = 0
         else:
             return
         self._chosen, self._goes_along = None, True

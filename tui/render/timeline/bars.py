@@ -190,7 +190,8 @@ def bar(line: TimeLine, scale: Scale, *, letters: bool) -> list[Span]:
             fill(at, _look(waited.kind, waited.failed))
     if line.kind == "prompt" and 0 <= first < cells:
         fill(first, PROMPT)
-    if scale.axis.place(line.stop) < scale.window.start:
+    began_before = first < 0 and line.kind == "prompt" and not line.around
+    if began_before or scale.axis.place(line.stop) < scale.window.start:
         fill(0, BEFORE)
     elif first >= cells:
         fill(cells - 1, BEHIND)
