@@ -16,8 +16,8 @@ from tui.widgets.filter_bar import FilterInput
 from tui.widgets.jumping_tree import JumpingTree
 from tui.widgets.line_view import LineView
 from tui.widgets.session_tree import SessionTree
-from tui.widgets.transcript import Transcript
 from tui.widgets.timeline_view import TimelineView
+from tui.widgets.transcript import Transcript
 
 APP: list[BindingType] = [
     Binding("question_mark", "help", "open the help", id="help.open", show=False),
@@ -31,7 +31,7 @@ APP: list[BindingType] = [
 ]
 
 EVERYWHERE, TREE, FINDING, DOORS = "Everywhere", "In the tree", "Finding", "Taking it along"
-FILTER, TEXT, READING, HELP = "In the filter", "In a text", "In a transcript", "In the help"
+FILTER, TEXT, READING, HELP = "In the filter", "In a text", "In transcript and timeline", "In the help"
 TIMELINE = "In the timeline"
 
 _PARTS: dict[str, list[BindingType]] = {

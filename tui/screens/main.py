@@ -46,8 +46,8 @@ from tui.widgets.jumping_tree import JumpingTree
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.panes import STEP, Panes
 from tui.widgets.status_bar import StatusBar
-from tui.widgets.transcript import Transcript
 from tui.widgets.timeline_view import TimelineView
+from tui.widgets.transcript import Transcript
 
 TWO_PANES = 100
 """Columns from which tree and detail stand side by side."""

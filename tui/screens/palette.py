@@ -32,8 +32,8 @@ from tui.widgets.detail import Detail
 from tui.widgets.jumping_tree import JumpingTree
 from tui.widgets.line_view import LineView
 from tui.widgets.session_tree import SessionTree
-from tui.widgets.transcript import Transcript
 from tui.widgets.timeline_view import TimelineView
+from tui.widgets.transcript import Transcript
 
 SESSIONS = 40
 """Sessions that one answer names: more than that nobody reads, another letter is quicker."""

@@ -32,8 +32,8 @@ from tui.widgets.fixed_lines import FixedLines
 from tui.widgets.line_view import MARGIN
 from tui.widgets.own_view import OwnView
 from tui.widgets.search_view import SearchView
-from tui.widgets.transcript import Transcript
 from tui.widgets.timeline_view import TimelineView
+from tui.widgets.transcript import Transcript
 
 CHEAP = 0.005
 """Seconds that drawing the node again may take to be done whenever it has changed."""
@@ -348,8 +348,9 @@ class Detail(Contained, Vertical):
         self._end_typing()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action in ("search", "hit") and self.tab == tabs.TIMELINE:
-            return False
+        if self.tab == tabs.TIMELINE:
+            # There is nothing to look through; escape is the screen's.
+            return action not in ("search", "hit", "end_search")
         # Without a search escape is the screen's: it goes back to the tree.
         return action != "end_search" or bool(self.text.words) or self.search.display
 

@@ -25,6 +25,7 @@ from tui.widgets.line_view import LineView
 from tui.widgets.own_view import OwnView
 from tui.widgets.plain_filter import PlainFilter
 from tui.widgets.row_looks import under_cursor
+from tui.widgets.transcript import Transcript
 from tui.widgets.virtual_lines import VirtualLines
 
 HEAD = 1
@@ -46,26 +47,24 @@ class TimelineView(VirtualLines, OwnView, can_focus=True, inherit_bindings=False
     | keys | what they do |
     |---|---|
     | those of a text | another line; left and right scroll in time |
+    | those of a transcript | the next prompt or failure, and the one before |
     | z / Z | less of the time, more of it |
     | o | open or close a prompt, a step, a sub-agent |
     | full stop | that line alone, and back |
-    | e / E | next, previous failure |
     | enter | the row of the line in the tree |
     """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"tree--cursor"}
 
     OWN: ClassVar[list[Binding]] = [
-        Binding("z", "zoom(True)", "less of the time, larger", id="time.closer", show=False),
-        Binding("Z", "zoom(False)", "more of the time", id="time.wider", show=False),
-        Binding("o", "fold", "open or close a prompt, step, agent", id="time.fold", show=False),
-        Binding("full_stop", "narrow", "this line alone, and back", id="time.narrow", show=False),
-        Binding("e", "failure(True)", "next failure", id="time.failure", show=False),
-        Binding("E", "failure(False)", "failure before", id="time.failure_before", show=False),
+        Binding("z", "zoom(True)", "zoom into the time", id="time.closer", show=False),
+        Binding("Z", "zoom(False)", "zoom out of the time", id="time.wider", show=False),
+        Binding("o", "fold", "open or close a prompt, step or agent", id="time.fold", show=False),
+        Binding("full_stop", "narrow", "switch to this line alone, and back", id="time.narrow", show=False),
         Binding("enter", "go_to_row", "go to the row in the tree", id="time.row", show=False),
     ]
-    """The keys that are not those of a text."""
-    BINDINGS: ClassVar[list[BindingType]] = [*_MOVES, *OWN]
+    """The keys that are neither those of a text nor those of a transcript."""
+    BINDINGS: ClassVar[list[BindingType]] = [*_MOVES, *Transcript.BINDINGS, *OWN]
 
     @dataclass
     class RowWanted(Told):
@@ -93,23 +92,15 @@ class TimelineView(VirtualLines, OwnView, can_focus=True, inherit_bindings=False
 
     # --- what is shown ---------------------------------------------------------------------------------------
 
-    @property
-    def display(self) -> bool:
-        """Whether it is in sight. Who is not is not told of changes."""
-        return super().display
-
-    @display.setter
-    def display(self, value: bool | str) -> None:
-        self._missed = self._missed or not value
-        # A property of the base class can be set in no other way.
-        OwnView.display.fset(self, value)  # type: ignore[attr-defined]
-
     def turn_to(self, key: Key | None) -> None:
         missed, self._missed = self._missed, False
         if missed:
             self._asked.clear()
         self.sight.turn_to(key, self.now(), missed=missed)
         self._show(to_cursor=True)
+
+    def put_away(self) -> None:
+        self._missed = True
 
     def node_changed(self, dirty: set[Key]) -> bool:
         return self.sight.changed(dirty, self.now()) and self._show()
@@ -122,11 +113,11 @@ class TimelineView(VirtualLines, OwnView, can_focus=True, inherit_bindings=False
         """No line of it is ever broken."""
 
     @property
-    def place(self) -> Key | None:
+    def moved_to(self) -> Key | None:
         line = self.sight.line
         return line.key if self.sight.moved and line is not None else None
 
-    def words(self) -> Iterator[str] | None:
+    def clean_lines(self) -> Iterator[str] | None:
         made = self.sight.timeline
         return timeline_lines(self.store, made, TAKEN_WIDTH, letters=self._letters) if made is not None else None
 
@@ -280,8 +271,8 @@ class TimelineView(VirtualLines, OwnView, can_focus=True, inherit_bindings=False
         self.sight.narrow(self.now())
         self._show(to_cursor=True)
 
-    def action_failure(self, forward: bool) -> None:
-        if self.sight.next_failure(forward):
+    def action_next_of(self, what: str, step: int) -> None:
+        if self.sight.next_of(what, step > 0):
             self._moved()
 
     def action_go_to_row(self) -> None:

@@ -42,7 +42,7 @@ def test_nothing_is_shown_of_nothing() -> None:
     sight.scroll(1)
     sight.narrow(NOW)
     sight.fold(NOW)
-    assert not sight.next_failure(True)
+    assert not sight.next_of("failure", True)
     assert not sight.changed({key("turn", "a1")}, NOW)
 
 
@@ -172,10 +172,10 @@ def test_failures_are_walked_over_the_end() -> None:
     sight = sight_of(store)
     visited = []
     for _ in range(3):
-        assert sight.next_failure(True)
+        assert sight.next_of("failure", True)
         visited.append(on(sight))
     assert visited == ["a3", "a1", "a3"]
-    assert sight.next_failure(False)
+    assert sight.next_of("failure", False)
     assert on(sight) == "a1"
 
 
@@ -203,3 +203,13 @@ def test_changes_that_nobody_told_of_are_made_up_for() -> None:
     sight.turn_to(key("turn", "a1"), NOW, missed=True)
     assert sight.line is not None
     assert sight.line.stop == at(8)
+
+
+def test_prompts_are_walked_over_the_end() -> None:
+    store = store_of(*FAMILY, prompt("u2", 60), turn("a2", 2, 61, "u2"), turn_end("a2", 2, 62))
+    sight = sight_of(store, key("turn", "a1"))
+    for expected in ("u2", "u1"):
+        assert sight.next_of("prompt", True)
+        assert on(sight) == expected
+    assert sight.next_of("prompt", False)
+    assert on(sight) == "u2"

@@ -179,21 +179,19 @@ class Sight:
         self.moved = True
         self._bring_into_time()
 
-    def next_failure(self, forward: bool) -> bool:
-        """To the next line on which something went wrong, over the end; False where there is none. A line that only
-        sums up what is on lines of their own is none."""
+    def next_of(self, what: str, forward: bool) -> bool:
+        """To the next `prompt`, or the next line on which something went wrong (`failure`), over the end; False where
+        there is none. A line that only sums up what is on lines of their own is no failure."""
         lines = self.timeline.lines if self.timeline is not None else []
-        bad = [place for place, line in enumerate(lines) if line.failed and not self._is_told_below(place)]
-        if not bad:
+        if what == "prompt":
+            found = [place for place, line in enumerate(lines) if line.kind == "prompt"]
+        else:
+            found = [place for place, line in enumerate(lines) if line.failed and (line.fold != "open" or line.state == "failed")]
+        if not found:
             return False
-        beyond = [place for place in bad if (place > self.at if forward else place < self.at)]
-        self.go((beyond or bad)[0 if forward else -1])
+        beyond = [place for place in found if (place > self.at if forward else place < self.at)]
+        self.go((beyond or found)[0 if forward else -1])
         return True
-
-    def _is_told_below(self, place: int) -> bool:
-        assert self.timeline is not None
-        lines = self.timeline.lines
-        return lines[place].fold == "open" and lines[place].kind != "part"
 
     def fold(self, now_us: int) -> None:
         """Opens or closes the line of the cursor."""

@@ -162,7 +162,8 @@ def _of_timeline(here: Context) -> list[Shown]:
         Shown("←→", "earlier, later", ("text.left", "text.right")),
         Shown("o", "open", ("time.fold",)),
         Shown(".", "only this", ("time.narrow",)),
-        Shown("e", "next failure", ("time.failure",)),
+        _PROMPTS,
+        _FAILED,
         Shown("1-6", "tabs", _TABS),
         _COPY,
     ]
