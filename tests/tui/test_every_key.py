@@ -296,9 +296,11 @@ READING = [
     Press("text.end_search", lacks("found", "^ /"), "/ses_\r", HIT, (UNREAD,), "\t", over=RECORD_IS_THERE),
 ]
 TIMING = [
-    Press("time.closer", says("first", "^ ?part"), "", IN_TIMELINE, (READ,), "\t", over=TIMELINE_IS_THERE),
-    Press("time.wider", lacks("first", "^ ?part"), "z", says("first", "^ ?part"), (READ,), "\t", over=TIMELINE_IS_THERE),
-    Press("time.fold", lacks("text", "step 1"), "", IN_TIMELINE, (READ,), "\t", over=TIMELINE_IS_THERE),
+    Press("time.closer", says("first", "^ ?part"), "", IN_TIMELINE, (READ,), "Z\t", over=TIMELINE_IS_THERE),
+    Press(
+        "time.wider", lacks("first", "^ ?part"), "z", says("first", "^ ?part"), (READ,), "\t", over=TIMELINE_IS_THERE
+    ),
+    Press("time.fold", lacks("text", "step 1"), "", IN_TIMELINE, (READ,), "o\t", over=TIMELINE_IS_THERE),
     Press("time.narrow", says("first", "^ ?only this"), "", IN_TIMELINE, (READ,), ".\t", over=TIMELINE_IS_THERE),
     Press("time.row", says("crumb", "Please do it.$"), "", IN_TIMELINE, (READ,), over=TIMELINE_IS_THERE),
 ]
