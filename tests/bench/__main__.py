@@ -35,6 +35,7 @@ MEASUREMENTS: dict[str, Callable[[argparse.Namespace], Iterator[Line]]] = {
     "events": commands.events,
     "commands": commands.starts,
     "tree": frames.tree,
+    "timeline": frames.timeline,
 }
 PROGRAMS = {"soak": soak, "peers": peers, "adapter": adapter, "patches": patches}
 """What prints for itself, and has arguments of its own."""

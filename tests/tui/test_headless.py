@@ -353,6 +353,18 @@ def test_ls_reads_what_a_session_did_where_the_filter_asks_for_it(database: Path
     assert callers
 
 
+def test_tree_draws_sessions_in_time(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "90")
+    monkeypatch.setenv("PYTHONIOENCODING", "utf-8")
+    drawn = run("tree", "--timeline", "--db", database).stdout.decode().splitlines()
+    assert any("█" in line for line in drawn)
+    assert any(line.startswith("▓ model  █ tool") for line in drawn)
+    assert max(map(len, drawn)) <= 90
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    letters = run("tree", "--timeline", "--db", database).stdout
+    assert any(line.startswith(b"m model  t tool") for line in letters.splitlines())
+
+
 def test_ls_and_tree_say_the_same_of_sessions_that_a_person_stopped(tmp_path: Path) -> None:
     long_ago = int(time.time() * 1000) - 86_400_000
     ends = ["MessageAbortedError", "APIError", ""] * 4
