@@ -209,7 +209,7 @@ async def _timeline(times: int) -> list[Line]:
         turn = itertools.count()
 
         def change() -> None:
-            place = {"source": SOURCE, "session_id": "ses_long", "turn_seq": 1_000, "message_id": "msg_long_999"}
+            place = {"source": SOURCE, "session_id": "ses_long", "turn_seq": 1_000, "message_id": "msg_ses_long_1000"}
             feed(app, one_call(place, 10 + next(turn), at(5)))
 
         def second() -> None:
@@ -239,7 +239,6 @@ def long_session(steps: int, calls: int) -> list[Event]:
         if number % 50 == 0:
             events.append(prompt("ses_long", prompt_id, f"prompt {number // 50}", ago + 1))
         step = Step("ses_long", number + 1, prompt_id, ago)
-        step.message_id = f"msg_long_{number}"
         for call in range(calls):
             step.op("tool", "bash", ago - 1 - 4 * call, 3.5, label=f"command {number} {call}")
         step.op("text", "", ago - 17, 1, label="done")

@@ -176,7 +176,7 @@ class TimelineView(VirtualLines, OwnView, can_focus=True, inherit_bindings=False
         if made is None:
             return ([("  Nothing is selected.", "dim")] if y == 0 else []), False
         window = Window(*sight.window)
-        if self._scale is None or self._scale.axis is not made.axis or self._scale.window != window:
+        if self._scale is None or self._scale.window != window or not self._scale.axis.same(made.axis):
             self._scale = scale_of(made, window, width)
             self._rows.clear()
         if y < HEAD:

@@ -69,6 +69,20 @@ class Axis:
         """Where a moment lies; what is before the beginning or after the end lies there."""
         return _between(moment, self._moments, self._places)
 
+    def piece(self, moment: int) -> tuple[int, int, int]:
+        """From and to of the stretch around a moment, and what to take from a moment in it to have its place: between
+        two gaps nothing is cut. An empty one where the moment is in a gap, or beyond the ends."""
+        at = bisect_right(self._moments, moment)
+        if 0 < at < len(self._moments):
+            low, high, place = self._moments[at - 1], self._moments[at], self._places[at - 1]
+            if high - low == self._places[at] - place:
+                return low, high, low - place
+        return 1, 0, 0
+
+    def same(self, other: Axis) -> bool:
+        """Whether every moment is at the same place on another one."""
+        return self._moments == other._moments and self._places == other._places
+
     def moment(self, place: int) -> int:
         """The moment at a place."""
         return _between(place, self._places, self._moments)

@@ -79,6 +79,7 @@ class Timelines:
         self._retries: dict[SessionKey, list[int]] = {}
         self._sums: dict[Key, tuple[list[StepBars], Whole]] = {}
         self._lines: dict[Key, _Kept] = {}
+        self._prompts: dict[Key, tuple[Whole, Line]] = {}
         self._now = 0
 
     def changed(self, dirty: Iterable[Key]) -> None:
@@ -89,6 +90,8 @@ class Timelines:
             self._retries.pop(key.owner, None)
             if key.kind == "turn":
                 self._steps.pop(key, None)
+            elif key.kind == "prompt":
+                self._prompts.pop(key, None)
             elif key.kind == "op":
                 turn = self.store.turn_of_op(key)
                 if turn is not None:
@@ -164,6 +167,19 @@ class Timelines:
         if not live:
             self._work[session.key] = found
         return found
+
+    def prompt_line(self, key: Key, whole: Whole, session: Session, prompt: Prompt, depth: int, fold: str) -> Line:
+        """The line of a prompt and of the steps that answer it, which it shows when it is folded."""
+        known = self._prompts.get(key)
+        if known is not None and known[0] is whole and known[1][2:4] == (depth, fold) and known[1].node is prompt:
+            return known[1]
+        start = prompt.ts or whole.start
+        stop = max(start, whole.stop) if fold else start
+        runs = whole.runs if fold == "closed" else ()
+        counts = whole.goes_on, whole.failed, whole.retried, whole.slowest
+        made = Line(key, "prompt", depth, fold, session, prompt, start, stop, runs, fold == "closed", *counts)
+        self._prompts[key] = whole, made
+        return made
 
     def lines_of(self, bars: StepBars, depth: int, chosen: bool | None, retried: int) -> list[Line | _Agent] | None:
         """The lines of a step as they were made, None where they are different now."""
@@ -294,24 +310,10 @@ class _Writer:
 
     def prompt(self, session: Session, prompt: Prompt, turns: list[Turn], depth: int, is_open: bool) -> Line:
         """The line of a prompt; folded it shows all steps that answer it."""
-        whole = self.kept.together(prompt_key(session, prompt), session, turns, self.now_us)
-        start = prompt.ts or whole.start
-        return Line(
-            prompt_key(session, prompt),
-            "prompt",
-            depth,
-            ("open" if is_open else "closed") if turns else "",
-            session,
-            prompt,
-            start,
-            max(start, whole.stop) if turns else start,
-            () if is_open else whole.runs,
-            not is_open,
-            whole.goes_on,
-            whole.failed,
-            whole.retried,
-            whole.slowest,
-        )
+        key = prompt_key(session, prompt)
+        whole = self.kept.together(key, session, turns, self.now_us)
+        fold = ("open" if is_open else "closed") if turns else ""
+        return self.kept.prompt_line(key, whole, session, prompt, depth, fold)
 
     def _step(self, session: Session, turn: Turn, depth: int) -> Iterator[Line | _Agent]:
         bars = self.kept.bars(session, turn, self.now_us)

@@ -186,7 +186,11 @@ class Sight:
         if what == "prompt":
             found = [place for place, line in enumerate(lines) if line.kind == "prompt"]
         else:
-            found = [place for place, line in enumerate(lines) if line.failed and (line.fold != "open" or line.state == "failed")]
+            found = [
+                place
+                for place, line in enumerate(lines)
+                if line.failed and (line.fold != "open" or line.state == "failed")
+            ]
         if not found:
             return False
         beyond = [place for place in found if (place > self.at if forward else place < self.at)]

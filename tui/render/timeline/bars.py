@@ -149,6 +149,7 @@ class Scale:
         self.window = window
         self.cells = cells
         self.gaps = [(gap, at) for gap in axis.gaps if 0 <= (at := self.cell(gap.start)) < cells]
+        self.first, self.last = axis.moment(window.start), axis.moment(window.stop)
         self.edges = [window.start + at * window.length // cells for at in range(cells + 1)]
 
     def cell(self, moment: int) -> int:
@@ -203,8 +204,17 @@ def _most(line: TimeLine, scale: Scale) -> dict[int, Fill]:
     cells, edges, place = scale.cells, scale.edges, scale.axis.place
     start_of, length = scale.window.start, scale.window.length
     shares: dict[int, dict[tuple[Kind, bool], int]] = {}
+    began, ended, cut = 1, 0, 0
     for start, stop, kind, failed in line.runs:
-        low, high = place(start), place(stop)
+        if stop < scale.first or start > scale.last:
+            # Of a line of thousands of runs most are out of sight when it is zoomed.
+            continue
+        if not began <= start <= stop <= ended:
+            began, ended, cut = scale.axis.piece(start)
+        if began <= start and stop <= ended:
+            low, high = start - cut, stop - cut
+        else:
+            low, high = place(start), place(stop)
         first = (low - start_of) * cells // length
         last = max(first, (high - 1 - start_of) * cells // length)
         if first >= cells:
