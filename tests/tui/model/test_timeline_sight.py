@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from tests.tui.model.builders import at, key, op, op_end, prompt, session, store_of, turn, turn_end, turn_gone
+from tests.tui.model.builders import (
+    at,
+    gone,
+    key,
+    op,
+    op_end,
+    prompt,
+    session,
+    store_of,
+    task,
+    turn,
+    turn_end,
+    turn_gone,
+)
 from tests.tui.model.test_timeline import FAMILY, NOW
 from tui.model.records import Key
 from tui.model.store.store import Store
@@ -213,3 +226,32 @@ def test_prompts_are_walked_over_the_end() -> None:
         assert on(sight) == expected
     assert sight.next_of("prompt", False)
     assert on(sight) == "u2"
+
+
+def test_a_session_that_goes_takes_its_timeline_along() -> None:
+    store = store_of(*FAMILY)
+    sight = sight_of(store)
+    assert sight.changed(store.apply([gone("s1"), gone("s2"), gone("s3"), gone("s4")]).dirty, NOW)
+    assert sight.timeline is None
+    assert not sight.tick(NOW + 1)
+
+
+def test_a_session_that_comes_to_hang_under_another_is_shown_there() -> None:
+    store = store_of(*FAMILY)
+    sight = sight_of(store, key("turn", "c1", "s3"))
+    dirty = store.apply([session("s0", 1), session("s1", 1, parent_id="s0", title="below")]).dirty
+    assert sight.changed(dirty, NOW)
+    assert sight.subject == key("session", "s0", "s0")
+
+
+def test_agents_may_be_nested_as_deep_as_a_stranger_likes() -> None:
+    events = []
+    for depth in range(400):
+        events += [session(f"d{depth}", depth + 1, parent_id=f"d{depth - 1}" if depth else None)]
+        events += [turn(f"t{depth}", ts=depth + 2, session_id=f"d{depth}")]
+        events += task(f"p{depth}", f"t{depth}", f"d{depth + 1}", ts=depth + 2, session_id=f"d{depth}")
+    sight = sight_of(store_of(*events), key("session", "d0", "d0"))
+    assert sight.timeline is not None
+    assert len(sight.timeline.lines) == 400
+    sight.turn_to(key("turn", "t399", "d399"), NOW)
+    assert sight.at == 399

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from tui.model.records import Key, Op, Session, Turn, op_id, op_key, turn_key
+from tui.model.records import Key, Op, Session, SessionKey, Turn, op_id, op_key, turn_key
 from tui.model.status.at_work import ASKING
 from tui.model.status.outcome import went_wrong
-from tui.model.status.state import op_state, turn_state
+from tui.model.status.state import newest_turn, op_state, own_state
 from tui.model.status.table import ACTIVE, WAITING
 from tui.model.store.facts import updated_at
 from tui.model.tree.children import called
@@ -71,17 +71,45 @@ class StepBars(NamedTuple):
         return max([self.step.stop, *(bar.stop for bar in self.calls)])
 
 
-def bars_of(store: Store, session: Session, turn: Turn, now_us: int) -> StepBars:
-    """The bars of a step as of `now_us`."""
-    step = _step(store, session, turn, now_us)
+class Going:
+    """In which sessions something goes on at a moment: in themselves, or in one that they wait for. Each is asked once:
+    to look below from every session of a deep tree took seconds."""
+
+    def __init__(self, store: Store, now_us: int) -> None:
+        self.store = store
+        self.now_us = now_us
+        self._known: dict[SessionKey, bool] = {}
+
+    def on(self, session: Session) -> bool:
+        """Whether anything does. No recursion: how deep they are nested is a stranger's data."""
+        known, stack = self._known, [session]
+        while stack:
+            one = stack[-1]
+            if one.key in known:
+                stack.pop()
+                continue
+            state = own_state(self.store, one, self.now_us)
+            below = self.store.children_of(one) if state is None else []
+            missing = [child for child in below if child.key not in known]
+            if missing:
+                stack += missing
+            else:
+                known[one.key] = any(known[child.key] for child in below) if state is None else state.name in ACTIVE
+        return known[session.key]
+
+
+def bars_of(store: Store, session: Session, turn: Turn, now_us: int, going: Going | None = None) -> StepBars:
+    """The bars of a step as of `now_us`; `going` is as of then, too."""
+    going = going or Going(store, now_us)
+    step = _step(session, turn, going)
     calls: list[Bar] = []
     parts: list[Bar] = []
     for op in turn.ops.values():
         if op.kind == "tool":
-            calls.append(_call(store, session, op, step, now_us))
+            calls.append(_call(store, session, op, step, going))
         elif op.kind == "session":
             if op_id(op.part_id, "tool") not in turn.ops:
-                calls.append(_call(store, session, op, step, now_us))
+                calls.append(_call(store, session, op, step, going))
         else:
             parts.append(_part(session, op, step))
     live = step.goes_on or any(bar.goes_on for bar in calls)
@@ -103,22 +131,24 @@ def _whole(runs: tuple[Run, ...]) -> bool:
     return all(before.stop == after.start for before, after in pairwise(runs))
 
 
-def _step(store: Store, session: Session, turn: Turn, now_us: int) -> Bar:
-    goes_on = turn.status == "running" and turn_state(store, session, turn, now_us).name in ACTIVE
+def _step(session: Session, turn: Turn, going: Going) -> Bar:
+    goes_on = turn.status == "running" and turn is newest_turn(session) and going.on(session)
     kind: Kind = "tool" if turn.extras.get("by_user") else "model"
     if turn.status == "running" and turn.extras.get("retry"):
         kind = "retry"
     signs = [updated_at(turn.extras), *(max(op.end_ts, updated_at(op.extras)) for op in turn.ops.values())]
-    stop = turn.end_ts or (now_us if goes_on else max(signs))
+    stop = turn.end_ts or (going.now_us if goes_on else max(signs))
     return Bar(turn_key(session, turn), kind, turn.start_ts, max(turn.start_ts, stop), goes_on, turn.status == "failed")
 
 
-def _call(store: Store, session: Session, op: Op, step: Bar, now_us: int) -> Bar:
+def _call(store: Store, session: Session, op: Op, step: Bar, going: Going) -> Bar:
     start = op.start_ts or step.start
-    state = op_state(store, session, op, now_us) if op.status == "running" else None
-    goes_on = state is not None and state.name in ACTIVE
+    now_us, child = going.now_us, called(store, session, op)
+    at_work = op.status == "running" and child is not None and going.on(child)
+    state = op_state(store, session, op, now_us) if op.status == "running" and not at_work else None
+    goes_on = at_work or (state is not None and state.name in ACTIVE)
     kind: Kind = "tool"
-    if op.kind == "session" or called(store, session, op) is not None:
+    if op.kind == "session" or child is not None:
         kind = "agent"
     elif op.tool in ASKING or (state is not None and state.name in WAITING):
         kind = "person"

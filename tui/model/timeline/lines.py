@@ -12,10 +12,10 @@ from operator import is_
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from tui.model.records import Key, Op, Prompt, Session, SessionKey, Turn, op_key, prompt_key, session_key, turn_key
-from tui.model.status.state import op_state, session_state
+from tui.model.status.state import op_state, own_state
 from tui.model.status.table import StateName
 from tui.model.timeline.axis import Axis
-from tui.model.timeline.bars import Bar, Run, StepBars, bars_of
+from tui.model.timeline.bars import Bar, Going, Run, StepBars, bars_of
 from tui.model.tree.children import called, outline, uncalled
 from tui.model.tree.layout import parent_key, row_key, shown_session, single_prompt
 from tui.model.tree.thoughts import thoughts, without_followers
@@ -81,6 +81,7 @@ class Timelines:
         self._lines: dict[Key, _Kept] = {}
         self._prompts: dict[Key, tuple[Whole, Line]] = {}
         self._now = 0
+        self.going = Going(store, 0)
 
     def changed(self, dirty: Iterable[Key]) -> None:
         """These nodes are different from now on."""
@@ -102,7 +103,7 @@ class Timelines:
         key = turn_key(session, turn)
         known = self._steps.get(key)
         if known is None:
-            known = bars_of(self.store, session, turn, now_us)
+            known = bars_of(self.store, session, turn, now_us, self.going)
             if not known.live:
                 self._steps[key] = known
         return known
@@ -205,6 +206,7 @@ class Timelines:
             self._wholes.clear()
             self._work.clear()
         self._now = now_us
+        self.going = Going(self.store, now_us)
         return _make(self, subject, now_us, folds, held)
 
 
@@ -422,7 +424,7 @@ class _Writer:
             whole.failed,
             whole.retried,
             whole.slowest,
-            state=session_state(self.store, session, self.now_us).name,
+            state=self._state(session),
         )
         if is_open:
             yield from self._inside(session, agent.depth + 1, True)
@@ -431,6 +433,11 @@ class _Writer:
                 yield from self._agents(session, turn, agent.depth + 1)
             for child in uncalled(self.store, session):
                 yield _Agent(child, session_key(child), agent.depth + 1)
+
+    def _state(self, session: Session) -> StateName:
+        """What a sub-agent does; what is below it does has a line of its own."""
+        own = own_state(self.store, session, self.now_us)
+        return own.name if own is not None else "delegating" if self.kept.going.on(session) else "idle"
 
     def _call_bar(self, session: Session) -> Bar | None:
         key = self.store.call_key(session)

@@ -103,14 +103,14 @@ class Sight:
         if self._top is None or self.subject is None:
             return False
         links = self.store.links
-        mine = {key for key in dirty if key.owner in self.store.sessions and links.top(key.owner) == self._top}
-        gone = self._top not in self.store.sessions
-        if not mine and not gone:
-            return False
-        if links.top(self._top) != self._top:
-            # It hangs under another one now.
+        sessions = self.store.sessions
+        if self._top not in sessions or links.top(self._top) != self._top:
+            # It is gone, or hangs under another one now.
             self.turn_to(self._node, now_us)
             return True
+        mine = {key for key in dirty if key.owner in sessions and links.top(key.owner) == self._top}
+        if not mine:
+            return False
         self._kept.changed(mine)
         self._make_again(now_us)
         return True
