@@ -13,6 +13,7 @@ from tests.tui.test_hostile_text import WORST
 from tui.model.records import Key, session_key
 from tui.model.store.store import Store
 from tui.model.timeline.axis import Axis
+from tui.model.timeline.bars import Kind, Run
 from tui.model.timeline.lines import Line as TimeLine
 from tui.model.timeline.lines import Timeline, Timelines
 from tui.render.lines import plain
@@ -193,3 +194,30 @@ def test_what_a_stranger_wrote_is_text_in_cells() -> None:
     lines += [*timeline_lines(store, made, 100, letters=False), plain(foot(store, made, 100, letters=False))]
     assert all(line.isprintable() for line in lines)
     assert not any(mark in line for line in lines for mark in "\x1b\x9b\u202e\u2066\u200b")
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 400), st.integers(0, 60), st.sampled_from(["model", "tool", "agent"])), min_size=40
+    ),
+    st.integers(1, 60),
+    st.integers(0, 9),
+    st.integers(1, 10),
+)
+@settings(max_examples=60, deadline=None)
+def test_a_line_of_many_runs_looks_as_if_each_had_been_drawn(
+    given_runs: list[tuple[int, int, Kind]], cells: int, low: int, length: int
+) -> None:
+    runs, at_ = [], 0
+    for gap, took, kind in given_runs:
+        at_ += gap
+        runs.append(Run(at_, at_ + took, kind))
+        at_ += took
+    axis = Axis([(run.start * 10**5, run.stop * 10**5) for run in runs])
+    runs = [Run(run.start * 10**5, run.stop * 10**5, run.kind) for run in runs]
+    line = timeline(store_of(*FAMILY)).lines[2]._replace(runs=tuple(runs), start=runs[0].start, stop=runs[-1].stop)
+    scale = Scale(axis, Window(axis.length * low // 10, axis.length * min(10, low + length) // 10), cells)
+    one = plain(bar(line, scale, letters=False))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tui.render.timeline.bars.BLOCK", 10**6)
+        assert plain(bar(line, scale, letters=False)) == one

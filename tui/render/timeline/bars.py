@@ -7,13 +7,14 @@ Each fill has a shape of its own and a letter, so that none is told by its colou
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from tui.model.records import Op, Prompt, Session, Turn
 from tui.model.status.outcome import exit_code
 from tui.model.status.table import BY_NAME
 from tui.model.timeline.axis import SECOND, Axis
-from tui.model.timeline.bars import RANKS, Bar, Kind
+from tui.model.timeline.bars import RANKS, Bar, Kind, Run
 from tui.model.timeline.lines import Line as TimeLine
 from tui.model.timeline.lines import Timeline
 from tui.model.tree.names import prompt_name, prompt_words, step_name
@@ -199,15 +200,53 @@ def bar(line: TimeLine, scale: Scale, *, letters: bool) -> list[Span]:
     return _joined(drawn, roles)
 
 
+BLOCK = 16
+"""Runs of a long line that are taken together where they lie in one cell."""
+_Look = tuple[Kind, bool]
+_Block = tuple[int, int, tuple[tuple[_Look, int], ...], tuple[Run, ...]]
+"""From and to, how long each look is in it, and its runs."""
+
+
+@lru_cache(maxsize=512)
+def _blocks(runs: tuple[Run, ...]) -> list[_Block]:
+    """Runs in blocks: a folded prompt of an hour has hundreds of them in two cells."""
+    found: list[_Block] = []
+    for begin in range(0, len(runs), BLOCK):
+        some = runs[begin : begin + BLOCK]
+        times: dict[_Look, int] = {}
+        for start, stop, kind, failed in some:
+            times[kind, failed] = times.get((kind, failed), 0) + stop - start
+        found.append((some[0].start, max(run.stop for run in some), tuple(times.items()), some))
+    return found
+
+
 def _most(line: TimeLine, scale: Scale) -> dict[int, Fill]:
     """What each cell of a bar shows: of several the one that has most of it, of equals the one of the higher rank."""
+    shares: dict[int, dict[_Look, int]] = {}
+    if len(line.runs) <= 2 * BLOCK:
+        _add(line.runs, scale, shares)
+    else:
+        for start, stop, times, runs in _blocks(line.runs):
+            if stop < scale.first or start > scale.last:
+                continue
+            first, last = scale.span(start, stop)
+            # In one cell, and none of it is cut out of the axis.
+            if 0 <= first == last < scale.cells and scale.axis.place(stop) - scale.axis.place(start) == stop - start:
+                share = shares.setdefault(first, {})
+                for look, time in times:
+                    share[look] = share.get(look, 0) + time
+            else:
+                _add(runs, scale, shares)
+    return {at: _look(*max(share, key=lambda look: (share[look], RANKS[look[0]]))) for at, share in shares.items()}
+
+
+def _add(runs: Sequence[Run], scale: Scale, shares: dict[int, dict[_Look, int]]) -> None:
+    """Adds up how long each look is in each cell."""
     cells, edges, place = scale.cells, scale.edges, scale.axis.place
     start_of, length = scale.window.start, scale.window.length
-    shares: dict[int, dict[tuple[Kind, bool], int]] = {}
     began, ended, cut = 1, 0, 0
-    for start, stop, kind, failed in line.runs:
+    for start, stop, kind, failed in runs:
         if stop < scale.first or start > scale.last:
-            # Of a line of thousands of runs most are out of sight when it is zoomed.
             continue
         if not began <= start <= stop <= ended:
             began, ended, cut = scale.axis.piece(start)
@@ -231,7 +270,6 @@ def _most(line: TimeLine, scale: Scale) -> dict[int, Fill]:
         for at in range(max(0, first), min(cells, last + 1)):
             share = shares.setdefault(at, {})
             share[look] = share.get(look, 0) + min(high, edges[at + 1]) - max(low, edges[at])
-    return {at: _look(*max(share, key=lambda look: (share[look], RANKS[look[0]]))) for at, share in shares.items()}
 
 
 def _look(kind: Kind, failed: bool) -> Fill:
