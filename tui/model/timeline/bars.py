@@ -56,7 +56,9 @@ class Run(NamedTuple):
 class StepBars(NamedTuple):
     """The bars of a step: of itself, of its calls (one a part: a task has two ops), and of what the model thought,
     wrote and summed up. `runs` are step and calls laid over each other, `work` those in which model or tool worked, and
-    the edges of all; `live` says that the passing of time changes them."""
+    the edges of all; `live` says that the passing of time changes them. `last` is when the last of step and calls ended
+    (what runs in the background outlives its step), `failed` counts calls that went wrong, `slowest` is the tool call
+    that took longest."""
 
     step: Bar
     calls: tuple[Bar, ...]
@@ -64,11 +66,9 @@ class StepBars(NamedTuple):
     runs: tuple[Run, ...]
     work: tuple[tuple[int, int], ...]
     live: bool
-
-    @property
-    def stop(self) -> int:
-        """When the last of it ended: what runs in the background outlives its step."""
-        return max([self.step.stop, *(bar.stop for bar in self.calls)])
+    last: int
+    failed: int
+    slowest: Bar | None
 
 
 class Going:
@@ -121,7 +121,18 @@ def bars_of(store: Store, session: Session, turn: Turn, now_us: int, going: Goin
         work: tuple[tuple[int, int], ...] = ((first, last),) if _whole(runs) else tuple(run[:2] for run in runs)
     else:
         work = (*(run[:2] for run in runs if run.kind in _WORK), (first, first), (last, last))
-    return StepBars(step, tuple(calls), tuple(parts), runs, work, live)
+    tools = [bar for bar in calls if bar.kind == "tool"]
+    return StepBars(
+        step,
+        tuple(calls),
+        tuple(parts),
+        runs,
+        work,
+        live,
+        max([step.stop, *(bar.stop for bar in calls)]),
+        sum(bar.failed for bar in calls),
+        max(tools, key=lambda bar: bar.took, default=None),
+    )
 
 
 _WORK = frozenset[Kind]({"model", "tool"})

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from operator import is_
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from tui.model.records import Key, Op, Prompt, Session, SessionKey, Turn, op_key, prompt_key, session_key, turn_key
+from tui.model.records import Key, Op, Prompt, Session, SessionKey, Turn, op_key, prompt_key, session_key
 from tui.model.status.state import op_state, own_state
 from tui.model.status.table import StateName
 from tui.model.timeline.axis import Axis
@@ -61,11 +61,16 @@ class Whole(NamedTuple):
 
     start: int
     stop: int
-    runs: tuple[Run, ...]
+    steps: list[StepBars]
     goes_on: bool
     failed: int
     retried: int
     slowest: Bar | None
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """What there is to see of all steps."""
+        return tuple(sorted(run for step in self.steps for run in step.runs))
 
 
 class Timelines:
@@ -73,11 +78,11 @@ class Timelines:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._steps: dict[Key, StepBars] = {}
+        self._steps: dict[SessionKey, dict[str, StepBars]] = {}
         self._wholes: dict[SessionKey, Whole] = {}
         self._work: dict[SessionKey, list[tuple[int, int]]] = {}
         self._retries: dict[SessionKey, list[int]] = {}
-        self._sums: dict[Key, tuple[list[StepBars], Whole]] = {}
+        self._sums: dict[Key, Whole] = {}
         self._lines: dict[Key, _Kept] = {}
         self._prompts: dict[Key, tuple[Whole, Line]] = {}
         self._now = 0
@@ -90,23 +95,29 @@ class Timelines:
             self._work.pop(key.owner, None)
             self._retries.pop(key.owner, None)
             if key.kind == "turn":
-                self._steps.pop(key, None)
+                self._steps.get(key.owner, {}).pop(key.id, None)
             elif key.kind == "prompt":
                 self._prompts.pop(key, None)
             elif key.kind == "op":
                 turn = self.store.turn_of_op(key)
                 if turn is not None:
-                    self._steps.pop(key._replace(kind="turn", id=turn.message_id), None)
+                    self._steps.get(key.owner, {}).pop(turn.message_id, None)
 
     def bars(self, session: Session, turn: Turn, now_us: int) -> StepBars:
         """The bars of a step; kept as long as time does not change them."""
-        key = turn_key(session, turn)
-        known = self._steps.get(key)
-        if known is None:
-            known = bars_of(self.store, session, turn, now_us, self.going)
-            if not known.live:
-                self._steps[key] = known
-        return known
+        return self._bars(session, [turn], now_us)[0]
+
+    def _bars(self, session: Session, turns: Iterable[Turn], now_us: int) -> list[StepBars]:
+        kept = self._steps.setdefault(session.key, {})
+        found: list[StepBars] = []
+        for turn in turns:
+            known = kept.get(turn.message_id)
+            if known is None:
+                known = bars_of(self.store, session, turn, now_us, self.going)
+                if not known.live:
+                    kept[turn.message_id] = known
+            found.append(known)
+        return found
 
     def whole(self, session: Session, now_us: int) -> Whole:
         """All steps of a session together."""
@@ -119,27 +130,25 @@ class Timelines:
 
     def together(self, key: Key, session: Session, turns: Iterable[Turn], now_us: int) -> Whole:
         """The steps that a node has, together: those that answer a prompt, or all of a session."""
-        steps = [self.bars(session, turn, now_us) for turn in turns]
+        steps = self._bars(session, turns, now_us)
         summed = self._sums.get(key)
-        if summed is not None and len(summed[0]) == len(steps) and all(map(is_, summed[0], steps)):
-            known = summed[1]
-            retried = self.retried(session, known.start, known.stop)
-            return known if known.retried == retried else known._replace(retried=retried)
-        calls = [bar for step in steps for bar in step.calls]
-        tools = [bar for bar in calls if bar.kind == "tool"]
+        if summed is not None and len(summed.steps) == len(steps) and all(map(is_, summed.steps, steps)):
+            retried = self.retried(session, summed.start, summed.stop)
+            return summed if summed.retried == retried else summed._replace(retried=retried)
         start = min((step.step.start for step in steps), default=session.start_ts)
-        stop = max((step.stop for step in steps), default=start)
+        stop = max((step.last for step in steps), default=start)
+        slow = [step.slowest for step in steps if step.slowest is not None]
         made = Whole(
             start,
             stop,
-            tuple(sorted(run for step in steps for run in step.runs)),
+            steps,
             any(step.live for step in steps),
-            sum(bar.failed for bar in calls),
+            sum(step.failed for step in steps),
             self.retried(session, start, stop),
-            max(tools, key=lambda bar: bar.took, default=None),
+            max(slow, key=lambda bar: bar.took, default=None),
         )
         if steps:
-            self._sums[key] = steps, made
+            self._sums[key] = made
         return made
 
     def retried(self, session: Session, start: int, stop: int) -> int:
@@ -159,8 +168,7 @@ class Timelines:
         found = [(prompt.ts, prompt.ts) for prompt in session.prompts.values() if prompt.ts > 0]
         live = False
         unknown = any(not child.whole for child in self.store.children_of(session))
-        for turn in session.turns.values():
-            bars = self.bars(session, turn, now_us)
+        for bars in self._bars(session, session.turns.values(), now_us):
             live = live or bars.live
             found += bars.work
             if unknown:
