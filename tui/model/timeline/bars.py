@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from operator import attrgetter
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from tui.model.records import Key, Op, Session, SessionKey, Turn, op_id, op_key, turn_key
@@ -116,7 +117,7 @@ def bars_of(store: Store, session: Session, turn: Turn, now_us: int, going: Goin
     runs = tuple(laid_over((step, *calls)))
     # Where a clock was set a part may lie outside of its step.
     every = (step, *calls, *parts)
-    first, last = min(bar.start for bar in every), max(bar.stop for bar in every)
+    first, last = min([bar.start for bar in every]), max([bar.stop for bar in every])
     if runs[0].start == first and runs[-1].stop == last and all(run.kind in _WORK for run in runs):
         work: tuple[tuple[int, int], ...] = ((first, last),) if _whole(runs) else tuple(run[:2] for run in runs)
     else:
@@ -142,14 +143,42 @@ def _whole(runs: tuple[Run, ...]) -> bool:
     return all(before.stop == after.start for before, after in pairwise(runs))
 
 
+def _one_after_the_other(bars: Sequence[Bar]) -> list[Run] | None:
+    """The runs of a step whose calls follow each other, as those of nearly every step do; None of any other."""
+    whole, *inner = bars
+    if len(inner) > 1:
+        inner.sort(key=_START)
+    runs: list[Run] = []
+    at = whole.start
+    for bar in inner:
+        if not at <= bar.start < bar.stop <= whole.stop or RANKS[bar.kind] <= RANKS[whole.kind]:
+            return None
+        if bar.start > at:
+            runs.append(Run(at, bar.start, whole.kind, whole.failed))
+        if runs and runs[-1].stop == bar.start and runs[-1][2:] == (bar.kind, bar.failed):
+            runs[-1] = Run(runs[-1].start, bar.stop, bar.kind, bar.failed)
+        else:
+            runs.append(Run(bar.start, bar.stop, bar.kind, bar.failed))
+        at = bar.stop
+    if at < whole.stop or not runs:
+        runs.append(Run(at, whole.stop, whole.kind, whole.failed))
+    return runs
+
+
+_START = attrgetter("start")
+
+
 def _step(session: Session, turn: Turn, going: Going) -> Bar:
     goes_on = turn.status == "running" and turn is newest_turn(session) and going.on(session)
     kind: Kind = "tool" if turn.extras.get("by_user") else "model"
     if turn.status == "running" and turn.extras.get("retry"):
         kind = "retry"
-    signs = [updated_at(turn.extras), *(max(op.end_ts, updated_at(op.extras)) for op in turn.ops.values())]
-    stop = turn.end_ts or (going.now_us if goes_on else max(signs))
+    stop = turn.end_ts or (going.now_us if goes_on else _last_sign(turn))
     return Bar(turn_key(session, turn), kind, turn.start_ts, max(turn.start_ts, stop), goes_on, turn.status == "failed")
+
+
+def _last_sign(turn: Turn) -> int:
+    return max([updated_at(turn.extras), *(max(op.end_ts, updated_at(op.extras)) for op in turn.ops.values())])
 
 
 def _call(store: Store, session: Session, op: Op, step: Bar, going: Going) -> Bar:
@@ -177,9 +206,11 @@ def _part(session: Session, op: Op, step: Bar) -> Bar:
 def laid_over(bars: Sequence[Bar]) -> list[Run]:
     """Bars as runs that do not overlap, in order; where several are, the one of the highest rank shows. What took no
     time at all was there all the same."""
-    found = [Run(bar.start, bar.stop, bar.kind, bar.failed) for bar in bars if not bar.took or len(bars) == 1]
+    if (simple := _one_after_the_other(bars)) is not None:
+        return simple
+    found = [Run(bar.start, bar.stop, bar.kind, bar.failed) for bar in bars if not bar.took]
     if len(found) == len(bars):
-        return found
+        return sorted(found)
     edges = [
         (moment, step, RANKS[bar.kind], bar.failed, bar.kind)
         for bar in bars
