@@ -150,7 +150,9 @@ def build_parser() -> argparse.ArgumentParser:
         "`events` has it verbatim.",
     )
     tree.add_argument("--session", metavar="ID", help="only this session and its sub-agents")
-    tree.add_argument("--json", action="store_true", help="one JSON object")
+    form = tree.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="one JSON object")
+    form.add_argument("--timeline", action="store_true", help="what ran when, and what beside what, as bars")
 
     ls = commands.add_parser(
         "ls",

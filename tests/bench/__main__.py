@@ -36,6 +36,7 @@ MEASUREMENTS: dict[str, Callable[[argparse.Namespace], Iterator[Line]]] = {
     "commands": commands.starts,
     "tree": frames.tree,
     "search": search.search,
+    "timeline": frames.timeline,
 }
 PROGRAMS = {"soak": soak, "peers": peers, "adapter": adapter, "patches": patches}
 """What prints for itself, and has arguments of its own."""

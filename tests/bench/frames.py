@@ -25,7 +25,7 @@ from textual.drivers.headless_driver import HeadlessDriver
 from textual.geometry import Size
 from textual.pilot import Pilot
 
-from adapter.events import Event, OpFinalized, OpStarted, TurnFinalized, TurnStarted
+from adapter.events import Event, OpFinalized, OpStarted, TurnFinalized, TurnStarted, Usage
 from adapter.local import OpencodeSource
 from adapter.sqlite.reader import Snapshot
 from tests.bench.filter import world
@@ -33,7 +33,7 @@ from tests.bench.screen import Marks, marking_opencode, still
 from tests.bench.table import Line
 from tests.bench.terminal import percentile
 from tests.tui.stage import feed
-from tests.tui.story import NOW, SOURCE, at, prompt, session
+from tests.tui.story import NOW, SOURCE, Step, at, prompt, session
 from tui.app import ViewerApp
 from tui.model.records import ChangeSet, Key, session_key
 
@@ -181,6 +181,71 @@ async def _tree(sessions: int, times: int) -> list[Line]:
             note = f"of {len(rows):,} rows; {whole:.1f} ms in all, {drawn:.1f} frames, {times} times"
             lines.append(Line(f"{name}, CPU of a frame", "time", frame, 8, note=note))
         return lines
+
+
+def timeline(arguments: argparse.Namespace) -> Iterator[Line]:
+    """The timeline of a session of 1,000 steps and 5,000 parts: to open it, a page, a zoom, a change, a second."""
+    yield from asyncio.run(_timeline(3 if arguments.quick else 15))
+
+
+async def _timeline(times: int) -> list[Line]:
+    moment = [float(NOW)]
+    async with app_on_terminal(clock=lambda: moment[0]) as pilot:
+        app = pilot.app
+        assert isinstance(app, ViewerApp)
+        feed(app, long_session(1_000, 4), loaded=["ses_long"])
+        await pilot.pause()
+        gc.collect()
+        gc.freeze()
+        opened = []
+        for _ in range(times):
+            press(app, "1")
+            await pilot.pause()
+            await quiet()
+            opened.append(await cost(lambda: press(app, "i")))
+        press(app, "i")
+        await pilot.pause()
+        await quiet()
+        turn = itertools.count()
+
+        def change() -> None:
+            place = {"source": SOURCE, "session_id": "ses_long", "turn_seq": 1_000, "message_id": "msg_ses_long_1000"}
+            feed(app, one_call(place, 10 + next(turn), at(5)))
+
+        def second() -> None:
+            moment[0] += 1
+            app.main.tick()
+
+        cpu = statistics.median(one.cpu for one in opened)
+        note = f"worst {max(one.cpu for one in opened):.0f} ms, {times} times"
+        lines = [Line("timeline of 1,000 steps, 5,000 parts: open it, CPU", "time", cpu, 150, note=note)]
+        pages = [functools.partial(press, app, key) for key in ("pagedown", "pageup")]
+        zooms = [functools.partial(press, app, key) for key in ("z", "Z")]
+        acts: dict[str, list[Callable[[], object]]] = {"a page": pages, "zoom in time": zooms, "a change": [change]}
+        for name, actions in {**acts, "a second passes": [second]}.items():
+            taken = [await cost(actions[number % len(actions)]) for number in range(times)]
+            frame = statistics.median(one.cpu / max(1, one.frames) for one in taken)
+            note = f"worst {max(one.cpu for one in taken):.1f} ms in all, {times} times"
+            lines.append(Line(f"timeline of 5,000 parts: {name}, CPU of a frame", "time", frame, 30, note=note))
+        return lines
+
+
+def long_session(steps: int, calls: int) -> list[Event]:
+    """A session of so many steps of so many calls each, the last of them at work."""
+    events: list[Event] = [session("ses_long", "Long", 20_000)]
+    for number in range(steps):
+        prompt_id = f"usr_{number // 50}"
+        ago = 19_000 - number * 19 + 10
+        if number % 50 == 0:
+            events.append(prompt("ses_long", prompt_id, f"prompt {number // 50}", ago + 1))
+        step = Step("ses_long", number + 1, prompt_id, ago)
+        for call in range(calls):
+            step.op("tool", "bash", ago - 1 - 4 * call, 3.5, label=f"command {number} {call}")
+        step.op("text", "", ago - 17, 1, label="done")
+        if number < steps - 1:
+            step.end(ago - 18, Usage(input=1_000), 1_000, 0.01)
+        events += step.events
+    return events
 
 
 def fold(app: ViewerApp) -> None:

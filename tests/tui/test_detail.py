@@ -66,10 +66,10 @@ async def test_angle_brackets_go_round_the_tabs() -> None:
         app.main.sessions.select(BASH)
         await pilot.pause()
         seen = []
-        for _ in range(5):
+        for _ in range(6):
             await pilot.press("greater_than_sign")
             seen.append(app.main.detail.tab)
-        assert seen == ["Transcript", "Input", "Output", "Raw", "Overview"]
+        assert seen == ["Transcript", "Timeline", "Input", "Output", "Raw", "Overview"]
         await pilot.press("less_than_sign")
         assert app.main.detail.tab == "Raw"
 

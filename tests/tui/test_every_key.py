@@ -164,6 +164,10 @@ TABLE_IS_THERE = ("ljj3\t", both(IN_DETAIL, says("text", "x │")))
 ASIDE = both(IN_DETAIL, says("text", "ell │"), lacks("text", "x │"))
 
 
+IN_TIMELINE = both(says("foot", "z Z zoom in time"), says("text", "step 1"), lacks("first", "^ ?(part|only this)"))
+TIMELINE_IS_THERE = ("ii", IN_TIMELINE)
+"""The timeline of a session that has been read, with the keys in it."""
+
 ALL_FOLDED = "gjlZg"
 """To the first row while every session is one line. Where none is open Z folds the headings, so one is opened first."""
 
@@ -238,6 +242,7 @@ JUMPING = [
 ]
 LOOKING = [
     Press("detail.overview", says("text", r"\bstate "), "6", says("first", r"^ ▾ \{")),
+    Press("detail.timeline", says("text", "▓ model")),
     Press("detail.input", says("text", "command make all"), LEAF, LEAF_SHOWN, (READ,)),
     Press("detail.input", no_tab("input"), on=(UNREAD,)),
     Press("detail.output", says("first", r"^ line 1(\s|$)"), LEAF, LEAF_SHOWN, (READ,)),
@@ -308,6 +313,15 @@ LIVING = [
         "read.failure_before", says("crumb", "no failure above"), "g", TRANSCRIPT, back="\t1", over=TRANSCRIPT_IS_THERE
     ),
 ]
+TIMING = [
+    Press("time.closer", says("first", "^ ?part"), "", IN_TIMELINE, (READ,), "Z\t", over=TIMELINE_IS_THERE),
+    Press(
+        "time.wider", lacks("first", "^ ?part"), "z", says("first", "^ ?part"), (READ,), "\t", over=TIMELINE_IS_THERE
+    ),
+    Press("time.fold", lacks("text", "step 1"), "", IN_TIMELINE, (READ,), "o\t", over=TIMELINE_IS_THERE),
+    Press("time.narrow", says("first", "^ ?only this"), "", IN_TIMELINE, (READ,), ".\t", over=TIMELINE_IS_THERE),
+    Press("time.row", says("crumb", "Please do it.$"), "", IN_TIMELINE, (READ,), over=TIMELINE_IS_THERE),
+]
 LEAVING = [
     Press("door.copy", says("foot", r"sent to the terminal's clipboard: \d+ bytes"), on=(READ,)),
     Press("door.resume", says("foot", "opencode -s ses_"), on=(READ,)),
@@ -330,6 +344,7 @@ TABLE: dict[str, list[Press]] = {
     "looking": LOOKING,
     "reading": READING,
     "living": LIVING,
+    "timing": TIMING,
     "leaving": LEAVING,
 }
 """What is pressed in one run of the program, one after the other; of `QUITTING` each ends one."""

@@ -25,6 +25,7 @@ from adapter.events import AnyEvent
 from tests.adapter import corpus
 from tests.adapter.follower import cold_store, differences
 from tests.adapter.opencode_writer import OpencodeWriter, answer
+from tests.tui.export.test_untrusted import spoil
 from tests.tui.stage import health
 from tui.commands import doctor
 from tui.demo.player import Player
@@ -353,6 +354,29 @@ def test_ls_reads_what_a_session_did_where_the_filter_asks_for_it(database: Path
     assert callers
 
 
+def test_tree_draws_sessions_in_time(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "90")
+    monkeypatch.setenv("PYTHONIOENCODING", "utf-8")
+    drawn = run("tree", "--timeline", "--db", database).stdout.decode().splitlines()
+    assert any("█" in line for line in drawn)
+    assert any(line.startswith("▓ model  █ tool") for line in drawn)
+    assert max(map(len, drawn)) <= 90
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    letters = run("tree", "--timeline", "--db", database).stdout
+    assert any(line.startswith(b"m model  t tool") for line in letters.splitlines())
+
+
+def test_what_a_stranger_wrote_is_text_in_a_timeline(tmp_path: Path) -> None:
+    words = "a\x1b[31mb\x9b31mc\u202ed\u2066e\x7ff\u200bg\x07\r\n<script>"
+    path = corpus.build("1.18.33/nested", tmp_path / "opencode.db")
+    spoil(path, words)
+    done = run("tree", "--timeline", "--db", path)
+    text = done.stdout.decode()
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert "abcd" in text
+    assert all(line.isprintable() for line in text.split("\n"))
+
+
 def test_ls_and_tree_say_the_same_of_sessions_that_a_person_stopped(tmp_path: Path) -> None:
     long_ago = int(time.time() * 1000) - 86_400_000
     ends = ["MessageAbortedError", "APIError", ""] * 4
@@ -416,7 +440,7 @@ def test_every_line_comes_in_any_encoding(tmp_path: Path, encoding: str) -> None
         for title in ("plain", "Größe \N{CJK UNIFIED IDEOGRAPH-6F22}", "last"):
             session = opencode.session(title)
             opencode.user(session)
-        for arguments in (["tree"], ["ls"], ["doctor"]):
+        for arguments in (["tree"], ["tree", "--timeline"], ["ls"], ["doctor"]):
             done = subprocess.run(
                 command(*arguments, "--db", opencode.path),
                 capture_output=True, timeout=TIMEOUT_S, check=False,

@@ -42,13 +42,19 @@ def documented() -> set[str]:
     return {key for cell in cells for key in re.findall(r"`([^`]+)`", cell)}
 
 
+OF_THEIR_OWN = (
+    *("In a text", "In transcript and timeline", "In the timeline"),
+    *("In the filter", "In the search", "In the help"),
+)
+
+
 def bound() -> list[set[str]]:
-    """The keys of each binding of the tree and the screen, as they are printed. Those of a text and of
-    the filter are their own: the same keys mean what they mean there."""
+    """The keys of each binding of the tree and the screen, as they are printed. Those of a text, a
+    transcript, a timeline and of the filter are their own: the same keys mean what they mean there."""
     return [
         {key_name(key.strip()) for key in keys.split(",")}
         for name, entries in key_groups()
-        if name not in ("In a text", "In a transcript", "In the filter", "In the search", "In the help")
+        if name not in OF_THEIR_OWN
         for keys, _ in entries
     ]
 
@@ -87,7 +93,7 @@ def printed(shown: str) -> set[str]:
     """The keys that a footer means with what it prints: `↑↓`, `1-6`, `esc`."""
     if (span := re.fullmatch(r"(\d)-(\d)", shown)) is not None:
         return {str(digit) for digit in range(int(span[1]), int(span[2]) + 1)}
-    return {"escape"} if shown == "esc" else set(shown) if not shown.isascii() else {shown}
+    return {"escape"} if shown == "esc" else set(shown) if not shown.isascii() else set(shown.split())
 
 
 def footers() -> dict[str, tuple[footer.Shown, ...]]:

@@ -67,6 +67,15 @@ def test_durations(micros: int, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(-1, ""), (0, "0s"), (0.5, "0.5s"), (2.25, "2.25s"), (50, "50s"), (60, "1m"), (90, "1m30"), (7200, "2h"),
+     (7500, "2h05"), (7510, "2h05m10"), (72 * 3600, "3d"), (76 * 3600, "3d04h"), (76 * 3600 + 300, "3d04h05")],
+)  # fmt: skip
+def test_a_tick_of_an_axis_is_whole_and_no_longer_than_it_has_to_be(seconds: float, words: str) -> None:
+    assert moments.elapsed(int(seconds * 1e6)) == words
+
+
+@pytest.mark.parametrize(
     ("seconds", "words"), [(-1, ""), (0.4, "0s"), (59.9, "59s"), (60, "1m"), (3599, "59m"), (7384, "2h"), (9e5, "10d")]
 )
 def test_a_short_age_has_one_unit(seconds: float, words: str) -> None:

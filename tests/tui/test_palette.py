@@ -49,8 +49,15 @@ async def test_every_key_of_the_help_is_offered_with_its_words() -> None:
         moves = {"row up", "row down", "page up", "page down", "first row", "last row", "start", "end"}
         lines = shown(app)
         for name, entries in key_groups():
-            typed = ("In the filter", "In the search")
-            if name in (*typed, "In the tree", "In a text", "In a transcript", "In the help"):
+            if name in (
+                "In the filter",
+                "In the search",
+                "In the tree",
+                "In a text",
+                "In transcript and timeline",
+                "In the timeline",
+                "In the help",
+            ):
                 continue
             for keys, words in entries:
                 if words != "open the command palette":
@@ -98,7 +105,9 @@ async def test_every_command_that_is_offered_begins_with_what_it_does() -> None:
         await ask(pilot, "")
         lines = shown(app)
         commands = lines[: next(at for at, line in enumerate(lines) if line.startswith("──"))]
-        first = {line.removeprefix("text: ").removeprefix("transcript: ").split()[0].rstrip(",") for line in commands}
+        prefixes = ("text: ", "transcript: ", "timeline: ")
+        words = [next((line.removeprefix(one) for one in prefixes if line.startswith(one)), line) for line in commands]
+        first = {line.split()[0].rstrip(",") for line in words}
         assert first <= VERBS
 
 

@@ -146,6 +146,23 @@ def test_empty_start_80x24(snap_compare: Compare) -> None:
     assert snap_compare(viewer, terminal_size=SMALL, run_before=waits)
 
 
+def test_timeline_120x40(snap_compare: Compare) -> None:
+    """A session in time beside its rows."""
+    assert snap_compare(app(), terminal_size=WIDE, run_before=staged(story.everything(), "i"))
+
+
+def test_timeline_200x60(snap_compare: Compare) -> None:
+    """The same as the whole screen, with the cursor in it: agents of agents below each other."""
+    at = (Key(SOURCE, "session", "ses_n0", "ses_n0"),)
+    run = staged(states.nested(), "i", "m", "down", "down", "down", at=at)
+    assert snap_compare(app(), terminal_size=HUGE, run_before=run)
+
+
+def test_timeline_in_ascii_80x24(snap_compare: Compare) -> None:
+    """The same on a small terminal without Unicode: letters in the place of fills."""
+    assert snap_compare(looking(glyphs="ascii"), terminal_size=SMALL, run_before=staged(story.everything(), "i"))
+
+
 def test_help_120x40(snap_compare: Compare) -> None:
     """What works here."""
     assert snap_compare(app(), terminal_size=WIDE, run_before=staged(story.everything(), "question_mark"))

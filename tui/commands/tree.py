@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -37,10 +39,19 @@ async def tree(arguments: argparse.Namespace, paths: list[Path]) -> int:
     if arguments.json:
         sys.stdout.buffer.write(json_line(as_json(store, now_us, [source.source for source in sources])))
     else:
-        for line in tree_text(store, now_us, ascii_marks=not _in_unicode(sys.stdout.encoding)):
+        for line in _lines(store, now_us, arguments, letters=not _in_unicode(sys.stdout.encoding)):
             print(line)
         remark_on_copies(store)
     return status_of(read, sources)
+
+
+def _lines(store: Store, now_us: int, arguments: argparse.Namespace, *, letters: bool) -> Iterator[str]:
+    """The sessions as rows, or in time."""
+    if not arguments.timeline:
+        return tree_text(store, now_us, ascii_marks=letters)
+    from tui.commands.timeline import timeline_text  # nothing else needs it
+
+    return timeline_text(store, now_us, shutil.get_terminal_size().columns, letters=letters)
 
 
 def _in_unicode(encoding: str) -> bool:

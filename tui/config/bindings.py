@@ -17,6 +17,7 @@ from tui.widgets.filter_bar import FilterInput
 from tui.widgets.jumping_tree import JumpingTree
 from tui.widgets.line_view import LineView
 from tui.widgets.session_tree import SessionTree
+from tui.widgets.timeline_view import TimelineView
 from tui.widgets.transcript import Transcript
 
 APP: list[BindingType] = [
@@ -31,8 +32,8 @@ APP: list[BindingType] = [
 ]
 
 EVERYWHERE, TREE, FINDING, DOORS = "Everywhere", "In the tree", "Finding", "Taking it along"
-FILTER, SEARCH, TEXT, READING = "In the filter", "In the search", "In a text", "In a transcript"
-HELP = "In the help"
+FILTER, SEARCH, TEXT, READING = "In the filter", "In the search", "In a text", "In transcript and timeline"
+TIMELINE, HELP = "In the timeline", "In the help"
 
 _PARTS: dict[str, list[BindingType]] = {
     EVERYWHERE: [*MainScreen.BINDINGS, *APP],
@@ -43,6 +44,7 @@ _PARTS: dict[str, list[BindingType]] = {
     SEARCH: list(SearchScreen.BINDINGS),
     TEXT: [*LineView.BINDINGS, *Detail.BINDINGS],
     READING: list(Transcript.BINDINGS),
+    TIMELINE: list(TimelineView.OWN),
     HELP: list(HelpScreen.BINDINGS),
 }
 PARTS: dict[str, list[Binding]] = {
@@ -58,11 +60,12 @@ _VIEW = [binding for binding in LineView.BINDINGS if isinstance(binding, Binding
 SCOPES: list[Scope] = [
     Scope([*_SHARED, *PARTS[TREE], *PARTS[FINDING]]),
     Scope([*_SHARED, *PARTS[TEXT], *PARTS[READING]]),
+    Scope([*_SHARED, *(each for each in TimelineView.BINDINGS if isinstance(each, Binding))]),
     Scope([*_ANYWHERE, *PARTS[FILTER], *_LINE], typed=True),
     Scope([*_ANYWHERE, *PARTS[SEARCH], *_LINE], typed=True),
     Scope([*_ANYWHERE, *PARTS[HELP], *_VIEW]),
 ]
-"""The bindings that are alive together: with the tree, with a text, in the lines of filter and search, in the help."""
+"""The bindings that are alive together: with the tree, a text, a timeline, the lines of filter and search, the help."""
 
 
 def by_id(name: str) -> Binding:

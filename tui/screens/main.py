@@ -31,7 +31,7 @@ from tui.render.bars import filter_line, keys
 from tui.render.bars.breadcrumb import breadcrumb, databases
 from tui.render.bars.health import Lags
 from tui.render.bars.status import Status
-from tui.render.cards.tabs import INPUT, KEYS, NAMES, OUTPUT, OVERVIEW, TRANSCRIPT
+from tui.render.cards.tabs import INPUT, KEYS, NAMES, OUTPUT, OVERVIEW, TIMELINE, TRANSCRIPT
 from tui.render.rows.tree_row import heading
 from tui.screens.doors import DoorScreen
 from tui.screens.search import Search, SearchScreen
@@ -50,6 +50,7 @@ from tui.widgets.jumping_tree import JumpingTree
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.panes import STEP, Panes
 from tui.widgets.status_bar import StatusBar
+from tui.widgets.timeline_view import TimelineView
 from tui.widgets.transcript import Transcript
 
 TWO_PANES = 100
@@ -487,6 +488,7 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
             folds=text.lines.foldable,
             cut=not view.wrap,
             reads=self.detail.tab == TRANSCRIPT,
+            timeline=self.detail.tab == TIMELINE,
         )
         self.key_bar.update(keys.bar(here))
 
@@ -570,6 +572,10 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
 
     def on_transcript_remark(self, message: Transcript.Remark) -> None:
         self.remark(message.words)
+
+    def on_timeline_view_row_wanted(self, message: TimelineView.RowWanted) -> None:
+        self.show_tree()
+        self.draw(self.view.jump(message.key))
 
     def on_detail_other_kind(self) -> None:
         self._show_keys()

@@ -21,7 +21,7 @@ from tui.model.status.state import session_state
 from tui.model.sums.rollup import subtree
 from tui.model.tree.sorting import project
 from tui.render.bars.help import key_name
-from tui.render.cards.tabs import TRANSCRIPT
+from tui.render.cards.tabs import TIMELINE, TRANSCRIPT
 from tui.render.glyphs import mark
 from tui.render.lines import fit, pad, width_of
 from tui.screens.doors import DoorScreen
@@ -32,6 +32,7 @@ from tui.widgets.detail import Detail
 from tui.widgets.jumping_tree import JumpingTree
 from tui.widgets.line_view import LineView
 from tui.widgets.session_tree import SessionTree
+from tui.widgets.timeline_view import TimelineView
 from tui.widgets.transcript import Transcript
 
 SESSIONS = 40
@@ -42,6 +43,8 @@ _TEXT = "text: "
 
 _READING = "transcript: "
 """The same of the transcript."""
+_TIMELINE = "timeline: "
+"""Stands before what a key does in the timeline."""
 
 _FRAME = 6
 """Cells that the list takes for its own border, padding and scrollbar."""
@@ -183,6 +186,7 @@ def _own(main: MainScreen) -> Iterator[Command]:
         (main.detail.transcript, _READING, Transcript.BINDINGS, partial(main.read, TRANSCRIPT)),
         (main.sessions, "", SessionTree.BINDINGS, main.show_tree),
         (main.detail.text, _TEXT, LineView.BINDINGS, main.show_detail),
+        (main.detail.timeline, _TIMELINE, TimelineView.OWN, partial(main.read, TIMELINE)),
     )
     for node, prefix, bindings, before in groups:
         moves = bindings in (SessionTree.BINDINGS, LineView.BINDINGS)

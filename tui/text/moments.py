@@ -66,6 +66,25 @@ def duration(micros: int) -> str:
     return f"{days}d{hours:02}"
 
 
+def elapsed(micros: int) -> str:
+    """µs since a beginning as on an axis, whole and with nothing behind a round one: `0s`, `2.5s`, `50s`, `1m`, `1m30`,
+    `2h`, `2h05`, `2h05m10`, `3d04h`; "" for what lies before it."""
+    if micros < 0:
+        return ""
+    if micros < 60_000_000 and micros % 1_000_000:
+        return f"{micros / 1e6:.3f}".rstrip("0").rstrip(".") + "s"
+    minutes, seconds = divmod(micros // 1_000_000, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days}d{hours:02}h{minutes:02}" if minutes else f"{days}d{hours:02}h" if hours else f"{days}d"
+    if hours:
+        return f"{hours}h{minutes:02}m{seconds:02}" if seconds else f"{hours}h{minutes:02}" if minutes else f"{hours}h"
+    if minutes:
+        return f"{minutes}m{seconds:02}" if seconds else f"{minutes}m"
+    return f"{seconds}s"
+
+
 def short_age(micros: int) -> str:
     """µs as how long ago something was, in one unit: `8s`, `12m`, `3h`, `5d`; "" for what lies ahead."""
     seconds = micros // 1_000_000

@@ -33,6 +33,7 @@ from tui.widgets.fixed_lines import FixedLines
 from tui.widgets.line_view import MARGIN
 from tui.widgets.own_view import OwnView
 from tui.widgets.search_view import SearchView
+from tui.widgets.timeline_view import TimelineView
 from tui.widgets.transcript import Transcript
 
 CHEAP = 0.005
@@ -100,7 +101,8 @@ class Detail(Contained, Vertical):
         self.tab_line = TabLine([[]], id="tabs")
         self.view = SearchView(id="text")
         self.transcript = Transcript(state, now, requests, id="transcript")
-        self.own: dict[str, OwnView] = {tabs.TRANSCRIPT: self.transcript}
+        self.timeline = TimelineView(self.store, now, requests, id="timeline")
+        self.own: dict[str, OwnView] = {tabs.TRANSCRIPT: self.transcript, tabs.TIMELINE: self.timeline}
         self.words_input = Input(placeholder="search in this text", select_on_focus=False, compact=True, id="words")
         self.search = Horizontal(FixedLines([[(" /", "key")]], id="slash"), self.words_input, id="search")
         self.found = FixedLines([[]], id="found")
@@ -347,6 +349,9 @@ class Detail(Contained, Vertical):
         self._end_typing()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if self.tab == tabs.TIMELINE:
+            # There is nothing to look through; escape is the screen's.
+            return action not in ("search", "hit", "end_search")
         # Without a search escape is the screen's: it goes back to the tree.
         return action != "end_search" or bool(self.text.words) or self.search.display
 

@@ -40,9 +40,14 @@ TAGS = {
     *("html", "head", "meta", "title", "style", "body", "section", "div", "details", "summary", "pre", "span"),
     *("h1", "h2", "h3", "h4", "h5", "h6", "p", "b", "dl", "dt", "dd", "em", "strong", "s", "code", "blockquote"),
     *("ul", "ol", "li", "table", "thead", "tbody", "tr", "th", "td", "hr", "br", "a"),
+    *("figure", "figcaption", "svg", "g", "rect", "line", "text"),
 }
 VOID = {"meta", "hr", "br"}
-ATTRIBUTES = {"a": {"href", "rel"}, "ol": {"start"}, "th": {"style"}, "td": {"style"}}
+ATTRIBUTES = {
+    **{"a": {"href", "rel"}, "ol": {"start"}, "th": {"style"}, "td": {"style"}},
+    **{"svg": {"viewbox", "role", "aria-label"}, "text": {"x", "y"}},
+    **{"rect": {"x", "y", "width", "height"}, "line": {"x1", "y1", "x2", "y2"}},
+}
 SCENARIOS = (
     "task",
     "files",

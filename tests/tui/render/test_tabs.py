@@ -202,12 +202,12 @@ def test_every_tab_stands_in_its_place_whatever_the_node_has(width: int) -> None
 @pytest.mark.parametrize(
     ("width", "line"),
     [
-        (100, "  1 Overview   t Transcript   2 Input   3 Output   4 Diff   5 Todo   6 Raw"),
-        (74, " 1 Overview  t Transcript  2 Input  3 Output  4 Diff  5 Todo  6 Raw"),
-        (64, " 1 Overview t Transcript 2 Input 3 Output 4 Diff 5 Todo 6 Raw"),
-        (58, " Overview  Transcript  Input  Output  Diff  Todo  Raw"),
-        (45, " Over Read In Output Diff Todo Raw"),
-        (32, " 1  t  2  3 Output  4  5  6"),
+        (100, "  1 Overview   t Transcript   i Timeline   2 Input   3 Output   4 Diff   5 Todo   6 Raw"),
+        (84, " 1 Overview  t Transcript  i Timeline  2 Input  3 Output  4 Diff  5 Todo  6 Raw"),
+        (76, " 1 Overview t Transcript i Timeline 2 Input 3 Output 4 Diff 5 Todo 6 Raw"),
+        (68, " Overview  Transcript  Timeline  Input  Output  Diff  Todo  Raw"),
+        (45, " Over Read Time In Output Diff Todo Raw"),
+        (32, " 1  t  i  2  3 Output  4  5  6"),
     ],
 )
 def test_the_tabs_fit_and_a_click_finds_them(width: int, line: str) -> None:

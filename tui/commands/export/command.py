@@ -152,6 +152,8 @@ async def document(
         return
     writer = WRITERS[form]()
     yield writer.head(REDACTED if texts.redact else root.name).encode()
+    if isinstance(writer, Html):
+        yield writer.picture(store, root, texts, now_us).encode()
     for block in blocks(store, root, texts, now_us, children=len(told) > 1):
         if isinstance(block, Passage):
             words = writer.passage(block, await texts.read_all([block.payload, *block.more]))

@@ -5,9 +5,12 @@ from __future__ import annotations
 from html import escape
 
 from tui.commands.export.blocks import Begin, End, Passage
+from tui.commands.export.picture import STYLE, picture
 from tui.commands.export.prose import rendered
 from tui.commands.export.readable import readable
-from tui.commands.export.texts import Text
+from tui.commands.export.texts import Text, Texts
+from tui.model.records import Session
+from tui.model.store.store import Store
 from tui.render import numbers
 from tui.text import sanitize
 
@@ -49,7 +52,7 @@ dl {{ display: grid; grid-template-columns: max-content 1fr; gap: 0 1rem; }}
 dt {{ color: var(--dim); }} dd {{ margin: 0; }}
 p {{ margin: .25rem 0; }} summary {{ cursor: pointer; }}
 .add {{ color: var(--add); }} .del {{ color: var(--del); }} .hunk {{ color: var(--hunk); }}
-</style>
+{picture}</style>
 </head>
 <body>
 """
@@ -62,7 +65,11 @@ class Html:
         self._sessions = 0
 
     def head(self, title: str) -> str:
-        return _HEAD.format(title=escape(sanitize.label(title)))
+        return _HEAD.format(title=escape(sanitize.label(title)), picture=STYLE.lstrip())
+
+    def picture(self, store: Store, session: Session, texts: Texts, now_us: int) -> str:
+        """What ran when, before all else."""
+        return picture(store, session, texts, now_us)
 
     def begin(self, block: Begin) -> str:
         if block.kind == "call":

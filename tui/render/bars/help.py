@@ -55,6 +55,7 @@ _NAMES = {
     "slash": "/",
     "plus": "+",
     "minus": "-",
+    "full_stop": ".",
     "equals_sign": "=",
     "less_than_sign": "<",
     "greater_than_sign": ">",

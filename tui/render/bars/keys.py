@@ -31,7 +31,8 @@ class Bar(NamedTuple):
 class Context(NamedTuple):
     """Where the user is. `alone`: the detail is all of the screen. `one_pane`: enter leads from all rows to the detail.
     `waiting`, `stuck`: whether any session does. `completes`: whether a word of the filter may be completed. Of a text:
-    whether it was `searched`, has folds (`folds`), lines that are `cut`, or is a transcript (`reads`)."""
+    whether it was `searched`, has folds (`folds`), lines that are `cut`, or is a transcript (`reads`). `timeline`: the
+    detail is one."""
 
     pane: Literal["tree", "filter", "detail", "search"] = "tree"
     row: UnderCursor | None = None
@@ -46,6 +47,7 @@ class Context(NamedTuple):
     folds: bool = False
     cut: bool = False
     reads: bool = False
+    timeline: bool = False
 
 
 _TABS = tuple(f"detail.{name}" for name in ("overview", "input", "output", "diff", "todo", "raw"))
@@ -85,7 +87,8 @@ def bar(here: Context) -> Bar:
         return Bar((_COMPLETE, *_FILTER) if here.completes else _FILTER)
     if here.pane == "search":
         return Bar(_SEARCH)
-    wanted = _of_text(here) if here.pane == "detail" else _of_tree(here)
+    of_detail = _of_timeline if here.timeline else _of_text
+    wanted = of_detail(here) if here.pane == "detail" else _of_tree(here)
     # A key that means something of its own here is not named twice.
     named: dict[tuple[str, ...], Shown] = {}
     for one in wanted:
@@ -153,6 +156,25 @@ def _of_text(here: Context) -> list[Shown]:
         found.append(Shown("←→", "sideways", ("text.left", "text.right")))
     found += [Shown("1-6", "tabs", _TABS), Shown("/", "search", ("text.search",)), _COPY]
     found.append(Shown("W", "break lines" if here.cut else "cut lines", ("detail.wrap",)))
+    found += [] if here.alone else [Shown("tab", "tree", ("pane.other",)), _ZOOM]
+    return [*found, _STAY if here.following else _FOLLOW, _HEALTH]
+
+
+def _of_timeline(here: Context) -> list[Shown]:
+    found = [Shown("↑↓", "move", ("text.up", "text.down"))]
+    if here.alone:
+        found.append(Shown("esc", "back", ("pane.back",)))
+    found += [
+        Shown("enter", "to its row", ("time.row",)),
+        Shown("z Z", "zoom in time", ("time.closer", "time.wider")),
+        Shown("←→", "earlier, later", ("text.left", "text.right")),
+        Shown("o", "open", ("time.fold",)),
+        Shown(".", "only this", ("time.narrow",)),
+        _PROMPTS,
+        _FAILED,
+        Shown("1-6", "tabs", _TABS),
+        _COPY,
+    ]
     found += [] if here.alone else [Shown("tab", "tree", ("pane.other",)), _ZOOM]
     return [*found, _STAY if here.following else _FOLLOW, _HEALTH]
 

@@ -16,12 +16,12 @@ from tui.model.tree.thoughts import as_one, texts_of, thought_of, thoughts
 from tui.render.cards.labelled import payload_name
 from tui.render.lines import Line, Span, width_of
 
-NAMES = ("Overview", "Transcript", "Input", "Output", "Diff", "Todo", "Raw")
-OVERVIEW, TRANSCRIPT, INPUT, OUTPUT, DIFF, TODO, RAW = NAMES
+NAMES = ("Overview", "Transcript", "Timeline", "Input", "Output", "Diff", "Todo", "Raw")
+OVERVIEW, TRANSCRIPT, TIMELINE, INPUT, OUTPUT, DIFF, TODO, RAW = NAMES
 """All tabs in their order."""
-KEYS = {OVERVIEW: "1", TRANSCRIPT: "t", INPUT: "2", OUTPUT: "3", DIFF: "4", TODO: "5", RAW: "6"}
+KEYS = {OVERVIEW: "1", TRANSCRIPT: "t", TIMELINE: "i", INPUT: "2", OUTPUT: "3", DIFF: "4", TODO: "5", RAW: "6"}
 """The key of each tab, the same on every node: a number for what is of the row, a letter for what is of the session."""
-BRIEF = {OVERVIEW: "Over", TRANSCRIPT: "Read", INPUT: "In", OUTPUT: "Out"}
+BRIEF = {OVERVIEW: "Over", TRANSCRIPT: "Read", TIMELINE: "Time", INPUT: "In", OUTPUT: "Out"}
 """What a tab that is not picked is called where there is little room."""
 
 DIFF_LIMIT = 50
@@ -58,7 +58,7 @@ Tabs = dict[str, list[Text]]
 
 
 def tabs_of(store: Store, key: Key) -> Tabs:
-    """Overview and Raw of every node, and of the others those that have something on them."""
+    """Overview, Timeline and Raw of every node, and of the others those that have something on them."""
     session = store.session_of(key)
     if session is None:
         return {OVERVIEW: []} if key.kind == "heading" else {}
@@ -66,13 +66,14 @@ def tabs_of(store: Store, key: Key) -> Tabs:
     tabs: Tabs = {
         OVERVIEW: [],
         TRANSCRIPT: [],
+        TIMELINE: [],
         INPUT: _input(store, session, key),
         OUTPUT: _output(store, session, key),
         DIFF: _diffs(store, session, key),
         TODO: _todo(store, session, key),
         RAW: [Text(row, "json", "row")] if row else [],
     }
-    return {name: texts for name, texts in tabs.items() if texts or name in (OVERVIEW, TRANSCRIPT, RAW)}
+    return {name: texts for name, texts in tabs.items() if texts or name in (OVERVIEW, TRANSCRIPT, TIMELINE, RAW)}
 
 
 def tail_of(store: Store, key: Key, known: Tabs) -> Text | None:

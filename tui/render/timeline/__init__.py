@@ -1,0 +1,1 @@
+"""Timelines as lines of text: pure, and `bars` without a terminal library."""
