@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -11,7 +11,7 @@ from typing import Self
 
 import msgspec
 
-from adapter.contract import Batch, PayloadText, SourceChanged, SourceUnavailable, encodable
+from adapter.contract import Batch, PayloadText, SourceChanged, SourceUnavailable, Spending, encodable
 from adapter.events import Event, LogEntry, SourceProgress
 from adapter.follow import position as cursors
 from adapter.follow.detect.counters import Counters
@@ -24,6 +24,7 @@ from adapter.opencode.payloads import resolve
 from adapter.opencode.queries import all_sessions, count_rows, ownerless
 from adapter.opencode.rows import RawRow, SessionRow, milliseconds, session_row
 from adapter.opencode.sessions import map_session, root_of
+from adapter.opencode.spending import read_spans, read_spending
 from adapter.opencode.storage import RawSession, read_page, read_whole
 from adapter.pace import paced
 from adapter.sqlite.reader import Pieces, Reader, Snapshot
@@ -211,7 +212,25 @@ class OpencodeSource:
             raise SourceUnavailable(f"{self.path} has been closed")
         return await resolve(self._reader, uri, limit)
 
+    async def spans(self) -> dict[str, tuple[int, int]]:
+        """When the first and the newest message of each session began, µs UTC. Raises SourceUnavailable."""
+        await self._ready()
+        return await self._database.read_fresh(lambda snapshot: read_spans(snapshot, self._database.schema), side=True)
+
+    async def spending(self, session_ids: Sequence[str], *, calls: bool = True) -> list[Spending]:
+        """What these sessions cost step by step, those that are there; without `calls` not which tools they called.
+        Who is cancelled leaves nothing running. Raises SourceUnavailable."""
+        await self._ready()
+        return await self._database.read_fresh(
+            lambda snapshot: read_spending(snapshot, self._database.schema, session_ids, calls), side=True
+        )
+
     # -- one read
+
+    async def _ready(self) -> None:
+        if self._closed:
+            raise SourceUnavailable(f"{self.path} has been closed")
+        await self._database.open()
 
     async def _session_rows(self) -> list[SessionRow]:
         await self.open()
