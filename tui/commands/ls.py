@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from tui.commands.remarks import complain, remark
 from tui.commands.sources import alone, home, remark_on_copies, source_of, status_of
 from tui.exit_codes import UNUSABLE
 from tui.model.filter.cards import Index
-from tui.model.filter.language import parse, search
+from tui.model.filter.language import Found, Term, parse, search
 from tui.model.records import SessionKey
 from tui.model.store.store import Store
 from tui.text.safe_json import json_line
@@ -28,8 +28,7 @@ async def ls(arguments: argparse.Namespace, paths: list[Path]) -> int:
     asks for it."""
 
     now_us = int(time.time() * 1e6)
-    terms = parse(" ".join(_quoted(word) for word in arguments.filter), now_us)
-    wrong = next((term.problem for term in terms if term.problem), "")
+    wrong = problem_of(arguments.filter, now_us)
     if wrong:
         return complain(wrong)
     store = Store(ModelLimits(os.environ, home()))
@@ -38,18 +37,9 @@ async def ls(arguments: argparse.Namespace, paths: list[Path]) -> int:
         read = [await alone(_glance(store, source)) for source in sources]
         if not any(read):
             return UNUSABLE
-        index = Index(store)
-        index.fill(now_us)
-        unread = search(terms, index.cards.values()).unread
-        if unread:
-            await _read(store, sources, unread)
-            # Once for all: a card depends on the sessions below it.
-            index = Index(store)
-            index.fill(now_us)
-    found = search(terms, index.cards.values())
-    wrong = next((term.problem for term in found.terms if term.problem), "")
-    if wrong:
-        return complain(wrong)
+        found = await filtered(store, sources, arguments.filter, now_us)
+    if isinstance(found, str):
+        return complain(found)
     sessions = in_order(store, found.cards)
     if arguments.json:
         sys.stdout.buffer.write(json_line(listing(store, sessions, now_us, [source.source for source in sources])))
@@ -64,7 +54,31 @@ async def ls(arguments: argparse.Namespace, paths: list[Path]) -> int:
     return status_of(read, sources)
 
 
-async def _read(store: Store, sources: list[OpencodeSource], wanted: Iterable[SessionKey]) -> None:
+def problem_of(words: Sequence[str], now_us: int) -> str:
+    """What is wrong with a filter, "" where nothing is."""
+    return next((term.problem for term in _terms(words, now_us) if term.problem), "")
+
+
+async def filtered(store: Store, sources: Sequence[OpencodeSource], words: Sequence[str], now_us: int) -> Found | str:
+    """What a filter finds in a store, or what is wrong with it; sessions that it cannot tell of are read."""
+    terms = _terms(words, now_us)
+    index = Index(store)
+    index.fill(now_us)
+    unread = search(terms, index.cards.values()).unread
+    if unread:
+        await _read(store, sources, unread)
+        # Once for all: a card depends on the sessions below it.
+        index = Index(store)
+        index.fill(now_us)
+    found = search(terms, index.cards.values())
+    return next((term.problem for term in found.terms if term.problem), "") or found
+
+
+def _terms(words: Sequence[str], now_us: int) -> tuple[Term, ...]:
+    return parse(" ".join(_quoted(word) for word in words), now_us)
+
+
+async def _read(store: Store, sources: Sequence[OpencodeSource], wanted: Iterable[SessionKey]) -> None:
     """Reads sessions whole, and says every now and then how far it is."""
     sessions = list(wanted)
     by_name = {source.source: source for source in sources}

@@ -1,4 +1,4 @@
-"""The commands without a screen: events, tree, ls, show, export, doctor. stdout carries data only, stderr remarks.
+"""The commands without a screen: events, tree, ls, spend and others. stdout carries data only, stderr remarks.
 
 Nothing here may import Textual: these commands have to start fast and work in a pipe. Each loads only what it needs.
 """
@@ -21,6 +21,7 @@ COMMANDS = {
     "events": "tui.commands.events",
     "tree": "tui.commands.tree",
     "ls": "tui.commands.ls",
+    "spend": "tui.commands.spend",
     "show": "tui.commands.show",
     "export": "tui.commands.export.command",
     "doctor": "tui.commands.doctor",

@@ -2,9 +2,10 @@
 
 A step's money is shared evenly among the calls that it made. That is a share and no bill: nobody is billed for a call.
 
-What the session's own row has more than its steps is a cell of its own (`BESIDE`): in 2.x titles and compactions, in
-1.x steps that were deleted since. Where the steps prove more than the row says, they count. Steps that a fork took over
-count where they were taken, and are `copied` here.
+What the session's own row says is what counts, as everywhere (`sums/rollup.py`). What it has more than the steps is a
+cell of its own (`BESIDE`): in 2.x titles and compactions, in 1.x steps that were deleted since; what it has less is
+taken away there. So the sum of the cells is the row's, whether the steps have been read or not. Steps that a fork took
+over count where they were taken, and are `copied` here.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class Sum(msgspec.Struct, gc=False):
         return self.input + self.output + self.reasoning + self.cache_read + self.cache_write
 
     def __bool__(self) -> bool:
-        return self.cost != 0 or self.tokens != 0
+        return bool(self.cost or self.input or self.output or self.reasoning or self.cache_read or self.cache_write)
 
     def add(self, other: Sum) -> None:
         """Adds another sum to this one."""
@@ -69,20 +70,32 @@ def sum_of(usage: Usage, cost: float) -> Sum:
     return Sum(cost, usage.input, usage.output, usage.reasoning, usage.cache_read, usage.cache_write, unpriced)
 
 
-def more(one: Sum, other: Sum) -> Sum:
-    """What `one` has more than `other`, each figure by itself; none is negative."""
+def difference(one: Sum, other: Sum) -> Sum:
+    """What `one` has more than `other`, each figure by itself; negative where it has less."""
     cost = one.cost - other.cost
     rest = Sum(
-        cost if cost > NOISE else 0.0,
-        max(0, one.input - other.input),
-        max(0, one.output - other.output),
-        max(0, one.reasoning - other.reasoning),
-        max(0, one.cache_read - other.cache_read),
-        max(0, one.cache_write - other.cache_write),
+        cost if abs(cost) > NOISE else 0.0,
+        one.input - other.input,
+        one.output - other.output,
+        one.reasoning - other.reasoning,
+        one.cache_read - other.cache_read,
+        one.cache_write - other.cache_write,
     )
     # Of what has no price the row says nothing by itself.
-    rest.unpriced = rest.tokens if not one.cost else 0
+    rest.unpriced = max(0, rest.tokens) if not one.cost else 0
     return rest
+
+
+def _clamped(amount: Sum, sign: int) -> Sum:
+    """The figures of this sign, without it."""
+    return Sum(
+        max(0.0, sign * amount.cost),
+        max(0, sign * amount.input),
+        max(0, sign * amount.output),
+        max(0, sign * amount.reasoning),
+        max(0, sign * amount.cache_read),
+        max(0, sign * amount.cache_write),
+    )
 
 
 class Cell(msgspec.Struct, frozen=True, gc=False):
@@ -96,8 +109,8 @@ class Cell(msgspec.Struct, frozen=True, gc=False):
 
 
 class Book(msgspec.Struct, frozen=True, gc=False):
-    """The cells of a session. `whole`: of its steps; else of its row alone. `copied` of them a fork took over, `beside`
-    is what the row has more than the steps, `short` what it has less; `unread` counts what could not be read."""
+    """The cells of a session. `whole`: of its steps; else of its row alone. `copied` is what a fork took over, `beside`
+    what the row has more than the steps, `short` what it has less; `unread` counts what could not be read."""
 
     cells: list[Cell]
     first: int
@@ -110,7 +123,7 @@ class Book(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def differs(self) -> bool:
-        """Whether the steps prove more than the row says, by more than adding up floats does."""
+        """Whether the steps say more than the row, by more than adding up floats does."""
         return self.short.cost > CENT_SHARE or self.short.tokens > 0
 
 
@@ -147,18 +160,18 @@ def of_steps(session: Session, spent: Spending, days: Days) -> Book:
             else:
                 known.add(share)
     began = days.of(session.start_ts)
-    beside = short = Sum()
+    beside = Sum()
     if spent.usage is not None or spent.cost is not None:
         row = sum_of(spent.usage or NO_USAGE, spent.cost or 0.0)
         if not session.extras.get("sums_apart"):
             # 1.x counts in a fork what it copied; a fork of 2.x begins at 0.
-            row = more(row, copied)
-        beside, short = more(row, own), more(own, row)
+            row = _clamped(difference(row, copied), 1)
+        beside = difference(row, own)
     found = [Cell(*place, amount) for place, amount in cells.items()]
     if beside:
         found.append(Cell(began, BESIDE, BESIDE, BESIDE, beside))
     on = [cell.day for cell in found] or [began]
-    return Book(found, min(on), max(on), True, copied, beside, short, spent.unread)
+    return Book(found, min(on), max(on), True, copied, _clamped(beside, 1), _clamped(beside, -1), spent.unread)
 
 
 def shared(amount: Sum, calls: Iterable[str]) -> list[tuple[str, Sum]]:
