@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
+from adapter.contract import Spending
 from adapter.health import Health
 from tui.model.records import ChangeSet
 from tui.render.cards import payload as payloads
 
 PayloadDone = Callable[[payloads.Shown | None, str], None]
 """Gets the document, or None and the reason why there is none."""
+
+SpansDone = Callable[[Mapping[str, tuple[int, int]], str], None]
+"""Gets the first and the last moment (µs UTC) by session, and the reason why there are none."""
+SpendingDone = Callable[[Sequence[Spending] | None, str], None]
+"""Gets what was read, or None and the reason why nothing was."""
+GiveUp = Callable[[], None]
 
 
 class Listener(Protocol):
@@ -55,3 +62,10 @@ class Requests(Protocol):
 
     def probe(self) -> None:
         """Fresh counts of every source; they arrive as healths."""
+
+    def spans(self, source: str, done: SpansDone) -> None:
+        """When the messages of each session of a source began; `done` is always called."""
+
+    def spending(self, source: str, session_ids: Sequence[str], done: SpendingDone) -> GiveUp:
+        """What sessions cost step by step; `done` is called with it or with the reason, unless it is given up, which
+        stops the reading at once."""

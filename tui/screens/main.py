@@ -32,6 +32,7 @@ from tui.render.bars.status import Status
 from tui.render.cards.tabs import KEYS, NAMES, TRANSCRIPT
 from tui.render.rows.tree_row import heading
 from tui.screens.doors import DoorScreen
+from tui.screens.spend import SpendScreen
 from tui.text import sanitize
 from tui.textual_patches.compositor import SparseScreen
 from tui.textual_patches.contained import Contained
@@ -78,6 +79,7 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
         Binding("equals_sign", "widen(0)", "give both the usual room", id="pane.usual", show=False),
         Binding("f", "follow", "follow the newest activity", id="follow", show=False),
         Binding("H", "health", "open the health of the database", id="health", show=False),
+        Binding("dollar_sign", "spend", "what sessions cost; there again: back", id="spend.open", show=False),
     ]
 
     class Ready(Told):
@@ -148,6 +150,7 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
         self.empty = EmptyPane(no_sessions, id="empty")
         self.health = HealthPane(id="health")
         self.key_bar = KeyBar(keys.bar(keys.Context()), keymap.keys, id="keys")
+        self.spend: SpendScreen | None = None
 
     @property
     def rows(self) -> VisibleRows:
@@ -176,6 +179,8 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
 
     def changed(self, changes: ChangeSet) -> bool:
         """Takes a change of the model in; returns whether something has to be drawn."""
+        if self.spend is not None:
+            self.spend.changed(changes)
         return self.draw(self.view.apply(changes, self.now()))
 
     def health_changed(self, healths: dict[str, Health], lags: Lags | None, behind: int) -> None:
@@ -545,3 +550,13 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
         if pane.display:
             pane.update(self.view.healths, self.lags, self.view.tally.counts)
             self.requests.probe()
+
+    def action_spend(self) -> None:
+        if self.spend is not None:
+            return
+        sources = list(dict.fromkeys(source for source, _ in self.store.sessions))
+        self.spend = SpendScreen(self.store, sources, self.now, self.requests, self.keymap, self.go_to_session)
+        self.app.push_screen(self.spend, self._spend_closed)
+
+    def _spend_closed(self, _result: None) -> None:
+        self.spend = None

@@ -18,19 +18,23 @@ Drawn = tuple[Row, Cells, bool]
 """All that a line shows: of a row, and whether the cursor is on it."""
 
 
+def under_cursor(roles: Mapping[str, Style], cursor: Style) -> RoleStyles:
+    """The styles of the roles in the row of the cursor, whose bar has this style."""
+    if cursor.reverse:
+        # Swapping each role's own colours would make a patchwork; the bar has to be one bar without colour.
+        bar = roles["strong"] + Style(reverse=True)
+        return RoleStyles(lambda _role: bar)
+    overlay = Style(bgcolor=cursor.bgcolor, bold=cursor.bold, underline=cursor.underline)
+    return RoleStyles(lambda role: roles[role] + overlay)
+
+
 class RowLooks:
     """Strips of rows at a width, in the styles of the roles and of the cursor's bar."""
 
     def __init__(self, width: int, roles: Mapping[str, Style], cursor: Style) -> None:
         self.width = width
         self.roles = roles
-        if cursor.reverse:
-            # Swapping each role's own colours would make a patchwork; the bar has to be one bar without colour.
-            bar = roles["strong"] + Style(reverse=True)
-            self.under_cursor = RoleStyles(lambda _role: bar)
-        else:
-            overlay = Style(bgcolor=cursor.bgcolor, bold=cursor.bold, underline=cursor.underline)
-            self.under_cursor = RoleStyles(lambda role: roles[role] + overlay)
+        self.under_cursor = under_cursor(roles, cursor)
         self._made: dict[Key, tuple[Drawn, Strip]] = {}
 
     def of(self, line: Drawn | None) -> Strip:

@@ -70,6 +70,18 @@ _FILTER = (Shown("enter", "keep", ("filter.keep",)), Shown("esc", "no filter", (
 _SEARCH = (Shown("enter", "to the text", ()), Shown("esc", "end the search", ("text.end_search",)))
 HELP = Bar((_SCROLL, Shown("esc", "back", ("help.close",))))
 
+SPEND = Bar(
+    (
+        _MOVE,
+        Shown("tab", "next table", ("pane.other",)),
+        Shown("enter", "narrow, go to session", ("tree.enter",)),
+        Shown("r", "range", ("spend.range",)),
+        Shown("[ ]", "days before, behind", ("jump.before", "jump.after")),
+        Shown("esc", "back", ("pane.back",)),
+    ),
+    ALWAYS,
+)
+
 
 def bar(here: Context) -> Bar:
     """The keys that matter in a place. Where letters are typed into a line, those of help and quit are letters too."""
