@@ -24,7 +24,6 @@ from adapter.opencode.payloads import resolve
 from adapter.opencode.queries import all_sessions, count_rows, ownerless
 from adapter.opencode.rows import RawRow, SessionRow, milliseconds, session_row
 from adapter.opencode.sessions import map_session, root_of
-from adapter.opencode.spending import read_spans, read_spending
 from adapter.opencode.storage import RawSession, read_page, read_whole
 from adapter.pace import paced
 from adapter.sqlite.reader import Pieces, Reader, Snapshot
@@ -214,12 +213,16 @@ class OpencodeSource:
 
     async def spans(self) -> dict[str, tuple[int, int]]:
         """When the first and the newest message of each session began, µs UTC. Raises SourceUnavailable."""
+        from adapter.opencode.spending import read_spans  # nothing else needs it
+
         await self._ready()
         return await self._database.read_fresh(lambda snapshot: read_spans(snapshot, self._database.schema), side=True)
 
     async def spending(self, session_ids: Sequence[str], *, calls: bool = True) -> list[Spending]:
         """What these sessions cost step by step, those that are there; without `calls` not which tools they called.
         Who is cancelled leaves nothing running. Raises SourceUnavailable."""
+        from adapter.opencode.spending import read_spending  # nothing else needs it
+
         await self._ready()
         return await self._database.read_fresh(
             lambda snapshot: read_spending(snapshot, self._database.schema, session_ids, calls), side=True

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from textual.pilot import Pilot
 
+from adapter.contract import Spending
 from adapter.events import Event
 from adapter.health import Health
 from tests.tui.story import NOW, SOURCE
@@ -82,6 +83,8 @@ class FakeSource:
         self.closed = False
         self.forgotten = 0
         self.first: list[Batch] = []
+        self.spent: dict[str, Spending] = {}
+        self.spans_of: dict[str, tuple[int, int]] = {}
 
     async def __aenter__(self) -> FakeSource:
         return self
@@ -123,6 +126,13 @@ class FakeSource:
 
     async def probe(self) -> Health:
         return self.state
+
+    async def spans(self) -> dict[str, tuple[int, int]]:
+        return self.spans_of
+
+    async def spending(self, session_ids: Sequence[str], *, calls: bool = True) -> list[Spending]:
+        self.asked += session_ids
+        return [self.spent[session_id] for session_id in session_ids if session_id in self.spent]
 
     def health(self) -> Health:
         return self.state

@@ -34,6 +34,11 @@ EVERY_S = 1.0
 """Seconds between two pictures of figures that change."""
 MIDNIGHT_S = 30.0
 """Seconds between two looks at the clock."""
+RANGE_KEYS: list[Binding] = [
+    Binding("r", "range(1)", "next range of days", id="spend.range", show=False),
+    Binding("R", "range(-1)", "range of days before", id="spend.range_before", show=False),
+]
+"""What no other part of the program has a key for; all others have the ids of what they are like in the tree."""
 
 
 class SpendScreen(Contained, SparseScreen):
@@ -41,16 +46,17 @@ class SpendScreen(Contained, SparseScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "turn(1)", "the next table", id="pane.other", show=False),
+        Binding("shift+tab", "turn(-1)", "the table before", id="pane.other", show=False),
+        Binding("backspace", "back", "take a narrowing away, then close", id="jump.back", show=False),
         Binding("right,l", "turn(1)", "the next table", id="tree.open", show=False),
-        Binding("shift+tab,left,h", "turn(-1)", "the table before", id="tree.close", show=False),
+        Binding("left,h", "turn(-1)", "the table before", id="tree.close", show=False),
         Binding("enter", "enter", "narrow the other tables; go to a session", id="tree.enter", show=False),
         Binding("space", "narrow", "narrow the other tables by the row", id="tree.fold", show=False),
-        Binding("r", "range(1)", "the next range of days", id="spend.range", show=False),
-        Binding("R", "range(-1)", "the range before", id="spend.range_before", show=False),
         Binding("left_square_bracket", "period(-1)", "the days before these", id="jump.before", show=False),
         Binding("right_square_bracket", "period(1)", "the days behind these", id="jump.after", show=False),
-        Binding("escape,backspace", "back", "take a narrowing away, then close", id="pane.back", show=False),
+        Binding("escape", "back", "take a narrowing away, then close", id="pane.back", show=False),
         Binding("dollar_sign", "close", "close", id="spend.open", show=False),
+        *RANGE_KEYS,
     ]
 
     def __init__(
@@ -172,6 +178,9 @@ class SpendScreen(Contained, SparseScreen):
         self.looking.take(source, ids, found, why)
         self._read_on()
         if self._given_up is None:
+            if self._due is not None:
+                self._due.stop()
+                self._due = None
             self.looking.add_up()
             self.draw()
             # What has changed meanwhile.

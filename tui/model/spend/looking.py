@@ -47,7 +47,7 @@ class Looking:
         self._at: dict[Measure, int] = dict.fromkeys(MEASURES, 0)
         self._on: dict[Measure, Place] = {}
         self._queue: deque[SessionKey] = deque()
-        self._needed = self._others = 0
+        self._needed = self._others = self._asked = 0
         self._money = Sum()
         self._left_out: set[SessionKey] = set()
         self.tables: Tables = self.ledger.tables(self.span, {})
@@ -163,20 +163,25 @@ class Looking:
         others = [key for key in left.others if key not in self._left_out]
         self._queue = deque([*needed, *others])
         self._needed, self._others, self._money = len(needed), len(others), left.money
+        self._asked = 0
 
     def next_page(self) -> tuple[str, list[str]] | None:
-        """Sessions of one source that are to be read next; None when all have been."""
+        """Sessions of one source that are to be read next, those first that are needed; None when all have been."""
         if not self._queue:
             return None
         source = self._queue[0][0]
+        needed = len(self._queue) - self._others
+        most = min(PAGE, needed) if needed > 0 else PAGE
         page: list[str] = []
-        while self._queue and self._queue[0][0] == source and len(page) < PAGE:
+        while self._queue and self._queue[0][0] == source and len(page) < most:
             page.append(self._queue.popleft()[1])
+        self._asked = len(page)
         self.ledger.asking((source, session_id) for session_id in page)
         return source, page
 
     def take(self, source: str, page: Sequence[str], found: Iterable[Spending] | None, why: str = "") -> None:
         """Takes in what was read; nothing where it could not be, and why."""
+        self._asked = 0
         if found is None:
             self.problem = why
             self._left_out |= {(source, session_id) for session_id in page}
@@ -186,7 +191,7 @@ class Looking:
     @property
     def reading(self) -> Reading | None:
         """How far the reading is; None when there is nothing to read."""
-        left = len(self._queue)
+        left = len(self._queue) + self._asked
         if not left:
             return None
         if left > self._others:

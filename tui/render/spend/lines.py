@@ -74,8 +74,8 @@ def _ranges(looking: Looking, width: int) -> Line:
         spans += [(f" {name} ", "tab") if name == span.name else (f" {name} ", "dim")]
     if span.name not in RANGES:
         spans.append((f" {span.name} ", "tab"))
-    elif not span.is_open and span.length > 1:
-        days = f"{date(span.first)} to {date(span.last)} "
+    elif not span.is_open:
+        days = f"{date(span.first)} to {date(span.last)} " if span.length > 1 else f"{date(span.first)} "
         gap = width - width_of(spans) - len(days)
         spans += [(" " * gap, "text"), (days, "dim")] if gap > 0 else []
     return spans
@@ -141,8 +141,8 @@ def row(look: Look, measure: Measure, width: int) -> Line:
     """One row: name, bar, money, tokens. What has least to say goes first where there is no room."""
     figures = MONEY + 1 + TOKENS + 1
     room = width - figures - 2
-    name = 11 if measure == "day" else max(8, min(40, room * 2 // 3))
-    bar = max(0, room - name - 1)
+    bar = max(3, room - 12) if measure == "day" else max(4, min(24, room // 4))
+    name = max(1, room - bar - 1)
     filled = look.share * bar
     blocks = "█" * int(filled) + ("▌" if filled % 1 >= 0.5 or (0 < filled < 0.5) else "")
     empty = not look.sum

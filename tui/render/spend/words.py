@@ -87,8 +87,8 @@ def notes(tables: Tables, names: Names, shown: Collection[Measure]) -> list[str]
         found.append(f"left out: {_said(tables.elsewhere)} in older copies of sessions, in other databases")
     if tables.beside.cost > CENT_SHARE or tables.beside.tokens:
         found.append(
-            f"beside the steps: {_said(tables.beside)} that sessions count and no step tells of (titles and "
-            "compactions of opencode 2.x, steps that are deleted), on the day on which the session began"
+            f"beside the steps: {_said(tables.beside)} that no step tells of (titles, compactions, deleted steps), "
+            "on the day its session began"
         )
     if tables.short_sessions:
         sessions = plural(tables.short_sessions, "session")
