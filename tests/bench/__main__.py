@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import tui
-from tests.bench import adapter, commands, frames, patches, peers, screen, soak
+from tests.bench import adapter, commands, frames, patches, peers, screen, soak, spend
 from tests.bench.table import Line, machine, table
 
 MEASUREMENTS: dict[str, Callable[[argparse.Namespace], Iterator[Line]]] = {
@@ -35,6 +35,7 @@ MEASUREMENTS: dict[str, Callable[[argparse.Namespace], Iterator[Line]]] = {
     "events": commands.events,
     "commands": commands.starts,
     "tree": frames.tree,
+    "spend": spend.spend,
 }
 PROGRAMS = {"soak": soak, "peers": peers, "adapter": adapter, "patches": patches}
 """What prints for itself, and has arguments of its own."""
