@@ -43,12 +43,12 @@ def documented() -> set[str]:
 
 
 def bound() -> list[set[str]]:
-    """The keys of each binding of the tree and the screen, as they are printed. Those of a text and of
-    the filter are their own: the same keys mean what they mean there."""
+    """The keys of each binding of the tree and the screen, as they are printed. Those of a text, of
+    spending and of the filter are their own: the same keys mean what they mean there."""
     return [
         {key_name(key.strip()) for key in keys.split(",")}
         for name, entries in key_groups()
-        if name not in ("In a text", "In the filter", "In the help")
+        if name not in ("In a text", "In the filter", "In what sessions cost", "In the help")
         for keys, _ in entries
     ]
 

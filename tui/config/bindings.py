@@ -11,11 +11,13 @@ from tui.render.bars.help import Group
 from tui.screens.doors import DoorScreen
 from tui.screens.help import HelpScreen
 from tui.screens.main import MainScreen
+from tui.screens.spend import RANGE_KEYS, SpendScreen
 from tui.widgets.detail import Detail
 from tui.widgets.filter_bar import FilterInput
 from tui.widgets.jumping_tree import JumpingTree
 from tui.widgets.line_view import LineView
 from tui.widgets.session_tree import SessionTree
+from tui.widgets.spend_table import SpendTable
 from tui.widgets.transcript import Transcript
 
 APP: list[BindingType] = [
@@ -31,6 +33,7 @@ APP: list[BindingType] = [
 
 EVERYWHERE, TREE, FINDING, DOORS = "Everywhere", "In the tree", "Finding", "Taking it along"
 FILTER, TEXT, READING, HELP = "In the filter", "In a text", "In a transcript", "In the help"
+SPENDING = "In what sessions cost"
 
 _PARTS: dict[str, list[BindingType]] = {
     EVERYWHERE: [*MainScreen.BINDINGS, *APP],
@@ -40,6 +43,7 @@ _PARTS: dict[str, list[BindingType]] = {
     FILTER: list(FilterInput.BINDINGS),
     TEXT: [*LineView.BINDINGS, *Detail.BINDINGS],
     READING: list(Transcript.BINDINGS),
+    SPENDING: list(RANGE_KEYS),
     HELP: list(HelpScreen.BINDINGS),
 }
 PARTS: dict[str, list[Binding]] = {
@@ -48,6 +52,7 @@ PARTS: dict[str, list[Binding]] = {
 
 EVERY: list[Binding] = [binding for bindings in PARTS.values() for binding in bindings]
 
+_SPEND = [*SpendScreen.BINDINGS, *SpendTable.BINDINGS, *APP]
 _SHARED = [*PARTS[EVERYWHERE], *PARTS[DOORS]]
 _ANYWHERE = [binding for binding in PARTS[EVERYWHERE] if binding.priority]
 _LINE = [binding for binding in Input.BINDINGS if isinstance(binding, Binding)]
@@ -57,8 +62,10 @@ SCOPES: list[Scope] = [
     Scope([*_SHARED, *PARTS[TEXT], *PARTS[READING]]),
     Scope([*_ANYWHERE, *PARTS[FILTER], *_LINE], typed=True),
     Scope([*_ANYWHERE, *PARTS[HELP], *_VIEW]),
+    Scope([binding for binding in _SPEND if isinstance(binding, Binding)]),
 ]
-"""The bindings that are alive together: with the tree, with a text, with the filter's line, in the help."""
+"""The bindings that are alive together: with the tree, with a text, with the filter's line, in the help, in what
+sessions cost."""
 
 
 def by_id(name: str) -> Binding:

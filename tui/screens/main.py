@@ -79,7 +79,7 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
         Binding("equals_sign", "widen(0)", "give both the usual room", id="pane.usual", show=False),
         Binding("f", "follow", "follow the newest activity", id="follow", show=False),
         Binding("H", "health", "open the health of the database", id="health", show=False),
-        Binding("dollar_sign", "spend", "what sessions cost; there again: back", id="spend.open", show=False),
+        Binding("dollar_sign", "spend", "open what sessions cost", id="spend.open", show=False),
     ]
 
     class Ready(Told):

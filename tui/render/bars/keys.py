@@ -73,7 +73,7 @@ HELP = Bar((_SCROLL, Shown("esc", "back", ("help.close",))))
 SPEND = Bar(
     (
         _MOVE,
-        Shown("tab", "next table", ("pane.other",)),
+        Shown("←→", "table", ("tree.close", "tree.open")),
         Shown("enter", "narrow, go to session", ("tree.enter",)),
         Shown("r", "range", ("spend.range",)),
         Shown("[ ]", "days before, behind", ("jump.before", "jump.after")),
