@@ -8,7 +8,7 @@ tool.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Final, Literal, NamedTuple, get_args
+from typing import Final, Literal, NamedTuple, TypeVar, get_args
 
 from adapter.contract import Spending
 from adapter.events import NO_USAGE
@@ -22,6 +22,7 @@ MEASURES: Final[tuple[Measure, ...]] = get_args(Measure)
 Place = int | str | SessionKey
 """What a row of a table stands for: a day, a name, a directory, or a top-level session."""
 Narrowing = Mapping[Measure, Place]
+P = TypeVar("P")
 
 
 class Left(NamedTuple):
@@ -142,6 +143,8 @@ class Ledger:
         rows: dict[Measure, dict[Place, Sum]] = {measure: {} for measure in MEASURES}
         total, copied, beside, short = Sum(), Sum(), Sum(), Sum()
         unpriced: dict[str, int] = {}
+        # Without a narrowing most cells of most sessions are alike, and each needs to be looked at once.
+        together: dict[tuple[int, str, str, str], Sum] = {}
         counted = short_sessions = unread = 0
         read = True
         by_day, by_model, by_agent, by_tool = rows["day"], rows["model"], rows["agent"], rows["tool"]
@@ -150,7 +153,12 @@ class Ledger:
         first, last = span.first, span.last
         for key in store.sessions if within is None else within:
             session = store.sessions[key]
-            book = self.book(session)
+            book = self._books.get(key)
+            if book is None or key in self._stale:
+                begin, end = self._between(session)
+                if self.days.of(end) < first or self.days.of(begin) > last:
+                    continue
+                book = self.book(session)
             if book is None:
                 read = False
                 continue
@@ -162,6 +170,10 @@ class Ledger:
             of_session, of_project, of_top = Sum(), Sum(), Sum()
             for cell in book.cells:
                 if not first <= cell.day <= last:
+                    continue
+                if not narrowing:
+                    of_session.add(cell.sum)
+                    _to(together, (cell.day, cell.model, cell.agent, cell.tool), cell.sum)
                     continue
                 misses = (
                     (day is not None and day != cell.day)
@@ -206,6 +218,13 @@ class Ledger:
                 if book.differs:
                     short.add(book.short)
                     short_sessions += 1
+        for (on, by, whose, called), amount in together.items():
+            _to(by_day, on, amount)
+            _to(by_model, by, amount)
+            _to(by_agent, whose, amount)
+            _to(by_tool, called, amount)
+            if amount.unpriced:
+                unpriced[by] = unpriced.get(by, 0) + amount.unpriced
         elsewhere = Sum()
         for copy in store.copies.aside.values():
             if within is None and first <= self.days.of(copy.updated_ts or copy.start_ts) <= last:
@@ -237,7 +256,8 @@ class Ledger:
         if known is None:
             return begin, max(begin, session.updated_ts, session.answered_ts, session.last_ts)
         # What a fork copied is older than itself, and is another's.
-        return max(begin, known[0]), max(begin, known[1], session.answered_ts)
+        first = begin if session.kind == "fork" else min(begin, known[0])
+        return first, max(begin, known[1], session.answered_ts)
 
     def _now(self, key: SessionKey) -> tuple[object, ...]:
         """What of a session may change its book; of one that is read whole that is known by its steps."""
@@ -249,7 +269,7 @@ class Ledger:
         return (session.whole, *row, steps)
 
 
-def _to(rows: dict[Place, Sum], place: Place, amount: Sum) -> None:
+def _to(rows: dict[P, Sum], place: P, amount: Sum) -> None:
     known = rows.get(place)
     if known is None:
         rows[place] = known = Sum()

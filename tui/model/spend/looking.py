@@ -50,7 +50,7 @@ class Looking:
         self._needed = self._others = self._asked = 0
         self._money = Sum()
         self._left_out: set[SessionKey] = set()
-        self.tables: Tables = self.ledger.tables(self.span, {})
+        self.tables: Tables
         self.add_up()
         self.plan()
 
