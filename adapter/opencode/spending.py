@@ -234,6 +234,12 @@ def _spans_1x(snapshot: Snapshot, found: dict[str, tuple[int, int]]) -> Pieces[N
 
 
 def _spans_2x(snapshot: Snapshot, schema: Schema, found: dict[str, tuple[int, int]]) -> Pieces[None]:
+    try:
+        # 1.18 has the table, and nothing in it unless its API was used.
+        if not snapshot.rows("SELECT 1 FROM session_message LIMIT 1"):
+            return
+    except (Damaged, OutOfTime):
+        pass
     one = "SELECT time_created FROM session_message WHERE session_id = ? ORDER BY seq {} LIMIT 1"
     for row in (yield from all_sessions(snapshot, schema, [])):
         while True:

@@ -19,7 +19,7 @@ from tests.adapter.writer_2x import Writer2x, call, counters, step
 SAME = [
     f"{version}/{name}"
     for version in (*corpus.VERSIONS, corpus.PREVIEW)
-    for name in ("fork", "task", "tools", "plain", "compact", "revert", "abort")
+    for name in ("fork", "task", "tools", "compact", "revert")
     if (corpus.CORPUS / version / f"{name}.sql").exists()
 ]
 

@@ -14,6 +14,7 @@ from tests.tui.conftest import Recording
 from tests.tui.judge import MARK, judge
 from tests.tui.stage import FakeSource, feed, health, playing, screen_text, until
 from tests.tui.story import NOW, SOURCE, at, session
+from tests.tui.test_palette import ask
 from tui.app import ViewerApp
 from tui.screens.main import MainScreen
 from tui.screens.spend import SpendScreen
@@ -168,6 +169,17 @@ async def test_what_cannot_be_read_is_said_and_costs_only_itself() -> None:
         await pilot.press("dollar_sign")
         await until(pilot, lambda: "the file is locked" in words(app))
         assert "$2.50" in screen_text(app)[1]
+
+
+async def test_the_palette_takes_it_away_and_opens_it_again() -> None:
+    async with playing(source=a_source()) as (app, pilot):
+        first = await opened(app, pilot)
+        await ask(pilot, "what sessions cost")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, SpendScreen) and app.screen is not first)
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, MainScreen) and app.main.spend is None)
+        await opened(app, pilot)
 
 
 async def test_closing_gives_the_reading_up() -> None:

@@ -552,11 +552,15 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
             self.requests.probe()
 
     def action_spend(self) -> None:
-        if self.spend is not None:
+        if self.spend is not None and self.spend in self.app.screen_stack:
             return
         sources = list(dict.fromkeys(source for source, _ in self.store.sessions))
-        self.spend = SpendScreen(self.store, sources, self.now, self.requests, self.keymap, self.go_to_session)
-        self.app.push_screen(self.spend, self._spend_closed)
+        self.spend = SpendScreen(
+            self.store, sources, self.now, self.requests, self.keymap, self.go_to_session, self._spend_closed
+        )
+        self.app.push_screen(self.spend)
 
-    def _spend_closed(self, _result: None) -> None:
-        self.spend = None
+    def _spend_closed(self, screen: SpendScreen) -> None:
+        # The palette may have taken it away and opened another.
+        if self.spend is screen:
+            self.spend = None

@@ -67,6 +67,7 @@ class SpendScreen(Contained, SparseScreen):
         requests: Requests,
         keymap: Keymap,
         go_to: Callable[[Session], None],
+        closed: Callable[[SpendScreen], None],
         days: Days | None = None,
     ) -> None:
         super().__init__()
@@ -76,6 +77,7 @@ class SpendScreen(Contained, SparseScreen):
         self._now = now
         self._requests = requests
         self._go_to = go_to
+        self._tell_closed = closed
         self._due: Timer | None = None
         self._clock: Timer | None = None
         self._given_up: GiveUp | None = None
@@ -105,6 +107,7 @@ class SpendScreen(Contained, SparseScreen):
     def on_unmount(self) -> None:
         self._closed = True
         self._stop_reading()
+        self._tell_closed(self)
 
     def on_resize(self, event: events.Resize) -> None:
         self._arrange(event.size.width)
@@ -126,7 +129,7 @@ class SpendScreen(Contained, SparseScreen):
 
     def changed(self, changes: ChangeSet) -> None:
         """Takes a change of the store in; it is shown within a second, with all others until then."""
-        if self.looking.changed(changes):
+        if self.looking.changed(changes) and not self._closed:
             self._draw_soon()
 
     def _draw_soon(self) -> None:
