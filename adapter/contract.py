@@ -26,14 +26,14 @@ Every message is one line that says what is wrong and what to do about it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
 import msgspec
 
-from adapter.events import Event
+from adapter.events import Event, Usage
 from adapter.health import Health
 
 
@@ -103,6 +103,31 @@ class SearchPage(msgspec.Struct, frozen=True):
     lost: list[str] = []
 
 
+class SpentStep(msgspec.Struct, frozen=True, gc=False):
+    """What one request to a model was billed: when it began (µs UTC), of which model and agent, its tokens and dollars,
+    and the tools that it called, each as often as it was, by their canonical names."""
+
+    message_id: str
+    ts: int
+    model: str
+    provider_alias: str
+    agent: str
+    usage: Usage
+    cost: float
+    calls: tuple[str, ...] = ()
+
+
+class Spending(msgspec.Struct, frozen=True):
+    """What one session cost: its steps in no order, and what its own row says of all (None where that says nothing).
+    `unread` counts what cannot be read of it."""
+
+    session_id: str
+    steps: list[SpentStep]
+    usage: Usage | None = None
+    cost: float | None = None
+    unread: int = 0
+
+
 class Source(Protocol):
     """One place that sessions come from. `source` names it in every event, `path` for the user."""
 
@@ -145,6 +170,14 @@ class Source(Protocol):
         """Looks through all texts of sessions (of those in `only`), the newest first, each as it is when its turn
         comes; texts of these kinds only, if any are named. `pattern` is one of `adapter.pattern`. Stops within one
         short transaction when it is closed or cancelled. Raises BadPattern or SourceUnavailable."""
+        ...
+
+    async def spans(self) -> dict[str, tuple[int, int]]:
+        """When the first and the newest message of each session began, µs UTC. Raises SourceUnavailable."""
+        ...
+
+    async def spending(self, session_ids: Sequence[str], *, calls: bool = True) -> list[Spending]:
+        """What these sessions cost step by step, those that are there. Raises SourceUnavailable."""
         ...
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -11,7 +11,7 @@ from typing import Self, TypeVar
 
 import msgspec
 
-from adapter.contract import Batch, PayloadText, SearchPage, SourceChanged, SourceUnavailable, encodable
+from adapter.contract import Batch, PayloadText, SearchPage, SourceChanged, SourceUnavailable, Spending, encodable
 from adapter.events import Event, LogEntry, SourceProgress
 from adapter.follow import position as cursors
 from adapter.follow.detect.counters import Counters
@@ -256,7 +256,29 @@ class OpencodeSource:
             await self._database.learn()
             return await self._database.read(work, side=True)
 
+    async def spans(self) -> dict[str, tuple[int, int]]:
+        """When the first and the newest message of each session began, µs UTC. Raises SourceUnavailable."""
+        from adapter.opencode.spending import read_spans  # nothing else needs it
+
+        await self._ready()
+        return await self._database.read_fresh(lambda snapshot: read_spans(snapshot, self._database.schema), side=True)
+
+    async def spending(self, session_ids: Sequence[str], *, calls: bool = True) -> list[Spending]:
+        """What these sessions cost step by step, those that are there; without `calls` not which tools they called.
+        Who is cancelled leaves nothing running. Raises SourceUnavailable."""
+        from adapter.opencode.spending import read_spending  # nothing else needs it
+
+        await self._ready()
+        return await self._database.read_fresh(
+            lambda snapshot: read_spending(snapshot, self._database.schema, session_ids, calls), side=True
+        )
+
     # -- one read
+
+    async def _ready(self) -> None:
+        if self._closed:
+            raise SourceUnavailable(f"{self.path} has been closed")
+        await self._database.open()
 
     async def _session_rows(self) -> list[SessionRow]:
         await self.open()

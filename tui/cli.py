@@ -46,6 +46,15 @@ One JSON object a line: {"source", "session_id", "title", "parent_id", "message_
   "at", "count", "before", "match", "behind", "ts"}: the first of count places in a text that show URI prints.
 Exit status: 0 found, 1 nothing found, 2 a database, a row or the arguments cannot be used."""
 
+
+SPEND_EPILOG = """\
+Days are those of this machine's time zone. --since and --until take today, yesterday, 7d (today and the six days
+before), 2w, 2026-01-31 or 2026-01, and both days count. FILTER is what `ls` takes; what it finds counts with its
+sub-agents.
+What a step cost is shared evenly among the calls that it made: a share, not a bill. What forks copied and older copies
+of sessions in other databases cost is left out and told; tokens without a price are named and not guessed. Remarks go
+to stderr, in JSON they are in "notes"."""
+
 EXPORT_EPILOG = """\
 Text is made harmless in md and html (control and bidi characters); json has it verbatim: one object,
   {"export": 1, "source", "exported_ts", "redacted", "max_text", "root", "sessions": [
@@ -185,6 +194,23 @@ def build_parser() -> argparse.ArgumentParser:
     )
     grep.add_argument("pattern", metavar="PATTERN", help="what to look for, see below")
     grep.add_argument("filter", metavar="FILTER", nargs="*", help="terms that all have to hold of the session")
+
+    spend = commands.add_parser(
+        "spend",
+        parents=[database],
+        formatter_class=raw,
+        help="what sessions cost: by day, model, project, agent, tool or session",
+        description="Dollars and tokens, a line each and one for all.",
+        epilog=SPEND_EPILOG,
+    )
+    measures = ("day", "project", "model", "agent", "tool", "session")
+    spend.add_argument("--by", choices=measures, default="day", help="what a line is about (default day)")
+    spend.add_argument("--since", metavar="DAY", help="from this day on")
+    spend.add_argument("--until", metavar="DAY", help="up to this day")
+    shapes = spend.add_mutually_exclusive_group()
+    shapes.add_argument("--json", action="store_true", help="one JSON object")
+    shapes.add_argument("--csv", action="store_true", help="a table for a spreadsheet")
+    spend.add_argument("filter", metavar="FILTER", nargs="*", help="only sessions that all of these terms find")
 
     show = commands.add_parser(
         "show",

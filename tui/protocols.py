@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
-from adapter.contract import SearchPage
+from adapter.contract import SearchPage, Spending
 from adapter.health import Health
 from tui.model.records import ChangeSet
 from tui.render.cards import payload as payloads
@@ -17,6 +17,11 @@ PageFound = Callable[[str, SearchPage], None]
 """Gets the source and what was found in a piece of its sessions."""
 SearchEnded = Callable[[str], None]
 """Gets why a search ended before its end, "" when everything was looked through."""
+SpansDone = Callable[[Mapping[str, tuple[int, int]], str], None]
+"""Gets the first and the last moment (µs UTC) by session, and the reason why there are none."""
+SpendingDone = Callable[[Sequence[Spending] | None, str], None]
+"""Gets what was read, or None and the reason why nothing was."""
+GiveUp = Callable[[], None]
 
 
 class Listener(Protocol):
@@ -72,3 +77,10 @@ class Requests(Protocol):
     ) -> Callable[[], None]:
         """Looks through the texts of sessions, by their sources; `found` is called with each piece and `ended` at last.
         What it returns stops the search at once: nothing of it comes after that."""
+
+    def spans(self, source: str, done: SpansDone) -> None:
+        """When the messages of each session of a source began; `done` is always called."""
+
+    def spending(self, source: str, session_ids: Sequence[str], done: SpendingDone) -> GiveUp:
+        """What sessions cost step by step; `done` is called with it or with the reason, unless it is given up, which
+        stops the reading at once."""

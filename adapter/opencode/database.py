@@ -94,13 +94,13 @@ class Database:
         await self.open()
         return await self.reader.read(work, file=self.known.file, side=side)
 
-    async def read_fresh(self, work: Work[T]) -> T:
+    async def read_fresh(self, work: Work[T], *, side: bool = False) -> T:
         """As `read`, for who follows nothing: what has changed is learned, and read anew. Raises SourceUnavailable."""
         try:
-            return await self.read(work)
+            return await self.read(work, side=side)
         except SourceChanged:
             await self.learn()
-            return await self.read(work)
+            return await self.read(work, side=side)
 
     async def close(self) -> None:
         """Closes the connections for good."""

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import tui
-from tests.bench import adapter, commands, frames, patches, peers, screen, search, soak
+from tests.bench import adapter, commands, frames, patches, peers, screen, search, soak, spend
 from tests.bench.table import Line, machine, table
 
 MEASUREMENTS: dict[str, Callable[[argparse.Namespace], Iterator[Line]]] = {
@@ -37,6 +37,7 @@ MEASUREMENTS: dict[str, Callable[[argparse.Namespace], Iterator[Line]]] = {
     "tree": frames.tree,
     "search": search.search,
     "timeline": frames.timeline,
+    "spend": spend.spend,
 }
 PROGRAMS = {"soak": soak, "peers": peers, "adapter": adapter, "patches": patches}
 """What prints for itself, and has arguments of its own."""

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from textual.pilot import Pilot
 
-from adapter.contract import SearchPage
+from adapter.contract import SearchPage, Spending
 from adapter.events import Event
 from adapter.health import Health
 from tests.tui.story import NOW, SOURCE
@@ -88,6 +88,8 @@ class FakeSource:
         self.endless = False
         """A search goes on until it is stopped."""
         self.stopped = 0
+        self.spent: dict[str, Spending] = {}
+        self.spans_of: dict[str, tuple[int, int]] = {}
 
     async def __aenter__(self) -> FakeSource:
         return self
@@ -141,6 +143,13 @@ class FakeSource:
 
     async def probe(self) -> Health:
         return self.state
+
+    async def spans(self) -> dict[str, tuple[int, int]]:
+        return self.spans_of
+
+    async def spending(self, session_ids: Sequence[str], *, calls: bool = True) -> list[Spending]:
+        self.asked += session_ids
+        return [self.spent[session_id] for session_id in session_ids if session_id in self.spent]
 
     def health(self) -> Health:
         return self.state

@@ -3,6 +3,7 @@ have not: what it leads to stands on the screen, and did not stand there before.
 
 from __future__ import annotations
 
+import datetime
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -144,6 +145,21 @@ FEW_KNOWN, ALL_KNOWN = (
     says("heading", f"^Sessions {work_done.OLD_SESSIONS + 1} of"),
 )
 """A filter for what every session but those at work has, before they are read, and after that."""
+DAYS = re.compile(r"(\d{4}-\d\d-\d\d) to (\d{4}-\d\d-\d\d)")
+
+
+def spent_in(days: int) -> Shows:
+    """What sessions cost stands there, of so many days."""
+
+    def shows(sight: Sight) -> bool:
+        found = DAYS.search(sight.all)
+        first, last = map(datetime.date.fromisoformat, found.groups()) if found else (datetime.date.min,) * 2
+        return "by day" in sight.all and (last - first).days + 1 == days
+
+    return shows
+
+
+SPENT = spent_in(7)
 HELP, NO_HELP = says("all", "Everywhere"), both(lacks("all", "Everywhere"), says("heading", "^Sessions"))
 SEARCH, NO_SEARCH = says("all", "›Search"), both(lacks("all", "›Search"), says("heading", "^Sessions"))
 RECORD = both(IN_DETAIL, says("first", r"^ ▾ \{"), lacks("second", "^ ›"))
@@ -255,6 +271,9 @@ LOOKING = [
     Press("detail.previous", says("first", r"^ ▾ \{")),
     Press("detail.next", whichever(says("first", "^ Please do it"), says("first", r"^ ▾ \{"))),
     Press("follow", says("bar", r"\bfollow\b"), back="f"),
+    Press("spend.open", SPENT, back="$"),
+    Press("spend.range", spent_in(30), "$", SPENT, back="$"),
+    Press("spend.range_before", spent_in(1), "$", SPENT, back="$"),
     Press("health", says("all", "Viewer .* opened read-only"), back="H"),
     Press("help.open", HELP, back="\x1b"),
     Press("help.close", NO_HELP, "?", HELP),

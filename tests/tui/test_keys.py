@@ -44,7 +44,7 @@ def documented() -> set[str]:
 
 OF_THEIR_OWN = (
     *("In a text", "In transcript and timeline", "In the timeline"),
-    *("In the filter", "In the search", "In the help"),
+    *("In the filter", "In the search", "In what sessions cost", "In the help"),
 )
 
 

@@ -36,6 +36,10 @@ class Filter:
         """The sessions that it finds, as the screen knows them when it starts; what they did is read where the filter
         asks for it. And which of the sources could be read."""
         read = [await alone(_glance(store, source)) for source in sources]
+        return await self.among(store, sources), read
+
+    async def among(self, store: Store, sources: Sequence[OpencodeSource]) -> Found:
+        """Those of the sessions of a store that it finds."""
         index = self._index(store)
         asked = [term for term in self.terms if term.query is None]
         unread = [
@@ -48,14 +52,14 @@ class Filter:
         for term in self.terms:
             if term.query is not None:
                 await self._look(term, sources, search(self.terms, index.cards.values()).unread)
-        return search(self.terms, index.cards.values()), read
+        return search(self.terms, index.cards.values())
 
     def _index(self, store: Store) -> Index:
         index = Index(store)
         index.fill(self.now_us)
         return index
 
-    async def _look(self, term: Term, sources: list[OpencodeSource], unknown: dict[SessionKey, Card]) -> None:
+    async def _look(self, term: Term, sources: Sequence[OpencodeSource], unknown: dict[SessionKey, Card]) -> None:
         """Looks through the sessions of which nothing else says that they are not wanted."""
         if term.query is None:
             return
@@ -72,7 +76,7 @@ class Filter:
                     )
 
 
-async def _read(store: Store, sources: list[OpencodeSource], wanted: Iterable[SessionKey]) -> None:
+async def _read(store: Store, sources: Sequence[OpencodeSource], wanted: Iterable[SessionKey]) -> None:
     """Reads sessions whole, and says every now and then how far it is."""
     sessions = list(wanted)
     by_name = {source.source: source for source in sources}

@@ -1,4 +1,4 @@
-"""The commands without a screen: events, tree, ls, grep, show, export, doctor. stdout has data only, stderr remarks.
+"""The commands without a screen: events, tree, ls, grep, spend and others. stdout has data only, stderr remarks.
 
 Nothing here may import Textual: these commands have to start fast and work in a pipe. Each loads only what it needs.
 """
@@ -22,6 +22,7 @@ COMMANDS = {
     "tree": "tui.commands.tree",
     "ls": "tui.commands.ls",
     "grep": "tui.commands.grep",
+    "spend": "tui.commands.spend",
     "show": "tui.commands.show",
     "export": "tui.commands.export.command",
     "doctor": "tui.commands.doctor",

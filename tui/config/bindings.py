@@ -12,11 +12,13 @@ from tui.screens.doors import DoorScreen
 from tui.screens.help import HelpScreen
 from tui.screens.main import MainScreen
 from tui.screens.search import SearchScreen
+from tui.screens.spend import RANGE_KEYS, SpendScreen
 from tui.widgets.detail import Detail
 from tui.widgets.filter_bar import FilterInput
 from tui.widgets.jumping_tree import JumpingTree
 from tui.widgets.line_view import LineView
 from tui.widgets.session_tree import SessionTree
+from tui.widgets.spend_table import SpendTable
 from tui.widgets.timeline_view import TimelineView
 from tui.widgets.transcript import Transcript
 
@@ -33,7 +35,7 @@ APP: list[BindingType] = [
 
 EVERYWHERE, TREE, FINDING, DOORS = "Everywhere", "In the tree", "Finding", "Taking it along"
 FILTER, SEARCH, TEXT, READING = "In the filter", "In the search", "In a text", "In transcript and timeline"
-TIMELINE, HELP = "In the timeline", "In the help"
+TIMELINE, SPENDING, HELP = "In the timeline", "In what sessions cost", "In the help"
 
 _PARTS: dict[str, list[BindingType]] = {
     EVERYWHERE: [*MainScreen.BINDINGS, *APP],
@@ -45,6 +47,7 @@ _PARTS: dict[str, list[BindingType]] = {
     TEXT: [*LineView.BINDINGS, *Detail.BINDINGS],
     READING: list(Transcript.BINDINGS),
     TIMELINE: list(TimelineView.OWN),
+    SPENDING: list(RANGE_KEYS),
     HELP: list(HelpScreen.BINDINGS),
 }
 PARTS: dict[str, list[Binding]] = {
@@ -53,6 +56,7 @@ PARTS: dict[str, list[Binding]] = {
 
 EVERY: list[Binding] = [binding for bindings in PARTS.values() for binding in bindings]
 
+_SPEND = [*SpendScreen.BINDINGS, *SpendTable.BINDINGS, *APP]
 _SHARED = [*PARTS[EVERYWHERE], *PARTS[DOORS]]
 _ANYWHERE = [binding for binding in PARTS[EVERYWHERE] if binding.priority]
 _LINE = [binding for binding in Input.BINDINGS if isinstance(binding, Binding)]
@@ -64,8 +68,10 @@ SCOPES: list[Scope] = [
     Scope([*_ANYWHERE, *PARTS[FILTER], *_LINE], typed=True),
     Scope([*_ANYWHERE, *PARTS[SEARCH], *_LINE], typed=True),
     Scope([*_ANYWHERE, *PARTS[HELP], *_VIEW]),
+    Scope([binding for binding in _SPEND if isinstance(binding, Binding)]),
 ]
-"""The bindings that are alive together: with the tree, a text, a timeline, the lines of filter and search, the help."""
+"""The bindings that are alive together: with the tree, a text, a timeline, the lines of filter and search, the help, in
+what sessions cost."""
 
 
 def by_id(name: str) -> Binding:

@@ -11,18 +11,19 @@ import asyncio
 import sys
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import aclosing, suppress
 from functools import partial
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
-from adapter.contract import AdapterError, Batch, PayloadText, SearchPage, Source
+from adapter.contract import AdapterError, Batch, PayloadText, SearchPage, Source, Spending
 from tui.feed.queue import Anew, Answer, Arrival, Arrivals
 from tui.model.store.store import Store
 from tui.model.tree.thoughts import joined
-from tui.protocols import Listener, PageFound, PayloadDone, SearchEnded
+from tui.protocols import GiveUp, Listener, PageFound, PayloadDone, SearchEnded, SpansDone, SpendingDone
 from tui.render.cards import payload as payloads
 
+T = TypeVar("T")
 DISCOVER_EVERY = 5.0
 """Seconds between two looks for databases that have appeared since."""
 
@@ -74,6 +75,18 @@ class Search:
 
 class NotFollowed(LookupError):
     """A source that was asked for is none of ours, or none any more."""
+
+
+class _Asked:
+    """A request that may be given up, on either side of the thread's border."""
+
+    given_up = False
+    task: asyncio.Task[Any] | None = None
+
+    def cancel(self) -> None:
+        """Stops the task, in its own thread."""
+        if self.task is not None:
+            self.task.cancel()
 
 
 class Feed:
@@ -191,6 +204,24 @@ class Feed:
         with self._lock:
             if self._loop is not None and not self._stopped:
                 self._loop.call_soon_threadsafe(lambda: search.task.cancel() if search.task is not None else None)
+
+    def spans(self, source: str, done: SpansDone) -> None:
+        """Asks when the messages of each session of a source began; `done` is called on the UI loop."""
+        self._request("the times of sessions cannot be read", lambda: self._spans(source, done))
+
+    def spending(self, source: str, session_ids: Sequence[str], done: SpendingDone) -> GiveUp:
+        """Asks what sessions cost; `done` is called on the UI loop. What is returned stops the reading, and then `done`
+        is not called."""
+        asked = _Asked()
+        self._request("what sessions cost cannot be read", lambda: self._spending(source, session_ids, done, asked))
+
+        def give_up() -> None:
+            with self._lock:
+                asked.given_up = True
+                if self._loop is not None and not self._stopped:
+                    self._loop.call_soon_threadsafe(asked.cancel)
+
+        return give_up
 
     def _request(self, trouble: str, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Has a task made in the feed's thread, as soon as that runs; `trouble` is what to say when it raises."""
@@ -344,12 +375,43 @@ class Feed:
             self._answer(lambda: done(document, note), source)
 
     async def _read(self, source: str, uri: str) -> PayloadText:
-        """A text; once more when its file was closed meanwhile."""
+        """A text."""
+        return await self._unrested(lambda: self._source(source).payload(uri))
+
+    async def _spans(self, source: str, done: SpansDone) -> None:
+        found: Mapping[str, tuple[int, int]] = {}
+        why = ""
+        try:
+            found = await self._unrested(lambda: self._source(source).spans())
+        except Exception as error:
+            why = _reason(error)
+        finally:
+            self._answer(lambda: done(found, why), source)
+
+    async def _spending(self, source: str, session_ids: Sequence[str], done: SpendingDone, asked: _Asked) -> None:
+        asked.task = asyncio.current_task()
+        if asked.given_up:
+            return
+        found: Sequence[Spending] | None = None
+        why = ""
+        try:
+            found = await self._unrested(lambda: self._source(source).spending(session_ids))
+        except Exception as error:
+            why = _reason(error)
+
+        def answer() -> None:
+            if not asked.given_up:
+                done(found, why)
+
+        self._answer(answer, source)
+
+    async def _unrested(self, read: Callable[[], Awaitable[T]]) -> T:
+        """Reads something; once more when its file was closed meanwhile."""
         while True:
             await self._awake.wait()
             rests = self._rests
             try:
-                return await self._source(source).payload(uri)
+                return await read()
             except AdapterError:
                 if rests == self._rests:
                     raise

@@ -35,6 +35,7 @@ from tui.render.cards.tabs import INPUT, KEYS, NAMES, OUTPUT, OVERVIEW, TIMELINE
 from tui.render.rows.tree_row import heading
 from tui.screens.doors import DoorScreen
 from tui.screens.search import Search, SearchScreen
+from tui.screens.spend import SpendScreen
 from tui.text import sanitize
 from tui.textual_patches.compositor import SparseScreen
 from tui.textual_patches.contained import Contained
@@ -89,6 +90,7 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
         Binding("equals_sign", "widen(0)", "give both the usual room", id="pane.usual", show=False),
         Binding("f", "follow", "follow the newest activity", id="follow", show=False),
         Binding("H", "health", "open the health of the database", id="health", show=False),
+        Binding("dollar_sign", "spend", "open what sessions cost", id="spend.open", show=False),
     ]
 
     class Ready(Told):
@@ -162,6 +164,7 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
         self.empty = EmptyPane(no_sessions, id="empty")
         self.health = HealthPane(id="health")
         self.key_bar = KeyBar(keys.bar(keys.Context()), keymap.keys, id="keys")
+        self.spend: SpendScreen | None = None
 
     @property
     def rows(self) -> VisibleRows:
@@ -190,6 +193,8 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
 
     def changed(self, changes: ChangeSet) -> bool:
         """Takes a change of the model in; returns whether something has to be drawn."""
+        if self.spend is not None:
+            self.spend.changed(changes)
         return self.draw(self.view.apply(changes, self.now()))
 
     def health_changed(self, healths: dict[str, Health], lags: Lags | None, behind: int) -> None:
@@ -623,3 +628,17 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
         if pane.display:
             pane.update(self.view.healths, self.lags, self.view.tally.counts)
             self.requests.probe()
+
+    def action_spend(self) -> None:
+        if self.spend is not None and self.spend in self.app.screen_stack:
+            return
+        sources = list(dict.fromkeys(source for source, _ in self.store.sessions))
+        self.spend = SpendScreen(
+            self.store, sources, self.now, self.requests, self.keymap, self.go_to_session, self._spend_closed
+        )
+        self.app.push_screen(self.spend)
+
+    def _spend_closed(self, screen: SpendScreen) -> None:
+        # The palette may have taken it away and opened another.
+        if self.spend is screen:
+            self.spend = None

@@ -51,6 +51,7 @@ _NAMES = {
     "pageup": "PgUp",
     "pagedown": "PgDn",
     "question_mark": "?",
+    "dollar_sign": "$",
     "exclamation_mark": "!",
     "slash": "/",
     "plus": "+",

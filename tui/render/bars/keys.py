@@ -80,6 +80,18 @@ FINDING = Bar(
 )
 HELP = Bar((_SCROLL, Shown("esc", "back", ("help.close",))))
 
+SPEND = Bar(
+    (
+        _MOVE,
+        Shown("←→", "table", ("tree.close", "tree.open")),
+        Shown("enter", "narrow, go to session", ("tree.enter",)),
+        Shown("r", "range", ("spend.range",)),
+        Shown("[ ]", "days before, behind", ("jump.before", "jump.after")),
+        Shown("esc", "back", ("pane.back",)),
+    ),
+    ALWAYS,
+)
+
 
 def bar(here: Context) -> Bar:
     """The keys that matter in a place. Where letters are typed into a line, those of help and quit are letters too."""

@@ -1,0 +1,1 @@
+"""What sessions cost: by day, model, project, agent, tool and session."""
