@@ -343,3 +343,20 @@ def test_what_a_todo_list_gave_up_does_not_count_as_done() -> None:
     store = store_of([session("ses_x", "x", 10), *step.events])
     shown = drawn(store, Row(key("op", "ses_x", "prt_ses_x_1_1:tool"), 2, ""), 100)
     assert "1/3 done, 1 cancelled" in shown
+
+
+def test_a_step_at_work_names_the_agents_that_it_has_called_and_no_others() -> None:
+    """One that an earlier step has put into the background is that step's."""
+    first = Step("ses_p", 1, "usr_p", 100).op("tool", "task", 99, 1, child="ses_one", label="one", background=True)
+    first.end(97, Usage(input=1), 1, 0)
+    second = Step("ses_p", 2, "usr_p", 60).op("tool", "task", 59, None, child="ses_two", label="two")
+    events: list[Event] = [session("ses_p", "P", 120, updated=1), prompt("ses_p", "usr_p", "ask", 101)]
+    for name, ago in (("ses_one", 98), ("ses_two", 58)):
+        child = Step(name, 1, "", ago).op("tool", "bash", ago, None, label=f"make {name}", running=True)
+        events += [session(name, name, ago, parent_id="ses_p", updated=1), *child.events]
+    store = store_of([*events, *first.events, *second.events])
+    step = squeezed(drawn(store, Row(key("turn", "ses_p", "msg_ses_p_2"), 2, "open"), 160))
+    assert "1 agent bash make ses_two" in step
+    assert "ses_one" not in step
+    whole = squeezed(drawn(store, Row(key("prompt", "ses_p", "usr_p"), 1, "closed"), 160))
+    assert "2 agents" in whole

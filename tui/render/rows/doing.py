@@ -6,6 +6,7 @@ ordinary one, a loop, failures, an exit code), and what it does or said last, wh
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from rich.cells import cell_len
@@ -62,10 +63,11 @@ _HEAD = 15
 """Cells of an act that are seen before a title is whole: `between steps` with its gap, of a call which tool it is."""
 
 
-def act_words(store: Store, session: Session, now: State, now_us: int) -> str:
-    """The present act: `bash npm test`, `may bash touch release.tag ?`, `silent, bash npm test`, `3 agents  …`."""
+def act_words(store: Store, session: Session, now: State, now_us: int, steps: Collection[str] | None = None) -> str:
+    """The present act: `bash npm test`, `may bash touch release.tag ?`, `silent, bash npm test`, `3 agents  …`. Of the
+    agents those that these `steps` have called, by message id; all of the session where none are given."""
     if now.name == "delegating":
-        return _agents(store, session, now_us)
+        return _agents(store, session, now_us, steps)
     call = _call(store, session, now)
     if now.name == "permission":
         return f"may {now.subject} ?"
@@ -112,8 +114,8 @@ def at_work_below(store: Store, session: Session, now_us: int) -> list[tuple[Ses
     return found
 
 
-def _agents(store: Store, session: Session, now_us: int) -> str:
-    below = at_work_below(store, session, now_us)
+def _agents(store: Store, session: Session, now_us: int, steps: Collection[str] | None) -> str:
+    below = [(child, now) for child, now in at_work_below(store, session, now_us) if _is_of(store, child, steps)]
     if not below:
         return mark("delegating").word
     acts = []
@@ -123,6 +125,11 @@ def _agents(store: Store, session: Session, now_us: int) -> str:
         acts.append(mark(act.name).word if act.name == "delegating" else act_words(store, whose, act, now_us))
     more = [f"{len(below) - ACTS} more"] if len(below) > ACTS else []
     return f"{numbers.plural(len(below), 'agent')}  {' · '.join(acts + more)}"
+
+
+def _is_of(store: Store, child: Session, steps: Collection[str] | None) -> bool:
+    call = store.task_op_of(child) if steps is not None else None
+    return steps is None or (call is not None and call.message_id in steps)
 
 
 def _loops_below(store: Store, session: Session) -> list[Flag]:

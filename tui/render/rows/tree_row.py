@@ -359,7 +359,9 @@ def _prompt(store: Store, session: Session, row: Row, now_us: int) -> Cells:
     rest: list[Span] = []
     if row.fold == "closed":
         flags += went_wrong_below(store, session, prompt.message_id)
-        rest += [(f"  {act_words(store, session, now, now_us)}", mark(now.name).role)] if running else []
+        if running:
+            steps = {turn.message_id for turn in turns}
+            rest.append((f"  {act_words(store, session, now, now_us, steps)}", mark(now.name).role))
     return Cells(
         GLYPHS.prompt,
         mark(now.name).role if running or now.name == "failed" else "accent",
@@ -384,7 +386,7 @@ def _turn(store: Store, session: Session, turn: Turn, row: Row, now_us: int) -> 
     flags: list[Span] = [("  copied", "dim")] if uncounted(session, turn) else []
     rest: list[Span] = []
     if running and now.name != "tool":
-        rest.append((f"  {act_words(store, session, now, now_us)}", look.role))
+        rest.append((f"  {act_words(store, session, now, now_us, {turn.message_id})}", look.role))
     if row.fold == "closed":
         flags += failures(sum(op.kind == "tool" and went_wrong(op) for op in turn.ops.values()))
     if turn.error_message or turn.error_class:
