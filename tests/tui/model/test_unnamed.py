@@ -6,12 +6,14 @@ import itertools
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from adapter.events import Event, OpRemoved
 from tests.tui.model.builders import SOURCE, at, op, op_end, prompt, session, store_of, turn
 from tui.model.records import Key
 from tui.model.status.state import op_state, session_state
 from tui.model.store.store import Store
+from tui.model.sums import rollup
 
 STEP = [session(), prompt("u1"), turn("a1", prompt_id="u1")]
 
@@ -131,3 +133,12 @@ def test_a_child_in_the_background_goes_on_when_its_call_has_ended() -> None:
         turn("b1", ts=7, prompt_id="u2", session_id="k1"),
     )
     assert session_state(store, store.sessions[SOURCE, "k1"], at(9)).name == "starting"
+
+
+def test_forgetting_another_source_leaves_the_child_under_its_call() -> None:
+    store = store_of(*STEP, calls("p1", 1, 4), child("k1", 5))
+    store.apply([replace(event, source="opencode:/other.db") for event in STEP])
+    before = rollup.subtree(store, store.sessions[SOURCE, "s1"])
+    store.forget("opencode:/other.db")
+    assert shown_by(store, "k1") == ["p1"]
+    assert rollup.subtree(store, store.sessions[SOURCE, "s1"]) == before

@@ -16,7 +16,7 @@ from tui.model.status.at_work import model_at_work, retrying, running_tool, watc
 from tui.model.status.outcome import exit_code, went_wrong
 from tui.model.status.table import ACTIVE, StateName, end_of, urgency
 from tui.model.status.thresholds import BETWEEN_LIMIT, LOOK_BELOW, SHELL_ORPHANED_AFTER
-from tui.text.moments import age, ago
+from tui.text.moments import age, ago, duration
 
 if TYPE_CHECKING:
     from tui.model.store.store import Store
@@ -393,7 +393,7 @@ def _turn(store: Store, session: Session, turn: Turn, now_us: int, look: bool) -
     if turn.status == "completed":
         if turn.finish == "length":
             return State("truncated", "cut at the output limit", turn.end_ts)
-        took = age(turn.end_ts - turn.start_ts)
+        took = duration(turn.end_ts - turn.start_ts)
         return State("completed", f"done in {took}", turn.end_ts, subject=turn.finish)
     if not newest:
         return State(
@@ -427,7 +427,7 @@ def _op(store: Store, session: Session, op: Op, now_us: int, look: bool) -> Stat
             return _failed(op.error_class, op.error_message, op.end_ts)
         if went_wrong(op):
             return State("failed", f"exit {exit_code(op)}", op.end_ts)
-        took = age(op.end_ts - op.start_ts)
+        took = duration(op.end_ts - op.start_ts)
         words = {"completed": f"done in {took}", "truncated": "cut at the output limit"}
         return State(end_of(op.status), words.get(op.status) or op.error_message or "cancelled", op.end_ts)
     turn = session.turns.get(op.message_id)

@@ -34,7 +34,7 @@ from tui.model.store.links import Links
 from tui.model.store.remarks import LogBook
 from tui.model.store.remnant import Remnant, remnant
 from tui.model.store.settle import settle
-from tui.model.store.unnamed import may_call
+from tui.model.store.unnamed import infer_calls, may_call
 from tui.model.sums.window import Limits, no_limits
 
 if TYPE_CHECKING:
@@ -230,9 +230,12 @@ class Store:
         """Drops all that is known of a source, in whatever state an error has left it. Says nothing of what changed:
         who has made anything of the store makes it anew."""
         of_sessions: list[dict[SessionKey, Any]] = [self.sessions, self.homes, self.finals, self.given_back]
-        for known in (*of_sessions, self.usages, self.subtrees, self.called, self.outlines):
+        for known in of_sessions:
             for key in [key for key in known if key[0] == source]:
                 del known[key]
+        # Which call started a session of another source is found anew, and sums follow from that.
+        for made in (self.usages, self.subtrees, self.called, self.outlines):
+            made.clear()
         self.arriving = {key for key in self.arriving if key[0] != source}
         self.books.pop(source, None)
         self.kids.clear()
@@ -251,7 +254,9 @@ class Store:
                         self.links.call((session.source, op.child_session_id), op_key(session, op))
         batch = Batch()
         batch.rows |= waited
+        batch.changed |= self.sessions.keys()
         choose(self, batch)
+        infer_calls(self, batch)
 
     def _caller(self, child: SessionKey) -> Key | None:
         """The op of the parent that a child hangs under."""
