@@ -131,6 +131,25 @@ async def test_ranges_and_the_days_before() -> None:
         assert "all time has no days" in words(app)
 
 
+async def test_any_range_can_be_typed() -> None:
+    async with playing(source=a_source()) as (app, pilot):
+        screen = await opened(app, pilot)
+        await pilot.press("slash", *"soon r", "enter")
+        await pilot.pause()
+        assert "soon is no day" in words(app)
+        assert app.focused is screen.typed
+        await pilot.press(*["backspace"] * 6, *"2026-09-18", "enter")
+        await pilot.pause()
+        assert screen.looking.span.length == 1
+        assert "$4.00" in screen_text(app)[1]
+        await pilot.press("slash", "x", "escape")
+        await pilot.pause()
+        assert screen.looking.span.length == 1
+        assert not screen.typed.display
+        await pilot.press("slash", *"2026-09", "enter")
+        assert screen.looking.tables.total.cost == 8.5
+
+
 async def test_on_a_narrow_terminal_one_table_is_in_sight() -> None:
     async with playing(source=a_source(), size=(80, 24)) as (app, pilot):
         await opened(app, pilot)

@@ -15,17 +15,19 @@ from textual.timer import Timer
 from adapter.contract import Spending
 from tui.config.keymap import Keymap
 from tui.model.records import ChangeSet, Session
-from tui.model.spend.days import Days
+from tui.model.spend.days import Days, typed
 from tui.model.spend.ledger import MEASURES, Measure
 from tui.model.spend.looking import Looking
 from tui.model.store.store import Store
 from tui.protocols import GiveUp, Requests
 from tui.render.bars import keys
 from tui.render.spend.lines import head, looks, names_of, title
+from tui.text import sanitize
 from tui.textual_patches.compositor import SparseScreen
 from tui.textual_patches.contained import Contained
 from tui.widgets.fixed_lines import FixedLines
 from tui.widgets.key_bar import KeyBar
+from tui.widgets.range_input import RangeInput
 from tui.widgets.spend_table import SpendTable
 
 SIDE_BY_SIDE = 120
@@ -56,6 +58,7 @@ class SpendScreen(Contained, SparseScreen):
         Binding("right_square_bracket", "period(1)", "the days behind these", id="jump.after", show=False),
         Binding("escape", "back", "take a narrowing away, then close", id="pane.back", show=False),
         Binding("dollar_sign", "close", "close", id="spend.open", show=False),
+        Binding("slash", "type_range", "type a range of days", id="filter.open", show=False),
         *RANGE_KEYS,
     ]
 
@@ -87,15 +90,18 @@ class SpendScreen(Contained, SparseScreen):
         self.head = FixedLines([[]], id="spend-head")
         self.titles = {measure: FixedLines([[]]) for measure in MEASURES}
         self.tables = {measure: SpendTable(measure) for measure in MEASURES}
+        self.typed = RangeInput(self._typed, id="spend-range")
         self.key_bar = KeyBar(keys.SPEND, keymap.keys, id="keys")
 
     def compose(self) -> ComposeResult:
         yield self.head
+        yield self.typed
         cells = [Vertical(self.titles[name], self.tables[name], classes="spend-cell") for name in MEASURES]
         yield Grid(*cells, id="spend-tables")
         yield self.key_bar
 
     def on_mount(self) -> None:
+        self.typed.display = False
         self.tables[self.looking.measure].focus()
         self._clock = self.set_interval(MIDNIGHT_S, self._look_at_the_clock)
         self._awaits = len(self._sources)
@@ -264,6 +270,25 @@ class SpendScreen(Contained, SparseScreen):
         self._stop_reading()
         self.looking.next_range(step)
         self._read_on()
+        self.draw()
+
+    def action_type_range(self) -> None:
+        self.typed.value = ""
+        self.typed.display = True
+        self.typed.focus()
+
+    def _typed(self, words: str | None) -> None:
+        """Shows the days that were typed; what is no day is said, and may be typed on."""
+        span = typed(words, self.looking.today) if words else None
+        if isinstance(span, str):
+            self.key_bar.say(sanitize.label(span))
+            return
+        self.typed.display = False
+        self.tables[self.looking.measure].focus()
+        if span is not None:
+            self._stop_reading()
+            self.looking.show(span)
+            self._read_on()
         self.draw()
 
     def action_period(self, step: int) -> None:

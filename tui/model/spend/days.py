@@ -126,6 +126,18 @@ def between(since: str, until: str, today: int) -> Range | str:
     return Range(f"{date(first)} to {date(last)}" if last > first else date(first), first, last)
 
 
+def typed(words: str, today: int) -> Range | str:
+    """The range that one or two days in words name; one date or month is that alone, one `7d` goes up to today. What is
+    wrong with them otherwise."""
+    found = words.replace(" to ", " ").replace("..", " ").split()
+    if len(found) == 1:
+        alone = not _SPAN.fullmatch(found[0].lower())
+        return between(found[0], found[0] if alone else "today", today)
+    if len(found) == 2:
+        return between(found[0], found[1], today)
+    return "write one day or two: 2026-01-31, 2026-01, 7d, 2026-01-01 2026-01-31"
+
+
 def date(day: int) -> str:
     """`2026-01-31`."""
     return datetime.date.fromordinal(day).isoformat()

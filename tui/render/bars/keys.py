@@ -86,6 +86,7 @@ SPEND = Bar(
         Shown("←→", "table", ("tree.close", "tree.open")),
         Shown("enter", "narrow, go to session", ("tree.enter",)),
         Shown("r", "range", ("spend.range",)),
+        Shown("/", "any range", ("filter.open",)),
         Shown("[ ]", "days before, behind", ("jump.before", "jump.after")),
         Shown("esc", "back", ("pane.back",)),
     ),
