@@ -37,6 +37,7 @@ MEASUREMENTS: dict[str, Callable[[argparse.Namespace], Iterator[Line]]] = {
     "tree": frames.tree,
     "search": search.search,
     "timeline": frames.timeline,
+    "transcript": frames.transcript,
     "spend": spend.spend,
 }
 PROGRAMS = {"soak": soak, "peers": peers, "adapter": adapter, "patches": patches}

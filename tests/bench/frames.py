@@ -14,7 +14,7 @@ import re
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -185,10 +185,21 @@ async def _tree(sessions: int, times: int) -> list[Line]:
 
 def timeline(arguments: argparse.Namespace) -> Iterator[Line]:
     """The timeline of a session of 1,000 steps and 5,000 parts: to open it, a page, a zoom, a change, a second."""
-    yield from asyncio.run(_timeline(3 if arguments.quick else 15))
+    keys = {"a page": ("pagedown", "pageup"), "zoom in time": ("z", "Z")}
+    yield from asyncio.run(_own_view("timeline", "i", keys, 30, 3 if arguments.quick else 15))
 
 
-async def _timeline(times: int) -> list[Line]:
+def transcript(arguments: argparse.Namespace) -> Iterator[Line]:
+    """The transcript of the same: to open it, a line, a page, a line opened and closed, a change, a second."""
+    keys = {"a line": ("k", "j"), "a page": ("pageup", "pagedown"), "open a call": ("enter", "enter")}
+    yield from asyncio.run(_own_view("transcript", "t", keys, 8, 3 if arguments.quick else 15))
+
+
+async def _own_view(
+    name: str, key: str, keys: Mapping[str, tuple[str, str]], target_ms: float, times: int
+) -> list[Line]:
+    """What it costs to open a tab by its key, to press there some keys by turns, and what the model and time change;
+    `target_ms` is the CPU that a frame may take."""
     moment = [float(NOW)]
     async with app_on_terminal(clock=lambda: moment[0]) as pilot:
         app = pilot.app
@@ -202,8 +213,8 @@ async def _timeline(times: int) -> list[Line]:
             press(app, "1")
             await pilot.pause()
             await quiet()
-            opened.append(await cost(lambda: press(app, "i")))
-        press(app, "i")
+            opened.append(await cost(lambda: press(app, key)))
+        press(app, key)
         await pilot.pause()
         await quiet()
         turn = itertools.count()
@@ -218,15 +229,15 @@ async def _timeline(times: int) -> list[Line]:
 
         cpu = statistics.median(one.cpu for one in opened)
         note = f"worst {max(one.cpu for one in opened):.0f} ms, {times} times"
-        lines = [Line("timeline of 1,000 steps, 5,000 parts: open it, CPU", "time", cpu, 150, note=note)]
-        pages = [functools.partial(press, app, key) for key in ("pagedown", "pageup")]
-        zooms = [functools.partial(press, app, key) for key in ("z", "Z")]
-        acts: dict[str, list[Callable[[], object]]] = {"a page": pages, "zoom in time": zooms, "a change": [change]}
-        for name, actions in {**acts, "a second passes": [second]}.items():
+        lines = [Line(f"{name} of 1,000 steps, 5,000 parts: open it, CPU", "time", cpu, 150, note=note)]
+        acts: dict[str, list[Callable[[], object]]] = {
+            act: [functools.partial(press, app, each) for each in pressed] for act, pressed in keys.items()
+        }
+        for act, actions in {**acts, "a change": [change], "a second passes": [second]}.items():
             taken = [await cost(actions[number % len(actions)]) for number in range(times)]
             frame = statistics.median(one.cpu / max(1, one.frames) for one in taken)
             note = f"worst {max(one.cpu for one in taken):.1f} ms in all, {times} times"
-            lines.append(Line(f"timeline of 5,000 parts: {name}, CPU of a frame", "time", frame, 30, note=note))
+            lines.append(Line(f"{name} of 5,000 parts: {act}, CPU of a frame", "time", frame, target_ms, note=note))
         return lines
 
 

@@ -230,7 +230,7 @@ def _call(store: Store, session: Session, passage: Passage, op: Op, texts: Texts
         head += summaries.op_summary(op)
     right: list[Span] = [*summaries.tail(op)]
     if now.inferred or now.name in ("waiting", "permission", "stalled", "cancelled", "aborted"):
-        right.append((f"  {state_words(now)}", look.role))
+        right.append((f"  {state_words(now, op.name)}", look.role))
     active = now.name in ACTIVE
     end = how.now_us if active else op.end_ts
     if 0 < op.start_ts <= end:

@@ -78,7 +78,8 @@ def act_words(store: Store, session: Session, now: State, now_us: int, steps: Co
             return f"silent, {call.name} {summaries.subject_of(call)}".rstrip()
         return f"silent, {now.subject}" if now.subject else f"silent{_SILENT.get(now.was or '', '')}"
     if now.name == "tool" and call is not None:
-        return f"{call.name} {summaries.subject_of(call)}".rstrip() + ("?" if now.inferred else "")
+        # Behind the subject the mark would be a part of a command.
+        return f"{call.name}{'?' * now.inferred} {summaries.subject_of(call)}".rstrip()
     return state_words(now)
 
 
@@ -91,8 +92,11 @@ _SILENT = {
 }
 
 
-def state_words(now: State) -> str:
-    """The state in a word or two: `thinking`, `stalled?`; the question mark says that it is inferred."""
+def state_words(now: State, name: str = "") -> str:
+    """The state in a word or two: `thinking`, `stalled?`; the question mark says that it is inferred. A tool is not
+    named where its `name` stands already."""
+    if now.name == "tool" and now.subject and now.subject == name:
+        return "running?" if now.inferred else "running"
     words = now.subject if now.name in ("starting", "tool") and now.subject else mark(now.name).word
     return words + "?" if now.inferred else words
 

@@ -424,7 +424,7 @@ def _op(store: Store, session: Session, op: Op, row: Row, now_us: int) -> Cells:
     running = now.name in ACTIVE
     words, flags = summaries.op_summary(op, first_words(parts)), summaries.tail(op)
     if now.inferred or now.name in ("waiting", "permission", "stalled"):
-        flags.append((f"  {state_words(now)}", look.role))
+        flags.append((f"  {state_words(now, op.name)}", look.role))
     if op.kind in ("text", "reasoning") and not running:
         return Cells(" ", "dim", words, {"time": elapsed(op.start_ts, last.end_ts)}, False)
     return Cells(
