@@ -269,7 +269,7 @@ LOOKING = [
     Press("detail.todo", no_tab("todo"), on=(UNREAD,)),
     Press("detail.raw", says("first", r"^ ▾ \{")),
     Press("detail.previous", says("first", r"^ ▾ \{")),
-    Press("detail.next", whichever(says("first", "^ Please do it"), says("first", r"^ ▾ \{"))),
+    Press("detail.next", says("text", "❯ you .* make test")),
     Press("follow", says("bar", r"\bfollow\b"), back="f"),
     Press("spend.open", SPENT, back="$"),
     Press("spend.range", spent_in(30), "$", SPENT, back="$"),

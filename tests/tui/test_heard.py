@@ -17,7 +17,7 @@ from tests.tui.story import SOURCE
 from tui.app import ViewerApp
 from tui.config.settings import Memory
 from tui.model.records import Key
-from tui.render.cards.tabs import NAMES
+from tui.render.cards.tabs import KEYS
 from tui.textual_patches.told import Told
 from tui.widgets import detail
 
@@ -42,7 +42,7 @@ async def test_each_row_that_the_cursor_moves_to_after_a_rest_has_its_texts(
     events = story.everything()
     async with playing(events, source=FakeSource(story.texts(events))) as (app, pilot):
         app.main.sessions.select(Key(SOURCE, "session", "ses_retry", "ses_retry"))
-        await pilot.press(str(NAMES.index(tab) + 1))
+        await pilot.press(KEYS[tab])
         seen = 0
         for key in "jjjjjjkkk":
             await pilot.press(key)

@@ -100,7 +100,7 @@ async def test_with_one_pane_the_key_of_a_tab_goes_to_it(key: str) -> None:
         assert app.focused is app.main.sessions
         await pilot.press(key)
         await pilot.pause()
-        assert (app.focused, app.main.view.pane) == (app.main.detail.view, "detail")
+        assert (app.focused, app.main.view.pane) == (app.main.detail.body, "detail")
         await pilot.press("escape")
         await pilot.pause()
         assert app.focused is app.main.sessions

@@ -84,7 +84,7 @@ class SpendScreen(Contained, SparseScreen):
         self._due: Timer | None = None
         self._clock: Timer | None = None
         self._given_up: GiveUp | None = None
-        self._closed = False
+        self._ended = False
         self._awaits = 0
         """Sources of which the times of their sessions are still to come."""
         self.head = FixedLines([[]], id="spend-head")
@@ -111,7 +111,7 @@ class SpendScreen(Contained, SparseScreen):
             self._read_on()
 
     def on_unmount(self) -> None:
-        self._closed = True
+        self._ended = True
         self._stop_reading()
         self._tell_closed(self)
 
@@ -135,7 +135,7 @@ class SpendScreen(Contained, SparseScreen):
 
     def changed(self, changes: ChangeSet) -> None:
         """Takes a change of the store in; it is shown within a second, with all others until then."""
-        if self.looking.changed(changes) and not self._closed:
+        if self.looking.changed(changes) and not self._ended:
             self._draw_soon()
 
     def _draw_soon(self) -> None:
@@ -157,7 +157,7 @@ class SpendScreen(Contained, SparseScreen):
             self.draw()
 
     def _span(self, source: str, spans: Mapping[str, tuple[int, int]], why: str) -> None:
-        if self._closed:
+        if self._ended:
             return
         self.looking.ledger.span(source, spans)
         if why:
@@ -182,7 +182,7 @@ class SpendScreen(Contained, SparseScreen):
 
     def _taken(self, source: str, ids: list[str], found: Sequence[Spending] | None, why: str) -> None:
         self._given_up = None
-        if self._closed:
+        if self._ended:
             return
         self.looking.take(source, ids, found, why)
         self._read_on()
