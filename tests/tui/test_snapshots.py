@@ -10,7 +10,7 @@ from typing import Any
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from adapter.events import Event
+from adapter.events import Event, Usage
 from adapter.health import Health, Interruption
 from tests.tui import states, story
 from tests.tui.stage import FakeSource, feed, health, plainly, until
@@ -458,3 +458,61 @@ def test_a_locked_database_is_one_calm_line_80x24(snap_compare: Compare) -> None
         await pilot.pause()
 
     assert snap_compare(app(), terminal_size=SMALL, run_before=run)
+
+
+def talked() -> tuple[list[Event], dict[str, str]]:
+    """The story with the texts of a conversation."""
+    events = story.everything()
+    step = Step("ses_talk", 1, "usr_talk", 90)
+    step.op("reasoning", "", 89, 3, label="The fixture is shared", refs={"llm_reasoning": "The fixture is shared."})
+    step.op("text", "", 86, 1, label="What was wrong", refs={"llm_response": "llm_response"})
+    refs = {"tool_request": '{"command":"npm test -- retry"}', "tool_response": story.TEST_OUTPUT}
+    step.op("tool", "bash", 84, 4, label="npm test -- retry", exit=1, refs=refs)
+    step.op("tool", "edit", 79, 0.2, label="src/retry.ts", additions=3, deletions=1)
+    step.op("tool", "task", 78, 30, child="ses_a", label="find the callers")
+    step.op("tool", "task", 78, 22, child="ses_b", label="write a reproduction")
+    step.end(40, Usage(input=9_000, output=90), 9_000, 0.3, finish="stop")
+    for name, agent in (("ses_a", "explore"), ("ses_b", "general")):
+        child = Step(name, 1, f"usr_{name}", 77, agent=agent).op("tool", "grep", 76, 20, label="retry(", hits=4)
+        child.op("text", "", 55, 1, label="Two callers", refs={"llm_response": "llm_response"})
+        child.end(50, Usage(input=3_000, output=90), 3_000, 0.07, finish="stop")
+        events += [
+            session(name, name, 78, parent_id="ses_talk", agent=agent),
+            story.prompt(name, f"usr_{name}", "Find every caller of retry( and say what it passes.", 77.5),
+            *child.events,
+        ]
+    events += [
+        session("ses_talk", "Talk about the retry test", 92, updated=40),
+        story.prompt("ses_talk", "usr_talk", "The retry test is flaky: about one run in six fails.", 91),
+        *step.events,
+    ]
+    words = "## What was wrong\n\n`retry()` counted the *first* attempt **twice**:\n\n- in the loop\n- before it\n"
+    texts = story.texts(events)
+    return events, {uri: text or words for uri, text in texts.items()}
+
+
+def conversing(size: tuple[int, int], compare: Compare, *keys: str) -> bool:
+    events, texts = talked()
+    run = staged(events, "t", "t", *keys, at=[Key(SOURCE, "session", "ses_talk", "ses_talk")])
+
+    async def read(pilot: Pilot[Any]) -> None:
+        await run(pilot)
+        app = pilot.app
+        assert isinstance(app, ViewerApp)
+        view = app.main.detail.transcript
+        await until(pilot, lambda: not (view._asked or view._fetch_timer))
+        await pilot.pause()
+
+    return compare(looking(FakeSource(texts)), run_before=read, terminal_size=size)
+
+
+def test_transcript_120x40(snap_compare: Compare) -> None:
+    assert conversing(WIDE, snap_compare)
+
+
+def test_transcript_80x24(snap_compare: Compare) -> None:
+    assert conversing(SMALL, snap_compare)
+
+
+def test_transcript_with_open_agents_200x60(snap_compare: Compare) -> None:
+    assert conversing(HUGE, snap_compare, "enter", "down", "enter")
