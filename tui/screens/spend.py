@@ -46,6 +46,8 @@ RANGE_KEYS: list[Binding] = [
 class SpendScreen(Contained, SparseScreen):
     """Six tables; a row of one narrows the others."""
 
+    AUTO_FOCUS = ""
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "turn(1)", "the next table", id="pane.other", show=False),
         Binding("shift+tab", "turn(-1)", "the table before", id="pane.other", show=False),
@@ -91,6 +93,8 @@ class SpendScreen(Contained, SparseScreen):
         self.titles = {measure: FixedLines([[]]) for measure in MEASURES}
         self.tables = {measure: SpendTable(measure) for measure in MEASURES}
         self.typed = RangeInput(self._typed, id="spend-range")
+        # Before it is there: the first thing that can be typed into would have the keys until then.
+        self.typed.display = False
         self.key_bar = KeyBar(keys.SPEND, keymap.keys, id="keys")
 
     def compose(self) -> ComposeResult:
@@ -101,7 +105,6 @@ class SpendScreen(Contained, SparseScreen):
         yield self.key_bar
 
     def on_mount(self) -> None:
-        self.typed.display = False
         self.tables[self.looking.measure].focus()
         self._clock = self.set_interval(MIDNIGHT_S, self._look_at_the_clock)
         self._awaits = len(self._sources)
