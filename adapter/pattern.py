@@ -15,8 +15,12 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import TYPE_CHECKING, cast
 
 import msgspec
+
+if TYPE_CHECKING:
+    import regex
 
 REGEX = "re:"
 """What a regular expression begins with."""
@@ -24,6 +28,12 @@ MOST = 10_000
 """Characters of a pattern: nobody types more."""
 RUN_LIMIT = 100
 """Characters of a run that a row has to hold: SQLite refuses patterns of more than 500."""
+
+PATIENCE_S = 0.25
+"""Seconds that an expression may take for one text. The worst never end, which nobody can tell by their looks; all
+others are through a text of megabytes in less."""
+BLINK_S = 0.02
+"""The same for a line that is to be marked."""
 
 _WORD = re.compile(r'"([^"]*)"?|(\S+)')
 _RUN = re.compile("[0-9A-Za-z]+")
@@ -35,12 +45,44 @@ class BadPattern(ValueError):
     """What was typed is no pattern; says why in one line."""
 
 
+class TooSlow(Exception):
+    """A regular expression takes too long for a text."""
+
+
 class Place(msgspec.Struct, frozen=True):
     """Where a text holds a pattern first, in characters of `compared(text)`, and how many places there are."""
 
     start: int
     stop: int
     count: int
+
+
+class Expression:
+    """A regular expression that ends: by `regex`, which can be told when, and leaves the interpreter to others."""
+
+    def __init__(self, compiled: regex.Pattern[str]) -> None:
+        self._compiled = compiled
+
+    def patiently(self, text: str) -> Iterator[regex.Match[str]]:
+        """Its places in a text. Raises TooSlow after PATIENCE_S."""
+        try:
+            yield from self._compiled.finditer(text, timeout=PATIENCE_S, concurrent=True)
+        except TimeoutError:
+            raise TooSlow(f"the expression takes more than {PATIENCE_S} s for it") from None
+
+    def finditer(self, text: str) -> Iterator[regex.Match[str]]:
+        """Its places in a line; those that are not found within BLINK_S are left out."""
+        try:
+            yield from self._compiled.finditer(text, timeout=BLINK_S)
+        except TimeoutError:
+            return
+
+    def search(self, text: str, pos: int = 0) -> regex.Match[str] | None:
+        """Its first place from a place on, None also when that is not found within BLINK_S."""
+        try:
+            return self._compiled.search(text, pos, timeout=BLINK_S)
+        except TimeoutError:
+            return None
 
 
 class Pattern(msgspec.Struct, frozen=True):
@@ -50,11 +92,11 @@ class Pattern(msgspec.Struct, frozen=True):
     source: str
     exact: bool
     words: tuple[str, ...] = ()
-    regex: re.Pattern[str] | None = None
+    regex: Expression | None = None
     needles: tuple[str, ...] = ()
 
     def find(self, text: str) -> Place | None:
-        """The first place of the pattern in a text, None when the text does not hold all of it."""
+        """The first place of the pattern in a text, None when the text does not hold all of it. Raises TooSlow."""
         shape = compared(text)
         if self.regex is not None:
             return _first(self.regex, shape)
@@ -73,7 +115,8 @@ class Pattern(msgspec.Struct, frozen=True):
     def regular(self) -> re.Pattern[str]:
         """The same as one regular expression, which marks each of several words."""
         if self.regex is not None:
-            return self.regex
+            # It has all of a pattern that a view of lines asks for.
+            return cast("re.Pattern[str]", self.regex)
         spellings = [form for word in self.words for form in dict.fromkeys((word, unicodedata.normalize("NFD", word)))]
         longest = sorted(spellings, key=len, reverse=True)
         return re.compile("|".join(map(re.escape, longest)), 0 if self.exact else re.IGNORECASE)
@@ -140,10 +183,10 @@ def _spans(word: str, shape: str) -> Iterator[tuple[int, int]]:
         at = shape.find(word, at + len(word))
 
 
-def _first(regex: re.Pattern[str], shape: str) -> Place | None:
+def _first(expression: Expression, shape: str) -> Place | None:
     first: tuple[int, int] | None = None
     count = 0
-    for match in regex.finditer(shape):
+    for match in expression.patiently(shape):
         if match.start() == match.end():
             # Of nothing there is no place.
             continue
@@ -156,20 +199,18 @@ def _first(regex: re.Pattern[str], shape: str) -> Place | None:
 def _regex(text: str, expression: str) -> Pattern:
     if not expression:
         raise BadPattern("re: wants a regular expression")
-    if _NESTED.search(re.sub(r"\\.", "_", expression)):
-        raise BadPattern("a repeat of a repeat could take for ever: write it with one")
     # The letter behind a backslash is no capital: `\S` is a class.
     exact = any(letter.isupper() for letter in re.sub(r"\\.", "", expression))
+    # Only who looks for one needs it.
+    import regex
+
     try:
-        regex = re.compile(expression, re.MULTILINE | (0 if exact else re.IGNORECASE))
-    except (re.error, RecursionError, OverflowError) as error:
+        compiled = regex.compile(expression, regex.MULTILINE | (0 if exact else regex.IGNORECASE))
+    except (regex.error, RecursionError, OverflowError, ValueError) as error:
         raise BadPattern(f"no regular expression: {error}") from None
-    except FutureWarning as error:
+    except (FutureWarning, DeprecationWarning) as error:
         raise BadPattern(f"no regular expression: {error}") from None
-    return Pattern(text, exact, regex=regex, needles=_runs_of(expression, exact))
-
-
-_NESTED = re.compile(r"\([^()]*[*+}][^()]*\)[*+{]")
+    return Pattern(text, exact, regex=Expression(compiled), needles=_runs_of(expression, exact))
 
 
 def _runs_of(expression: str, exact: bool) -> tuple[str, ...]:

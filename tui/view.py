@@ -659,7 +659,18 @@ class View:
         self._go_to_pane(back)
         return self._done()
 
+    def stay(self) -> None:
+        """The user looks at the node of the cursor: what is newer does not take its place."""
+        self._untouched = False
+
+    @property
+    def jumps(self) -> int:
+        """How many jumps can be taken back."""
+        return len(self._came_from)
+
     def _go_to_pane(self, pane: Pane) -> None:
+        if pane in ("detail", "search"):
+            self.stay()
         if pane in ("tree", "filter"):
             self.zoomed = False
         self.pane = pane

@@ -24,7 +24,7 @@ from adapter.opencode.v1.texts import texts_of_message, texts_of_part
 from adapter.opencode.v2.queries import waiting_rows
 from adapter.opencode.v2.rows import decode_session_message
 from adapter.opencode.v2.texts import texts_of_session_message
-from adapter.pattern import Pattern, compared
+from adapter.pattern import Pattern, TooSlow, compared
 from adapter.sqlite.reader import Pieces, Row, Snapshot
 from adapter.sqlite.rows import Lost, missing
 
@@ -119,11 +119,15 @@ class _Look:
     def take(self, texts: Iterable[Searchable], message_id: str, part_id: str, at_ms: int) -> None:
         """Compares the texts of a row exactly."""
         for text in texts:
-            if (
-                (self._kinds and text.kind not in self._kinds)
-                or not text.text
-                or (place := self._pattern.find(text.text)) is None
-            ):
+            if (self._kinds and text.kind not in self._kinds) or not text.text:
+                continue
+            try:
+                place = self._pattern.find(text.text)
+            except TooSlow as error:
+                row_id = part_id or message_id or self._session_id
+                self.lost.append(Lost("a row", 0, 0, str(error), text.field or text.kind, row_id))
+                continue
+            if place is None:
                 continue
             shape = compared(text.text)
             start, stop = place.start, min(place.stop, place.start + HIT_LIMIT)

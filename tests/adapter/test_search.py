@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from adapter.contract import Hit, SearchPage, SourceUnavailable
 from adapter.local import OpencodeSource
-from adapter.pattern import BadPattern, compared, lower, parse
+from adapter.pattern import BadPattern, TooSlow, compared, lower, parse
 from adapter.references import of_hit
 from tests.adapter import corpus
 from tests.adapter.footprint import footprint
@@ -305,10 +305,20 @@ def test_words_are_compared_as_people_expect(pattern: str, text: str, place: tup
     assert (found and (found.start, found.stop, found.count)) == place
 
 
-@pytest.mark.parametrize("pattern", ["", "  ", '""', "re:", "re:(", "re:(a+)+b", "x" * 20_000])
+@pytest.mark.parametrize("pattern", ["", "  ", '""', "re:", "re:(", "x" * 20_000])
 def test_what_is_no_pattern_is_refused_with_a_reason(pattern: str) -> None:
     with pytest.raises(BadPattern, match=r"\w"):
         parse(pattern)
+
+
+@pytest.mark.parametrize("expression", ["re:(a|aa)+$", "re:(a?){60}b|(a|b|ab)*c$", "re:((a+))+$"])
+def test_an_expression_that_would_take_for_ever_ends_and_says_so(expression: str) -> None:
+    pattern = parse(expression)
+    text = "a" * 5_000 + "!"
+    with pytest.raises(TooSlow):
+        pattern.find(text)
+    assert pattern.ranges(text) == []
+    assert list(pattern.regular().finditer(text)) == []
 
 
 def test_case_and_composition_leave_no_letter_of_ascii_that_was_none() -> None:

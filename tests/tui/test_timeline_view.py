@@ -73,6 +73,7 @@ async def test_the_cursor_of_the_tree_leads_to_the_line_and_enter_back_to_the_ro
         assert app.view.cursor.id == there
         await pilot.press("backspace")
         assert app.view.cursor == before
+        assert timeline_of(app).has_focus
 
 
 async def test_a_click_selects_a_line_and_two_go_to_its_row() -> None:

@@ -153,6 +153,9 @@ async def test_of_a_call_that_failed_the_last_lines_are_there_and_e_goes_from_on
         await pilot.press("e")
         await pilot.pause()
         assert "no failure below" in shown(app)
+        await pilot.press("k")
+        await pilot.pause()
+        assert "no failure below" not in shown(app)
 
 
 async def test_a_search_finds_what_is_folded_opens_it_and_goes_round() -> None:
@@ -256,3 +259,16 @@ async def test_a_narrow_pane_and_one_line_of_height_are_no_trouble() -> None:
             await pilot.resize_terminal(width, height)
             await pilot.press("j", "k", "pagedown", "pageup", "left_square_bracket")
         await until(pilot, lambda: "the whole answer" in shown(app))
+
+
+async def test_who_reads_stays_in_the_session_when_another_one_comes_to_the_top() -> None:
+    """Nobody has moved the cursor, which then follows what is newest, but somebody reads."""
+    events = long(3)
+    other = Step("ses_new", 1, "usr_new", 2).op("tool", "bash", 1, None, label="make", running=True)
+    async with playing(events, source=FakeSource(texts(events))) as (app, pilot):
+        await pilot.press("t")
+        await until(pilot, lambda: "the whole answer 3" in shown(app))
+        feed(app, [session("ses_new", "New", 3, updated=0), prompt("ses_new", "usr_new", "hello", 2), *other.events])
+        await pilot.pause()
+        assert app.main.sessions.cursor == LONG
+        assert "the whole answer 3" in shown(app)

@@ -148,6 +148,8 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
         self._due_s = 0.0
         self._remark = ""
         self._home: Key | None = None
+        self._from_time = 0
+        """How many jumps there were after the one that led out of the timeline, 0 for none."""
         self.search = Search(requests, lambda: view.finder.index, now)
         self._stop_looking: Callable[[], None] = lambda: None
         self._sought: tuple[Session, Hit] | None = None
@@ -440,7 +442,11 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
                 self.set_timer(LAID_OUT_S, lambda: self.detail.mark(tab, words, regular))
 
     def action_leap_back(self) -> None:
+        from_time = bool(self._from_time) and self.view.jumps == self._from_time
         self.draw(self.view.back())
+        if from_time:
+            self._from_time = 0
+            self.read(TIMELINE)
 
     # --- panes -----------------------------------------------------------------------------------------------
 
@@ -580,7 +586,9 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
 
     def on_timeline_view_row_wanted(self, message: TimelineView.RowWanted) -> None:
         self.show_tree()
+        before = self.view.jumps
         self.draw(self.view.jump(message.key))
+        self._from_time = self.view.jumps if self.view.jumps > before else 0
 
     def on_detail_other_kind(self) -> None:
         self._show_keys()
@@ -588,6 +596,8 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
     def action_tab(self, name: str) -> None:
         # The key of a view that is there already leads into it.
         again = name == self.detail.tab and name in self.detail.own
+        if name in self.detail.own:
+            self.view.stay()
         self.detail.pick(name)
         if again:
             self.show_detail()

@@ -81,6 +81,7 @@ class Transcript(SearchView, OwnView):
         self._goal: tuple[Passage, int] | None = None
         self._seeks = False
         self._opened: Name | None = None
+        self._said = False
 
     # --- what is shown ---------------------------------------------------------------------------------------
 
@@ -236,6 +237,7 @@ class Transcript(SearchView, OwnView):
         self._at_the_end = self._ends()
 
     def action_step(self, count: int) -> None:
+        self._says("")
         self._opened = None
         # The text moves under the caret rather than the caret to the edge: what comes next is seen before.
         top, height = self.scroll_offset.y, self.size.height
@@ -251,6 +253,7 @@ class Transcript(SearchView, OwnView):
         self._at_the_end = self._ends()
 
     def action_edge(self, end: bool) -> None:
+        self._says("")
         self._opened = None
         self._moved = True
         self._at_the_end = end
@@ -260,6 +263,7 @@ class Transcript(SearchView, OwnView):
             self._put(0, 0)
 
     def action_leaf(self, pages: int) -> None:
+        self._says("")
         self._opened = None
         page = pages * max(1, self.size.height - 1)
         top = max(0, min(self.scroll_offset.y + page, self.max_scroll_y))
@@ -270,6 +274,7 @@ class Transcript(SearchView, OwnView):
         self._at_the_end = self._ends()
 
     def action_fold(self) -> None:
+        self._says("")
         here = self._here()
         if here is None:
             return
@@ -309,11 +314,18 @@ class Transcript(SearchView, OwnView):
     def action_failure(self, step: int) -> None:
         self._go_to_next("failure", step)
 
+    def _says(self, words: str) -> None:
+        """Answers a key, or takes the answer to an earlier one away."""
+        if words or self._said:
+            self.post_message(self.Remark(words))
+        self._said = bool(words)
+
     def _go_to_next(self, kind: Goal, step: int) -> None:
         index = self.conversation.next_of(kind, self.caret, step)
         if index is None:
-            self.post_message(self.Remark(f"no {kind} {'below' if step > 0 else 'above'}"))
+            self._says(f"no {kind} {'below' if step > 0 else 'above'}")
             return
+        self._says("")
         self._moved = True
         self._at_the_end = False
         self._put(index, self.size.height // 4)

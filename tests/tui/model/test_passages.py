@@ -161,6 +161,12 @@ def test_all_open_every_text_that_an_export_has_is_there_once(name: str) -> None
             for text in wanted(store, passage, True)
             for uri in (text.payload.uri, *text.more)
         )
+        places = {
+            (text.slot, text.payload.uri)
+            for passage in Passages(store).of(root, lambda _: True)
+            for text in wanted(store, passage, True)
+        }
+        assert len(places) == len({slot for slot, _ in places}), "two texts in one place"
         aside = texts_of_agents(store)
         assert {uri: n for uri, n in shown.items() if uri not in aside} == {
             uri: n for uri, n in exported.items() if uri not in aside

@@ -27,6 +27,7 @@ from tui.model.records import (
 )
 from tui.model.status.outcome import went_wrong
 from tui.model.store.store import Store
+from tui.model.store.unnamed import may_call
 from tui.model.tree.children import called, outline, uncalled
 from tui.model.tree.thoughts import without_followers
 
@@ -166,7 +167,10 @@ class Passages:
         key = turn_key(session, turn)
         known = self._steps.get(key)
         if known is None or (known and known[0].depth != depth):
-            known = self._steps[key] = list(self._make(session, turn, depth))
+            known = list(self._make(session, turn, depth))
+            # Which call has a sub-agent depends on other steps and sessions as well, and is found anew each time.
+            if not any(op.child_session_id or may_call(op) for op in turn.ops.values()):
+                self._steps[key] = known
         return known
 
     def _is_call(self, turn: Turn, op: Op) -> bool:

@@ -48,7 +48,7 @@ class Text(NamedTuple):
     def slot(self) -> str:
         """What stays the same when a running call ends and its text moves to another field."""
         payload = self.payload
-        if payload.kind in ("attachment", "diff"):
+        if payload.kind in ("attachment", "diff", "user_prompt"):
             return payload.uri
         return f"{payload.part_id} {payload.kind} {self.look} {self.place}"
 

@@ -52,6 +52,7 @@ class Conversation(Text):
         self.texts: OrderedDict[str, Read] = OrderedDict()
         self._all = Passages(store)
         self._places: dict[Name, int] = {}
+        self._owners: set[SessionKey] = set()
         self._starts: list[int] = [0]
         self._chosen: dict[Name, bool] = {}
         self._heights: dict[Name, int] = {}
@@ -86,6 +87,7 @@ class Conversation(Text):
         session = self.session
         self.passages = list(self._all.of(session, self.is_open)) if session is not None else []
         self._places = {passage.name: place for place, passage in enumerate(self.passages)}
+        self._owners = {passage.key.owner for passage in self.passages}
         self._measure()
 
     def everything(self) -> list[Passage]:
@@ -119,12 +121,15 @@ class Conversation(Text):
     def changed(self, dirty: set[Key]) -> bool:
         """Takes in that nodes have changed; whether that may be seen here."""
         owners = {key.owner for key in dirty}
-        if self.root is None or not any(self._shows(owner) for owner in owners):
+        # Also one that has just gone, or hangs elsewhere now.
+        if self.root is None or not (owners & self._owners or any(self._shows(owner) for owner in owners)):
             return False
         self._all.forget(dirty)
         ids = {key.id for key in dirty if key.kind in ("op", "prompt", "turn")}
         dropped = {name for name in self._drawn if self._is_about(name, dirty, ids)}
-        for name in dropped:
+        # What a prompt, or a call that goes on, is in follows from the whole session.
+        follows = {name for name in self._drawn if name[1].owner in owners and self._follows(name)}
+        for name in dropped | follows:
             self._drop(name)
         self._stale |= {slot for slot, users in self._users.items() if not users.isdisjoint(dropped)}
         self.lay_out()
@@ -148,6 +153,9 @@ class Conversation(Text):
         # A thought is drawn from all of its parts, an answer may be that of a step.
         turn = self.store.turn_of_op(key) if kind == "thought" else None
         return turn is not None and turn.message_id in ids
+
+    def _follows(self, name: Name) -> bool:
+        return name[0] in ("prompt", "error") or self._goes_on(name)
 
     def tick(self, now_us: int) -> None:
         """Draws what time changes anew when it is asked for: what goes on."""
