@@ -264,11 +264,14 @@ async def test_a_narrow_pane_and_one_line_of_height_are_no_trouble() -> None:
 async def test_who_reads_stays_in_the_session_when_another_one_comes_to_the_top() -> None:
     """Nobody has moved the cursor, which then follows what is newest, but somebody reads."""
     events = long(3)
-    other = Step("ses_new", 1, "usr_new", 2).op("tool", "bash", 1, None, label="make", running=True)
+    other = Step("ses_new", 1, "usr_new", 0.4).op("tool", "bash", 0.3, None, label="make", running=True)
     async with playing(events, source=FakeSource(texts(events))) as (app, pilot):
         await pilot.press("t")
         await until(pilot, lambda: "the whole answer 3" in shown(app))
-        feed(app, [session("ses_new", "New", 3, updated=0), prompt("ses_new", "usr_new", "hello", 2), *other.events])
+        feed(
+            app,
+            [session("ses_new", "New", 0.6, updated=0.2), prompt("ses_new", "usr_new", "hello", 0.5), *other.events],
+        )
         await pilot.pause()
         assert app.main.sessions.cursor == LONG
         assert "the whole answer 3" in shown(app)

@@ -80,7 +80,8 @@ class Passages:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._steps: dict[Key, list[Passage]] = {}
+        self._steps: dict[Key, tuple[int, list[Passage]]] = {}
+        """By step, how many ops it had."""
 
     def forget(self, dirty: set[Key]) -> None:
         """Drops what is kept of the steps among these nodes, and of those that these calls are in."""
@@ -165,12 +166,12 @@ class Passages:
 
     def _step(self, session: Session, turn: Turn, depth: int) -> list[Passage]:
         key = turn_key(session, turn)
-        known = self._steps.get(key)
-        if known is None or (known and known[0].depth != depth):
+        count, known = self._steps.get(key, (-1, []))
+        if count != len(turn.ops) or (known and known[0].depth != depth):
             known = list(self._make(session, turn, depth))
             # Which call has a sub-agent depends on other steps and sessions as well, and is found anew each time.
             if not any(op.child_session_id or may_call(op) for op in turn.ops.values()):
-                self._steps[key] = known
+                self._steps[key] = len(turn.ops), known
         return known
 
     def _is_call(self, turn: Turn, op: Op) -> bool:
