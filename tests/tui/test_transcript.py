@@ -10,6 +10,7 @@ from tests.tui.stage import FakeSource, feed, playing, screen_text, until
 from tests.tui.story import SOURCE, Step, prompt, session
 from tui.app import ViewerApp
 from tui.model.records import Key
+from tui.render.glyphs import plain
 from tui.widgets.transcript import Transcript
 
 BASH = Key(SOURCE, "op", "ses_retry", "prt_ses_retry_1_3:tool")
@@ -247,6 +248,19 @@ async def test_a_session_that_goes_away_while_it_is_read_leaves_nothing_behind()
         await pilot.press("j", "k", "enter", "e", "y", "slash", *"x", "enter", "n")
         await pilot.pause()
         assert "the whole answer" not in shown(app)
+
+
+async def test_without_unicode_nothing_of_ours_is_left_but_ascii() -> None:
+    events = story.everything()
+    async with playing(events, source=FakeSource(story.texts(events)), size=(200, 60)) as (app, pilot):
+        go_to(app, Key(SOURCE, "op", "ses_retry", "prt_ses_retry_3_2:tool"))
+        await pilot.press("t", "t")
+        await until(pilot, lambda: not transcript(app)._asked)
+        assert "agents" in shown(app)
+        lines = ["".join(text for text, _ in line) for line in transcript(app).lines]
+        # What a command printed stays as it is.
+        printed = set("✓✗") & set(story.TEST_OUTPUT)
+        assert [line for line in map(plain, lines) if not line.isascii() and not printed & set(line)] == []
 
 
 async def test_a_narrow_pane_and_one_line_of_height_are_no_trouble() -> None:

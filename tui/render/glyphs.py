@@ -25,6 +25,7 @@ class Glyphs(NamedTuple):
     text: str = "❝"
     reasoning: str = "~"
     compaction: str = "⊟"
+    agent: str = "⤷"
 
 
 GLYPHS = Glyphs()
@@ -37,7 +38,7 @@ _ASCII = str.maketrans(
     | dict(zip("▁▂▃▄▅▆▇█", "_.-=+*#@", strict=True))
     | {look.glyph: look.ascii for look in TABLE}
     | {LOOP[0]: LOOP[1]}
-    | dict(zip("∙▾▸❯❝⊟", "'v>:\"=", strict=True))
+    | dict(zip("∙▾▸❯❝⊟⤷", "'v>:\"=`", strict=True))
     | dict(zip("…Δ·•›×≤Σ←→↑↓", "~+-*>x<S<>^v", strict=True))
 )
 

@@ -13,7 +13,7 @@ from typing import Final, Literal, NamedTuple, TypeVar, get_args
 from adapter.contract import Spending
 from adapter.events import NO_USAGE
 from tui.model.records import ChangeSet, Session, SessionKey
-from tui.model.spend.book import BESIDE, Book, Sum, of_row, of_steps, spending_of, sum_of
+from tui.model.spend.book import Book, Sum, of_row, of_steps, spending_of, sum_of
 from tui.model.spend.days import Days, Range
 from tui.model.store.store import Store
 
@@ -274,8 +274,3 @@ def _to(rows: dict[P, Sum], place: P, amount: Sum) -> None:
     if known is None:
         rows[place] = known = Sum()
     known.add(amount)
-
-
-def is_beside(place: Place) -> bool:
-    """Whether a row stands for what no step tells of."""
-    return place == BESIDE

@@ -59,16 +59,6 @@ class Hunt:
         """The hits that have been found."""
         return sum(self.counts.values())
 
-    @property
-    def waits(self) -> bool:
-        """Whether texts are on their way, so that there is nothing to do until one of them has come."""
-        return bool(self._asked)
-
-    @property
-    def over(self) -> bool:
-        """Whether all has been looked through."""
-        return not self._left
-
     def go_on(self, seconds: float) -> bool:
         """Works for so long; whether more could be done at once."""
         deadline = time.perf_counter() + seconds

@@ -41,8 +41,6 @@ MOST_LINES = 30
 """Lines that are kept free for a text that has not been read."""
 
 _FOLDED = frozenset({"thought", "call", "agents", "agent", "summary", "files", "compaction"})
-AGENT = "⤷"
-"""Stands before a sub-agent."""
 
 
 class Read(NamedTuple):
@@ -158,7 +156,7 @@ def _drawn(passages: Passages, session: Session, passage: Passage, texts: Texts,
         case "answer":
             return Joined([Painted([[]]), _bodies(store, passage, texts, is_open, how)])
         case "files":
-            line: Text = Painted([[("± ", "dim"), ("files were changed", "dim")]])
+            line: Text = Painted([[("* ", "dim"), ("files were changed", "dim")]])
             return Joined([line, _bodies(store, passage, texts, is_open, how)]) if is_open else line
         case "summary" | "thought":
             return _folding(store, session, passage, texts, is_open, how)
@@ -266,7 +264,7 @@ def _agents(passages: Passages, passage: Passage, how: Drawing) -> Line:
     began = [child.start_ts for child in children if child.start_ts > 0]
     running = any(state.session_state(store, child, how.now_us).name in ACTIVE for child in children)
     until = how.now_us if running else max((ended(child) for child in children), default=0)
-    head: list[Span] = [(f"{AGENT} ", "accent"), (numbers.plural(len(members), "agent"), "strong")]
+    head: list[Span] = [(f"{GLYPHS.agent} ", "accent"), (numbers.plural(len(members), "agent"), "strong")]
     for place, child in enumerate(children):
         op = store.op(members[place][0].key)
         now = state.session_state(store, child, how.now_us)
@@ -287,7 +285,7 @@ def _agent(passages: Passages, session: Session, passage: Passage, how: Drawing)
     look = mark("completed" if now.name == "idle" and op is not None and op.status == "completed" else now.name)
     told = doing(store, child, now, how.now_us)
     subject = (summaries.subject_of(op) if op is not None else "") or child.name
-    head: list[Span] = [(f"{AGENT} ", "accent"), (f"{look.glyph} ", look.role)]
+    head: list[Span] = [(f"{GLYPHS.agent} ", "accent"), (f"{look.glyph} ", look.role)]
     head += [(f"{child.agent}  ", "dim")] if child.agent else []
     head += [(subject, "text"), *told.flags, *(told.words if running or now.name == "failed" else ())]
     head += summaries.rest(op) if op is not None and op.status == "failed" else []
