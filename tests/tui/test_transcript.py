@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from unittest import mock
+
 import msgspec
+from textual.strip import Strip
 
 from adapter.events import Event
 from tests.tui import story
@@ -11,6 +15,7 @@ from tests.tui.story import SOURCE, Step, prompt, session
 from tui.app import ViewerApp
 from tui.model.records import Key
 from tui.render.glyphs import plain
+from tui.widgets.line_view import LineView
 from tui.widgets.transcript import Transcript
 
 BASH = Key(SOURCE, "op", "ses_retry", "prt_ses_retry_1_3:tool")
@@ -289,3 +294,57 @@ async def test_who_reads_stays_in_the_session_when_another_one_comes_to_the_top(
         await pilot.pause()
         assert app.main.sessions.cursor == LONG
         assert "the whole answer 3" in shown(app)
+
+
+async def test_lines_that_are_kept_look_as_they_would_if_they_were_made_anew() -> None:
+    events = story.everything()
+    async with playing(events, source=FakeSource(story.texts(events)), size=(120, 30)) as (app, pilot):
+        go_to(app, BASH)
+        await pilot.press("t", "t")
+        view = transcript(app)
+        moves = ["k", "k", "enter", "j", "pageup", "g", "enter", "tab", "tab", "G", "k", "enter", "e"]
+        search = ["left_square_bracket", "slash", *"test", "enter", "n", "n", "N", "escape"]
+        for key in [*moves, *search, "T", "w", "right", "left", "home"] * 2:
+            await pilot.press(key)
+            await pilot.pause()
+            for y in range(view.size.height):
+                assert view._kept[y].text == LineView.render_line(view, y).text, key
+                assert list(view._kept[y]) == list(LineView.render_line(view, y)), key
+
+
+async def test_a_step_of_the_caret_makes_only_the_lines_that_come_into_sight_or_change() -> None:
+    async with playing(long(60), source=FakeSource(texts(long(60))), size=(120, 40)) as (app, pilot):
+        go_to(app, LONG)
+        await pilot.press("t", "t")
+        await until(pilot, lambda: "the whole answer 60" in shown(app))
+        await pilot.press(*"kkkkkkkkkkkkkkkkkkkkkkkkkkkkkk")
+        await until(pilot, lambda: not transcript(app)._asked and transcript(app)._fetch_timer is None)
+        made: list[int] = []
+        with mock.patch.object(LineView, "render_line", autospec=True, side_effect=counting(made)):
+            await pilot.press("k")
+            await pilot.pause()
+            assert 2 <= len(made) <= 4
+
+
+async def test_a_change_at_the_end_leaves_the_passages_before_it_as_they_are() -> None:
+    async with playing(long(60), source=FakeSource(texts(long(60))), size=(120, 40)) as (app, pilot):
+        go_to(app, LONG)
+        await pilot.press("t", "t")
+        conversation = transcript(app).conversation
+        count = len(conversation.passages)
+        with mock.patch.object(conversation, "_likely", wraps=conversation._likely) as measured:
+            feed(app, long(61, 61))
+            await pilot.pause()
+        assert len(conversation.passages) == count + 4
+        assert 0 < measured.call_count <= 8
+
+
+def counting(made: list[int]) -> Callable[[LineView, int], Strip]:
+    """Makes lines, and notes which."""
+    real = LineView.render_line
+
+    def render_line(view: LineView, y: int) -> Strip:
+        made.append(y)
+        return real(view, y)
+
+    return render_line

@@ -6,17 +6,17 @@ import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import dropwhile
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from textual import events
 from textual.binding import Binding, BindingType
+from textual.strip import Strip
 from textual.timer import Timer
 
 from tui.model.records import Key, SessionKey
 from tui.model.tree.passages import Name, Passage
 from tui.protocols import Requests
 from tui.render.cards import payload, tabs
-from tui.render.lines import Span
 from tui.render.reading.conversation import BEFORE_FIRST, Conversation, Goal, Spot
 from tui.render.reading.hunt import Hunt
 from tui.render.reading.passage_text import Drawing, Read, wanted
@@ -30,12 +30,21 @@ from tui.widgets.search_view import PAUSE, SLICE, SearchView
 
 FETCH_AFTER = 0.03
 """Seconds after which the texts in sight are fetched: a key that is held down passes many."""
+STRIPS = 1_000
+"""Lines that are kept as they were made."""
 _SETTLE_MOST = 8
 """Rounds in which the lines in sight find their places: each draws what the one before has brought into sight."""
 
 
-Drawn = list[list[Span]]
-"""Lines as they stand on the screen."""
+Anchor = Callable[[], tuple[int, int]]
+"""Where the first line in sight and the caret are, as many lines as the passages have now."""
+
+
+class Kept(NamedTuple):
+    """A line as it was made, and of what."""
+
+    look: tuple[object, ...]
+    strip: Strip
 
 
 class Transcript(SearchView, OwnView):
@@ -79,6 +88,7 @@ class Transcript(SearchView, OwnView):
         self._hunt_timer: Timer | None = None
         self._hit: tuple[Name, int] | None = None
         self._goal: tuple[Passage, int] | None = None
+        self._strips: dict[Spot, Kept] = {}
         self._seeks = False
         self._opened: Name | None = None
         self._said = False
@@ -106,10 +116,10 @@ class Transcript(SearchView, OwnView):
             self.requests.load(*session.key)
         self._at_the_end = at_session
         if at_session:
-            self._to_the_end()
+            self._stand(self._end)
         elif not self._go_to(key):
             self._awaited = key
-            self._to_the_end()
+            self._stand(self._end)
 
     def _go_to(self, key: Key) -> bool:
         """Puts the caret on the passage of a row; whether there is one."""
@@ -153,27 +163,29 @@ class Transcript(SearchView, OwnView):
         was to be changed."""
         conversation = self.conversation
         top, caret = conversation.spot(self.scroll_offset.y), conversation.spot(self.caret)
-        height = self.size.height
-        before = [list(line) for line in conversation[self.scroll_offset.y : self.scroll_offset.y + height]]
         if change() is False:
             return False
-        if self._at_the_end:
-            self._to_the_end(before)
-        else:
-            self._keep(top, caret, before)
+        self._stand(self._end if self._at_the_end else partial(self._keep, top, caret))
         return True
 
-    def _keep(self, top: Spot | None, caret: Spot | None, before: Drawn | None) -> None:
-        conversation = self.conversation
+    def _stand(self, anchor: Anchor) -> None:
+        """Draws the passages in sight, which may have other numbers of lines than they were taken to have, until the
+        anchor holds with those that they have."""
+        top, caret = anchor()
         for _ in range(_SETTLE_MOST):
-            first = conversation.index_of(top) if top is not None else None
-            if not conversation.settle(first or 0, self.size.height):
+            if not self.conversation.settle(max(0, top), self.size.height):
                 break
+            top, caret = anchor()
+        self._place(top, caret)
+
+    def _keep(self, top: Spot | None, caret: Spot | None) -> tuple[int, int]:
+        """What is in sight stays where it is; a passage that was opened is in sight as far as there is room."""
+        conversation = self.conversation
         first = conversation.index_of(top) if top is not None else None
         here = conversation.index_of(caret) if caret is not None else None
         if self._opened is not None and first is not None:
             first = max(first, self._top_for(self._opened))
-        self._place(self.scroll_offset.y if first is None else first, self.caret if here is None else here, before)
+        return self.scroll_offset.y if first is None else first, self.caret if here is None else here
 
     def _top_for(self, name: Name) -> int:
         """The first line that may be in sight with all of a passage, or as much as there is room for."""
@@ -183,27 +195,21 @@ class Transcript(SearchView, OwnView):
         end = self.conversation.index_of(Spot(name, len(self.conversation))) or start
         return min(start, end + 1 - self.size.height)
 
-    def _to_the_end(self, before: Drawn | None = None) -> None:
-        conversation, height = self.conversation, self.size.height
-        for _ in range(_SETTLE_MOST):
-            if not conversation.settle(max(0, len(conversation) - height), height):
-                break
-        self._place(max(0, len(conversation) - height), max(0, len(conversation) - 1), before)
+    def _end(self) -> tuple[int, int]:
+        length = len(self.conversation)
+        return max(0, length - self.size.height), max(0, length - 1)
 
     def _put(self, caret: int, above: int) -> None:
         """Puts the caret on a line, so many lines below the top."""
         self._opened = None
-        conversation = self.conversation
-        spot = conversation.spot(caret)
-        for _ in range(_SETTLE_MOST):
-            here = conversation.index_of(spot) if spot is not None else 0
-            if not conversation.settle(max(0, (here or 0) - above), self.size.height):
-                break
-        here = conversation.index_of(spot) if spot is not None else 0
-        self._place((here or 0) - above, here or 0)
+        self._stand(partial(self._below_top, self.conversation.spot(caret), above))
 
-    def _place(self, top: int, caret: int, before: Drawn | None = None) -> None:
-        """The text stands like this from now on; lines that look as `before` are not drawn again."""
+    def _below_top(self, spot: Spot | None, above: int) -> tuple[int, int]:
+        here = (self.conversation.index_of(spot) if spot is not None else 0) or 0
+        return here - above, here
+
+    def _place(self, top: int, caret: int) -> None:
+        """The text stands like this from now on; lines that look as before are not drawn again."""
         self._placing = True
         self.set_length(len(self.conversation))
         self.caret = max(0, min(caret, len(self.conversation) - 1))
@@ -211,19 +217,40 @@ class Transcript(SearchView, OwnView):
         self.scroll_to(y=max(0, min(top, self.max_scroll_y)), animate=False, force=True)
         self._placing = False
         self.at = self._where()
-        if before is None or moved != self.scroll_offset.y:
+        if moved != self.scroll_offset.y:
             self.refresh()
         else:
-            seen = self.conversation
-            self.refresh_where(lambda y, at: before[y : y + 1] != [list(line) for line in seen[at : at + 1]])
+            self.refresh_where(lambda y, _: y not in self._kept or self._kept[y] is not self.render_line(y))
         self._fetch_soon()
+
+    def render_line(self, y: int) -> Strip:
+        # A step of the caret moves all lines, and makes one of them anew.
+        conversation, index = self.conversation, self.scroll_offset.y + y
+        if index >= len(conversation):
+            return super().render_line(y)
+        place, line = conversation.place_at(index)
+        passage = conversation.passages[place]
+        at = self.at[1] if self.at is not None and self.at[0] == index else None
+        drawing = conversation.drawing(passage)
+        look = (drawing, self._margin(index), self.offset_x, self.size.width, self._pattern, at)
+        spot = Spot(passage.name, line)
+        kept = self._strips.get(spot)
+        if kept is None or kept.look != look:
+            kept = self._strips[spot] = Kept(look, super().render_line(y))
+            while len(self._strips) > STRIPS:
+                del self._strips[next(iter(self._strips))]
+        return kept.strip
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._strips.clear()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
         if not self._placing and round(old_value) != round(new_value):
             self._at_the_end, self._opened = False, None
             top = self.conversation.spot(self.scroll_offset.y)
-            self._keep(top, self.conversation.spot(self.caret), None)
+            self._stand(partial(self._keep, top, self.conversation.spot(self.caret)))
             self._at_the_end = self._ends()
 
     def _ends(self) -> bool:
@@ -249,7 +276,7 @@ class Transcript(SearchView, OwnView):
         self._at_the_end = False
         caret = self.conversation.spot(here)
         self.caret = here
-        self._keep(self.conversation.spot(min(goal, self.max_scroll_y)), caret, None)
+        self._stand(partial(self._keep, self.conversation.spot(min(goal, self.max_scroll_y)), caret))
         self._at_the_end = self._ends()
 
     def action_edge(self, end: bool) -> None:
@@ -258,7 +285,7 @@ class Transcript(SearchView, OwnView):
         self._moved = True
         self._at_the_end = end
         if end:
-            self._to_the_end()
+            self._stand(self._end)
         else:
             self._put(0, 0)
 
@@ -270,7 +297,7 @@ class Transcript(SearchView, OwnView):
         here = max(0, min(self.caret + page, len(self.conversation) - 1))
         self._moved = True
         self._at_the_end = False
-        self._keep(self.conversation.spot(top), self.conversation.spot(here), None)
+        self._stand(partial(self._keep, self.conversation.spot(top), self.conversation.spot(here)))
         self._at_the_end = self._ends()
 
     def action_fold(self) -> None:
@@ -290,7 +317,7 @@ class Transcript(SearchView, OwnView):
         if child is not None and not child.loaded:
             self.requests.load(*child.key)
         self._opened = passage.name if is_open else None
-        self._keep(top, Spot(passage.name, int(passage.kind in BEFORE_FIRST)), None)
+        self._stand(partial(self._keep, top, Spot(passage.name, int(passage.kind in BEFORE_FIRST))))
         self._fetch_now()
 
     def _here(self) -> tuple[Passage, int] | None:

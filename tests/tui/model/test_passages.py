@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import chain
 
 import pytest
 from hypothesis import given
@@ -22,7 +23,7 @@ from tui.render.reading.passage_text import wanted
 
 
 def read(store: Store, root: str = "s1", *, everything: bool = True) -> list[Passage]:
-    return list(Passages(store).of(store.sessions[SOURCE, root], lambda _: everything))
+    return list(chain.from_iterable(Passages(store).of(store.sessions[SOURCE, root], lambda _: everything)))
 
 
 def kinds(store: Store, **options: bool) -> list[str]:
@@ -87,10 +88,10 @@ def test_seven_hundred_parts_of_a_thought_are_one_passage() -> None:
 def test_a_change_in_a_step_is_seen_and_nothing_else_is_made_anew() -> None:
     store = whole(*FAMILY)
     passages = Passages(store)
-    before = list(passages.of(store.sessions[SOURCE, "s1"], lambda _: False))
+    before = list(chain.from_iterable(passages.of(store.sessions[SOURCE, "s1"], lambda _: False)))
     changes = store.apply([op("p5", "a1", "tool", 7, 5, name="read")])
     passages.forget(changes.dirty)
-    after = list(passages.of(store.sessions[SOURCE, "s1"], lambda _: False))
+    after = list(chain.from_iterable(passages.of(store.sessions[SOURCE, "s1"], lambda _: False)))
     assert [one for one in after if one not in before] == [Passage("call", Key(SOURCE, "op", "s1", "p5:tool"))]
 
 
@@ -157,13 +158,13 @@ def test_all_open_every_text_that_an_export_has_is_there_once(name: str) -> None
         )
         shown = Counter(
             uri
-            for passage in Passages(store).of(root, lambda _: True)
+            for passage in chain.from_iterable(Passages(store).of(root, lambda _: True))
             for text in wanted(store, passage, True)
             for uri in (text.payload.uri, *text.more)
         )
         places = {
             (text.slot, text.payload.uri)
-            for passage in Passages(store).of(root, lambda _: True)
+            for passage in chain.from_iterable(Passages(store).of(root, lambda _: True))
             for text in wanted(store, passage, True)
         }
         assert len(places) == len({slot for slot, _ in places}), "two texts in one place"

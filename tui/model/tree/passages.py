@@ -7,7 +7,7 @@ they are open, to any depth and without recursion: how deep they are nested is a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, NamedTuple
 
 from tui.model.records import (
@@ -92,22 +92,24 @@ class Passages:
             elif key.kind == "op" and (message_id := homes.get(key.owner, {}).get(key.id)) is not None:
                 self._steps.pop(Key(key.source, "turn", key.session_id, message_id), None)
 
-    def of(self, root: Session, is_open: IsOpen) -> Iterator[Passage]:
-        """The passages of a session in order, with those inside of every sub-agent that is open."""
+    def of(self, root: Session, is_open: IsOpen) -> Iterator[list[Passage]]:
+        """The passages of a session in order, with those inside of every sub-agent that is open. They come in blocks,
+        none of them empty: a step that calls no sub-agent is one, and the same list until it changes."""
         stack = [self._session(root, 0)]
         inside = {root.key}
         levels: list[SessionKey | None] = [root.key]
         while stack:
-            passage = next(stack[-1], None)
-            if passage is None:
+            block = next(stack[-1], None)
+            if block is None:
                 stack.pop()
                 if (left := levels.pop()) is not None:
                     inside.discard(left)
                 continue
-            yield passage
+            yield block
+            passage = block[0]
             if passage.kind == "agents":
                 if is_open(passage):
-                    stack.append(iter(self.members(passage)))
+                    stack.append([one] for one in self.members(passage))
                     levels.append(None)
             elif passage.kind == "agent" and is_open(passage):
                 child = self.child(passage)
@@ -141,38 +143,39 @@ class Passages:
                 found.clear()
         return found
 
-    def _session(self, session: Session, depth: int) -> Iterator[Passage]:
+    def _session(self, session: Session, depth: int) -> Iterator[list[Passage]]:
         store = self.store
         shape = outline(store, session)
         logs = _remarks(session)
         told = 0
         for node in shape.top:
             if isinstance(node, Prompt):
-                yield Passage("prompt", prompt_key(session, node), depth)
+                yield [Passage("prompt", prompt_key(session, node), depth)]
             for turn in shape.answers[node.message_id] if isinstance(node, Prompt) else [node]:
                 while told < len(logs) and logs[told].ts < turn.start_ts:
-                    yield self._remark(session, logs[told].ref, logs[told].message, depth)
+                    yield [self._remark(session, logs[told].ref, logs[told].message, depth)]
                     told += 1
                 yield from self._step(session, turn, depth)
         for log in logs[told:]:
-            yield self._remark(session, log.ref, log.message, depth)
+            yield [self._remark(session, log.ref, log.message, depth)]
         for child in uncalled(store, session):
-            yield Passage("agent", session_key(child), depth)
+            yield [Passage("agent", session_key(child), depth)]
         if not session.whole:
-            yield Passage("rest", session_key(session), depth)
+            yield [Passage("rest", session_key(session), depth)]
 
     def _remark(self, session: Session, ref: str, message: str, depth: int) -> Passage:
         return Passage("remark", session_key(session), depth, f"{ref} {message}")
 
-    def _step(self, session: Session, turn: Turn, depth: int) -> list[Passage]:
+    def _step(self, session: Session, turn: Turn, depth: int) -> Iterable[list[Passage]]:
         key = turn_key(session, turn)
         count, known = self._steps.get(key, (-1, []))
         if count != len(turn.ops) or (known and known[0].depth != depth):
             known = list(self._make(session, turn, depth))
             # Which call has a sub-agent depends on other steps and sessions as well, and is found anew each time.
-            if not any(op.child_session_id or may_call(op) for op in turn.ops.values()):
-                self._steps[key] = len(turn.ops), known
-        return known
+            if any(op.child_session_id or may_call(op) for op in turn.ops.values()):
+                return ([one] for one in known)
+            self._steps[key] = len(turn.ops), known
+        return (known,) if known else ()
 
     def _is_call(self, turn: Turn, op: Op) -> bool:
         """Whether an op is a call: a `task` has two ops, of which the `session` op is told by the `tool` op."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections import OrderedDict
-from itertools import accumulate
+from itertools import chain, count
 from typing import Literal, NamedTuple
 
 from tui.model.records import Key, Session, SessionKey
@@ -41,6 +41,15 @@ class Spot(NamedTuple):
     line: int
 
 
+class _Drawn(NamedTuple):
+    """The lines of a passage, and the texts that they are made of as far as they have been read. Each has a number of
+    its own."""
+
+    number: int
+    lines: Text
+    wanted: list[tabs.Text]
+
+
 class Conversation(Text):
     """`root` is the session that is read, None for none. `how` says what the lines are made for."""
 
@@ -51,12 +60,14 @@ class Conversation(Text):
         self.passages: list[Passage] = []
         self.texts: OrderedDict[str, Read] = OrderedDict()
         self._all = Passages(store)
+        self._blocks: list[list[Passage]] = []
         self._places: dict[Name, int] = {}
         self._owners: set[SessionKey] = set()
         self._starts: list[int] = [0]
         self._chosen: dict[Name, bool] = {}
         self._heights: dict[Name, int] = {}
-        self._drawn: OrderedDict[Name, Text] = OrderedDict()
+        self._drawn: OrderedDict[Name, _Drawn] = OrderedDict()
+        self._numbers = count()
         self._users: dict[str, set[Name]] = {}
         self._stale: set[str] = set()
 
@@ -76,6 +87,8 @@ class Conversation(Text):
         self.texts.clear()
         self._users.clear()
         self._all = Passages(self.store)
+        self._owners.clear()
+        self._put([])
 
     @property
     def session(self) -> Session | None:
@@ -83,17 +96,32 @@ class Conversation(Text):
         return self.store.sessions.get(self.root) if self.root is not None else None
 
     def lay_out(self) -> None:
-        """Makes the list of passages anew."""
+        """Finds out which passages there are. Those above the first that is another one stay as they are: what changes
+        in a long session is nearly always its end."""
         session = self.session
-        self.passages = list(self._all.of(session, self.is_open)) if session is not None else []
-        self._places = {passage.name: place for place, passage in enumerate(self.passages)}
-        self._owners = {passage.key.owner for passage in self.passages}
-        self._measure()
+        self._put(list(self._all.of(session, self.is_open)) if session is not None else [])
+
+    def _put(self, blocks: list[list[Passage]]) -> None:
+        same = 0
+        for old, new in zip(self._blocks, blocks, strict=False):
+            if old is not new and old != new:
+                break
+            same += 1
+        self._blocks = blocks
+        first = sum(map(len, blocks[:same]))
+        for passage in self.passages[first:]:
+            self._places.pop(passage.name, None)
+        self.passages[first:] = chain.from_iterable(blocks[same:])
+        for place in range(first, len(self.passages)):
+            passage = self.passages[place]
+            self._places[passage.name] = place
+            self._owners.add(passage.key.owner)
+        self._measure(first)
 
     def everything(self) -> list[Passage]:
         """All passages, also those inside of sub-agents that are closed."""
         session = self.session
-        return list(self._all.of(session, lambda passage: True)) if session is not None else []
+        return list(chain.from_iterable(self._all.of(session, lambda _: True))) if session is not None else []
 
     def child(self, passage: Passage) -> Session | None:
         """The session of a passage that is a sub-agent."""
@@ -115,8 +143,8 @@ class Conversation(Text):
         if (how.width, how.wrap) != (self.how.width, self.how.wrap):
             self._heights.clear()
             self._drawn.clear()
+            self._measure(0)
         self.how = how
-        self._measure()
 
     def changed(self, dirty: set[Key]) -> bool:
         """Takes in that nodes have changed; whether that may be seen here."""
@@ -174,7 +202,7 @@ class Conversation(Text):
 
     def line(self, index: int) -> Line:
         place, line = self.place_at(index)
-        text = self._text(self.passages[place])
+        text = self.shown(self.passages[place])
         return text[line] if line < len(text) else []
 
     def place_at(self, index: int) -> tuple[int, int]:
@@ -184,12 +212,12 @@ class Conversation(Text):
 
     def ranges(self, index: int, pattern: re.Pattern[str]) -> list[Range]:
         place, line = self.place_at(index)
-        text = self._text(self.passages[place])
+        text = self.shown(self.passages[place])
         return text.ranges(line, pattern) if line < len(text) else []
 
     def begins(self, index: int, pattern: re.Pattern[str]) -> list[Range]:
         place, line = self.place_at(index)
-        text = self._text(self.passages[place])
+        text = self.shown(self.passages[place])
         return text.begins(line, pattern) if line < len(text) else []
 
     def place_of(self, passage: Passage) -> int | None:
@@ -220,41 +248,46 @@ class Conversation(Text):
         taken for it."""
         if not self.passages:
             return False
-        different = False
+        different: int | None = None
         first = bisect_right(self._starts, max(0, top - height)) - 1
         for place in range(max(0, first), len(self.passages)):
             if self._starts[place] > top + 2 * height:
                 break
-            name = self.passages[place].name
-            length = len(self._text(self.passages[place]))
+            length = len(self.shown(self.passages[place]))
             if self._starts[place + 1] - self._starts[place] != length:
-                self._heights[name] = length
-                different = True
-        if different:
-            self._measure()
-        return different
+                self._heights[self.passages[place].name] = length
+                different = place if different is None else different
+        if different is not None:
+            self._measure(different)
+        return different is not None
 
-    def _measure(self) -> None:
-        heights = self._heights
-        self._starts = [0, *accumulate(heights.get(one.name) or self._likely(one) for one in self.passages)]
+    def _measure(self, first: int) -> None:
+        """Counts the lines of the passages from a place on."""
+        starts, heights = self._starts, self._heights
+        del starts[first + 1 :]
+        line = starts[first]
+        for passage in self.passages[first:]:
+            line += heights.get(passage.name) or self._likely(passage)
+            starts.append(line)
 
     def _likely(self, passage: Passage) -> int:
         height = self._heights[passage.name] = max(1, estimate(self.store, passage, self.is_open(passage)))
         return height
 
-    def _text(self, passage: Passage) -> Text:
+    def _draw(self, passage: Passage) -> _Drawn:
         name = passage.name
-        text = self._drawn.get(name)
-        if text is None:
-            text = drawn(self._all, passage, self.texts, self.is_open(passage), self.how)
-            self._drawn[name] = text
-            for one in wanted(self.store, passage, self.is_open(passage)):
+        made = self._drawn.get(name)
+        if made is None:
+            is_open = self.is_open(passage)
+            lines = drawn(self._all, passage, self.texts, is_open, self.how)
+            made = self._drawn[name] = _Drawn(next(self._numbers), lines, wanted(self.store, passage, is_open))
+            for one in made.wanted:
                 self._users.setdefault(one.slot, set()).add(name)
             while len(self._drawn) > DRAWN:
                 self._drawn.popitem(last=False)
         else:
             self._drawn.move_to_end(name)
-        return text
+        return made
 
     def whole(self, passage: Passage, texts: dict[str, Read]) -> Text:
         """A passage with all there is in it, from texts that may not be held here."""
@@ -262,7 +295,12 @@ class Conversation(Text):
 
     def shown(self, passage: Passage) -> Text:
         """A passage as it stands here."""
-        return self._text(passage)
+        return self._draw(passage).lines
+
+    def drawing(self, passage: Passage) -> int:
+        """A number that is another one as soon as the passage is drawn anew: nobody who keeps lines of it has to keep
+        the texts that they were made of."""
+        return self._draw(passage).number
 
     def _drop(self, name: Name) -> None:
         self._drawn.pop(name, None)
@@ -280,7 +318,7 @@ class Conversation(Text):
             if start > top + 2 * height:
                 break
             passage = self.passages[place]
-            for text in wanted(self.store, passage, self.is_open(passage)):
+            for text in self._draw(passage).wanted:
                 if text.slot in self.texts:
                     self.texts.move_to_end(text.slot)
                     if text.slot not in self._stale:
