@@ -236,7 +236,9 @@ class Transcript(SearchView, OwnView):
         spot = Spot(passage.name, line)
         kept = self._strips.get(spot)
         if kept is None or kept.look != look:
-            kept = self._strips[spot] = Kept(look, super().render_line(y))
+            strip = super().render_line(y)
+            # What was drawn anew and looks the same is not painted again.
+            kept = self._strips[spot] = Kept(look, kept.strip if kept is not None and kept.strip == strip else strip)
             while len(self._strips) > STRIPS:
                 del self._strips[next(iter(self._strips))]
         return kept.strip

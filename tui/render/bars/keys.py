@@ -64,6 +64,11 @@ _COPY = Shown("y", "copy", ("door.copy",))
 _ZOOM = Shown("m", "zoom", ("pane.zoom",))
 _FOLLOW = Shown("f", "follow", ("follow",))
 _STAY = Shown("f", "stop following", ("follow",))
+_VIEWS = (
+    Shown("ctrl+f", "find", ("search.open",)),
+    Shown("$", "cost", ("spend.open",)),
+    Shown("i", "timeline", ("detail.timeline",)),
+)
 _HEALTH = Shown("H", "health", ("health",))
 
 ALWAYS = (Shown("?", "help", ("help.open",)), Shown("q", "quit", ("quit",)))
@@ -125,7 +130,7 @@ def _of_tree(here: Context) -> list[Shown]:
     if row is not None and row.kind != "heading":
         found.append(_READ)
     found += [Shown("tab", "detail", ("pane.other",)), Shown("/", "filter", ("filter.open",)), _FAILURE]
-    return [*found, _FOLLOW, _ZOOM, _HEALTH]
+    return [*found, *_VIEWS, _FOLLOW, _ZOOM, _HEALTH]
 
 
 def _of_row(row: UnderCursor, here: Context) -> list[Shown]:

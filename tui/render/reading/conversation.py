@@ -17,7 +17,7 @@ from tui.model.store.store import Store
 from tui.model.tree.passages import Name, Passage, Passages, failed, place_of
 from tui.render.cards import tabs
 from tui.render.lines import Line
-from tui.render.reading.passage_text import Drawing, Read, drawn, estimate, foldable, opens_by_itself, wanted
+from tui.render.reading.passage_text import Drawing, Read, drawn, estimate, foldable, goes_on, opens_by_itself, wanted
 from tui.render.text.document import Document, Range, Text
 
 HELD = 8_000_000
@@ -183,17 +183,13 @@ class Conversation(Text):
         return turn is not None and turn.message_id in ids
 
     def _follows(self, name: Name) -> bool:
-        return name[0] in ("prompt", "error") or self._goes_on(name)
+        return name[0] in ("prompt", "error") or goes_on(self.store, name, self.how.now_us)
 
     def tick(self, now_us: int) -> None:
         """Draws what time changes anew when it is asked for: what goes on."""
         self.how = self.how._replace(now_us=now_us)
-        for name in [name for name in self._drawn if self._goes_on(name)]:
+        for name in [name for name in self._drawn if goes_on(self.store, name, now_us)]:
             del self._drawn[name]
-
-    def _goes_on(self, name: Name) -> bool:
-        op = self.store.op(name[1])
-        return name[0] in ("agents", "agent") or (op is not None and op.status == "running")
 
     # --- lines -----------------------------------------------------------------------------------------------
 

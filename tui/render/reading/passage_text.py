@@ -15,9 +15,11 @@ from tui.model.status.outcome import exit_code
 from tui.model.status.table import ACTIVE
 from tui.model.store.store import Store
 from tui.model.sums import rollup
+from tui.model.sums.copied import uncounted
 from tui.model.sums.timing import ended
+from tui.model.tree.children import outline
 from tui.model.tree.names import prompt_name
-from tui.model.tree.passages import Passage, Passages, changed_files
+from tui.model.tree.passages import Name, Passage, Passages, changed_files
 from tui.model.tree.thoughts import first_words, thought_of
 from tui.render import numbers
 from tui.render.cards import tabs
@@ -116,6 +118,18 @@ def _shows_tail(op: Op) -> bool:
     return bool(exit_code(op)) or (op.status == "running" and op.tool == "bash")
 
 
+def goes_on(store: Store, name: Name, now_us: int) -> bool:
+    """Whether time alone changes what the passage of a name says: what is at work in it says for how long."""
+    kind, key, _ = name
+    if kind == "prompt":
+        session, prompt = store.session_of(key), store.prompt(key)
+        if session is None or prompt is None:
+            return False
+        return state.prompt_state(store, session, prompt, now_us).name in ACTIVE
+    op = store.op(key)
+    return kind in ("agents", "agent") or (op is not None and op.status == "running")
+
+
 def estimate(store: Store, passage: Passage, is_open: bool) -> int:
     """How many lines the passage is likely to have while its texts have not been read."""
     if passage.kind in ("prompt", "answer") or (is_open and passage.kind in ("thought", "summary")):
@@ -199,7 +213,21 @@ def _prompt(
         [("  + ", "accent"), (one.preview or "text added by opencode", "text"), (f"  {numbers.size(one.size)}", "dim")]
         for one in files
     ]
-    return Joined([Painted([[], spread(head, [(about, "dim")], how.width)]), body, Painted(named)])
+    right = [(about, "dim"), *_came_of(store, session, prompt, now.name in ACTIVE, how.now_us)]
+    return Joined([Painted([[], spread(head, right, how.width)]), body, Painted(named)])
+
+
+def _came_of(store: Store, session: Session, prompt: Prompt, running: bool, now_us: int) -> Line:
+    """How long the answer to a prompt took and what it cost with its sub-agents, as its row in the tree says it."""
+    turns = outline(store, session).answers.get(prompt.message_id, [])
+    end = now_us if running else max((turn.end_ts for turn in turns), default=0)
+    below = rollup.called_by(store, session, {turn.message_id for turn in turns})
+    cost = numbers.money(sum(turn.cost for turn in turns) + below.cost)
+    doubt = "?" if cost and below.doubt.cost else ""
+    took = moments.duration(end - prompt.ts) if 0 < prompt.ts < end else ""
+    copied = "copied" if uncounted(session, prompt) else ""
+    words = [(copied, "dim"), (took, "active" if running else "dim"), (cost + doubt, "text")]
+    return [(f"  {text}", role) for text, role in words if text]
 
 
 def _folding(store: Store, session: Session, passage: Passage, texts: Texts, is_open: bool, how: Drawing) -> Text:
