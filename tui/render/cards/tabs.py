@@ -218,9 +218,13 @@ def _look_of(op: Op) -> str:
 
 def _said(turn: Turn) -> list[Text]:
     """What the model wrote in a step: its answer, then its thoughts."""
-    answers = texts_of([op for op in turn.ops.values() if op.kind == "text"])
-    said = [text_of(p, "markdown") for p in answers if p.kind == "llm_response"]
-    return said + [text for parts in thoughts(turn) for text in _thought(parts)]
+    return _answers(turn) + [text for parts in thoughts(turn) for text in _thought(parts)]
+
+
+def _answers(turn: Turn) -> list[Text]:
+    """What the model told the user in a step."""
+    said = [op for op in turn.ops.values() if op.kind == "text"]
+    return [text_of(p, "markdown") for p in texts_of(said) if p.kind == "llm_response"] if said else []
 
 
 def _thought(parts: list[Op]) -> list[Text]:
@@ -234,7 +238,7 @@ def _thought(parts: list[Op]) -> list[Text]:
 def _answer(turns: list[Turn]) -> list[Text]:
     """The last text of the last step that has one."""
     for turn in reversed(turns):
-        texts = [text for text in _said(turn) if text.payload.kind == "llm_response"]
+        texts = _answers(turn)
         if texts:
             return texts[-1:]
     return []
