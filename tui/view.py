@@ -266,6 +266,8 @@ class View:
         goes_on = session is not None and self.rows.is_live_tree(self.store.top_of(session))
         self._frame.detail = goes_on or self._is_young or now_us // MINUTE != minute
         self._read_on()
+        if self.looking.go_on(now_us):
+            self._frame.look = True
         return self._done()
 
     def heard(self, healths: Mapping[str, Health], now_us: int) -> Frame:
@@ -430,28 +432,28 @@ class View:
 
     def looked(self, source: str, sessions: Collection[str], found: Collection[str]) -> Frame:
         """Takes in what was found in some sessions of what the filter looks for."""
-        query = self.looking.query
-        if query is not None:
-            self.looking.looked += len(sessions)
-            keys, those = [(source, name) for name in sessions], {(source, name) for name in found}
-            self._update(ChangeSet(roots=set(), dirty=set()), self.finder.answered(query, keys, those))
-            self._frame.heading = True
+        self._update(ChangeSet(roots=set(), dirty=set()), self.looking.answer(source, sessions, found))
+        self._frame.heading = True
         return self._done()
 
     def looked_through(self, reason: str) -> Frame:
         """Goes on with what else the filter looks for; `reason` says why not everything was looked through."""
+        asked = not self.looking.by_itself
+        if not reason:
+            self.looking.complete()
         self.looking.next()
-        if not self.looking.on:
+        if asked and not self.looking.on:
             # What leaves nothing can be blamed now.
             self.finder.ask(self.finder.text, self.now)
-        self._frame.remark = f"not everything was looked through: {sanitize.label(reason)}" if reason else ""
+            self._go_to_match()
+        if reason and asked:
+            self._frame.remark = f"not everything was looked through: {sanitize.label(reason)}"
         self._frame.look = self._frame.heading = True
         return self._done()
 
     def _stop_looking(self) -> None:
-        if self.looking.on:
-            self.looking.stop()
-            self._frame.look = True
+        self._frame.look = self._frame.look or self.looking.query is not None
+        self.looking.stop()
 
     def stop_reading(self) -> Frame:
         """Reads no more of them, and looks for nothing."""
@@ -848,10 +850,13 @@ class View:
 
     def go_to_match(self) -> Frame:
         """Goes to the first match, unless the cursor is in a session that matches."""
+        self._go_to_match()
+        return self._done()
+
+    def _go_to_match(self) -> None:
         session = enclosing(self.store, self.cursor) if self.cursor is not None else None
         if self.finder.on and (session is None or session.key not in self.finder.matches):
             self._match(True)
-        return self._done()
 
     def sibling(self, step: int) -> Frame:
         """Goes to the session, or on a heading to the heading, after or before."""

@@ -13,7 +13,7 @@ from tests.tui import story
 from tests.tui.conftest import Recording
 from tests.tui.judge import judge
 from tests.tui.stage import FakeSource, feed, health, plainly, playing, screen_text, until
-from tests.tui.story import NOW, SOURCE
+from tests.tui.story import NOW, SOURCE, session
 from tests.tui.test_hostile_text import WORST
 from tests.tui.test_snapshots import HUGE, SMALL, WIDE, Compare
 from tui.app import ViewerApp
@@ -195,6 +195,39 @@ async def test_the_filter_of_the_tree_looks_through_the_sessions_on_enter() -> N
         assert source.searched == [("needle", {key[1] for key in app.store.sessions}, {"file"})]
         await until(pilot, lambda: not app.main.view.looking.on)
         assert not app.main.finder.unread
+
+
+async def test_a_session_that_goes_on_or_comes_is_looked_through_again_by_itself() -> None:
+    source = searched()
+    async with playing(story.everything(), source=source) as (app, pilot):
+        app.main.finder.index.fill(app.now_us())
+        source.pages = [SearchPage([key[1] for key in app.store.sessions], [hit("ses_lexer")], 9, 7)]
+        await pilot.press("slash")
+        app.main.bar.input.insert_text_at_cursor("text:needle")
+        await pilot.press("enter")
+        await until(pilot, lambda: [key[1] for key in app.main.finder.matches] == ["ses_lexer"])
+        await until(pilot, lambda: app.main.view.looking.query is None)
+        cursor = app.main.sessions.cursor
+
+        def later(seconds: float, *sessions: str) -> None:
+            source.pages = [SearchPage(list(sessions), [hit("ses_retry")] if "ses_retry" in sessions else [], 1, 2)]
+            app.main.draw(app.main.view.tick(app.now_us() + int(seconds * 1e6)))
+
+        later(4)
+        assert len(source.searched) == 1, "nothing has gone on"
+        feed(app, [session("ses_retry", "Make the retry test stable", 500, updated=-1), session("ses_new", "New", 1)])
+        later(8, "ses_retry", "ses_new")
+        await until(pilot, lambda: len(source.searched) == 2)
+        assert source.searched[1] == ("needle", {"ses_retry", "ses_new"}, set())
+        await until(pilot, lambda: {key[1] for key in app.main.finder.matches} == {"ses_lexer", "ses_retry"})
+        await until(pilot, lambda: app.main.view.looking.query is None)
+        assert app.main.sessions.cursor == cursor
+        assert not app.main.finder.unread
+        feed(app, [session("ses_lexer", "Lexer", 500, updated=-2)])
+        later(9, "ses_lexer")
+        assert len(source.searched) == 2, "too soon"
+        later(12, "ses_lexer")
+        await until(pilot, lambda: {key[1] for key in app.main.finder.matches} == {"ses_retry"})
 
 
 async def test_escape_stops_looking_through_the_sessions_for_a_filter() -> None:

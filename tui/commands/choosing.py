@@ -71,7 +71,7 @@ class Filter:
             if only := wanted.get(source.source):
                 async for page in source.search(term.query.pattern, only, term.query.kinds):
                     answer.add(
-                        [(source.source, name) for name in page.sessions],
+                        {(source.source, name): 0 for name in page.sessions},
                         [(source.source, hit.session_id) for hit in page.hits],
                     )
 

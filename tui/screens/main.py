@@ -406,7 +406,6 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
 
     def _looked_through(self, reason: str) -> None:
         self.draw(self.view.looked_through(reason))
-        self.draw(self.view.go_to_match())
 
     # --- search ----------------------------------------------------------------------------------------------
 

@@ -81,8 +81,9 @@ class Finder:
         """Whether the query asks for what only a look through the texts of a session can tell."""
         return any(term.query is not None for term in self.found.terms)
 
-    def answered(self, query: Query, looked: Collection[SessionKey], found: Collection[SessionKey]) -> bool:
-        """Takes in what a look through some sessions has found; True when other trees stay in sight."""
+    def answered(self, query: Query, looked: Mapping[SessionKey, int], found: Collection[SessionKey]) -> bool:
+        """Takes in what a look through some sessions has found; True when other trees stay in sight. `looked` has the
+        newest activity (µs) of each that was known before."""
         self.answers.of(query).add(looked, found)
         return self._again(set(looked), moved=False)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from adapter.pattern import BadPattern, parse
@@ -22,15 +22,17 @@ class Query(NamedTuple):
 
 
 class Answer:
-    """The sessions that have been looked through, and those of them that hold it; each as it was then."""
+    """The sessions that have been looked through, each with its newest activity (µs) that was known before, and those
+    of them that hold it."""
 
     def __init__(self) -> None:
-        self.looked: set[SessionKey] = set()
+        self.looked: dict[SessionKey, int] = {}
         self.found: set[SessionKey] = set()
 
-    def add(self, looked: Collection[SessionKey], found: Collection[SessionKey]) -> None:
+    def add(self, looked: Mapping[SessionKey, int], found: Collection[SessionKey]) -> None:
         """Takes in what a look through some sessions has found."""
         self.looked.update(looked)
+        self.found.difference_update(looked)
         self.found.update(found)
 
 
