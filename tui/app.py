@@ -129,10 +129,11 @@ class ViewerApp(TerminalApp, ContainedApp, KeysInTurn, inherit_bindings=False):
         self.run_worker(self.feed.run, name="feed", thread=True, exit_on_error=True)
         return ()
 
-    def on_main_screen_ready(self) -> None:
+    async def on_main_screen_ready(self) -> None:
         self.tell(terminal_signals.SAVE_TITLE + terminal_signals.set_title(self._words))
         self._welcome()
         self.feed.arrivals.attach()
+        await self.take_keys()
 
     def on_unmount(self) -> None:
         self.feed.stop()

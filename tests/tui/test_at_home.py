@@ -64,6 +64,9 @@ async def test_the_filter_and_the_order_are_there_again(path: Path) -> None:
         assert "Nightly report" in text
         assert "Explain the lexer" not in text
         assert "the filter of last time is on: escape takes it away" in text
+        await pilot.press("slash")
+        await pilot.pause()
+        assert "enter keep   esc no filter" in screen_text(second)[-1]
         await pilot.press("escape")
         await pilot.pause()
         assert "Explain the lexer" in "\n".join(screen_text(second))

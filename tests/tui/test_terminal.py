@@ -142,6 +142,15 @@ def test_the_demo_shows_its_sessions_and_q_restores_the_terminal(demo: Terminal)
     demo.assert_restored()
 
 
+def test_what_is_typed_before_the_screen_stands_is_done_when_it_does(demo: Terminal) -> None:
+    demo.child.send("/retry")
+    demo.until(r"Sessions \d of \d ~?retry")
+    demo.until("enter keep")
+    demo.child.send("\x1b")
+    demo.until_gone("retry  ")
+    assert demo.quit() == 0
+
+
 @pytest.mark.parametrize("before", ["", "/", "?"], ids=["tree", "filter", "help"])
 def test_ctrl_c_quits_from_anywhere_and_restores_the_terminal(demo: Terminal, before: str) -> None:
     demo.until("Make the retry test")

@@ -37,9 +37,15 @@ class KeyBar(FixedLines):
         self._lay_out()
 
     def update(self, keys: Bar) -> None:
-        """Replaces the keys; the same ones cost nothing."""
-        if keys != self.keys:
-            self.keys = keys
+        """Replaces the keys; the same ones cost nothing. Those of a line that is typed into take the place of what is
+        said: it speaks of other keys, which are letters now."""
+        if keys == self.keys:
+            return
+        self.keys = keys
+        if not keys.always and self._timer is not None:
+            self._timer.stop()
+            self._be_quiet()
+        else:
             self._lay_out()
 
     def on_resize(self) -> None:

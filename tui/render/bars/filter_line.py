@@ -85,7 +85,8 @@ def hint(finder: Finder, choices: Sequence[str], width: int, keymap: Mapping[str
     spans: list[Span] = [(f" {found:,} sessions match{among}" if found != 1 else " 1 session matches", "accent")]
     if finder.unread:
         done, does = ("looked through", "looks through") if finder.looks else ("read", "reads")
-        spans = [(f" {found:,} of the {finder.read:,} sessions {done} so far", "warn")]
+        so_far = f"{found:,} of the {finder.read:,} sessions {done} so far" if finder.read else f"none {done} so far"
+        spans = [(f" {so_far}", "warn")]
         key = _key("filter.keep", "enter", keymap)
         spans += [("   ", "dim"), (key, "key"), (f" {does} {len(finder.unread):,} more", "text")]
     if finder.found.loosely:
