@@ -143,11 +143,11 @@ def test_the_demo_shows_its_sessions_and_q_restores_the_terminal(demo: Terminal)
 
 
 def test_what_is_typed_before_the_screen_stands_is_done_when_it_does(demo: Terminal) -> None:
-    demo.child.send("/retry")
+    demo.child.send("/retry\r")
     demo.until(r"Sessions \d of \d ~?retry")
-    demo.until("enter keep")
+    demo.until("n next match")
     demo.child.send("\x1b")
-    demo.until_gone("retry  ")
+    demo.until_gone("n next match")
     assert demo.quit() == 0
 
 

@@ -41,7 +41,8 @@ class KeysInTurn(App[None]):
         """Deals with what has been typed so far, and from now on with every key as it comes."""
         early, self._early = self._early or [], None
         for event in early:
-            await self.on_event(event)
+            # As long as nobody had taken the terminal, it made a line feed of enter.
+            await self.on_event(events.Key("enter", "\r") if _is_line_feed(event) else event)
 
     async def _check_bindings(self, key: str, priority: bool = False) -> bool:
         """Looks for an ordinary binding right after those with priority, before the key is handed to a widget; only a
@@ -74,6 +75,10 @@ class KeysInTurn(App[None]):
 
 def _is_at_once(event: events.Event) -> bool:
     return isinstance(event, events.Key) and event.key in AT_ONCE
+
+
+def _is_line_feed(event: events.Event) -> bool:
+    return isinstance(event, events.Key) and event.key == "ctrl+j"
 
 
 async def _dealt_with(node: DOMNode) -> None:
