@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import importlib
 import json
 import pkgutil
@@ -16,6 +17,7 @@ from typing import Any
 
 import pytest
 import textual
+from textual import timer
 from textual.app import ComposeResult
 from textual.message import Message
 
@@ -188,6 +190,35 @@ async def test_a_widget_hears_the_next_message_after_an_error_in_its_handler() -
             await pilot.pause()
             assert widget.heard == count
     assert app.contained == [("passing a message on", "planted")] * 2
+
+
+class Late:
+    """The time as Textual's timers ask for it, which jumps once it has been asked for."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.again = asyncio.Event()
+
+    def get_time(self) -> float:
+        self.asked += 1
+        if self.asked > 1:
+            self.again.set()
+        return 0.0 if self.asked == 1 else 10.0
+
+
+@pytest.mark.parametrize("of", ["widget", "app"])
+async def test_a_timer_that_is_late_for_its_only_moment_runs_out(of: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = Holding()
+    async with app.run_test() as pilot:
+        rung: list[str] = []
+        late = Late()
+        monkeypatch.setattr(timer, "_time", late)
+        where = app if of == "app" else app.query_one(Stumbling)
+        where.set_timer(0.002, lambda: rung.append(of))
+        await late.again.wait()
+        monkeypatch.undo()
+        await pilot.pause()
+        assert rung == [of]
 
 
 MEASURE = """

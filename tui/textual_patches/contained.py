@@ -10,11 +10,13 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.worker import WorkerFailed
 
+from tui.textual_patches.timers import SureTimers
+
 PAINTING = frozenset({"_on_timer_update", "_compositor_refresh", "render_lines", "render_update"})
 """Functions that are on the way of every error in painting."""
 
 
-class Contained(Widget):
+class Contained(SureTimers, Widget):
     """Hands an error in a handler to the app, which repairs what it can.
 
     Textual ends the loop of a widget's messages with the first error, so the widget would stand there without hearing
@@ -29,7 +31,7 @@ class Contained(Widget):
                 raise
 
 
-class ContainedApp(App[None]):
+class ContainedApp(SureTimers, App[None]):
     """An app that decides itself what becomes of an error. Textual's own ends with the first one, with everybody's
     variables on the terminal."""
 
