@@ -661,6 +661,11 @@ class View:
         self._go_to_pane(back)
         return self._done()
 
+    def take_over(self) -> Frame:
+        """The user reads, or moves in the detail: nothing takes the place of the node of the cursor."""
+        self._by_hand()
+        return self._done()
+
     def stay(self) -> None:
         """The user looks at the node of the cursor: what is newer does not take its place."""
         self._untouched = False

@@ -56,7 +56,7 @@ async def test_on_one_pane_it_is_all_of_the_screen() -> None:
         lines = screen_text(app)
         assert timeline_of(app).has_focus
         assert "step 1" in "\n".join(lines)
-        assert lines[-2].startswith(" ▓ model  █ tool")
+        assert lines[-3].startswith(" ▓ model  █ tool")
 
 
 async def test_the_cursor_of_the_tree_leads_to_the_line_and_enter_back_to_the_row() -> None:

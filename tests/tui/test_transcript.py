@@ -348,3 +348,31 @@ def counting(made: list[int]) -> Callable[[LineView, int], Strip]:
         return real(view, y)
 
     return render_line
+
+
+async def test_whoever_reads_is_not_taken_to_what_is_newer_and_sees_which_session_it_is() -> None:
+    events = [*long(30), session("ses_other", "Other", 900)]
+    async with playing(events, source=FakeSource(texts(long(30))), size=(80, 24)) as (app, pilot):
+        go_to(app, LONG)
+        await pilot.press("f", "t", "t")
+        assert app.main.view.following
+        await pilot.press("k", "k")
+        await pilot.pause()
+        assert not app.main.view.following
+        assert "follow paused" in screen_text(app)[0]
+        before = right_alone(app)
+        feed(app, [prompt("ses_other", "usr_o", "Something else", 1)])
+        await pilot.pause()
+        assert right_alone(app) == before
+        assert "Long › question 30" in screen_text(app)[-2]
+        await pilot.press("g", "left_square_bracket")
+        await pilot.pause()
+        assert screen_text(app)[-2].startswith(" no prompt above")
+        await pilot.press("j")
+        await pilot.pause()
+        assert screen_text(app)[-2].startswith(" Long › question 1")
+
+
+def right_alone(app: ViewerApp) -> list[str]:
+    """The lines of a transcript that is the whole screen."""
+    return screen_text(app)[2:-2]

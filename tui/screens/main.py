@@ -159,7 +159,7 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
         self.heading = FixedLines([[]], id="heading")
         self.sessions = JumpingTree(view, now, self.draw, id="tree")
         self.bar = FilterBar(self._complete, self.filter, id="filter")
-        self.where = FixedLines([[]], id="where")
+        self.where, self.foot = FixedLines([[]], id="where"), FixedLines([[]], id="foot")
         self.detail = Detail(view, now, requests, id="detail")
         left = Vertical(self.heading, self.sessions, self.bar, self.where, id="left")
         self.panes = Panes(left, self.detail, share=settings.tree_width, id="panes")
@@ -179,10 +179,10 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
         return self.view.finder
 
     def compose(self) -> ComposeResult:
-        yield from (self.status_bar, self.panes, self.empty, self.health, self.key_bar)
+        yield from (self.status_bar, self.panes, self.foot, self.empty, self.health, self.key_bar)
 
     def on_mount(self) -> None:
-        self.health.display = self.bar.display = self.empty.display = False
+        self.health.display = self.bar.display = self.empty.display = self.foot.display = False
         self._arrange(self.app.size.width)
         self.sessions.focus()
         self.draw(self.view.arrange(self.settings.arrangement))
@@ -338,8 +338,9 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
 
     def _show_where(self) -> None:
         """The way to the cursor, or what the last key has to say; on a low screen only that."""
-        where = self.where
-        editing = self.bar.editing
+        alone, editing = self.view.detail_alone, self.bar.editing
+        where = self.foot if alone else self.where
+        self.foot.display = alone
         reading, looking = self.view.reading, self.view.looking
         where.display = editing or bool(self._remark) or reading.on or looking.on or self.size.height >= ROOMY
         if editing:
@@ -351,9 +352,10 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
         elif reading.on or looking.on:
             where.show([filter_line.progress(self.finder, reading, looking, self.keymap.keys)])
         else:
-            cursor = self.sessions.cursor
+            cursor = (self.detail.moved_to if alone else None) or self.sessions.cursor
             database = self._databases.get(cursor.source, "") if cursor is not None else ""
-            where.show([breadcrumb(self.store, cursor, self.sessions.size.width, database)])
+            width = self.size.width if alone else self.sessions.size.width
+            where.show([breadcrumb(self.store, cursor, width, database)])
 
     # --- the filter ------------------------------------------------------------------------------------------
 
@@ -481,6 +483,7 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
         self.set_class(alone, "detail-alone")
         self.set_class(self.view.one_pane and not alone, "tree-alone")
         self._show_keys()
+        self._show_where()
 
     def _show_keys(self) -> None:
         view, text, summary = self.view, self.detail.text, self.view.summary
@@ -515,7 +518,8 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
         self._show_where()
 
     def remark(self, words: str) -> None:
-        """Says in the line under the tree what the last key has to say, until the cursor moves."""
+        """Says in the line under the tree, or under the detail that is alone, what the last key has to say, until the
+        cursor moves."""
         self._remark = words
         self._show_where()
 
@@ -576,6 +580,11 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
             self.panes.widen(percent)
         else:
             self.panes.reset()
+
+    def on_virtual_lines_moved(self) -> None:
+        self.draw(self.view.take_over())
+        if self.view.detail_alone and not self._remark:
+            self._show_where()
 
     def on_search_view_searched(self) -> None:
         self._show_keys()

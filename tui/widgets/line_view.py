@@ -151,6 +151,7 @@ class LineView(VirtualLines, can_focus=True, inherit_bindings=False):
         return self.lines[index]
 
     def action_step(self, count: int) -> None:
+        self.post_message(self.Moved())
         if self._waits(partial(self.action_step, count), count > 0 and self._at_end):
             return
         if self.lines.foldable:
@@ -161,6 +162,7 @@ class LineView(VirtualLines, can_focus=True, inherit_bindings=False):
             self.scroll_to(y=self.scroll_offset.y + count, animate=False)
 
     def action_leaf(self, pages: int) -> None:
+        self.post_message(self.Moved())
         if self._waits(partial(self.action_leaf, pages), pages > 0 and self._at_end):
             return
         page = pages * max(1, self.size.height - 1)
@@ -169,6 +171,7 @@ class LineView(VirtualLines, can_focus=True, inherit_bindings=False):
             self._put_caret(self.caret + page)
 
     def action_edge(self, end: bool) -> None:
+        self.post_message(self.Moved())
         # Wherever the other keys would have led, this one leads to the same place; now as far as there are lines.
         self._later.clear()
         self._waits(partial(self.action_edge, end), end)
@@ -219,6 +222,7 @@ class LineView(VirtualLines, can_focus=True, inherit_bindings=False):
             self.refresh()
 
     def action_side(self, steps: int) -> None:
+        self.post_message(self.Moved())
         top = self.scroll_offset.y
         seen = self.lines[top : top + self.size.height]
         widest = max((width_of(line) for line in seen), default=0)

@@ -240,6 +240,7 @@ class TimelineView(VirtualLines, OwnView, can_focus=True, inherit_bindings=False
     # --- keys and mouse --------------------------------------------------------------------------------------
 
     def _moved(self) -> None:
+        self.post_message(self.Moved())
         self._scroll_to_cursor()
         self._redraw()
 

@@ -260,8 +260,14 @@ class Transcript(SearchView, OwnView):
 
     # --- keys ------------------------------------------------------------------------------------------------
 
+    def _take_over(self) -> None:
+        """From now on the caret is where the user has put it."""
+        self._moved = True
+        self.post_message(self.Moved())
+
     def _put_caret(self, index: int) -> None:
-        self._moved, self._opened = True, None
+        self._opened = None
+        self._take_over()
         super()._put_caret(index)
         self._at_the_end = self._ends()
 
@@ -274,7 +280,7 @@ class Transcript(SearchView, OwnView):
         here = max(0, min(len(self.conversation) - 1, here))
         margin = height // 4
         goal = max(top, here - height + 1 + margin) if count > 0 else min(top, max(0, here - margin))
-        self._moved = True
+        self._take_over()
         self._at_the_end = False
         caret = self.conversation.spot(here)
         self.caret = here
@@ -284,7 +290,7 @@ class Transcript(SearchView, OwnView):
     def action_edge(self, end: bool) -> None:
         self._says("")
         self._opened = None
-        self._moved = True
+        self._take_over()
         self._at_the_end = end
         if end:
             self._stand(self._end)
@@ -297,7 +303,7 @@ class Transcript(SearchView, OwnView):
         page = pages * max(1, self.size.height - 1)
         top = max(0, min(self.scroll_offset.y + page, self.max_scroll_y))
         here = max(0, min(self.caret + page, len(self.conversation) - 1))
-        self._moved = True
+        self._take_over()
         self._at_the_end = False
         self._stand(partial(self._keep, self.conversation.spot(top), self.conversation.spot(here)))
         self._at_the_end = self._ends()
@@ -310,7 +316,7 @@ class Transcript(SearchView, OwnView):
         conversation, passage = self.conversation, here[0]
         if not conversation.fold_at(conversation.first_line(here[1])):
             return
-        self._moved = True
+        self._take_over()
         self._at_the_end = False
         is_open = not conversation.is_open(passage)
         child = conversation.child(passage) if passage.kind == "agent" and is_open else None
@@ -355,7 +361,7 @@ class Transcript(SearchView, OwnView):
             self._says(f"no {kind} {'below' if step > 0 else 'above'}")
             return
         self._says("")
-        self._moved = True
+        self._take_over()
         self._at_the_end = False
         self._put(index, self.size.height // 4)
 
@@ -498,7 +504,8 @@ class Transcript(SearchView, OwnView):
         conversation = self.conversation
         assert self._pattern is not None
         self._goal = (passage, nth)
-        self._moved, self._at_the_end = True, False
+        self._at_the_end = False
+        self._take_over()
         if conversation.place_of(passage) is None:
             conversation.way_to(passage)
         if conversation.place_of(passage) is None:
