@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from adapter.contract import Batch, Spending, SpentStep
-from adapter.events import Event, Usage
+from adapter.events import Event, SessionStarted, Usage
 from tests.tui.conftest import Recording
 from tests.tui.judge import MARK, judge
 from tests.tui.stage import FakeSource, feed, health, playing, screen_text, until
@@ -87,6 +87,21 @@ async def test_all_tables_are_side_by_side_and_add_up() -> None:
         for figure in ("$2.50", "$4.00", "$2.00", "no price: 5.0k tokens of llama", "beside the steps: $0.10"):
             assert figure in text
         assert "not read yet" not in text
+
+
+async def test_what_is_added_up_before_all_sessions_are_there_is_not_taken_for_all() -> None:
+    source = a_source()
+    source.first = []
+    source.spans_of = {one.session_id: (one.ts, one.ts) for one in events() if isinstance(one, SessionStarted)}
+    async with playing(source=source) as (app, pilot):
+        await pilot.press("dollar_sign")
+        await until(pilot, lambda: app.main.spend is not None and not app.main.spend.looking.awaits)
+        await pilot.pause()
+        assert "reading the sessions" in screen_text(app)[1]
+        assert "nothing was spent" not in words(app)
+        feed(app, events())
+        await until(pilot, lambda: "$8.50" in words(app))
+        assert "reading the sessions" not in words(app)
 
 
 async def test_a_row_narrows_the_others_and_escape_takes_it_away_then_closes() -> None:

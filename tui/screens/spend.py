@@ -77,6 +77,7 @@ class SpendScreen(Contained, SparseScreen):
     ) -> None:
         super().__init__()
         self.looking = Looking(store, now(), days)
+        self.looking.awaits |= set(sources)
         self._store = store
         self._sources = list(sources)
         self._now = now
@@ -87,8 +88,6 @@ class SpendScreen(Contained, SparseScreen):
         self._clock: Timer | None = None
         self._given_up: GiveUp | None = None
         self._ended = False
-        self._awaits = 0
-        """Sources of which the times of their sessions are still to come."""
         self.head = FixedLines([[]], id="spend-head")
         self.titles = {measure: FixedLines([[]]) for measure in MEASURES}
         self.tables = {measure: SpendTable(measure) for measure in MEASURES}
@@ -107,7 +106,6 @@ class SpendScreen(Contained, SparseScreen):
     def on_mount(self) -> None:
         self.tables[self.looking.measure].focus()
         self._clock = self.set_interval(MIDNIGHT_S, self._look_at_the_clock)
-        self._awaits = len(self._sources)
         for source in self._sources:
             self._requests.spans(source, partial(self._span, source))
         if not self._sources:
@@ -165,8 +163,8 @@ class SpendScreen(Contained, SparseScreen):
         self.looking.ledger.span(source, spans)
         if why:
             self.looking.problem = why
-        self._awaits -= 1
-        if self._awaits <= 0:
+        self.looking.awaits.discard(source)
+        if not self.looking.awaits:
             self.looking.add_up()
             self.looking.plan()
             self._read_on()
@@ -176,7 +174,7 @@ class SpendScreen(Contained, SparseScreen):
 
     def _read_on(self) -> None:
         """Asks for the next sessions, one request at a time."""
-        if self._awaits > 0 or self._given_up is not None:
+        if self.looking.awaits or self._given_up is not None:
             return
         page = self.looking.next_page()
         if page is not None:
@@ -220,7 +218,8 @@ class SpendScreen(Contained, SparseScreen):
                 continue
             found = looks(looking, measure, names)
             self.titles[measure].show([title(measure, len(found), width - 1, focused=measure == looking.measure)])
-            self.tables[measure].show(found, looking.at(measure))
+            empty = "" if looking.is_early else "nothing was spent"
+            self.tables[measure].show(found, looking.at(measure), empty)
 
     def _draw_head(self) -> None:
         self.head.show(head(self.looking, names_of(self.looking), self.size.width, alone=self.alone))

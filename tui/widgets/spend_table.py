@@ -49,11 +49,15 @@ class SpendTable(VirtualLines, can_focus=True, inherit_bindings=False):
         self.measure: Measure = measure
         self.rows: Sequence[Look] = ()
         self.cursor = 0
+        self.empty = ""
 
-    def show(self, rows: Sequence[Look], cursor: int) -> None:
-        """Takes the rows as they are now; only lines that differ are drawn."""
+    def show(self, rows: Sequence[Look], cursor: int, empty: str) -> None:
+        """Takes the rows as they are now, and what is said where there are none; only lines that differ are drawn."""
         old, before = self.rows, self.cursor
         self.rows, self.cursor = rows, cursor
+        if empty != self.empty:
+            self.empty = empty
+            self.refresh_line(0)
         self.set_length(len(rows))
         self._keep_in_sight()
 
@@ -79,7 +83,7 @@ class SpendTable(VirtualLines, can_focus=True, inherit_bindings=False):
     def render_line(self, y: int) -> Strip:
         width, index = self.size.width, self.scroll_offset.y + y
         if index >= len(self.rows):
-            words = [(" nothing was spent", "dim")] if index == 0 else []
+            words = [(f" {self.empty}", "dim")] if index == 0 else []
             return Strip(segments(words, width, self.roles), width)
         roles = self.roles
         if index == self.cursor:

@@ -43,6 +43,9 @@ class Looking:
         self.chips: dict[Measure, Place] = {}
         self.measure: Measure = "day"
         self.problem = ""
+        self.awaits: set[str] = set()
+        """The sources that have not told yet when their sessions began."""
+        self._is_early = True
         self.rows: dict[Measure, list[Row]] = {measure: [] for measure in MEASURES}
         self._at: dict[Measure, int] = dict.fromkeys(MEASURES, 0)
         self._on: dict[Measure, Place] = {}
@@ -64,6 +67,14 @@ class Looking:
             place = self._on.get(measure)
             found = next((at for at, row in enumerate(rows) if row[0] == place), None) if place is not None else None
             self._put(measure, self._at[measure] if found is None else found)
+
+    @property
+    def is_early(self) -> bool:
+        """Whether sessions are still to come that the sources have: what is added up now is not all."""
+        if self._is_early and not self.awaits:
+            # Later ones that are missing have gone.
+            self._is_early = not self.ledger.spans.keys() <= self.store.sessions.keys() | self.store.copies.aside.keys()
+        return self._is_early
 
     def at(self, measure: Measure) -> int:
         """The row of the cursor in a table."""

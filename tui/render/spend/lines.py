@@ -84,6 +84,8 @@ def _ranges(looking: Looking, width: int) -> Line:
 def _total(looking: Looking, width: int) -> Line:
     total = looking.tables.total
     spans: list[Span] = [(f" {dollars(total)}", "strong"), (f"  {tokens(total.tokens)} tokens", "text")]
+    if looking.is_early and not looking.problem:
+        spans = [(" reading the sessions…  ", "warn"), *spans]
     sessions = f"{plural(looking.tables.sessions, 'session')} "
     kinds = breakdown(total)
     if kinds and width_of(spans) + len(kinds) + len(sessions) + 5 <= width:
