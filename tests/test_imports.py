@@ -43,11 +43,16 @@ def test_render_loads_no_textual() -> None:
     assert "textual" not in loaded
 
 
-@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["doctor", "--help"]])
-def test_help_and_version_load_almost_nothing(arguments: list[str]) -> None:
+@pytest.mark.parametrize("arguments", [["--help"], ["doctor", "--help"]])
+def test_help_loads_almost_nothing(arguments: list[str]) -> None:
     action = f"from tui.cli import main\ntry:\n    main({arguments!r})\nexcept SystemExit:\n    pass"
     heavy = {"textual", "rich", "asyncio", "aiosqlite", "sqlite3", "msgspec", "watchfiles", "pathlib", "typing"}
     assert not roots_after(action) & heavy
+
+
+def test_the_version_of_textual_is_told_without_loading_it() -> None:
+    loaded = roots_after("from tui.cli import main\ntry:\n    main(['--version'])\nexcept SystemExit:\n    pass")
+    assert not loaded & {"textual", "rich", "aiosqlite", "msgspec", "watchfiles"}
 
 
 @pytest.mark.parametrize("command", ["events", "tree", "ls", "grep", "doctor", "show", "export"])

@@ -70,6 +70,20 @@ goes: prompts, answers, reasoning, inputs, outputs, diffs, todo lists, attachmen
 directories, error messages and what a state gives as its reason."""
 
 
+class Version(argparse.Action):
+    """Prints what a report of a fault has to say, and ends."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        # None of it is needed otherwise; Textual itself, which takes a while to load, not even here.
+        import sqlite3
+        from importlib.metadata import version
+
+        python = ".".join(map(str, sys.version_info[:3]))
+        print(f"opencode-viewer {__version__}")
+        print(f"Python {python}, SQLite {sqlite3.sqlite_version}, Textual {version('textual')}, {sys.platform}")
+        parser.exit()
+
+
 def build_parser() -> argparse.ArgumentParser:
     """All arguments. Building it imports nothing of ours but the version."""
     raw = argparse.RawDescriptionHelpFormatter
@@ -92,7 +106,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="opencode-viewer", description=DESCRIPTION, epilog=EPILOG, formatter_class=raw, parents=[database]
     )
-    parser.add_argument("--version", action="version", version=f"opencode-viewer {__version__}")
+    parser.add_argument(
+        "--version", action=Version, nargs=0, help="print the versions of all that matters in a report, and end"
+    )
     parser.add_argument(
         "--demo", action="store_true", help="play a recorded run into a temporary database and watch it"
     )
@@ -136,6 +152,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--keys", action="store_true", help="print every key as a keymap file and where that file belongs, and end"
+    )
+    parser.add_argument(
+        "--print-completion",
+        choices=("bash", "zsh", "fish"),
+        metavar="SHELL",
+        help="print what makes bash, zsh or fish complete this command, and end",
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands without a screen")
 
@@ -278,6 +300,10 @@ def _size(words: str) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command and returns the exit status. A broken pipe and ctrl+c end quietly; an output that takes no more,
     a full disk say, is one line and exit 2."""
+    if "_ARGCOMPLETE" in os.environ:
+        from tui.commands.completion import answer
+
+        answer(build_parser())
     _occupy_streams()
     _escape_what_stdout_lacks()
     try:
@@ -348,9 +374,14 @@ def _let_go_of_stdout() -> None:
 
 
 def _run_app(arguments: argparse.Namespace) -> int:
+    if (arguments.keys or arguments.print_completion) and sys.stdout is None:
+        return _complain("stdout is closed")
+    if arguments.print_completion:
+        from tui.commands.completion import script
+
+        print(script(arguments.print_completion), end="")
+        return OK
     if arguments.keys:
-        if sys.stdout is None:
-            return _complain("stdout is closed")
         from tui.start import keys
 
         print(keys(), end="")

@@ -211,10 +211,15 @@ def complete(text: str, cursor: int, index: Index) -> Completion:
     start = max(text.rfind(" ", 0, cursor), text.rfind("\t", 0, cursor)) + 1
     if text.startswith("-", start):
         start += 1
-    word = fold(text[start:cursor])
-    field, colon, value = word.partition(":")
+    known = choices(text[start:cursor], index)
+    return Completion(start, [re.sub(r"(\w+:)(.* .*)", r'\1"\2"', choice) for choice in known])
+
+
+def choices(word: str, index: Index) -> list[str]:
+    """What a word may become, those that begin with it first: names of fields, or one with each of its known values."""
+    field, colon, value = fold(word).partition(":")
     if not colon:
-        return Completion(start, [name for name in FIELDS if name.startswith(word) and name != word])
+        return [name for name in FIELDS if name.startswith(field) and name != field]
     if field == "is":
         values: Sequence[str] = WORDS
     elif field == "since":
@@ -224,7 +229,7 @@ def complete(text: str, cursor: int, index: Index) -> Completion:
     value = value.strip('"')
     known = [name for name in values if name.startswith(value)]
     known += [name for name in values if value in name and not name.startswith(value)]
-    return Completion(start, [f'{field}:"{name}"' if " " in name else f"{field}:{name}" for name in known])
+    return [f"{field}:{name}" for name in known]
 
 
 def _term(match: re.Match[str], now_us: int, answers: Answers) -> Term:
