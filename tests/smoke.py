@@ -31,7 +31,9 @@ def run(command: str, *arguments: str) -> str:
 
 def check_headless(command: str, database: Path) -> None:
     """Every command without a screen, on the finished demo."""
-    assert "opencode-viewer" in run(command, "--version")
+    assert "Textual" in run(command, "--version")
+    assert "complete" in run(command, "--print-completion", "zsh")
+    assert (Path(sys.prefix) / "share" / "man" / "man1" / "opencode-viewer.1").is_file(), "no man page"
     assert "--demo" in run(command, "--help")
     kinds = {json.loads(line)["kind"] for line in run(command, "events", "--db", str(database)).splitlines()}
     assert {"session_started", "turn_finalized", "op_finalized", "payload_ref", "source_progress"} <= kinds, kinds
