@@ -11,6 +11,9 @@ from collections.abc import Sequence
 from tui import __version__
 from tui.exit_codes import INTERRUPTED, OK
 
+ON_WINDOWS = (
+    "the screen needs Linux, macOS or WSL: start it there; the commands without a screen (see --help) work on Windows"
+)
 COLLECT_AFTER = 50_000
 """Objects between two looks for cycles; Python's own 700 makes `events` take a fifth longer."""
 DESCRIPTION = """\
@@ -381,6 +384,8 @@ def _run_app(arguments: argparse.Namespace) -> int:
 
         print(script(arguments.print_completion), end="")
         return OK
+    if sys.platform == "win32":
+        return _complain(ON_WINDOWS)
     if arguments.keys:
         from tui.start import keys
 

@@ -29,6 +29,9 @@ _MAGIC = (
     *(b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83"),  # a WAL, in both byte orders of its sums
     b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7",  # a rollback journal
 )
+_O_NONBLOCK: int = getattr(os, "O_NONBLOCK", 0)
+_O_NOCTTY: int = getattr(os, "O_NOCTTY", 0)
+"""Windows has neither, nor files for which it would need them; and no modes of files to keep."""
 
 
 class Refused(OSError):
@@ -163,7 +166,7 @@ def document(path: Path, protected: Protected) -> Iterator[IO[bytes]]:
     # Not opened by name: that would begin again at the start of what the shell has redirected it to.
     descriptor = next((os.dup(n) for n in (1, 2) if found is not None and _is_stream(n, found)), None)
     if descriptor is None and found is not None and (stat.S_ISFIFO(found.st_mode) or stat.S_ISCHR(found.st_mode)):
-        descriptor = os.open(path, os.O_WRONLY | os.O_NOCTTY)
+        descriptor = os.open(path, os.O_WRONLY | _O_NOCTTY)
     if descriptor is not None:
         with open(descriptor, "wb") as file:
             yield file
@@ -188,7 +191,7 @@ def replacing(path: Path, *, private: bool = True) -> Iterator[IO[bytes]]:
     try:
         with open(descriptor, "wb") as file:
             yield file
-            if found is not None and not private:
+            if found is not None and not private and hasattr(os, "fchmod"):
                 os.fchmod(descriptor, stat.S_IMODE(found.st_mode) & 0o777)
         os.replace(part, real)
     except BaseException:
@@ -226,7 +229,7 @@ def problem(error: OSError) -> str:
 
 
 def _without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
+    return os.open(path, flags | _O_NONBLOCK | _O_NOCTTY)
 
 
 def _fresh(path: Path, real: str, mode: int) -> tuple[int, str]:

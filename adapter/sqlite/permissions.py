@@ -33,6 +33,8 @@ def _denied(verb: str, what: Path, right: str) -> str:
         stat = what.stat()
     except OSError:
         return ""
+    if not hasattr(os, "getuid"):  # Windows: whose it is, is said by nothing that we could ask
+        return f"no permission to {verb} {what}"
     if stat.st_uid == os.getuid():
         return (
             f"no permission to {verb} {what}, although it is yours (mode {stat.st_mode & 0o777:03o}): chmod u+{right}"
