@@ -65,6 +65,12 @@ def test_headless_commands_load_no_textual(command: str) -> None:
     assert not loaded & {"textual", "rich"}
 
 
+def test_what_is_told_of_the_program_itself_loads_no_textual() -> None:
+    loaded = roots_after("from tui.cli import main\nmain(['doctor', '--self'])")
+    assert "platformdirs" in loaded
+    assert not loaded & {"textual", "rich"}
+
+
 BASE = {"adapter", "aiosqlite", "msgspec", "tui", "typing_extensions"}
 """What reading once needs; `msgspec` takes `typing_extensions` where it is. Following takes `watchfiles`, too, when it
 begins to watch."""

@@ -283,6 +283,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     doctor.add_argument("--json", action="store_true", help="one JSON object")
     doctor.add_argument("--full", action="store_true", help="read every session row by row, however long it takes")
+    doctor.add_argument(
+        "--self",
+        action="store_true",
+        dest="own",
+        help="say which files of this program's own are on this machine, what it reads, and what may be deleted",
+    )
     return parser
 
 

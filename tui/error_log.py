@@ -1,4 +1,4 @@
-"""Errors of our own, written down with their tracebacks: a private file of bounded size in the state directory."""
+"""Errors of our own, written down with their tracebacks: a private file of bounded size in the directory of logs."""
 
 from __future__ import annotations
 
@@ -62,4 +62,4 @@ class ErrorLog:
 
 def error_file() -> Path:
     """Where errors are written; nothing is created by asking."""
-    return Path(platformdirs.user_state_dir("opencode-viewer", appauthor=False)) / "errors.log"
+    return Path(platformdirs.user_log_dir("opencode-viewer", appauthor=False)) / "errors.log"

@@ -43,8 +43,8 @@ class OpencodeConfig:
 
     def __init__(self, environ: Mapping[str, str], home: Path) -> None:
         self.catalogue_path = Path(environ.get("XDG_CACHE_HOME") or home / ".cache") / "opencode" / "models.json"
-        directory = Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "opencode"
-        self._global = [directory / name for name in GLOBAL]
+        self.directory = Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "opencode"
+        self._global = [self.directory / name for name in GLOBAL]
         if environ.get("OPENCODE_CONFIG"):
             self._global.append(Path(environ["OPENCODE_CONFIG"]))
         self._inline = environ.get("OPENCODE_CONFIG_CONTENT") or ""

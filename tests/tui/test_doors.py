@@ -295,5 +295,5 @@ def test_texts_are_saved_where_downloads_go(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setattr("platformdirs.user_downloads_dir", lambda: str(tmp_path))
     assert doors.save_directory() == tmp_path
     monkeypatch.setattr("platformdirs.user_downloads_dir", lambda: os.fspath(tmp_path / "none"))
-    monkeypatch.setattr("platformdirs.user_state_dir", lambda name: str(tmp_path / name))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     assert doors.save_directory() == tmp_path / "opencode-viewer" / "saved"

@@ -82,6 +82,7 @@ def test_every_command_without_a_screen_works(database: Path, tmp_path: Path) ->
         ["--help"],
         ["--print-completion", "bash"],
         ["doctor"],
+        ["doctor", "--self"],
         ["tree"],
         ["tree", "--json"],
         ["tree", "--timeline"],

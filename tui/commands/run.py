@@ -34,6 +34,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs one command to its end and returns the exit status. Raises OSError for an output that takes no more."""
     if sys.stdout is None and getattr(arguments, "output", None) is None:
         return complain("stdout is closed: there is nowhere to write to")
+    if getattr(arguments, "own", False):
+        from tui.commands.own import own  # it reads no database
+
+        return own(arguments)
     paths = arguments.db
     # What is named is what is meant, whatever it is called.
     arguments.backups = []

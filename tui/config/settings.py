@@ -112,9 +112,19 @@ def _valid(stored: dict[str, Any]) -> dict[str, Any]:
     return known
 
 
+def state_directory() -> Path:
+    """Where the files are that the program writes; nothing is created by asking."""
+    return Path(platformdirs.user_state_dir(APP, appauthor=False))
+
+
 def settings_file() -> Path:
-    """Where the settings are; nothing is created by asking."""
-    return Path(platformdirs.user_state_dir(APP, appauthor=False)) / "settings.json"
+    """Where the settings are."""
+    return state_directory() / "settings.json"
+
+
+def saved_directory() -> Path:
+    """Where texts are saved of a user who has no directory for downloads."""
+    return state_directory() / "saved"
 
 
 def keymap_file() -> Path:

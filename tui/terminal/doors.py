@@ -25,6 +25,7 @@ from pathlib import Path
 import platformdirs
 
 from tui import files
+from tui.config.settings import saved_directory
 
 AT_ONCE_S = 1.0
 """Seconds within which no person has read or written anything."""
@@ -65,9 +66,9 @@ def file_name(node_id: str, tab: str) -> str:
 
 
 def save_directory() -> Path:
-    """The user's download directory where there is one, else our own state directory."""
+    """The user's download directory where there is one, else one of our own."""
     downloads = Path(platformdirs.user_downloads_dir())
-    return downloads if downloads.is_dir() else Path(platformdirs.user_state_dir("opencode-viewer")) / "saved"
+    return downloads if downloads.is_dir() else saved_directory()
 
 
 def save(words: Iterable[str], name: str, directory: Path) -> Path:
