@@ -36,7 +36,7 @@ from tui.render.glyphs import plain
 from tui.screens.help import HelpScreen
 from tui.screens.main import MainScreen
 from tui.screens.palette import Palette
-from tui.terminal import doors
+from tui.terminal import clipboard, doors
 from tui.terminal import signals as terminal_signals
 from tui.text import sanitize
 from tui.textual_patches.contained import ContainedApp
@@ -346,6 +346,10 @@ class ViewerApp(TerminalApp, ContainedApp, KeysInTurn, inherit_bindings=False):
 
     def on_main_screen_noticed(self, message: MainScreen.Noticed) -> None:
         self.tell(terminal_signals.notice(self._shown(message.words), in_tmux="TMUX" in os.environ))
+
+    def copy_to_clipboard(self, text: str) -> None:
+        super().copy_to_clipboard(text)
+        self.tell(clipboard.wrapped(text, os.environ))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Of Textual's own commands those that have no key here and make sense."""

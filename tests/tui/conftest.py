@@ -56,8 +56,11 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 @pytest.fixture(autouse=True)
 def nobodys_clipboard(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever runs the tests keeps what is in the clipboard, and they do not depend on whose terminal it is."""
-    monkeypatch.setattr(clipboard, "tool", lambda _environ: None)
+    monkeypatch.setattr(clipboard, "tools", lambda _environ: [])
     monkeypatch.setattr(clipboard, "deaf", lambda _environ: "")
+    for name in ("TMUX", "STY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
 
 
 class Recording(HeadlessDriver):

@@ -42,11 +42,11 @@ class DoorScreen(Screen[None]):
         words = self._words()
         if words is None:
             return
-        tool = clipboard.tool(os.environ)
-        limit = clipboard.TOOL_LIMIT if tool is not None else clipboard.OSC_52_LIMIT
+        tools = clipboard.tools(os.environ)
+        limit = clipboard.TOOL_LIMIT if tools else clipboard.OSC_52_LIMIT
         text = doors.within_limit(words, limit)
         if text is None:
-            whose = tool.name if tool is not None else "a terminal's clipboard"
+            whose = tools[0].name if tools else "a terminal's clipboard"
             self.say(f"more than {limit:,} bytes: too much for {whose}; S saves it")
             return
         self._copy(text, f"{len(text.encode()):,} bytes", "S saves it to a file")
@@ -68,15 +68,22 @@ class DoorScreen(Screen[None]):
         self.run_worker(self._copied(text, sent, what, way_out), group="copy")
 
     async def _copied(self, text: str, sent: bool, what: str, way_out: str) -> None:
-        tool, deaf = clipboard.tool(os.environ), clipboard.deaf(os.environ)
-        if tool is not None and await asyncio.to_thread(clipboard.copy, tool, text):
-            self.say(f"copied with {tool.name}: {what}")
-        elif sent and not deaf:
+        failed = []
+        for tool in clipboard.tools(os.environ):
+            if await asyncio.to_thread(clipboard.copy, tool, text):
+                self.say(f"copied with {tool.name}: {what}")
+                return
+            failed.append(tool.name)
+        why = f"{' and '.join(failed)} failed, and " if failed else ""
+        deaf, around = clipboard.deaf(os.environ), clipboard.multiplexer(os.environ)
+        if sent and not deaf:
             # Nobody answers: a terminal may be set up to take no clipboard text from programs.
-            self.say(f"sent to the terminal's clipboard: {what}")
+            through = f" through {around}" if around else ""
+            self.say(f"{why}sent to the terminal's clipboard{through}: {what}")
+        elif deaf:
+            self.say(f"not copied: {why}{deaf} takes no such text from programs; {way_out}")
         else:
-            failed = f"{tool.name} failed, and " if tool is not None else ""
-            self.say(f"not copied: {failed}{deaf or 'the terminal'} takes no such text from programs; {way_out}")
+            self.say(f"not copied: {why}it is too long for a terminal's clipboard; {way_out}")
 
     def action_save(self) -> None:
         words = self._words()
