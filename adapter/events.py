@@ -183,8 +183,10 @@ class OpStarted(Event, frozen=True, kw_only=True, gc=False, tag="op_started"):
     not bring is called the same in both. Other ops have none.
     `extras` holds short facts for one line of text, never payloads: `label` (the call in a few words, at most
     LABEL_LIMIT characters), `title`, `exit`, `additions`, `deletions`, `todos` ([done, total]), `todos_cancelled` (of
-    that total), `hits`, `running` (the process has really started), `untold` (true, in session_message: nothing is
-    written between a call and its end, so it may wait for permission, run, or have died with its server),
+    that total), `hits`, `truncated`, `saved_output` (the file of opencode's directory `tool-output` that holds the
+    whole of an output that it cut, for a week), `running` (the process has really started), `untold` (true, in
+    session_message: nothing is written between a call and its end, so it may wait for permission, run, or have died
+    with its server),
     `output_bytes`, `unread_bytes` (of a row that has become too large to be read, 0 where the size is not known: what
     is told of it was known before), `phase` (pending, running, completed, error), `child_model`, `child_agent` (in 2.x,
     where a running call does not name the session that it started: the agent of that, and its title is the label),

@@ -45,6 +45,8 @@ class Patch(NamedTuple):
     name: str
 
 
+_SAVED = re.compile(r"[/\\\\]tool-output[/\\\\](tool_[A-Za-z0-9]{1,64})\Z")
+"""How opencode calls a file with a whole output (tool/truncate.ts), on POSIX and on Windows."""
 Loose = FileChange | list[Any] | Scalar
 
 
@@ -61,6 +63,7 @@ class CallMetadata(Row, frozen=True, gc=False):
 
     exit: Any = msgspec.UNSET
     truncated: Any = None
+    outputPath: Any = None
     background: Any = None
     interrupted: Any = None
     filediff: Loose = None
@@ -70,6 +73,13 @@ class CallMetadata(Row, frozen=True, gc=False):
     sessionId: Any = None
     sessionID: Any = None
     metadata: Named | list[Any] | Scalar = None
+
+    @property
+    def saved_output(self) -> str:
+        """The name of the file in opencode's `tool-output` that holds an output which it cut; "" where it names none.
+        Its directory is that of the machine that ran it, and anybody's who can write the row."""
+        found = _SAVED.search(self.outputPath) if isinstance(self.outputPath, str) else None
+        return found[1] if found else ""
 
     @property
     def changes(self) -> list[FileChange]:
@@ -270,11 +280,14 @@ def label(tool: Tool, arguments: Any, metadata: CallMetadata, title: str) -> str
 
 def about(tool: Tool, arguments: Any, metadata: CallMetadata, title: str, phase: str) -> dict[str, Any]:
     """The extras of a call: `label`, `phase`, and numbers worth a column: `exit`, `additions`, `deletions`, `todos`
-    ([done, total]), `todos_cancelled` (of that total), `hits`, `truncated`, `background`, `interrupted`, `questions`.
+    ([done, total]), `todos_cancelled` (of that total), `hits`, `truncated`, `saved_output` (where the whole is, then),
+    `background`, `interrupted`, `questions`.
     Only what the row really says."""
     out: dict[str, Any] = {"label": label(tool, arguments, metadata, title), "phase": phase}
     if metadata.truncated is True:
         out["truncated"] = True
+        if metadata.saved_output:
+            out["saved_output"] = metadata.saved_output
     if metadata.background is True:
         out["background"] = True
     if metadata.interrupted is True:

@@ -279,6 +279,29 @@ def test_a_call_is_named_by_what_it_is_about(name: str, state: dict[str, Any], l
 
 
 @pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        (
+            "/home/me/.local/share/opencode/tool-output/tool_2022eea25001l60tgvE3TO9Wbp",
+            "tool_2022eea25001l60tgvE3TO9Wbp",
+        ),
+        ("C:\\Users\\me\\.local\\share\\opencode\\tool-output\\tool_2022eea", "tool_2022eea"),
+        ("/etc/shadow", None),
+        ("/data/tool-output/tool_a/../../../etc/shadow", None),
+        ("/data/tool-output/../tool_a", None),
+        ("/data/tool-output/tool_", None),
+        ("/data/tool-output/tool_a\n", None),
+        ({"odd": 1}, None),
+    ],
+)
+def test_an_output_that_was_cut_says_the_file_that_has_all_of_it(path: object, name: str | None) -> None:
+    metadata = {"truncated": True, "outputPath": path}
+    (start,) = starts(events_of(OPEN, [tool("completed", "bash", metadata=metadata)]))
+    assert start.extras["truncated"]
+    assert start.extras.get("saved_output") == name
+
+
+@pytest.mark.parametrize(
     ("name", "tool"),
     [("bash", "bash"), ("shell", "bash"), ("subagent", "task"), ("patch", "apply_patch"), ("look_at", "look_at")],
 )

@@ -12,9 +12,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from textual.pilot import Pilot
 
+from adapter.events import OpStarted
 from tests.tui import story
 from tests.tui.stage import FakeSource, playing, screen_text, until
 from tests.tui.story import SOURCE, session
@@ -31,6 +33,27 @@ async def looking(text: str = "one\n\x1b[31mtwo\x1b[2J\tthree\n") -> AsyncIterat
     """The app with the Output tab of a shell command beside the tree."""
     source = FakeSource({URI: text})
     async with playing(story.everything(), source=source) as (app, pilot):
+        app.main.sessions.select(BASH)
+        await pilot.press("3")
+        await until(pilot, lambda: app.main.detail.words() is not None)
+        yield app, pilot
+
+
+SAVED = "tool_2022eea25001l60tgvE3TO9Wbp"
+CUT = "head\n\n...output truncated...\n\nFull output saved to: /elsewhere\n"
+WHOLE = "head\n" + "".join(f"line {number}\n" for number in range(3000)) + "the \x1b[31mend\n"
+
+
+@asynccontextmanager
+async def looking_at_what_was_cut() -> AsyncIterator[tuple[ViewerApp, Pilot[Any]]]:
+    """The Output tab of a command whose output opencode has cut, and saved whole."""
+    events = [
+        msgspec.structs.replace(event, extras={**event.extras, "truncated": True, "saved_output": SAVED})
+        if isinstance(event, OpStarted) and event.part_id == "prt_ses_retry_1_3"
+        else event
+        for event in story.everything()
+    ]
+    async with playing(events, source=FakeSource({URI: CUT})) as (app, pilot):
         app.main.sessions.select(BASH)
         await pilot.press("3")
         await until(pilot, lambda: app.main.detail.words() is not None)
@@ -136,7 +159,7 @@ async def test_a_directory_that_cannot_be_written_is_said(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(("key", "variable"), [("v", "PAGER"), ("V", "EDITOR")])
-async def test_a_program_gets_the_text_in_a_file_that_is_gone_afterwards(
+async def test_a_program_gets_the_text_in_a_private_file_that_only_an_editor_may_still_need_afterwards(
     key: str, variable: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     report = tmp_path / "report"
@@ -166,7 +189,66 @@ async def test_a_program_gets_the_text_in_a_file_that_is_gone_afterwards(
     assert text == ["one", "two\tthree"]
     assert mode.endswith("600")
     assert Path(path).name == "opencode-prt_ses_retry_1_3-tool-output.txt"
-    assert not Path(path).parent.exists()
+    assert Path(path).parent.exists() is (key == "V")
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """opencode's directory of whole outputs, with one in it."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    directory = tmp_path / "opencode" / "tool-output"
+    directory.mkdir(parents=True)
+    (directory / SAVED).write_text(WHOLE)
+    return directory
+
+
+async def test_an_output_that_opencode_cut_and_saved_is_taken_along_whole(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[list[str]] = []
+    monkeypatch.setattr(ViewerApp, "suspend", lambda _app: contextlib.nullcontext())
+    monkeypatch.setattr(doors, "page", lambda _command, words, _name, _line: given.append(list(words)) or "")
+    monkeypatch.setattr(doors, "edit", lambda _command, words, _name, _line: given.append(list(words)) or "")
+    monkeypatch.setattr(doors, "save_directory", lambda: tmp_path / "saved")
+    async with looking_at_what_was_cut() as (app, pilot):
+        await pilot.press("v", "V", "S")
+        await until(pilot, lambda: "saved to" in "".join(screen_text(app)[-3:]))
+        (path,) = (tmp_path / "saved").iterdir()
+        whole = WHOLE.replace("\x1b[31m", "")
+        assert path.read_text() == whole
+        assert given == [whole.splitlines()] * 2
+        await pilot.press("1")
+        await until(pilot, lambda: any("v on Output opens it" in line for line in screen_text(app)))
+        await pilot.press("v")
+        await pilot.pause()
+        assert given[-1][0].startswith("bash  npm test")
+    assert (data / SAVED).read_text() == WHOLE
+
+
+async def test_the_whole_of_an_output_opens_at_the_line_of_the_hit(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (data / SAVED).write_text("before\n" * 10 + CUT)
+    begun: list[int] = []
+    monkeypatch.setattr(ViewerApp, "suspend", lambda _app: contextlib.nullcontext())
+    monkeypatch.setattr(doors, "page", lambda _command, _words, _name, line: begun.append(line) or "")
+    async with looking_at_what_was_cut() as (app, pilot):
+        await pilot.press("tab", "slash", "F", "u", "l", "l", "enter")
+        await until(pilot, lambda: app.main.detail.view.place == 1)
+        await pilot.press("v")
+        await pilot.pause()
+    assert begun == [15]
+
+
+async def test_an_output_that_opencode_saved_and_deleted_is_what_is_left_of_it(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (data / SAVED).unlink()
+    given: list[list[str]] = []
+    monkeypatch.setattr(ViewerApp, "suspend", lambda _app: contextlib.nullcontext())
+    monkeypatch.setattr(doors, "page", lambda _command, words, _name, _line: given.append(list(words)) or "")
+    async with looking_at_what_was_cut() as (app, pilot):
+        await pilot.press("v")
+        await until(pilot, lambda: "the file that opencode kept of the whole is gone" in said(app))
+    assert given == [CUT.splitlines()]
 
 
 async def test_a_terminal_that_cannot_be_handed_over_says_what_to_do() -> None:
@@ -204,10 +286,26 @@ def test_what_an_editor_with_a_window_has_been_given_stays_until_the_end(
     assert not path.parent.exists()
 
 
-@pytest.mark.parametrize("name", ["vim", "slow"])
-def test_of_any_other_editor_nothing_stays(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doors, "AT_ONCE_S", 0.0 if name == "slow" else 60.0)
-    assert doors.edit(script(tmp_path / name, f'echo "$1" > {tmp_path}/given'), ["x"], "x.txt") == ""
+def test_an_editor_that_takes_its_time_may_have_a_window_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    atexit: list[Any] = []
+    monkeypatch.setattr(doors, "AT_ONCE_S", 0.0)
+    monkeypatch.setattr("atexit.register", lambda *call, **_: atexit.append(call))
+    assert doors.edit(script(tmp_path / "slow", f'echo "$1" > {tmp_path}/given'), ["x"], "x.txt") == ""
+    path = Path((tmp_path / "given").read_text().strip())
+    assert path.read_text() == "x\n"
+    ((remove, directory),) = atexit
+    remove(directory)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(("name", "status"), [("vim", 0), ("vim", 1), ("slow", 1)])
+def test_of_an_editor_in_the_terminal_and_of_one_that_failed_nothing_stays(
+    name: str, status: int, tmp_path: Path
+) -> None:
+    said = doors.edit(script(tmp_path / name, f'echo "$1" > {tmp_path}/given; exit {status}'), ["x"], "x.txt")
+    assert said.endswith("status 1" if status else "")
     assert not Path((tmp_path / "given").read_text().strip()).parent.exists()
 
 

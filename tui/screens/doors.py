@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,7 +13,9 @@ from textual.app import SuspendNotSupported
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from adapter.opencode.discover import data_directory
 from tui import resume
+from tui.render.cards import tabs
 from tui.render.text.search import pattern_of
 from tui.terminal import clipboard, doors
 from tui.text import sanitize
@@ -86,17 +89,17 @@ class DoorScreen(Screen[None]):
             self.say(f"not copied: {why}it is too long for a terminal's clipboard; {way_out}")
 
     def action_save(self) -> None:
-        words = self._words()
+        words, _, gone = self._all_words()
         if words is not None:
-            self.run_worker(self._save(words, self._file_name()), group="save")
+            self.run_worker(self._save(words, self._file_name(), gone), group="save")
 
-    async def _save(self, words: Iterator[str], name: str) -> None:
+    async def _save(self, words: Iterator[str], name: str, gone: str) -> None:
         try:
             path = await asyncio.to_thread(doors.save, words, name, doors.save_directory())
         except OSError as error:
             self.say(f"not saved: {error}")
             return
-        self.say(f"saved to {doors.at_home(path)}")
+        self.say(f"saved to {doors.at_home(path)}{gone}")
 
     def action_pager(self) -> None:
         self._hand_over(doors.pager, doors.page)
@@ -109,7 +112,7 @@ class DoorScreen(Screen[None]):
         program: Callable[[Mapping[str, str]], list[str]],
         show: Callable[[list[str], Iterator[str], str, int], str],
     ) -> None:
-        words = self._words()
+        words, path, gone = self._all_words()
         if words is None:
             return
         try:
@@ -119,20 +122,42 @@ class DoorScreen(Screen[None]):
             return
         try:
             with self.app.suspend():
-                answer = show(command, words, self._file_name(), self._line())
+                answer = show(command, words, self._file_name(), self._line(path))
         except SuspendNotSupported:
             self.say("this terminal cannot be handed to another program; S saves the text to a file")
             return
-        if answer:
-            self.say(answer)
+        if answer or gone:
+            self.say(f"{answer}{gone}".removeprefix("; "))
 
-    def _line(self) -> int:
-        """The line of the hit that is shown, from 1; 0 where nothing was looked for."""
+    def _line(self, path: Path | None) -> int:
+        """The line of the hit that is shown, from 1, in the file if that is what is taken; 0 where nothing was looked
+        for."""
         view = self.detail.text
         pattern, words = pattern_of(view.words), self.detail.words()
         if pattern is None or words is None or not view.place:
             return 0
-        return doors.line_of(words, pattern, view.place)
+        number = doors.line_of(words, pattern, view.place)
+        shown = self.detail.words()
+        if path is None or not number or shown is None:
+            return number
+        try:
+            return doors.place_of(doors.clean_lines(path), next(islice(shown, number - 1, None)))
+        except OSError:
+            return 0
+
+    def _all_words(self) -> tuple[Iterator[str] | None, Path | None, str]:
+        """The lines to take along, of an output that opencode cut all that it has saved; then the file that they are
+        in, and what is to be said where that is gone."""
+        key = self.detail.key
+        op = self.detail.store.op(key) if key is not None else None
+        name = str(op.extras.get("saved_output", "")) if op is not None else ""
+        if key is None or not name or self.detail.tab != tabs.OUTPUT:
+            return self._words(), None, ""
+        data = data_directory(os.environ, Path(os.path.expanduser("~")))
+        path = doors.saved_output(name, [Path(key.source.partition(":")[2]).parent, data])
+        if path is None:
+            return self._words(), None, "; it was cut, and the file that opencode kept of the whole is gone"
+        return doors.clean_lines(path), path, ""
 
     def _words(self) -> Iterator[str] | None:
         """The lines to take along; says so when there are none yet."""

@@ -26,6 +26,7 @@ import platformdirs
 
 from tui import files
 from tui.config.settings import saved_directory
+from tui.text import sanitize
 
 AT_ONCE_S = 1.0
 """Seconds within which no person has read or written anything."""
@@ -92,6 +93,19 @@ def _write(words: Iterable[str], path: Path) -> None:
         file.writelines(f"{line}\n".encode() for line in words)
 
 
+def saved_output(name: str, directories: Iterable[Path]) -> Path | None:
+    """The file in which opencode saved the whole of an output that it cut, in the first data directory that has it."""
+    found = (directory / "tool-output" / name for directory in directories)
+    return next((path for path in found if path.is_file()), None)
+
+
+def clean_lines(path: Path) -> Iterator[str]:
+    """The lines of a text file of anybody's, as they leave the screen. Raises OSError."""
+    with path.open(encoding="utf-8", errors="replace", newline="\n") as file:
+        for line in file:
+            yield sanitize.outside(line.removesuffix("\n"))
+
+
 def pager(environ: Mapping[str, str]) -> list[str]:
     """$PAGER, else less, else more."""
     return shlex.split(environ.get("PAGER", "")) or [shutil.which("less") or "more"]
@@ -112,38 +126,45 @@ def line_of(words: Iterable[str], pattern: re.Pattern[str], nth: int) -> int:
     return 0
 
 
+def place_of(words: Iterable[str], line: str) -> int:
+    """The number of the first line, from 1, that reads so; 0 for none."""
+    return next((number for number, one in enumerate(words, 1) if one == line), 0)
+
+
 def page(command: list[str], words: Iterable[str], name: str, line: int = 0) -> str:
     """Runs a pager as `_show` does. One that ends at once, as `cat` and `less -F` do, has left the text on the terminal
     and nobody has seen it yet: it stays until a key is pressed."""
 
-    def ended(took_s: float, _directory: str, _path: Path) -> str:
+    def ended(took_s: float, _path: Path) -> str:
         if took_s < AT_ONCE_S:
             _wait_for_key("press any key to go back to opencode-viewer")
         return ""
 
-    return _show(command, words, name, line, ended)
+    return _show(command, words, name, line, ended, stays=False)
 
 
 def edit(command: list[str], words: Iterable[str], name: str, line: int = 0) -> str:
-    """Runs an editor as `_show` does. One that ends at once has opened a window, which reads the file when it is there:
-    the file stays until the program ends, and the answer says where it is."""
+    """Runs an editor as `_show` does. One that is not known for having no window may have opened one, which reads the
+    file whenever it likes: the file stays until the program ends. Where the editor ended at once that is certain, and
+    the answer says where the file is."""
+    in_the_terminal = _program(command) in _IN_THE_TERMINAL
 
-    def ended(took_s: float, directory: str, path: Path) -> str:
-        if took_s >= AT_ONCE_S or _program(command) in _IN_THE_TERMINAL:
+    def ended(took_s: float, path: Path) -> str:
+        if took_s >= AT_ONCE_S or in_the_terminal:
             return ""
-        atexit.register(shutil.rmtree, directory, ignore_errors=True)
         return f"{command[0]} has a window of its own: {path} is there until you quit"
 
-    return _show(command, words, name, line, ended)
+    return _show(command, words, name, line, ended, stays=not in_the_terminal)
 
 
 def _show(
-    command: list[str], words: Iterable[str], name: str, line: int, ended: Callable[[float, str, Path], str]
+    command: list[str], words: Iterable[str], name: str, line: int, ended: Callable[[float, Path], str], stays: bool
 ) -> str:
     """Runs a program on the lines in a private temporary file, at a line where that is known and there is a way to say
-    it. `ended` is told how long the program took, and says why the file has to stay, "" when it is to go. Returns what
-    the user has to know, "" for nothing. Raises nothing: the terminal has to be taken back in any case."""
-    stays = ""
+    it. `ended` is told how long the program took and which file it was given. The file goes when the program has ended
+    or, if it `stays`, when ours does. Returns what the user has to know, "" for nothing. Raises nothing: the terminal
+    has to be taken back in any case."""
+    answer = ""
     try:
         directory = tempfile.mkdtemp(prefix="opencode-viewer-")
         try:
@@ -152,14 +173,21 @@ def _show(
             began = time.monotonic()
             with _for_the_program():
                 status = subprocess.Popen([*command, *_at(command, path, line)]).wait()
-                if not status:
-                    stays = ended(time.monotonic() - began, directory, path)
+                if status:
+                    stays, answer = False, f"{command[0]} ended with status {status}"
+                else:
+                    answer = ended(time.monotonic() - began, path)
+        except OSError:
+            stays = False
+            raise
         finally:
-            if not stays:
+            if stays:
+                atexit.register(shutil.rmtree, directory, ignore_errors=True)
+            else:
                 shutil.rmtree(directory, ignore_errors=True)
     except OSError as error:
         return f"{command[0]}: {error.strerror or error}"
-    return f"{command[0]} ended with status {status}" if status else stays
+    return answer
 
 
 def _at(command: list[str], path: Path, line: int) -> list[str]:

@@ -112,6 +112,8 @@ def _op(store: Store, session: Session, op: Op, now_us: int) -> list[Line]:
     if isinstance(op.extras.get("exit"), int):
         code = op.extras["exit"]
         lines.append(row("exit", (str(code), "bad" if code else "good")))
+    if op.extras.get("saved_output"):
+        lines.append(row("cut", "opencode keeps the whole output for a week: v on Output opens it, S saves it"))
     change = [span for span in summaries.tail(op) if span[1] in ("added", "removed")]
     lines += [row("changed", *((text.strip() + " ", role) for text, role in change))] if change else []
     lines += [row("todo", progress)] if (progress := summaries.todo_progress(op)) else []
