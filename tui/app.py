@@ -80,6 +80,9 @@ class ViewerApp(TerminalApp, ContainedApp, KeysInTurn, inherit_bindings=False):
         notify: bool = False,
         errors: ErrorLog | None = None,
     ) -> None:
+        # An empty one is none (no-color.org); Textual only asks whether it is there.
+        if not os.environ.get("NO_COLOR"):
+            os.environ.pop("NO_COLOR", None)
         # Under NO_COLOR Textual turns colours into greys; only those of the terminal itself does it leave away.
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
         self.memory = memory or Memory()

@@ -368,6 +368,26 @@ def test_a_console_gets_what_was_chosen_for_it() -> None:
         terminal.child.close(force=True)
 
 
+def test_a_terminal_without_a_size_and_one_of_one_cell_end_nothing(opencode: OpencodeWriter) -> None:
+    terminal = Terminal("--db", str(opencode.path), columns=1, rows=1)
+    try:
+        terminal.child.setwinsize(0, 0)  # as over a serial line
+        while b"\x1b[?1049h" not in terminal.raw:
+            assert terminal.read()
+        for columns, rows in ((1, 1), (0, 0), (3, 2)):
+            terminal.child.setwinsize(rows, columns)
+            for key in "j3tim1":
+                terminal.child.send(key)
+                assert terminal.read()
+        terminal.resize(120, 40)
+        terminal.until("The first one")
+        terminal.child.send("\x03")
+        assert terminal.ended() == 0
+        terminal.assert_restored()
+    finally:
+        terminal.child.close(force=True)
+
+
 def test_a_locale_that_this_machine_does_not_have_is_believed(opencode: OpencodeWriter) -> None:
     opencode.session("Größe ändern")
     terminal = Terminal("--db", str(opencode.path), LC_ALL="xx_YY.UTF-8")

@@ -180,6 +180,13 @@ async def test_the_remembered_theme_is_there_at_the_start(stored: str, used: str
         assert memory.settings.theme == stored
 
 
+def test_an_empty_no_color_asks_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "")
+    assert not ViewerApp([], clock=lambda: NOW).no_color
+    monkeypatch.setenv("NO_COLOR", "0")
+    assert ViewerApp([], clock=lambda: NOW).no_color
+
+
 async def test_without_colours_glyphs_words_and_the_cursor_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     app = ViewerApp([], clock=lambda: NOW)
