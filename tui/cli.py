@@ -310,6 +310,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command and returns the exit status. A broken pipe and ctrl+c end quietly; an output that takes no more,
     a full disk say, is one line and exit 2."""
     if "_ARGCOMPLETE" in os.environ:
+        gc.disable()  # it ends with the answer
         from tui.commands.completion import answer
 
         answer(build_parser())

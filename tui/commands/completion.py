@@ -22,7 +22,7 @@ from tui.text import sanitize
 if TYPE_CHECKING:
     from adapter.events import Event, SessionStarted
 
-PATIENCE_S = 1.5
+PATIENCE_S = 3.0
 """Seconds within which a database has to be read: somebody waits at a prompt."""
 LISTED = "63"
 """What bash calls the second tab (`COMP_TYPE`, the code of a question mark), which only lists."""

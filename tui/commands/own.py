@@ -91,7 +91,8 @@ def _owned() -> Iterator[Own]:
             elif path.name == "errors.log":
                 yield _own(path, "errors", True, "an earlier version wrote it")
             else:
-                yield _own(path, what, False, "this version writes no such file")
+                why = "you wrote it" if directory == keymap.parent else "this version writes no such file"
+                yield _own(path, what, False, why)
     for path in _entries(Path(platformdirs.user_cache_dir(APP, appauthor=False))):
         yield _own(path, "cache", True, "the tests of this program get it again when they need it")
     for path in _entries(Path(tempfile.gettempdir())):
