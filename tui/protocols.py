@@ -54,6 +54,10 @@ class Requests(Protocol):
     """What the screen may ask for, on the UI loop; `Feed` in `tui/feed/worker.py` answers. Each is a call and none a
     message, so that nothing can be asked of nobody. What cannot be done is told to the listener as a problem."""
 
+    @property
+    def names(self) -> list[str]:
+        """The sources that are followed, or will be."""
+
     def load(self, source: str, session_id: str) -> None:
         """The whole tree of a session; it arrives as changes."""
 

@@ -650,9 +650,8 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
     def action_spend(self) -> None:
         if self.spend is not None and self.spend in self.app.screen_stack:
             return
-        sources = list(dict.fromkeys(source for source, _ in self.store.sessions))
         self.spend = SpendScreen(
-            self.store, sources, self.now, self.requests, self.keymap, self.go_to_session, self._spend_closed
+            self.store, self.now, self.requests, self.keymap, self.go_to_session, self._spend_closed
         )
         self.app.push_screen(self.spend)
 

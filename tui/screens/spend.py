@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import ClassVar
 
@@ -67,7 +67,6 @@ class SpendScreen(Contained, SparseScreen):
     def __init__(
         self,
         store: Store,
-        sources: Sequence[str],
         now: Callable[[], int],
         requests: Requests,
         keymap: Keymap,
@@ -77,9 +76,9 @@ class SpendScreen(Contained, SparseScreen):
     ) -> None:
         super().__init__()
         self.looking = Looking(store, now(), days)
-        self.looking.awaits |= set(sources)
+        self.looking.awaits |= set(requests.names)
         self._store = store
-        self._sources = list(sources)
+        self._asked: set[str] = set()
         self._now = now
         self._requests = requests
         self._go_to = go_to
@@ -106,9 +105,8 @@ class SpendScreen(Contained, SparseScreen):
     def on_mount(self) -> None:
         self.tables[self.looking.measure].focus()
         self._clock = self.set_interval(MIDNIGHT_S, self._look_at_the_clock)
-        for source in self._sources:
-            self._requests.spans(source, partial(self._span, source))
-        if not self._sources:
+        self._ask(self.looking.awaits)
+        if not self.looking.awaits:
             self._read_on()
 
     def on_unmount(self) -> None:
@@ -134,8 +132,16 @@ class SpendScreen(Contained, SparseScreen):
 
     # --- what arrives ----------------------------------------------------------------------------------------
 
+    def _ask(self, sources: Iterable[str]) -> None:
+        """Asks when the sessions of these sources began, of each once."""
+        for source in set(sources) - self._asked:
+            self._asked.add(source)
+            self._requests.spans(source, partial(self._span, source))
+
     def changed(self, changes: ChangeSet) -> None:
         """Takes a change of the store in; it is shown within a second, with all others until then."""
+        # A database that was found only now.
+        self._ask(source for source, _ in changes.roots)
         if self.looking.changed(changes) and not self._ended:
             self._draw_soon()
 
