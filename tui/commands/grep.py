@@ -71,11 +71,9 @@ async def grep(arguments: argparse.Namespace, paths: list[Path]) -> int:
                 read.append(await alone(search.run(source, only)))
     if not arguments.json:
         remark_on_copies(store)
-    if not all(read):
+    if search.lost or not all(read):
         return UNUSABLE
-    if search.found:
-        return OK
-    return UNUSABLE if search.lost else NOT_FOUND
+    return OK if search.found else NOT_FOUND
 
 
 def _kinds(words: str) -> frozenset[str]:

@@ -49,10 +49,10 @@ from tui.widgets.health_pane import HealthPane
 from tui.widgets.hits_view import HitsView
 from tui.widgets.jumping_tree import JumpingTree
 from tui.widgets.key_bar import KeyBar
+from tui.widgets.own_view import OwnView
 from tui.widgets.panes import STEP, Panes
 from tui.widgets.status_bar import StatusBar
 from tui.widgets.timeline_view import TimelineView
-from tui.widgets.transcript import Transcript
 
 TWO_PANES = 100
 """Columns from which tree and detail stand side by side."""
@@ -589,7 +589,7 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
     def on_search_view_searched(self) -> None:
         self._show_keys()
 
-    def on_transcript_remark(self, message: Transcript.Remark) -> None:
+    def on_own_view_remark(self, message: OwnView.Remark) -> None:
         self.remark(message.words)
 
     def on_timeline_view_row_wanted(self, message: TimelineView.RowWanted) -> None:

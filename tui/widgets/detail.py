@@ -98,6 +98,7 @@ class Detail(Contained, Vertical):
         self._cost = 0.0
         self._redraw: Timer | None = None
         self._turned = float("-inf")
+        self._marked = False
         self.tab_line = TabLine([[]], id="tabs")
         self.view = SearchView(id="text")
         self.transcript = Transcript(state, now, requests, id="transcript")
@@ -150,6 +151,10 @@ class Detail(Contained, Vertical):
         if key == self.key:
             return
         self.key = key
+        if self._marked:
+            # It was looked for in the text that it was found in, and not here.
+            self._marked = False
+            self.view.search("")
         before, self._turned = self._turned, time.perf_counter()
         self._cost = 0.0
         if self._redraw is not None:
@@ -360,6 +365,7 @@ class Detail(Contained, Vertical):
             # What is folded away would not be found.
             if message.value and any([document.unfold() for document in self._documents()]):
                 self._draw(keep=True)
+            self._marked = False
             self.text.search(message.value)
 
     def on_input_submitted(self) -> None:
@@ -370,6 +376,7 @@ class Detail(Contained, Vertical):
         if tab in self.tabs:
             self.pick(tab)
         self.view.search(words, pattern)
+        self._marked = True
 
     def _end_typing(self) -> None:
         # The focus moves first: a widget that is hidden while it has the focus hands it to any other.

@@ -7,11 +7,27 @@ from collections.abc import Iterator
 from textual.widget import Widget
 
 from tui.model.records import Key
+from tui.textual_patches.told import Told
 
 
 class OwnView(Widget):
     """Draws what a node is in, from the model, and has a cursor. Only the one in sight is told of changes: `turn_to`
     makes up for what it has missed."""
+
+    class Remark(Told):
+        """A key has something to say; no words take back what the one before said."""
+
+        def __init__(self, words: str) -> None:
+            super().__init__()
+            self.words = words
+
+    _said = False
+
+    def says(self, words: str) -> None:
+        """Answers a key, or takes the answer to an earlier one away."""
+        if words or self._said:
+            self.post_message(self.Remark(words))
+        self._said = bool(words)
 
     def turn_to(self, key: Key | None) -> None:
         """Shows what the node is in, at the node."""

@@ -240,6 +240,7 @@ class TimelineView(VirtualLines, OwnView, can_focus=True, inherit_bindings=False
     # --- keys and mouse --------------------------------------------------------------------------------------
 
     def _moved(self) -> None:
+        self.says("")
         self.post_message(self.Moved())
         self._scroll_to_cursor()
         self._redraw()
@@ -275,6 +276,8 @@ class TimelineView(VirtualLines, OwnView, can_focus=True, inherit_bindings=False
     def action_next_of(self, what: str, step: int) -> None:
         if self.sight.next_of(what, step > 0):
             self._moved()
+        else:
+            self.says(f"no {what} here")
 
     def action_go_to_row(self) -> None:
         line = self.sight.line

@@ -22,7 +22,6 @@ from tui.render.reading.hunt import Hunt
 from tui.render.reading.passage_text import Drawing, Read, wanted
 from tui.render.text.search import pattern_of
 from tui.text import sanitize
-from tui.textual_patches.told import Told
 from tui.view import View
 from tui.widgets.line_view import MARGIN
 from tui.widgets.own_view import OwnView
@@ -64,13 +63,6 @@ class Transcript(SearchView, OwnView):
         Binding("E", "failure(-1)", "go to the failure before", id="read.failure_before", show=False),
     ]
 
-    class Remark(Told):
-        """A key has something to say."""
-
-        def __init__(self, words: str) -> None:
-            super().__init__()
-            self.words = words
-
     def __init__(self, state: View, now: Callable[[], int], requests: Requests, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.state = state
@@ -91,7 +83,6 @@ class Transcript(SearchView, OwnView):
         self._strips: dict[Spot, Kept] = {}
         self._seeks = False
         self._opened: Name | None = None
-        self._said = False
 
     # --- what is shown ---------------------------------------------------------------------------------------
 
@@ -272,7 +263,7 @@ class Transcript(SearchView, OwnView):
         self._at_the_end = self._ends()
 
     def action_step(self, count: int) -> None:
-        self._says("")
+        self.says("")
         self._opened = None
         # The text moves under the caret rather than the caret to the edge: what comes next is seen before.
         top, height = self.scroll_offset.y, self.size.height
@@ -288,7 +279,7 @@ class Transcript(SearchView, OwnView):
         self._at_the_end = self._ends()
 
     def action_edge(self, end: bool) -> None:
-        self._says("")
+        self.says("")
         self._opened = None
         self._take_over()
         self._at_the_end = end
@@ -298,7 +289,7 @@ class Transcript(SearchView, OwnView):
             self._put(0, 0)
 
     def action_leaf(self, pages: int) -> None:
-        self._says("")
+        self.says("")
         self._opened = None
         page = pages * max(1, self.size.height - 1)
         top = max(0, min(self.scroll_offset.y + page, self.max_scroll_y))
@@ -309,7 +300,7 @@ class Transcript(SearchView, OwnView):
         self._at_the_end = self._ends()
 
     def action_fold(self) -> None:
-        self._says("")
+        self.says("")
         here = self._here()
         if here is None:
             return
@@ -349,18 +340,12 @@ class Transcript(SearchView, OwnView):
     def action_failure(self, step: int) -> None:
         self._go_to_next("failure", step)
 
-    def _says(self, words: str) -> None:
-        """Answers a key, or takes the answer to an earlier one away."""
-        if words or self._said:
-            self.post_message(self.Remark(words))
-        self._said = bool(words)
-
     def _go_to_next(self, kind: Goal, step: int) -> None:
         index = self.conversation.next_of(kind, self.caret, step)
         if index is None:
-            self._says(f"no {kind} {'below' if step > 0 else 'above'}")
+            self.says(f"no {kind} {'below' if step > 0 else 'above'}")
             return
-        self._says("")
+        self.says("")
         self._take_over()
         self._at_the_end = False
         self._put(index, self.size.height // 4)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.tui.model.builders import SOURCE, at
+from tests.tui.model.builders import SOURCE, at, op, prompt, session, store_of, turn
 from tests.tui.model.test_properties import Group, World, steps
 from tui.model.store.store import Store
 from tui.render.lines import Line
@@ -53,6 +54,20 @@ def test_a_transcript_kept_up_to_date_equals_one_made_anew(
         assert len(conversation) == sum(len(lines) for _, _, lines in told(conversation))
         spots = [conversation.spot(line) for line in range(len(conversation))]
         assert [conversation.index_of(spot) for spot in spots if spot is not None] == list(range(len(conversation)))
+
+
+@pytest.mark.parametrize("later", [3, 3_000, 100_000])
+def test_time_that_passes_leaves_a_transcript_as_one_made_anew(later: float) -> None:
+    store = store_of(session("s1"), prompt("u1", ts=20), turn("a1", 1, 21, "u1"), op("p1", "a1", "tool", 2, 22))
+    conversation = Conversation(store, Drawing(60, at(40)))
+    conversation.read((SOURCE, "s1"))
+    assert told(conversation)
+    conversation.tick(at(40 + later))
+    fresh = Conversation(store, conversation.how)
+    fresh.read(conversation.root)
+    assert told(conversation) == told(fresh)
+    conversation.tick(at(41 + later))
+    assert told(conversation) == told(anew(conversation))
 
 
 def test_texts_out_of_sight_are_given_back_and_read_again() -> None:

@@ -19,13 +19,14 @@ from tui.render.cards import tabs
 from tui.render.lines import Line
 from tui.render.reading.passage_text import Drawing, Read, drawn, estimate, foldable, goes_on, opens_by_itself, wanted
 from tui.render.text.document import Document, Range, Text
+from tui.text import moments
 
 HELD = 8_000_000
 """Characters of texts that are kept when they are out of sight; more are given back, and read again when needed."""
 HELD_TEXTS = 400
 """The same in texts: most are short."""
 DRAWN = 400
-"""Passages whose lines are kept."""
+"""Passages whose lines are kept, unless more are in sight and around."""
 BEFORE_FIRST = frozenset({"prompt", "answer", "compaction"})
 """Kinds of passages that begin with an empty line."""
 
@@ -68,6 +69,7 @@ class Conversation(Text):
         self._heights: dict[Name, int] = {}
         self._drawn: OrderedDict[Name, _Drawn] = OrderedDict()
         self._numbers = count()
+        self._room = DRAWN
         self._users: dict[str, set[Name]] = {}
         self._stale: set[str] = set()
 
@@ -187,9 +189,12 @@ class Conversation(Text):
 
     def tick(self, now_us: int) -> None:
         """Draws what time changes anew when it is asked for: what goes on."""
-        self.how = self.how._replace(now_us=now_us)
-        for name in [name for name in self._drawn if goes_on(self.store, name, now_us)]:
-            del self._drawn[name]
+        before, self.how = self.how.now_us, self.how._replace(now_us=now_us)
+        # What went on until now says so for the last time, and the moments of another day are written otherwise.
+        another_day = moments.date_and_time(before)[:10] != moments.date_and_time(now_us)[:10]
+        for name in list(self._drawn):
+            if another_day or goes_on(self.store, name, before) or goes_on(self.store, name, now_us):
+                del self._drawn[name]
 
     # --- lines -----------------------------------------------------------------------------------------------
 
@@ -244,6 +249,8 @@ class Conversation(Text):
         taken for it."""
         if not self.passages:
             return False
+        # As many as may stand in three screens, or each would take another one's place.
+        self._room = max(DRAWN, 4 * height)
         different: int | None = None
         first = bisect_right(self._starts, max(0, top - height)) - 1
         for place in range(max(0, first), len(self.passages)):
@@ -279,7 +286,7 @@ class Conversation(Text):
             made = self._drawn[name] = _Drawn(next(self._numbers), lines, wanted(self.store, passage, is_open))
             for one in made.wanted:
                 self._users.setdefault(one.slot, set()).add(name)
-            while len(self._drawn) > DRAWN:
+            while len(self._drawn) > self._room:
                 self._drawn.popitem(last=False)
         else:
             self._drawn.move_to_end(name)
