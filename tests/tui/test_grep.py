@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -67,6 +70,15 @@ def test_the_exit_status_says_found_nothing_found_and_in_trouble(database: Path,
     # What a sound one holds is printed, and that not all could be looked through is told.
     status, out, err = run("grep", "--db", tmp_path / "none.db", "--db", database, "hello")
     assert (status, "hello" in out, "none.db" in err) == (2, True, True)
+
+
+def test_the_exit_status_says_that_not_everything_could_be_looked_through(database: Path, tmp_path: Path) -> None:
+    path = tmp_path / "opencode.db"
+    shutil.copy(database, path)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE session SET title = ? WHERE parent_id IS NULL", ("a" * 4_000,))
+    status, out, err = run("grep", "--db", path, "re:(a|aa)+c|hello")
+    assert (status, "hello" in out, "not looked through" in err) == (2, True, True)
 
 
 def test_a_filter_narrows_the_sessions(database: Path) -> None:
