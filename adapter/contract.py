@@ -160,6 +160,12 @@ class Source(Protocol):
         """Health with fresh counts. Raises SourceUnavailable."""
         ...
 
+    async def processes(self) -> Health:
+        """Health with a fresh look at the processes of opencode on the machine of the source (`Health.processes`), which
+        every later batch has, too. Asked every few seconds while that can change what is said of a session, and else
+        never. Raises nothing: what cannot be told is not known."""
+        ...
+
     async def payload(self, uri: str, limit: int = ...) -> PayloadText:
         """The text behind a reference. Raises PayloadError or SourceUnavailable."""
         ...

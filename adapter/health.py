@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
+from adapter.processes.facts import NOT_KNOWN, Processes
+
 LAG_WINDOW = 500
 HISTORY = 10
 """Interruptions that are remembered; all are counted."""
@@ -38,6 +40,7 @@ class Health(msgspec.Struct, frozen=True):
     `looked` is when the files were looked at last (unix seconds), whether anything was found or not.
     `backup`: it is a copy of other sources that nobody writes, by its name or by what is in it.
     `disagreeing` has the tokens that a session's own columns count more (or less) than its messages add up to.
+    `processes` are those of the newest look at them (`Source.processes`).
     """
 
     source: str
@@ -78,6 +81,7 @@ class Health(msgspec.Struct, frozen=True):
     reconciled: float = 0.0
     checked: int = 0
     unread: int = 0
+    processes: Processes = NOT_KNOWN
 
     @property
     def incomplete(self) -> bool:
