@@ -161,9 +161,9 @@ class Source(Protocol):
         ...
 
     async def processes(self) -> Health:
-        """Health with a fresh look at the processes of opencode on the machine of the source (`Health.processes`), which
-        every later batch has, too. Asked every few seconds while that can change what is said of a session, and else
-        never. Raises nothing: what cannot be told is not known."""
+        """Health with a fresh look at the processes of opencode on the machine of the source (`Health.processes`),
+        which every later batch has, too. Asked every few seconds while that can change what is said of a session, and
+        else never. What cannot be told is not known, and raises nothing."""
         ...
 
     async def payload(self, uri: str, limit: int = ...) -> PayloadText:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from functools import partial
@@ -26,6 +27,7 @@ from adapter.opencode.rows import RawRow, SessionRow, milliseconds, session_row
 from adapter.opencode.sessions import map_session, root_of
 from adapter.opencode.storage import RawSession, read_page, read_whole
 from adapter.pace import paced
+from adapter.processes.table import Table
 from adapter.sqlite.reader import Pieces, Reader, Snapshot, Work
 from adapter.sqlite.rows import Lost, table_rows
 
@@ -45,7 +47,7 @@ class OpencodeSource:
     `clock` gives unix seconds, `monotonic` seconds that never go back; `watch=False` polls instead of asking the system
     for notifications; `limit_s` is the hard stop of one read transaction (reader.LIMIT_S unless given); `servers` gives
     the names of the MCP servers that are configured for a directory; `backup` says that it is a copy which nobody
-    writes.
+    writes; `table` has the processes of this machine, without one nothing is known of them.
     """
 
     def __init__(
@@ -58,11 +60,13 @@ class OpencodeSource:
         limit_s: float | None = None,
         servers: Callable[[str], frozenset[str]] = lambda _directory: frozenset(),
         backup: bool = False,
+        table: Table | None = None,
     ) -> None:
         self.path = Path(path).absolute()
         self.backup = backup
         self.source = f"opencode:{encodable(self.path)}"
         self._clock = clock
+        self._table = table
         self._new_health = partial(HealthWriter, self.source, encodable(self.path), clock, monotonic, backup=backup)
         self._health = self._new_health()
         self._reader = Reader(self.path, limit_s=limit_s)
@@ -124,7 +128,9 @@ class OpencodeSource:
     def forget(self) -> None:
         """Forgets what was told: the next `tail` begins as the first did. Not while one runs."""
         self._database.forget()
+        processes = self._health.now.processes
         self._health = self._new_health()
+        self._health.note(processes=processes)
         self._follower = self._new_follower(self._health)
 
     async def glance(self) -> AsyncIterator[Batch]:
@@ -202,6 +208,13 @@ class OpencodeSource:
             event_bytes=found.event_bytes,
             last_change=max(self._health.now.last_change, newest),
         )
+        return self.health()
+
+    async def processes(self) -> Health:
+        """Health with a fresh look at the processes that run opencode here."""
+        if self._table is not None:
+            found = await asyncio.to_thread(self._table.look, str(self.path))
+            self._health.note(processes=found)
         return self.health()
 
     def health(self) -> Health:

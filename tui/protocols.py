@@ -71,6 +71,10 @@ class Requests(Protocol):
     def probe(self) -> None:
         """Fresh counts of every source; they arrive as healths."""
 
+    def processes(self, sources: Collection[str]) -> None:
+        """From now on the processes of these sources are looked at, and of no others; what is seen arrives as
+        healths."""
+
     def search(
         self,
         pattern: str,

@@ -10,6 +10,7 @@ import re
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from adapter.local import OpencodeSource
 from adapter.opencode.config import OpencodeConfig
 from adapter.opencode.discover import distinct, locate
 from adapter.opencode.limits import ModelLimits
+from adapter.processes.table import Table
 from tui.app import ViewerApp
 from tui.config import keymap
 from tui.config.bindings import EVERY, SCOPES
@@ -50,8 +52,9 @@ def run(
     home["limits"] = ModelLimits(os.environ, Path.home())
     # Read in the thread of the sources; the limits are asked on the screen's.
     servers = OpencodeConfig(os.environ, Path.home()).mcp_servers
+    source = partial(OpencodeSource, watch=watch, servers=servers, table=Table())
     if paths:
-        named = [OpencodeSource(path, watch=watch, servers=servers) for path in distinct(paths)]
+        named = [source(path) for path in distinct(paths)]
         words = no_sessions(os.environ, Path.home(), paths)
         return status_of(ViewerApp(named, no_sessions=words, notify=notify, **home))
     located = locate(os.environ, Path.home())
@@ -60,11 +63,11 @@ def run(
         # A release channel's database that appears later is one more source. Backups come when the screen stands: what
         # goes on is in none of them.
         found = locate(os.environ, Path.home())
-        written = [OpencodeSource(path, watch=watch, servers=servers) for path in found.paths if path.exists()]
-        copies = [OpencodeSource(path, watch=watch, servers=servers, backup=True) for path in found.backups]
+        written = [source(path) for path in found.paths if path.exists()]
+        copies = [source(path, backup=True) for path in found.backups]
         return [*written, *copies]
 
-    sources = [OpencodeSource(path, watch=watch, servers=servers) for path in located.paths]
+    sources = [source(path) for path in located.paths]
     words = no_sessions(os.environ, Path.home())
     return status_of(ViewerApp(sources, no_sessions=words, discover=discover, notify=notify, **home))
 

@@ -70,6 +70,7 @@ class Frame:
     `release`: sessions to be read, and given back. `detail_wanted`: the user wants to be in the detail. `panes`: the
     panes stand otherwise, or the keys go to another one. `results`: the results of the search are wanted again.
     `look`: what is to be looked for in the texts of sessions is another thing now (`View.looking`), or nothing.
+    `watch`: the sources of which the processes are to be looked at from now on, None for no change.
     """
 
     rows: bool = False
@@ -87,6 +88,7 @@ class Frame:
     panes: bool = False
     results: bool = False
     look: bool = False
+    watch: frozenset[str] | None = None
 
 
 Pane = Literal["tree", "filter", "detail", "search"]
@@ -149,6 +151,7 @@ class View:
         self._drawn = Summary()
         self._summed = Sum()
         self._titled = (0, 0)
+        self._watched: frozenset[str] = frozenset()
         self._cursor: Key | None = None
         self._begin()
 
@@ -219,6 +222,11 @@ class View:
     def trees_in_sight(self) -> set[SessionKey]:
         """The trees of which a row is in sight, and that of the cursor."""
         return {self.store.links.top(key.owner) for key in self.place.keys_in_sight()}
+
+    def _to_watch(self) -> frozenset[str]:
+        """The sources of which the processes can change what is said: something goes on there, or may."""
+        never = {source for source in self.rows.open_sources if source not in self.store.processes}
+        return frozenset({source for source, _ in self.rows.needs} | never)
 
     def _stale_s(self) -> int:
         ages = [self.now - looked for health, looked in self._known.values() if health.state == "ok"]
@@ -393,6 +401,9 @@ class View:
             frame.heading, self._summed = True, self.finder.sum
         if (summary.running, summary.waiting) != self._titled:
             frame.title = self._titled = (summary.running, summary.waiting)
+        watched = self._to_watch()
+        if watched != self._watched:
+            frame.watch = self._watched = watched
         if self.notify:
             frame.notice = self.notices.due(self.now)
         return frame

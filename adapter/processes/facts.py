@@ -43,9 +43,9 @@ class Process(msgspec.Struct, frozen=True):
 
     `user` is a name, or a number where it has none. `directory` is where it works, "" unknown. `program` is the base
     name of its executable, `major` 1 or 2 by that name, 0 unknown. `arguments` are those that say what it does;
-    `session_id` is what `-s` names, `continues` whether it was to go on with the newest session. `cpu` is percent of one
-    core over the last seconds, -1 until there were two looks; `memory` bytes in use (RSS), -1 unknown. `terminal` is
-    the controlling terminal's device, "" for none. `databases` are the paths of those that it has open for writing,
+    `session_id` is what `-s` names, `continues` whether it was to go on with the newest session. `cpu` is percent of
+    one core over the last seconds, -1 until there were two looks; `memory` bytes in use (RSS), -1 unknown. `terminal`
+    is the controlling terminal's device, "" for none. `databases` are the paths of those that it has open for writing,
     as their sources call them. `pane` is the pane of tmux that it runs in.
     """
 
@@ -79,14 +79,15 @@ class Processes(msgspec.Struct, frozen=True):
     """The processes of a source at the time of one look (`looked`, unix seconds; 0 where nobody has ever looked).
 
     `complete` says that every process that can write the database is in `running`; where it is not so, `unknown` says
-    why in words, and nothing follows from a process that is missing. `running` are all processes of opencode that can
-    be seen, also those without this database, and whatever else has it open for writing. `ended` are the newest that
-    went while somebody looked.
+    why in words, and nothing follows from a process that is missing. `since` is since when nothing can have come and
+    gone unseen (unix seconds, 0 never). `running` are all processes of opencode that can be seen, also those without
+    this database, and whatever else has it open for writing. `ended` are the newest that went while somebody looked.
     """
 
     looked: float = 0.0
     complete: bool = False
     unknown: str = ""
+    since: float = 0.0
     running: list[Process] = []
     ended: list[Ended] = []
 

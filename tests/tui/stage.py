@@ -144,6 +144,9 @@ class FakeSource:
     async def probe(self) -> Health:
         return self.state
 
+    async def processes(self) -> Health:
+        return self.state
+
     async def spans(self) -> dict[str, tuple[int, int]]:
         return self.spans_of
 

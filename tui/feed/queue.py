@@ -222,6 +222,7 @@ class Arrivals:
                     self._current = None
                     _merge(changes, self._ended(item))
                     if item.health is not None:
+                        _merge(changes, self.store.meet(item.source, item.health.processes))
                         self.health[item.source] = item.health
                         health_changed = True
                     if item.committed_at > self._started_at:

@@ -27,6 +27,9 @@ T = TypeVar("T")
 DISCOVER_EVERY = 5.0
 """Seconds between two looks for databases that have appeared since."""
 
+LOOK_EVERY = 2.0
+"""Seconds between two looks at opencode's processes, while something should be running."""
+
 CLOSED_AFTER = 10.0
 """Seconds that a source may take to be closed before it is loaded anew."""
 
@@ -118,6 +121,9 @@ class Feed:
         self._awake.set()
         self._rests = 0
         self._searches = 0
+        self._watched: frozenset[str] = frozenset()
+        """Sources of which the processes are looked at."""
+        self._is_watching = False
         self._early: list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]] = []
 
     # --- called on the UI loop -------------------------------------------------------------------------------
@@ -185,6 +191,11 @@ class Feed:
     def probe(self) -> None:
         """Asks every source for fresh counts; they arrive through `health_changed`."""
         self._request("the rows cannot be counted", self._probe)
+
+    def processes(self, sources: Collection[str]) -> None:
+        """Looks at the processes of these sources from now on, and at no others."""
+        watched = frozenset(sources)
+        self._request("opencode's processes are not looked at any more", lambda: self._watch_processes(watched))
 
     def search(
         self,
@@ -359,6 +370,27 @@ class Feed:
             )
         )
         await self.arrivals.room()
+
+    async def _watch_processes(self, watched: frozenset[str]) -> None:
+        """Looks every few seconds as long as anything is to be looked at; one task does so for all."""
+        self._watched = watched
+        if self._is_watching:
+            return
+        self._is_watching = True
+        try:
+            while self._watched:
+                await self._awake.wait()
+                for name in sorted(self._watched):
+                    source = self._sources.get(name)
+                    health = await source.processes() if source is not None else None
+                    if health is not None and health.processes.looked:
+                        self.arrivals.offer(Arrival(name, (), health=health))
+                    else:
+                        # One that knows of no processes never will.
+                        self._watched -= {name}
+                await asyncio.sleep(LOOK_EVERY)
+        finally:
+            self._is_watching = False
 
     async def _payload(self, source: str, uris: Sequence[str], look: str, done: PayloadDone) -> None:
         document, note = None, "reading it was given up"

@@ -260,6 +260,8 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
             self.requests.load(source, session_id)
         for source, session_id in frame.release:
             self.requests.release(source, session_id)
+        if frame.watch is not None:
+            self.requests.processes(frame.watch)
         if frame.title is not None:
             self.post_message(self.Counted(*frame.title))
         if frame.notice:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from tui.model.records import Op, Session, Turn
+from tui.model.status.life import Life, last_sign, life_of
 from tui.model.status.table import StateName
 from tui.model.status.thresholds import (
+    BUSY_CPU,
     ORPHANED_AFTER,
     PERMISSION_AFTER,
     SHELL_ORPHANED_AFTER,
@@ -16,8 +18,6 @@ from tui.model.status.thresholds import (
     WAITING_ORPHANED_AFTER,
     WRITTEN_AFTER,
 )
-from tui.model.store.facts import updated_at
-from tui.model.sums.rollup import subtree
 from tui.text.moments import age
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def running_tool(store: Store, session: Session, op: Op, now_us: int) -> State:
         return watch(store, session, state, f"{name} is marked pending", now_us)
     if op.tool in ASKING:
         state = State("waiting", f"{name} has waited for an answer for {ran}", op.start_ts, subject=op.label or name)
-        return _doubt_waiting(state, ran_us)
+        return _watch_waiting(store, session, state, now_us)
     if op.extras.get("untold"):
         reason, doubted = f"{name} was called {ran} ago: it runs, or waits for permission", ran_us >= PERMISSION_AFTER
         state = State("tool", reason, op.start_ts, doubted, name)
@@ -68,7 +68,7 @@ def running_tool(store: Store, session: Session, op: Op, now_us: int) -> State:
         why = "takes seconds once it is allowed" if op.tool in ASKED_FIRST else "has not begun"
         reason = f"{name} was called {ran} ago and {why}: it probably waits for permission"
         state = State("permission", reason, op.start_ts, True, f"{name} {op.label or op.title}".rstrip())
-        return _doubt_waiting(state, ran_us)
+        return _watch_waiting(store, session, state, now_us)
     if op.tool == "bash":
         quiet = "" if op.extras.get("output_bytes") else " with no output"
         state = State("tool", f"{name} has run for {ran}{quiet}", op.start_ts, subject=name)
@@ -87,13 +87,26 @@ def begun(store: Store, session: Session, op: Op) -> bool:
     return op.tool not in GATED or bool(op.extras.get("running")) or store.called_by(session, op) is not None
 
 
-def _doubt_waiting(state: State, waited_us: int) -> State:
+def _watch_waiting(store: Store, session: Session, state: State, now_us: int) -> State:
+    """Doubts what waits for a person when that is long ago: nothing is written meanwhile, and a process that lives is
+    all there is to know."""
+    life, waited_us = life_of(store, session, state.since), now_us - state.since
+    if life.lives is False:
+        return left_behind(state, life, now_us)
+    if life.lives and life.certain:
+        return state
     if waited_us >= WAITING_ORPHANED_AFTER:
         reason = f"{state.reason}; after so long opencode was probably closed"
         return State("orphaned", reason, state.since, True, state.subject)
     if waited_us >= WAITING_DOUBTED_AFTER:
         return state._replace(reason=f"{state.reason}, unless opencode was closed", inferred=True)
     return state
+
+
+def left_behind(state: State, life: Life, now_us: int) -> State:
+    """The state of what nobody works on any more, as the processes tell."""
+    gone = f"{life.words} {age(now_us - life.since)} ago" if life.seen_to_end else life.words
+    return State("orphaned", f"{state.reason}; {gone}", life.since or state.since, not life.certain, state.subject)
 
 
 def model_at_work(turn: Turn, now_us: int) -> State:
@@ -136,12 +149,20 @@ def watch(
     limits: tuple[int, int] = (STALLED_AFTER, ORPHANED_AFTER),
     waited_until: int = 0,
     dead: str = "opencode was probably killed",
+    began_us: int = 0,
 ) -> State:
-    """Doubts an active state when nothing has been committed for long, by the session or by anything below it: a parent
-    that waits for its sub-agent is as alive as that one. Silence up to `waited_until` (µs) is what was announced. What
-    the end of all patience is taken for is `dead`."""
-    quiet = now_us - max(_last_sign(store, session), waited_until)
+    """THE place where an active state is doubted. By the processes, where they are known (`life.py`): nobody can be
+    working on it, or somebody is. Else by time: nothing has been committed for long, by the session or by anything
+    below it, as a parent that waits for its sub-agent is as alive as that one. Silence up to `waited_until` (µs) is
+    what was announced. What the end of all patience is taken for is `dead`. Only a process that was there at
+    `began_us` can work on it, when the state began unless given."""
+    life = life_of(store, session, began_us or state.since)
+    if life.lives is False:
+        return left_behind(state, life, now_us)
+    quiet = now_us - max(last_sign(store, session), waited_until)
     stalled, orphaned = limits
+    if life.lives and life.certain:
+        return _silent(state, life, quiet, limits, now_us) if quiet >= stalled else state
     if quiet >= orphaned:
         reason = f"no commit for {age(quiet)} while {claim}: {dead}"
         return State("orphaned", reason, now_us - quiet, True, state.subject)
@@ -151,14 +172,13 @@ def watch(
     return state
 
 
-def _last_sign(store: Store, session: Session) -> int:
-    """When (µs) a session, or anything below it, gave the last sign of being at work. What a person writes into a step
-    that is under way is none."""
-    turn = next(reversed(session.turns.values()), None)
-    prompt = next(reversed(session.prompts.values()), None)
-    if turn is None or turn.status != "running" or prompt is None or prompt.ts <= turn.start_ts:
-        return subtree(store, session).last_ts
-    times = [turn.start_ts, updated_at(turn.extras)]
-    for op in turn.ops.values():
-        times += (op.start_ts, op.end_ts, updated_at(op.extras))
-    return max(*times, *(subtree(store, child).last_ts for child in store.children_of(session)))
+def _silent(state: State, life: Life, quiet: int, limits: tuple[int, int], now_us: int) -> State:
+    """The state of what has written nothing for long although its opencode lives. A tool may be silent as long as it
+    likes; of a model nothing comes, unless its opencode is busy taking it in, which has its end, too."""
+    process = life.process
+    cpu = process.cpu if process is not None else -1.0
+    uses = f", its opencode uses {cpu:.1f} % CPU" if cpu >= 0 else ", its opencode lives"
+    words = f"{state.reason}; silent for {age(quiet)}{uses}"
+    if state.name == "tool" or (cpu >= BUSY_CPU and quiet < limits[1]):
+        return state._replace(reason=words)
+    return State("stalled", words, now_us - quiet, False, state.subject, state.name)

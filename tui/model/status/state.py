@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tui.model.records import Key, Op, Prompt, Session, Turn, op_id
+from tui.model.records import Key, Op, Prompt, Session, Turn, op_id, op_key, prompt_key, session_key, turn_key
 from tui.model.status.at_work import State as State  # for everybody who asks this module
-from tui.model.status.at_work import model_at_work, retrying, running_tool, watch
+from tui.model.status.at_work import left_behind, model_at_work, retrying, running_tool, watch
+from tui.model.status.life import life_of
 from tui.model.status.outcome import exit_code, went_wrong
 from tui.model.status.table import ACTIVE, StateName, end_of, urgency
 from tui.model.status.thresholds import BETWEEN_LIMIT, LOOK_BELOW, SHELL_ORPHANED_AFTER
@@ -55,7 +56,7 @@ def _session(store: Store, session: Session, now_us: int, look: bool) -> State:
     if state.name == "idle" and (waiting := waiting_prompts(session)):
         return _waiting(store, session, waiting, now_us)
     if state.name == "idle" and (aside := in_background(session)):
-        state = _aside(session, aside[-1], now_us) or state
+        state = _aside(store, session, aside[-1], now_us) or state
     if look and state.name == "idle" and (below := _below(store, store.children_of(session), now_us)) is not None:
         return _shown_above(*below) if below[1].name in ACTIVE else state
     if state.name in ACTIVE and (nobody := _left_by_its_call(store, session)):
@@ -129,7 +130,13 @@ def _waiting(store: Store, session: Session, waiting: list[Prompt], now_us: int)
     if session.extras.get("claimed") is False or session.extras.get("revert_message_id"):
         return State("idle", f"{words}, and no turn is going on that would take it up", first)
     return watch(
-        store, session, State("starting", words, first, subject="waits"), "a prompt waits", now_us, dead=_STAYS
+        store,
+        session,
+        State("starting", words, first, subject="waits"),
+        "a prompt waits",
+        now_us,
+        dead=_STAYS,
+        began_us=now_us,
     )
 
 
@@ -142,11 +149,13 @@ def in_background(session: Session) -> list[Op]:
     return [op for op in ops if not any(name in op.extras["told_as"] and ts >= op.start_ts for name, ts in told)]
 
 
-def _aside(session: Session, op: Op, now_us: int) -> State | None:
+def _aside(store: Store, session: Session, op: Op, now_us: int) -> State | None:
     """What is said of a command in the background; None when it has been quiet for so long that only its row says it:
     nothing is written before its end, and none if its server dies."""
     ran = now_us - op.start_ts
     if session.extras.get("suspended") or ran >= SHELL_ORPHANED_AFTER:
+        return None
+    if life_of(store, session, op.start_ts).lives is False:
         return None
     words = f"{op.name} was put into the background {age(ran)} ago, and its end has not been told"
     return State("tool", words, op.start_ts, True, op.name)
@@ -238,6 +247,16 @@ def open_ops(turn: Turn) -> list[Op]:
     return [op for op in turn.ops.values() if op.kind == "tool" and op.status == "running"]
 
 
+def open_nodes(session: Session) -> set[Key]:
+    """The nodes of a session that is open of which the state may follow from something else than their rows."""
+    found = {session_key(session)}
+    if (turn := newest_turn(session)) is not None:
+        found |= {turn_key(session, turn), *(op_key(session, op) for op in open_ops(turn))}
+    if (prompt := session.newest_prompt) is not None:
+        found.add(prompt_key(session, prompt))
+    return found
+
+
 def _failed(error_class: str, message: str, since: int) -> State:
     reason = f"{error_class}: {message}" if error_class and message else error_class or message or "it failed"
     return State("failed", reason, since, subject=error_class)
@@ -267,8 +286,12 @@ def _newest_turn(store: Store, session: Session, turn: Turn, now_us: int, look: 
             words = "was refused" if refused.error_class == "PermissionRejected" else "got no answer"
             reason = f"{refused.name} {words} {ended} ago, and opencode stopped"
             return State("idle", reason, turn.end_ts, True, f"{refused.name} {words}")
+        state = State("between", f"a step ended {ended} ago, the next one follows", turn.end_ts)
+        life = life_of(store, session, turn.end_ts)
+        if life.lives is False and (life.seen_to_end or now_us - turn.end_ts < BETWEEN_LIMIT):
+            return left_behind(state, life, now_us)
         if now_us - turn.end_ts < BETWEEN_LIMIT:
-            return State("between", f"a step ended {ended} ago, the next one follows", turn.end_ts)
+            return state
         return State("idle", f"its last step ended {ended} ago with tool calls, and none followed", turn.end_ts, True)
     if turn.finish == "length":
         return State("idle", "its answer was cut at the output limit", turn.end_ts, subject="cut at the limit")
@@ -332,6 +355,8 @@ def _claimed(store: Store, session: Session, turn: Turn | None, now_us: int) -> 
     first, nothing is written until the model begins to answer."""
     began = session.extras.get("claimed_ts")
     began = began if isinstance(began, int) else session.start_ts
+    # What is resumed by the next server may have begun long before that.
+    able = now_us if "resume_attempts" in session.extras else began
     if turn is not None and turn.status in ("aborted", "failed") and turn.end_ts >= began:
         if "resume_attempts" in session.extras:
             # A user's stop gives the claim back; a server that is stopped keeps it.
@@ -341,9 +366,9 @@ def _claimed(store: Store, session: Session, turn: Turn | None, now_us: int) -> 
     since = max(began, turn.end_ts if turn is not None else 0)
     if turn is None:
         words = f"a turn is going on, and the model has not begun to answer for {age(now_us - since)}"
-        return watch(store, session, State("starting", words, since), "a turn is going on", now_us)
+        return watch(store, session, State("starting", words, since), "a turn is going on", now_us, began_us=able)
     state = State("between", f"a turn is going on, the next step has not begun for {age(now_us - since)}", since)
-    return watch(store, session, state, "a turn is going on", now_us)
+    return watch(store, session, state, "a turn is going on", now_us, began_us=able)
 
 
 # -- prompts, turns, ops ----------------------------------------------------------------------------------------
@@ -421,7 +446,7 @@ def _op(store: Store, session: Session, op: Op, now_us: int, look: bool) -> Stat
             return _shown_above(*inner)
     if op_id(op.part_id, op.kind) in session.aside and op in in_background(session):
         ended = f"put into the background {age(now_us - op.end_ts)} ago, and its end was never told"
-        return _aside(session, op, now_us) or State("completed", ended, op.end_ts)
+        return _aside(store, session, op, now_us) or State("completed", ended, op.end_ts)
     if op.status != "running":
         if op.status == "failed":
             return _failed(op.error_class, op.error_message, op.end_ts)

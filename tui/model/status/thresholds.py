@@ -27,6 +27,11 @@ WAITING_DOUBTED_AFTER = 30 * MINUTE
 """A question waits as long as its person is away; after this we add that opencode may be gone."""
 WAITING_ORPHANED_AFTER = 12 * 60 * MINUTE
 """Nobody comes back to a question after half a day without opencode having been closed."""
+BUSY_CPU = 5.0
+"""Percent of a core above which an opencode is taking an answer in."""
+STARTED_LEEWAY = 5 * SECOND
+"""By so much the clock may have moved since a process was started: its start is counted from the system's, while rows
+have the time of the day."""
 
 LONG_CALL = 10 * MINUTE
 """bash ends itself after two minutes unless the model asked for more, and nearly every other call takes seconds."""

@@ -26,7 +26,9 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from adapter.events import Event, SessionFinalized
-from tui.model.records import ChangeSet, Key, Log, Op, Prompt, Session, SessionKey, Turn, op_id, op_key
+from adapter.processes.facts import Processes
+from tui.model.records import ChangeSet, Key, Log, Op, Prompt, Session, SessionKey, Turn, op_id, op_key, session_key
+from tui.model.status.state import is_open, open_nodes
 from tui.model.store.apply import take, unload
 from tui.model.store.batch import Batch
 from tui.model.store.copies import Copies, choose
@@ -48,13 +50,15 @@ class Store:
 
     `links`, `finals` and `homes` (the message of each op) belong to `apply.py`. `kids` is a cache of `children_of`,
     `usages`, `subtrees`, `called` and `outlines` are caches of `sums/rollup.py` and `tree/children.py`; they are
-    emptied where something changed. `limits` knows the context windows of models.
+    emptied where something changed. `limits` knows the context windows of models. `processes` are those of the newest
+    look, by source.
     """
 
     def __init__(self, limits: Limits = no_limits) -> None:
         self.limits = limits
         self.sessions: dict[SessionKey, Session] = {}
         self.copies = Copies()
+        self.processes: dict[str, Processes] = {}
         self.books: dict[str, LogBook] = {}
         self.kids: dict[SessionKey, list[Session]] = {}
         self.usages: dict[SessionKey, Own] = {}
@@ -198,6 +202,20 @@ class Store:
         session = self.held((source, session_id))
         if session is None or not session.loaded:
             self.arriving.add((source, session_id))
+
+    def meet(self, source: str, processes: Processes) -> ChangeSet:
+        """Takes in which processes run opencode now. What was read of a session may be judged otherwise by that; what
+        was not says how it ended."""
+        changes = ChangeSet(roots=set(), dirty=set())
+        before = self.processes.get(source)
+        if processes is before or (before is None and not processes.looked):
+            return changes
+        self.processes[source] = processes
+        for key, session in self.sessions.items():
+            if session.loaded and key[0] == source and is_open(session):
+                changes.dirty |= open_nodes(session)
+                changes.dirty |= {session_key(self.sessions[above]) for above in self.links.above(key)}
+        return changes
 
     def mark_loaded(self, source: str, session_id: str) -> ChangeSet:
         """Says that all there is of a session has been applied, also when that is nothing."""

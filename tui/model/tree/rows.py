@@ -73,6 +73,11 @@ class VisibleRows:
         return self._live
 
     @property
+    def open_sources(self) -> set[str]:
+        """The sources in which a session has not come to its end by its rows."""
+        return {source for source, _ in self._open}
+
+    @property
     def anything_open(self) -> bool:
         """Whether time alone may change what a session is said to do."""
         return len(self._open) > len(self._over)

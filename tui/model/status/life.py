@@ -1,0 +1,118 @@
+"""Which process works on a session, and whether it lives: what the processes of a source (`Processes`) say of it.
+
+Certain is what cannot be otherwise: nobody who can write the database was there when the work began, or the only one
+who was there has gone or lives. With several, `-s ID`, the directory and the kind of command tell them apart; where
+that leaves doubt the process is likely, and nothing follows from it but words. A process that was there before us may
+have had others beside it that are gone: it is certain only of what was written while somebody looked.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from adapter.processes.facts import ANY_SESSION, RUNNERS, Ended, Process, Processes
+from tui.model.records import Session
+from tui.model.status.thresholds import STARTED_LEEWAY
+from tui.model.store.facts import updated_at
+from tui.model.sums.rollup import subtree
+
+if TYPE_CHECKING:
+    from tui.model.store.store import Store
+
+
+class Life(NamedTuple):
+    """`lives`: True when the process that works on the session lives, False when it is gone, None when that is not
+    known. `certain`: it cannot be otherwise. `process`: which one it is, or was. `since` (µs): when it went, or where
+    nobody saw that, the last sign of it. `words`: a clause for people about what is gone."""
+
+    lives: bool | None = None
+    certain: bool = False
+    process: Process | None = None
+    since: int = 0
+    words: str = ""
+    seen_to_end: bool = False
+
+
+UNKNOWN = Life()
+
+
+def life_of(store: Store, session: Session, began_us: int) -> Life:
+    """What the processes say of something in a session that began at this time."""
+    known = store.processes.get(session.source)
+    if known is None or not known.looked:
+        return UNKNOWN
+    path = session.source.partition(":")[2]
+    sign, latest = last_sign(store, session), (began_us + STARTED_LEEWAY) / 1e6
+    living = [one for one in known.holders(path) if one.started <= latest]
+    gone = [
+        one
+        for one in known.ended
+        if path in one.process.databases
+        and one.process.role in RUNNERS
+        and one.process.started <= latest
+        and one.missed * 1e6 >= sign
+    ]
+    watched = known.complete and 0 < known.since * 1e6 <= sign + STARTED_LEEWAY
+    ids = (session.id, store.top_of(session).id)
+    whose, certain = _choose([*living, *gone], session, ids, watched)
+    if isinstance(whose, Process):
+        # Who is named has said so himself; else all have to be known.
+        return Life(known.complete or None, certain and known.complete, whose)
+    if sign > known.looked * 1e6 or not known.complete:
+        return UNKNOWN
+    if isinstance(whose, Ended):
+        return _gone(whose, certain, sign, known)
+    if not living:
+        newest = max(gone, key=lambda one: one.missed, default=None)
+        return _gone(newest, True, sign, known)
+    # Whoever it is of them, he lives; or some are gone, or may have gone before anybody looked.
+    return Life(True, True) if watched and not gone else UNKNOWN
+
+
+def _gone(whose: Ended | None, certain: bool, sign: int, known: Processes) -> Life:
+    if whose is not None:
+        words = f"its opencode (pid {whose.process.pid}) ended"
+        return Life(False, certain, whose.process, int(whose.missed * 1e6), words, True)
+    nobody = "no opencode has the database open" if not known.running else "no opencode that was there then is left"
+    return Life(False, certain, None, sign, nobody)
+
+
+def _choose(
+    candidates: list[Process | Ended], session: Session, ids: tuple[str, ...], watched: bool
+) -> tuple[Process | Ended | None, bool]:
+    """The one of these that works on a session, None where that is not known, and whether it is certain."""
+    possible = [one for one in candidates if _can(_process(one), session, ids)]
+    if watched and len(possible) == 1:
+        return possible[0], True
+    named = [one for one in possible if _process(one).session_id in ids]
+    here = [one for one in possible if _process(one).role in ANY_SESSION or _process(one).directory == session.cwd]
+    if len(named) == 1:
+        return named[0], not [one for one in here if one is not named[0]]
+    return (here[0], False) if len(here) == 1 else (None, False)
+
+
+def _can(process: Process, session: Session, ids: tuple[str, ...]) -> bool:
+    """Whether a process can work on a session at all: `run` works on one, the one that it names or one of its own."""
+    if process.role != "run" or process.continues:
+        return True
+    if process.session_id:
+        return process.session_id in ids
+    at_home = process.directory == session.cwd or "--dir" in process.arguments
+    return at_home and session.start_ts + STARTED_LEEWAY >= process.started * 1e6
+
+
+def _process(one: Process | Ended) -> Process:
+    return one.process if isinstance(one, Ended) else one
+
+
+def last_sign(store: Store, session: Session) -> int:
+    """When (µs) a session, or anything below it, gave the last sign of being at work. What a person writes into a step
+    that is under way is none."""
+    turn = next(reversed(session.turns.values()), None)
+    prompt = next(reversed(session.prompts.values()), None)
+    if turn is None or turn.status != "running" or prompt is None or prompt.ts <= turn.start_ts:
+        return subtree(store, session).last_ts
+    times = [turn.start_ts, updated_at(turn.extras)]
+    for op in turn.ops.values():
+        times += (op.start_ts, op.end_ts, updated_at(op.extras))
+    return max(*times, *(subtree(store, child).last_ts for child in store.children_of(session)))
