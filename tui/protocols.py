@@ -75,6 +75,9 @@ class Requests(Protocol):
         """From now on the processes of these sources are looked at, and of no others; what is seen arrives as
         healths."""
 
+    def look(self, source: str, done: Callable[[], None]) -> None:
+        """The processes of a source as they are now; `done` is always called, behind what was seen."""
+
     def search(
         self,
         pattern: str,

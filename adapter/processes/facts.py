@@ -44,7 +44,8 @@ class Process(msgspec.Struct, frozen=True):
     `user` is a name, or a number where it has none. `directory` is where it works, "" unknown. `program` is the base
     name of its executable, `major` 1 or 2 by that name, 0 unknown. `arguments` are those that say what it does;
     `session_id` is what `-s` names, `continues` whether it was to go on with the newest session. `cpu` is percent of
-    one core over the last seconds, -1 until there were two looks; `memory` bytes in use (RSS), -1 unknown. `terminal`
+    one core over the last seconds, -1 until there were two looks, `cpu_s` the seconds of processor since it began;
+    `memory` bytes in use (RSS), -1 unknown. `terminal`
     is the controlling terminal's device, "" for none. `databases` are the paths of those that it has open for writing,
     as their sources call them. `pane` is the pane of tmux that it runs in.
     """
@@ -61,6 +62,7 @@ class Process(msgspec.Struct, frozen=True):
     session_id: str = ""
     continues: bool = False
     cpu: float = -1.0
+    cpu_s: float = 0.0
     memory: int = -1
     terminal: str = ""
     databases: list[str] = []

@@ -298,7 +298,7 @@ def _measured(known: _Known, use: Use, now: float, databases: list[str]) -> Proc
         known.used.popleft()
     first, before = known.used[0]
     cpu = 100 * max(0.0, use.cpu_s - before) / (now - first) if now > first else -1.0
-    return msgspec.structs.replace(known.process, databases=databases, cpu=cpu, memory=use.memory)
+    return msgspec.structs.replace(known.process, databases=databases, cpu=cpu, cpu_s=use.cpu_s, memory=use.memory)
 
 
 def _may_write(path: str, uid: int) -> bool:

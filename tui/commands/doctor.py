@@ -17,12 +17,16 @@ from adapter.contract import AdapterError
 from adapter.health import Health
 from adapter.local import OpencodeSource
 from adapter.opencode.limits import ModelLimits
+from adapter.processes.facts import Process, Processes
+from adapter.processes.table import Table
 from adapter.sqlite.files import side_file
 from tui.commands.remarks import complain, remark
 from tui.commands.sources import home, source_of
 from tui.exit_codes import DEGRADED, OK, UNUSABLE
 from tui.files import problem
+from tui.render import numbers
 from tui.render.bars.family import counted, family_words
+from tui.render.processes import place, what
 from tui.text import sanitize
 from tui.text.moments import date_and_time
 from tui.text.safe_json import json_line
@@ -41,8 +45,9 @@ async def doctor(arguments: argparse.Namespace, paths: list[Path]) -> int:
     """Health of every source; one that fails does not hide the others."""
     healths = []
     problems = ModelLimits(os.environ, home()).problems
+    table = Table()
     for path in paths:
-        async with source_of(path, arguments) as source:
+        async with source_of(path, arguments, table) as source:
             try:
                 healths.append(await examine(source, full=arguments.full, said=remark))
             except (AdapterError, OSError) as error:
@@ -81,6 +86,7 @@ async def examine(source: OpencodeSource, *, full: bool, said: Callable[[str], N
                     pass
         except TimeoutError:
             pass  # the only way a tail ends
+    await source.processes()
     return await source.probe()
 
 
@@ -133,6 +139,27 @@ def report(health: Health) -> dict[str, Any]:
         "retries": health.retries,
         "interruptions": {"count": health.interruptions, "newest": health.history},
         "reconciled": health.reconciled or None,
+        "processes": processes(health.processes),
+    }
+
+
+def processes(known: Processes) -> dict[str, Any] | None:
+    """The processes as JSON's types; None where nobody has looked. What is not known is null."""
+    if not known.looked:
+        return None
+    return {
+        "looked": known.looked,
+        "complete": known.complete,
+        "unknown": known.unknown,
+        "running": [
+            {
+                **msgspec.to_builtins(one),
+                "cpu": round(one.cpu, 1) if one.cpu >= 0 else None,
+                "memory": one.memory if one.memory >= 0 else None,
+                "pane": {**msgspec.to_builtins(one.pane), "place": one.pane.place} if one.pane is not None else None,
+            }
+            for one in known.running
+        ],
     }
 
 
@@ -167,12 +194,39 @@ def lines(health: Health) -> list[str]:
             ("retries", f"{health.retries:,}"),
             ("missing", ", ".join(health.missing_columns) or "no column"),
             ("checked", _checked(health)),
+            *_processes(health),
             *(("sums", words) for words in _sums(health)),
             ("warnings", ", ".join(f"{kind} {n}" for kind, n in health.warnings.items()) or "none"),
             *(("for example", example) for example in health.examples.values() if example),
         ]
     facts += [("interrupted", f"{date_and_time(int(one.at * 1e6))} {one.words}") for one in health.history]
     return [f"{name:>13}  {sanitize.label(value, limit=2000)}" for name, value in facts]
+
+
+def _processes(health: Health) -> list[tuple[str, str]]:
+    """A line for each process of opencode, those that have the database open first."""
+    known = health.processes
+    if not known.looked:
+        return []
+    holders = known.holders(health.path)
+    found = [("process", _process(one)) for one in holders]
+    found += [("process", f"{_process(one)}, without this database") for one in known.running if one not in holders]
+    if not holders:
+        found.insert(0, ("processes", "none has it open" if known.complete else "none that can be seen has it open"))
+    return found + ([("not known", known.unknown)] if known.unknown else [])
+
+
+def _process(process: Process) -> str:
+    parts = [
+        f"pid {process.pid} of {process.user or 'an unknown user'}",
+        what(process),
+        f"since {date_and_time(int(process.started * 1e6))}",
+        f"{process.cpu_s:.1f} s CPU",
+        numbers.size(process.memory),
+        place(process),
+        f"in {process.directory}" if process.directory else "",
+    ]
+    return ", ".join(part for part in parts if part)
 
 
 def _checked(health: Health) -> str:

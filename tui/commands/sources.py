@@ -18,12 +18,15 @@ from tui.exit_codes import DEGRADED, OK, UNUSABLE
 from tui.files import Protected, problem
 
 if TYPE_CHECKING:
+    from adapter.processes.table import Table
     from tui.model.store.store import Store
 
 
-def source_of(path: Path, arguments: argparse.Namespace) -> OpencodeSource:
+def source_of(path: Path, arguments: argparse.Namespace, table: Table | None = None) -> OpencodeSource:
+    """The source at a path; with a `table` it knows the processes, too."""
     servers = OpencodeConfig(os.environ, home()).mcp_servers
-    return OpencodeSource(path, watch=not arguments.no_watch, servers=servers, backup=path in arguments.backups)
+    backup = path in arguments.backups
+    return OpencodeSource(path, watch=not arguments.no_watch, servers=servers, backup=backup, table=table)
 
 
 async def alone(reading: Coroutine[None, None, None]) -> bool:

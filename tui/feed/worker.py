@@ -197,6 +197,10 @@ class Feed:
         watched = frozenset(sources)
         self._request("opencode's processes are not looked at any more", lambda: self._watch_processes(watched))
 
+    def look(self, source: str, done: Callable[[], None]) -> None:
+        """Looks at the processes of a source now; `done` is called on the UI loop, behind what was seen."""
+        self._request("opencode's processes cannot be looked at", lambda: self._look(source, done))
+
     def search(
         self,
         pattern: str,
@@ -381,16 +385,28 @@ class Feed:
             while self._watched:
                 await self._awake.wait()
                 for name in sorted(self._watched):
-                    source = self._sources.get(name)
-                    health = await source.processes() if source is not None else None
-                    if health is not None and health.processes.looked:
-                        self.arrivals.offer(Arrival(name, (), health=health))
-                    else:
+                    if not await self._look_once(name):
                         # One that knows of no processes never will.
                         self._watched -= {name}
                 await asyncio.sleep(LOOK_EVERY)
         finally:
             self._is_watching = False
+
+    async def _look_once(self, name: str) -> bool:
+        """Whether anything is known of the processes of a source."""
+        source = self._sources.get(name)
+        if source is None:
+            return False
+        health = await source.processes()
+        if health.processes.looked:
+            self.arrivals.offer(Arrival(name, (), health=health))
+        return health.processes.looked > 0
+
+    async def _look(self, source: str, done: Callable[[], None]) -> None:
+        try:
+            await self._look_once(source)
+        finally:
+            self._answer(done, source)
 
     async def _payload(self, source: str, uris: Sequence[str], look: str, done: PayloadDone) -> None:
         document, note = None, "reading it was given up"

@@ -9,6 +9,7 @@ from tui.model.status.life import Life, last_sign, life_of
 from tui.model.status.table import StateName
 from tui.model.status.thresholds import (
     BUSY_CPU,
+    MINUTE,
     ORPHANED_AFTER,
     PERMISSION_AFTER,
     SHELL_ORPHANED_AFTER,
@@ -18,7 +19,7 @@ from tui.model.status.thresholds import (
     WAITING_ORPHANED_AFTER,
     WRITTEN_AFTER,
 )
-from tui.text.moments import age
+from tui.text.moments import age, clock, date_and_minute
 
 if TYPE_CHECKING:
     from tui.model.store.store import Store
@@ -92,7 +93,7 @@ def _watch_waiting(store: Store, session: Session, state: State, now_us: int) ->
     all there is to know."""
     life, waited_us = life_of(store, session, state.since), now_us - state.since
     if life.lives is False:
-        return left_behind(state, life, now_us)
+        return left_behind(state, life, f"{state.subject or 'a call'} waits", now_us)
     if life.lives and life.certain:
         return state
     if waited_us >= WAITING_ORPHANED_AFTER:
@@ -103,10 +104,14 @@ def _watch_waiting(store: Store, session: Session, state: State, now_us: int) ->
     return state
 
 
-def left_behind(state: State, life: Life, now_us: int) -> State:
-    """The state of what nobody works on any more, as the processes tell."""
-    gone = f"{life.words} {age(now_us - life.since)} ago" if life.seen_to_end else life.words
-    return State("orphaned", f"{state.reason}; {gone}", life.since or state.since, not life.certain, state.subject)
+def left_behind(state: State, life: Life, claim: str, now_us: int) -> State:
+    """The state of what nobody works on any more, as the processes tell; `claim` is what the rows say of it."""
+    if life.seen_to_end:
+        when = clock(life.since) if now_us - life.since < 12 * 60 * MINUTE else date_and_minute(life.since)
+        reason = f"{life.words} at {when} while {claim}"
+    else:
+        reason = f"{claim}, and {life.words}: the last sign of it was {age(now_us - life.since)} ago"
+    return State("orphaned", reason, life.since or state.since, not life.certain, state.subject)
 
 
 def model_at_work(turn: Turn, now_us: int) -> State:
@@ -158,11 +163,11 @@ def watch(
     `began_us` can work on it, when the state began unless given."""
     life = life_of(store, session, began_us or state.since)
     if life.lives is False:
-        return left_behind(state, life, now_us)
+        return left_behind(state, life, claim, now_us)
     quiet = now_us - max(last_sign(store, session), waited_until)
     stalled, orphaned = limits
     if life.lives and life.certain:
-        return _silent(state, life, quiet, limits, now_us) if quiet >= stalled else state
+        return _silent(state, life, quiet, orphaned, now_us) if quiet >= stalled else state
     if quiet >= orphaned:
         reason = f"no commit for {age(quiet)} while {claim}: {dead}"
         return State("orphaned", reason, now_us - quiet, True, state.subject)
@@ -172,13 +177,13 @@ def watch(
     return state
 
 
-def _silent(state: State, life: Life, quiet: int, limits: tuple[int, int], now_us: int) -> State:
+def _silent(state: State, life: Life, quiet: int, patience: int, now_us: int) -> State:
     """The state of what has written nothing for long although its opencode lives. A tool may be silent as long as it
-    likes; of a model nothing comes, unless its opencode is busy taking it in, which has its end, too."""
+    likes; of a model nothing comes, unless its opencode is busy taking it in, for which there is a `patience`, too."""
     process = life.process
     cpu = process.cpu if process is not None else -1.0
     uses = f", its opencode uses {cpu:.1f} % CPU" if cpu >= 0 else ", its opencode lives"
     words = f"{state.reason}; silent for {age(quiet)}{uses}"
-    if state.name == "tool" or (cpu >= BUSY_CPU and quiet < limits[1]):
+    if state.name == "tool" or (cpu >= BUSY_CPU and quiet < patience):
         return state._replace(reason=words)
     return State("stalled", words, now_us - quiet, False, state.subject, state.name)

@@ -69,6 +69,14 @@ def life_of(store: Store, session: Session, began_us: int) -> Life:
     return Life(True, True) if watched and not gone else UNKNOWN
 
 
+def runner(store: Store, session: Session) -> Life:
+    """The process that works on a session, or would: by its newest step, or by the prompt that waits for one."""
+    turn = next(reversed(session.turns.values()), None)
+    prompt = session.newest_prompt
+    times = [turn.start_ts if turn is not None else 0, prompt.ts if prompt is not None else 0]
+    return life_of(store, session, max(times) or session.last_ts)
+
+
 def _gone(whose: Ended | None, certain: bool, sign: int, known: Processes) -> Life:
     if whose is not None:
         words = f"its opencode (pid {whose.process.pid}) ended"

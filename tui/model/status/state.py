@@ -289,7 +289,7 @@ def _newest_turn(store: Store, session: Session, turn: Turn, now_us: int, look: 
         state = State("between", f"a step ended {ended} ago, the next one follows", turn.end_ts)
         life = life_of(store, session, turn.end_ts)
         if life.lives is False and (life.seen_to_end or now_us - turn.end_ts < BETWEEN_LIMIT):
-            return left_behind(state, life, now_us)
+            return left_behind(state, life, "the next step is due", now_us)
         if now_us - turn.end_ts < BETWEEN_LIMIT:
             return state
         return State("idle", f"its last step ended {ended} ago with tool calls, and none followed", turn.end_ts, True)

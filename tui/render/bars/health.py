@@ -13,6 +13,7 @@ from tui.render.bars.family import counted, family_words
 from tui.render.bars.own_sums import differing
 from tui.render.glyphs import mark
 from tui.render.lines import Line, Span
+from tui.render.processes import place
 from tui.render.sparkline import sparkline
 from tui.text import moments, sanitize
 
@@ -20,6 +21,8 @@ LAGS_SHOWN = 20
 """Delays that are drawn as a curve."""
 SHOWN_MISSING = 4
 """Missing columns that are named before the rest is only counted."""
+SHOWN = 3
+"""Processes that are named before the rest is only counted."""
 SHOWN_HISTORY = 3
 """Interruptions that are shown, the newest of those remembered."""
 
@@ -44,6 +47,7 @@ def health_lines(health: Health, lags: Lags | None = None) -> list[Line]:
         lines.append(_row("", [(sanitize.label(health.message), role if role != "good" else "dim")]))
     if health.state == "ok":
         lines += [_row("", _journal(health)), _row("Viewer", _viewer(health, lags))]
+        lines += [_row("opencode", spans)] if (spans := _processes(health)) else []
         lines += [_row("Sums", [(one.words, "warn"), (f"   {one.why}", "dim")]) for one in differing(health)]
     return [*lines, *_warnings(health), *_history(health)]
 
@@ -127,6 +131,24 @@ def _viewer(health: Health, lags: Lags | None) -> list[Span]:
     if health.last_change:
         spans.append((f"   last change {moments.clock(int(health.last_change * 1e6))}", "dim"))
     return spans
+
+
+def _processes(health: Health) -> list[Span]:
+    """Who runs opencode on this database, counted; nothing where nobody has looked."""
+    known = health.processes
+    if not known.looked:
+        return []
+    holders = known.holders(health.path)
+    count = f"{len(holders):,} process{'es' * (len(holders) != 1)}"
+    spans: list[Span] = [(f"{count} on it" if holders else "no process has it open", "text")]
+    if others := len([one for one in known.running if one not in holders]):
+        spans.append((f"   {others:,} more not", "dim"))
+    if holders:
+        named = ", ".join(" ".join(part for part in (f"pid {one.pid}", place(one)) if part) for one in holders[:SHOWN])
+        spans.append((f"   {named}" + (f" and {len(holders) - SHOWN} more" if len(holders) > SHOWN else ""), "dim"))
+    if not known.complete:
+        spans.append((f"   perhaps others: {sanitize.label(known.unknown)}", "warn"))
+    return [*spans, (f"   looked {moments.clock(int(known.looked * 1e6))}", "dim")]
 
 
 def _worst(lags: Lags) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from tui.model.records import Session
 from tui.model.status import state
 from tui.model.status.flags import flags
+from tui.model.status.life import runner
 from tui.model.status.table import ACTIVE
 from tui.model.store.copies import path_of, updated
 from tui.model.store.store import Store
 from tui.model.sums import rollup
 from tui.model.sums.copied import copied_turns, uncounted
 from tui.model.sums.timing import Timing, ended, timing
-from tui.render import numbers
+from tui.render import numbers, processes
 from tui.render.cards.labelled import (
     error_lines,
     model_words,
@@ -49,6 +50,8 @@ def session_card(store: Store, session: Session, now_us: int, width: int = 80) -
         [],
         state_line(now, now_us),
     ]
+    if process := processes.spans(runner(store, session), now_us):
+        lines.append(row("process", *process))
     for flag in flags(store, session, now_us, active):
         lines.append(row("flag", (flag.name, "warn"), (f"  {flag.reason}", "dim")))
     lines += error_lines(session.error_class, session.error_message)

@@ -15,6 +15,7 @@ from rich.style import Style
 from adapter.events import Usage
 from tui.model.records import Op, Row, Session, Turn
 from tui.model.status import state
+from tui.model.status.life import runner
 from tui.model.status.outcome import went_wrong
 from tui.model.status.state import State
 from tui.model.status.table import ACTIVE, WAITING, WORKING
@@ -26,7 +27,7 @@ from tui.model.tree.children import called, outline
 from tui.model.tree.names import prompt_name, prompt_words, step_name
 from tui.model.tree.sorting import project
 from tui.model.tree.thoughts import first_words, thought_of
-from tui.render import numbers
+from tui.render import numbers, processes
 from tui.render.glyphs import GLYPHS, mark
 from tui.render.lines import Line, Span, cut, fit, pad, segments, width_of
 from tui.render.rows import summaries
@@ -270,6 +271,8 @@ def _session(store: Store, session: Session, row: Row, now_us: int) -> Cells:
     flags += told.flags
     if row.fold == "closed" and not any(text.startswith(f"  {mark('failed').glyph}") for text, _ in told.flags):
         flags += went_wrong_below(store, session)
+    # Behind all else: it goes first where there is little room.
+    process = processes.brief(runner(store, session)) if running and row.depth == 0 else ""
     time, role = _time(store, session, now, now_us)
     return Cells(
         look.glyph,
@@ -286,7 +289,7 @@ def _session(store: Store, session: Session, row: Row, now_us: int) -> Cells:
         },
         running,
         flags,
-        told.words,
+        [*told.words, *([(f"  {process}", "dim")] if process else [])],
         aligned=True,
         time_role=role,
         head=told.head,
