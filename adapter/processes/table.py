@@ -119,7 +119,7 @@ class Table:
             complete=not why,
             unknown=why,
             since=self._since.get(path, 0.0),
-            running=[known.process for known in self._known.values()],
+            running=sorted((known.process for known in self._known.values()), key=lambda one: (one.started, one.pid)),
             ended=[one for one in self._ended if encodable(path) in one.process.databases],
         )
 
@@ -254,8 +254,9 @@ class Table:
                 named = self._system.named(pid)
                 if named is not None and not roles.is_reader(named.program):
                     self._become_known(pid, named, {files[path] for path in written})
-                    if (known := self._known.get(pid)) is not None:
-                        known.process = msgspec.structs.replace(known.process, databases=[*map(encodable, written)])
+                    known, use = self._known.get(pid), self._system.use(pid)
+                    if known is not None and use is not None:
+                        known.process = _measured(known, use, now, [*map(encodable, written)])
 
     def _find_panes(self, now: float) -> None:
         """In which pane of tmux each runs: that with its terminal, or the one that a parent was started in."""
