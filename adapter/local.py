@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import msgspec
 
@@ -27,9 +27,11 @@ from adapter.opencode.rows import RawRow, SessionRow, milliseconds, session_row
 from adapter.opencode.sessions import map_session, root_of
 from adapter.opencode.storage import RawSession, read_page, read_whole
 from adapter.pace import paced
-from adapter.processes.table import Table
 from adapter.sqlite.reader import Pieces, Reader, Snapshot, Work
 from adapter.sqlite.rows import Lost, table_rows
+
+if TYPE_CHECKING:
+    from adapter.processes.table import Table
 
 SCAN_PAGE = 8
 """Sessions that a scan reads by one hop to SQLite's thread. Reading the next page meanwhile gains nothing: that thread

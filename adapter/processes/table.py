@@ -126,7 +126,7 @@ class Table:
     def _look(self, is_new: bool) -> None:
         began, now = self._cost(), self._monotonic()
         if self._system is None:
-            from adapter.processes.system import ThisMachine  # who never looks does not load psutil
+            from adapter.processes.this_machine import ThisMachine  # who never looks does not load psutil
 
             self._system = ThisMachine()
         if now - self._emptied >= FORGET_S or now - self._looked >= GAP_S:

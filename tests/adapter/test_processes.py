@@ -13,8 +13,9 @@ import pytest
 
 from adapter.processes import roles, tmux
 from adapter.processes.facts import Pane, Process, Processes
-from adapter.processes.system import Facts, Named, Node, ThisMachine, Use
+from adapter.processes.system import Facts, Named, Node, Use
 from adapter.processes.table import CPU_S, EVERY_S, FORGET_S, GAP_S, Table
+from adapter.processes.this_machine import ThisMachine
 
 # -- by name and arguments ------------------------------------------------------------------------------------
 

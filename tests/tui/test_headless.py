@@ -530,7 +530,7 @@ DOCTOR_FIELDS = {
     "migrations",
     "missing_columns", "warnings", "examples", "disagreeing", "checked_sessions", "size", "wal_size", "event_share",
     "open_mode", "last_change", "lag_ms", "longest_read_ms", "statements", "statements_per_minute", "retries",
-    "interruptions", "reconciled",
+    "interruptions", "reconciled", "processes",
 }  # fmt: skip
 
 

@@ -70,7 +70,8 @@ def at_work() -> list[story.Event]:
 def over() -> list[story.Event]:
     """The same when it has answered."""
     step = Step("ses_a", 1, "usr_a", 30)
-    step.end(5, Usage(), 0, 0.0)
+    step.op("tool", "bash", 20, 4.0, label="npm test", running=True)
+    step.end(5, Usage(), 0, 0.0, finish="stop")
     return [session("ses_a", "Fix the test", 60), prompt("ses_a", "usr_a", "fix it", 31), *step.events]
 
 
@@ -79,7 +80,7 @@ async def test_processes_are_looked_at_while_something_runs_and_not_on_an_idle_s
 ) -> None:
     monkeypatch.setattr(worker, "LOOK_EVERY", 0.01)
     source = WatchedSource(RUNNER)
-    async with playing(over(), source=source) as (app, pilot):
+    async with playing([session("ses_a", "Fix the test", 60)], source=source) as (app, pilot):
         await until(pilot, lambda: source.following)
         assert source.looks == 0
         feed(app, at_work())

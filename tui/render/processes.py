@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from adapter.processes.facts import Process
-from tui.model.status.life import Life
 from tui.render import numbers
-from tui.render.lines import Line
 from tui.text import moments, sanitize
+
+if TYPE_CHECKING:
+    from tui.model.status.life import Life
+    from tui.render.lines import Line
 
 
 def named(life: Life) -> str:
