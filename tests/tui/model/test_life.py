@@ -209,6 +209,11 @@ def test_two_that_live_and_were_seen_all_the_time_are_as_good_as_one() -> None:
     assert judged(RUNS, known(*both, looked=now, since=now), now) == ("orphaned", True)
 
 
+def test_what_was_seen_to_end_stays_certain_after_a_time_without_looks() -> None:
+    ended = [Ended(process(7), 105.0)]
+    assert judged(RUNS, known(process(8, 300), ended=ended, since=310, looked=320), 321) == ("orphaned", False)
+
+
 def test_a_sub_agent_lives_and_dies_with_the_process_of_its_parent() -> None:
     events = [
         *RUNS[:4],

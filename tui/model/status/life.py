@@ -60,11 +60,11 @@ def life_of(store: Store, session: Session, began_us: int) -> Life:
         return Life(known.complete or None, certain and known.complete, whose)
     if sign > known.looked * 1e6 or not known.complete:
         return UNKNOWN
-    if isinstance(whose, Ended):
-        return _gone(whose, certain, sign, known)
     if not living:
         newest = max(gone, key=lambda one: one.missed, default=None)
-        return _gone(newest, True, sign, known)
+        return _gone(whose or newest, True, sign, known)
+    if isinstance(whose, Ended):
+        return _gone(whose, certain, sign, known)
     # Whoever it is of them, he lives; or some are gone, or may have gone before anybody looked.
     return Life(True, True) if watched and not gone else UNKNOWN
 
