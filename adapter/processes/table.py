@@ -14,6 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from itertools import islice
 
 import msgspec
 
@@ -28,21 +29,23 @@ SHARE = 0.001
 """Most of one core that looks may take: after one that took long the next comes later."""
 LEAST = 0.9
 """Of its pause so much has to be over for a look: who asks sooner, or for another database, gets the last one."""
-SLICE_S = 0.0002
-"""Seconds of a look in which processes are asked that are not opencode by their name."""
+SLICE, SLICE_S = 20, 0.0002
+"""Most processes that are not opencode by their name, and seconds in which they are asked again, in a look."""
 GAP_S = 10.0
 """Seconds without a look after which something may have come and gone unseen."""
 FORGET_S = 60.0
 SETTLED_S = 5.0
 """Seconds for which a process that is new is asked again who it is."""
+YOUNG_S = 20.0
+"""Age up to which opencode is expected to open its database at any moment: 1.18.33 did so 2 s after its start."""
 REOPENED_S = 10.0
-"""Seconds after which a process that has one database open is asked for others."""
+"""Seconds after which any other is asked what it has open."""
 SAME_S = 0.5
 """Seconds by which the start of one and the same process may seem to move: it is counted from the start of the system.
 """
 CPU_S = 8.0
 """Seconds over which the use of the processor is averaged."""
-PANES_S = 20.0
+PANES_S = 60.0
 """Seconds after which tmux is asked again: its panes can be moved and renamed."""
 ENDED = 20
 """Processes that are remembered when they have gone."""
@@ -78,8 +81,10 @@ class Table:
         self._clock, self._monotonic, self._cost = clock, monotonic, cost
         self._lock = threading.Lock()
         self._paths: dict[str, None] = {}
-        self._strangers: dict[int, float] = {}
-        """Processes that are not opencode by their name, and when each was asked for its files last."""
+        self._strangers: dict[int, None] = {}
+        """Processes that are not opencode by their name, the one that was asked for its files longest ago first."""
+        self._unasked: list[int] = []
+        """Those of them that are new."""
         self._untold: set[int] = set()
         """Processes of opencode that do not let us see their files."""
         self._known: dict[int, _Known] = {}
@@ -175,7 +180,8 @@ class Table:
             if named is None:
                 continue
             if not roles.is_opencode(named.program):
-                self._strangers[pid] = float("-inf")
+                self._strangers[pid] = None
+                self._unasked.append(pid)
                 if not roles.runs_scripts(named.program):
                     continue
             self._become_known(pid, named, set())
@@ -216,6 +222,9 @@ class Table:
         """Looks again at those that are known, and remembers what has gone; whether something has."""
         assert self._system is not None
         gone: list[Ended] = []
+        held = {path for known in self._known.values() for path in known.process.databases}
+        # "Nobody" is said only of what has just been seen.
+        alone = any(encodable(path) not in held for path in self._paths)
         for pid, known in list(self._known.items()):
             before = known.process
             use = self._system.use(pid)
@@ -232,7 +241,8 @@ class Table:
                     del self._known[pid]
                     self._untold.discard(pid)
                     continue
-            if not before.databases or now - known.asked >= REOPENED_S:
+            is_young = at - before.started < YOUNG_S and not before.databases
+            if is_young or (alone and not before.databases) or now - known.asked >= REOPENED_S:
                 known.asked = now
                 written = self._system.writes(pid, files) if known.are_told else None
                 known.nodes |= {files[path] for path in written or ()}
@@ -245,11 +255,13 @@ class Table:
     def _ask_strangers(self, files: dict[str, Node], now: float, *, all_of_them: bool) -> None:
         """Looks whether one that is not opencode by its name has a database open for writing."""
         assert self._system is not None
+        new, self._unasked = self._unasked, []
         until = self._cost() + SLICE_S
-        for pid in sorted(self._strangers, key=self._strangers.__getitem__):
-            if not all_of_them and self._strangers[pid] > float("-inf") and self._cost() > until:
-                return
-            self._strangers[pid] = now
+        for pid in dict.fromkeys([*new, *(self._strangers if all_of_them else islice(self._strangers, SLICE))]):
+            if pid not in self._strangers or (pid not in new and not all_of_them and self._cost() > until):
+                continue
+            del self._strangers[pid]
+            self._strangers[pid] = None
             if written := self._system.writes(pid, files):
                 named = self._system.named(pid)
                 if named is not None and not roles.is_reader(named.program):

@@ -9,6 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import psutil
 
@@ -104,7 +105,7 @@ class ThisMachine:
         """By /proc: a `stat` only of what may be one of the files, as one of a file system that hangs would hang.
         In another namespace of mounts the same file may be called otherwise there."""
         directory = f"/proc/{pid}/fd"
-        names = {os.path.basename(os.path.realpath(path)) for path in files}
+        names = {_name(path, node) for path, node in files.items()}
         found: set[str] = set()
         try:
             elsewhere = os.readlink(f"/proc/{pid}/ns/mnt") != os.readlink("/proc/self/ns/mnt")
@@ -159,6 +160,12 @@ class ThisMachine:
 
     def panes(self) -> list[tmux.Listed]:
         return tmux.panes(os.environ) if self._linux or sys.platform == "darwin" else []
+
+
+@lru_cache(maxsize=64)
+def _name(path: str, _node: Node) -> str:
+    """What a file is called where it lies; a link to it may be changed to lead to another one."""
+    return os.path.basename(os.path.realpath(path))
 
 
 def _mount(path: str) -> tuple[str, str]:

@@ -43,7 +43,17 @@ def sockets(env: Mapping[str, str]) -> list[str]:
     except OSError:
         pass  # no tmux has been started by this user
     found += [path for *_, path in sorted(made, reverse=True) if path not in found]
-    return found[:SOCKETS]
+    return [path for path in found if _is_listened_to(path)][:SOCKETS]
+
+
+def _is_listened_to(path: str) -> bool:
+    """False of a socket that its server has left behind, where the system tells (unix(7), /proc/net/unix): to ask costs
+    a process each."""
+    try:
+        with open("/proc/net/unix", "rb") as sockets:
+            return os.fsencode(path) in sockets.read()
+    except OSError:
+        return True
 
 
 def panes(env: Mapping[str, str]) -> list[Listed]:

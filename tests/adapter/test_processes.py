@@ -243,7 +243,7 @@ def test_opencode_that_closes_its_database_may_open_it_again(stage: Stage) -> No
 
 def test_one_that_starts_between_two_looks_is_known_at_the_next(stage: Stage) -> None:
     assert stage.holders() == []
-    process = stage.put(7, "opencode", has=False, started=1003.0)
+    process = stage.put(7, "opencode", has=False, started=stage.now + 1)
     assert stage.holders() == []
     process.writes = [stage.path]
     assert stage.holders() == [7]

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import tui
-from tests.bench import adapter, commands, frames, patches, peers, screen, search, soak, spend
+from tests.bench import adapter, commands, frames, patches, peers, processes, screen, search, soak, spend
 from tests.bench.table import Line, machine, table
 
 MEASUREMENTS: dict[str, Callable[[argparse.Namespace], Iterator[Line]]] = {
@@ -24,6 +24,7 @@ MEASUREMENTS: dict[str, Callable[[argparse.Namespace], Iterator[Line]]] = {
     "applied": frames.applied,
     "lag": screen.lag,
     "idle": screen.idle,
+    "processes": processes.looks,
     "statements": frames.statements,
     "busy": screen.busy,
     "start": screen.start,

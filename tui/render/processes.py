@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from tui.render.lines import Line
 
 
+FRESH = 10_000_000
+"""µs after which what a process used is no news."""
+
+
 def named(life: Life) -> str:
     """`pid 4711`, with a question mark where it is only likely."""
     return f"pid {life.process.pid}{'' if life.certain else '?'}" if life.process is not None else ""
@@ -46,13 +50,16 @@ def what(process: Process) -> str:
     return sanitize.label(" ".join(words), 120)
 
 
-def spans(life: Life, now_us: int) -> Line:
-    """The process of a session for its Overview; nothing where none is known."""
+def spans(life: Life, looked_us: int, now_us: int) -> Line:
+    """The process of a session for its Overview, by a look at this time; nothing where none is known."""
     process = life.process
     if process is None:
         return []
     if life.lives is False:
         return [(f"{named(life)} ended", "warn"), (f"  {moments.date_and_time(life.since)}", "dim")]
+    # Nobody looks on while nothing goes on.
+    is_fresh = now_us - looked_us < FRESH
+    seen = uses(process) if is_fresh else f"seen {moments.date_and_time(looked_us)}"
     since = f"since {moments.date_and_minute(int(process.started * 1e6))}"
-    facts = "  ".join(part for part in (place(process), uses(process), what(process), since) if part)
+    facts = "  ".join(part for part in (place(process), seen, what(process), since) if part)
     return [(named(life), "text"), (f"  {facts}", "dim")]

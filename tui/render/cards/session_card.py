@@ -50,8 +50,9 @@ def session_card(store: Store, session: Session, now_us: int, width: int = 80) -
         [],
         state_line(now, now_us),
     ]
-    if process := processes.spans(runner(store, session), now_us):
-        lines.append(row("process", *process))
+    if known := store.processes.get(session.source):
+        process = processes.spans(runner(store, session), int(known.looked * 1e6), now_us)
+        lines += [row("process", *process)] if process else []
     for flag in flags(store, session, now_us, active):
         lines.append(row("flag", (flag.name, "warn"), (f"  {flag.reason}", "dim")))
     lines += error_lines(session.error_class, session.error_message)
