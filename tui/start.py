@@ -18,6 +18,7 @@ from adapter.local import OpencodeSource
 from adapter.opencode.config import OpencodeConfig
 from adapter.opencode.discover import distinct, locate
 from adapter.opencode.limits import ModelLimits
+from adapter.processes.registration import service_pids
 from adapter.processes.table import Table
 from tui.app import ViewerApp
 from tui.config import keymap
@@ -52,7 +53,12 @@ def run(
     home["limits"] = ModelLimits(os.environ, Path.home())
     # Read in the thread of the sources; the limits are asked on the screen's.
     servers = OpencodeConfig(os.environ, Path.home()).mcp_servers
-    source = partial(OpencodeSource, watch=watch, servers=servers, table=Table())
+    source = partial(
+        OpencodeSource,
+        watch=watch,
+        servers=servers,
+        table=Table(registered=partial(service_pids, os.environ, Path.home())),
+    )
     if paths:
         named = [source(path) for path in distinct(paths)]
         words = no_sessions(os.environ, Path.home(), paths)

@@ -67,7 +67,8 @@ class _Known:
 
 
 class Table:
-    """One machine's. `clock` gives unix seconds, `monotonic` seconds that never go back. May be asked by any thread."""
+    """One machine's. `clock` gives unix seconds, `monotonic` seconds that never go back, `registered` the pids of
+    services (`registration.py`). May be asked by any thread."""
 
     def __init__(
         self,
@@ -76,9 +77,11 @@ class Table:
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         cost: Callable[[], float] = time.thread_time,
+        registered: Callable[[], frozenset[int]] = frozenset,
     ) -> None:
         self._system = system
         self._clock, self._monotonic, self._cost = clock, monotonic, cost
+        self._registered = registered
         self._lock = threading.Lock()
         self._paths: dict[str, None] = {}
         self._strangers: dict[int, None] = {}
@@ -195,6 +198,8 @@ class Table:
         major = roles.major_of(named.program)
         if roles.is_opencode(named.program):
             command = roles.command_of(facts.arguments, major)
+            if pid in self._registered():
+                command = command._replace(role="service")
         elif nodes:
             command = roles.Command("other", "", False, [])
         elif roles.script_of(facts.arguments):

@@ -13,6 +13,7 @@ import pytest
 
 from adapter.processes import roles, tmux
 from adapter.processes.facts import Pane, Process, Processes
+from adapter.processes.registration import service_pids
 from adapter.processes.system import Facts, Named, Node, Use
 from adapter.processes.table import CPU_S, EVERY_S, FORGET_S, GAP_S, Table
 from adapter.processes.this_machine import ThisMachine
@@ -350,6 +351,24 @@ def test_the_pane_is_found_by_the_terminal_and_by_what_was_started_in_it(stage: 
     stage.put(8, "opencode", facts=Facts(["opencode"], "/app", "ada", 60, ""))
     stage.put(9, "opencode", facts=Facts(["opencode"], "/app", "ada", 1, "/dev/pts/9"))
     assert [one.pane for one in stage.look().running] == [here, there, None]
+
+
+def test_a_service_is_known_by_its_registration_of_which_nothing_but_the_pid_is_taken(
+    stage: Stage, tmp_path: Path
+) -> None:
+    state = tmp_path / "state" / "opencode"
+    state.mkdir(parents=True)
+    (state / "service.json").write_text('{"id":"x","url":"http://127.0.0.1:1","pid":7,"password":"hunter2"}')
+    (state / "service-next.json").write_text('{"pid": "no')
+    (state / "service-odd.json").write_text('{"pid": -3}')
+    (state / "other.json").write_text('{"pid": 8}')
+    env = {"XDG_STATE_HOME": str(tmp_path / "state")}
+    assert service_pids(env, tmp_path) == {7}
+    assert service_pids({}, tmp_path) == frozenset()
+    stage.table._registered = lambda: service_pids(env, tmp_path)
+    stage.put(7, "opencode", "some", "arguments")
+    stage.put(8, "opencode")
+    assert [one.role for one in stage.look().running] == ["service", "tui"]
 
 
 def test_two_databases_are_told_apart(stage: Stage) -> None:

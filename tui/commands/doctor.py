@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from adapter.health import Health
 from adapter.local import OpencodeSource
 from adapter.opencode.limits import ModelLimits
 from adapter.processes.facts import Process, Processes
+from adapter.processes.registration import service_pids
 from adapter.processes.table import Table
 from adapter.sqlite.files import side_file
 from tui.commands.remarks import complain, remark
@@ -45,7 +47,7 @@ async def doctor(arguments: argparse.Namespace, paths: list[Path]) -> int:
     """Health of every source; one that fails does not hide the others."""
     healths = []
     problems = ModelLimits(os.environ, home()).problems
-    table = Table()
+    table = Table(registered=partial(service_pids, os.environ, home()))
     for path in paths:
         async with source_of(path, arguments, table) as source:
             try:

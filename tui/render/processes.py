@@ -17,6 +17,10 @@ FRESH = 10_000_000
 """µs after which what a process used is no news."""
 
 
+AMONG = 4
+"""Processes that are named where it may be one of several."""
+
+
 def named(life: Life) -> str:
     """`pid 4711`, with a question mark where it is only likely."""
     return f"pid {life.process.pid}{'' if life.certain else '?'}" if life.process is not None else ""
@@ -54,7 +58,10 @@ def spans(life: Life, looked_us: int, now_us: int) -> Line:
     """The process of a session for its Overview, by a look at this time; nothing where none is known."""
     process = life.process
     if process is None:
-        return []
+        pids = ", ".join(f"pid {one.pid}" + (f" ({place(one)})" if place(one) else "") for one in life.among[:AMONG])
+        more = f" and {len(life.among) - AMONG} more" if len(life.among) > AMONG else ""
+        count = "perhaps " if len(life.among) == 1 else f"one of {len(life.among)}: "
+        return [(count, "text"), (pids + more, "dim")] if pids else []
     if life.lives is False:
         return [(f"{named(life)} ended", "warn"), (f"  {moments.date_and_time(life.since)}", "dim")]
     # Nobody looks on while nothing goes on.

@@ -185,9 +185,12 @@ def test_one_of_two_in_different_directories_is_killed() -> None:
     assert judged(RUNS, known(other, ended=[named])) == ("orphaned", False)
 
 
-def test_one_of_two_in_one_directory_is_killed_and_nothing_is_said_of_either() -> None:
+def test_one_of_two_in_one_directory_is_killed_and_it_is_said_that_it_may_be_either() -> None:
     both = known(process(8), ended=[Ended(process(7), 105.0)])
-    assert state(RUNS, both) == state(RUNS, NOT_KNOWN)
+    for events in (RUNS, ASKS):
+        found = state(events, both)
+        assert (found.name, found.inferred) == (state(events, NOT_KNOWN).name, True)
+        assert "one of the 2 opencodes that may work on it ended (pid 7) at" in found.reason
     # What is written after that is the other's.
     on = [*RUNS, op_end("p2", "a1", "tool", 2, 108), op("p3", "a1", "tool", 3, 109, name="bash", running=True)]
     both = known(process(8), ended=[Ended(process(7), 105.0)], looked=110)
@@ -200,6 +203,7 @@ def test_both_of_two_are_killed() -> None:
     gone = [Ended(process(7), 105.0), Ended(process(8), 106.0)]
     found = state(RUNS, known(ended=gone))
     assert (found.name, found.inferred, found.since) == ("orphaned", False, at(106))
+    assert "the last of 2 opencodes that may have worked on it (pid 8) ended at" in found.reason
 
 
 def test_two_that_live_and_were_seen_all_the_time_are_as_good_as_one() -> None:

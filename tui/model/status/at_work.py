@@ -96,12 +96,20 @@ def _watch_waiting(store: Store, session: Session, state: State, now_us: int) ->
         return left_behind(state, life, f"{state.subject or 'a call'} waits", now_us)
     if life.lives and life.certain:
         return state
+    state = _half_known(state, life)
     if waited_us >= WAITING_ORPHANED_AFTER:
         reason = f"{state.reason}; after so long opencode was probably closed"
         return State("orphaned", reason, state.since, True, state.subject)
     if waited_us >= WAITING_DOUBTED_AFTER:
         return state._replace(reason=f"{state.reason}, unless opencode was closed", inferred=True)
     return state
+
+
+def _half_known(state: State, life: Life) -> State:
+    """With the doubt that one of several has gone that may be the one."""
+    if not life.words:
+        return state
+    return state._replace(reason=f"{state.reason}; {life.words} at {clock(life.since)}", inferred=True)
 
 
 def left_behind(state: State, life: Life, claim: str, now_us: int) -> State:
@@ -168,6 +176,7 @@ def watch(
     stalled, orphaned = limits
     if life.lives and life.certain:
         return _silent(state, life, quiet, orphaned, now_us) if quiet >= stalled else state
+    state = _half_known(state, life)
     if quiet >= orphaned:
         reason = f"no commit for {age(quiet)} while {claim}: {dead}"
         return State("orphaned", reason, now_us - quiet, True, state.subject)

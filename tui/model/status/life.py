@@ -31,6 +31,7 @@ class Life(NamedTuple):
     since: int = 0
     words: str = ""
     seen_to_end: bool = False
+    among: tuple[Process, ...] = ()
 
 
 UNKNOWN = Life()
@@ -60,13 +61,17 @@ def life_of(store: Store, session: Session, began_us: int) -> Life:
         return Life(known.complete or None, certain and known.complete, whose)
     if sign > known.looked * 1e6 or not known.complete:
         return UNKNOWN
-    if not living:
-        newest = max(gone, key=lambda one: one.missed, default=None)
-        return _gone(whose or newest, True, sign, known)
     if isinstance(whose, Ended):
-        return _gone(whose, certain, sign, known)
-    # Whoever it is of them, he lives; or some are gone, or may have gone before anybody looked.
-    return Life(True, True) if watched and not gone else UNKNOWN
+        return _gone(whose, certain or not living)
+    if not living:
+        return _all_gone(gone, sign, bool(known.holders(path)))
+    among = tuple(living)
+    if gone:
+        newest = max(gone, key=lambda one: one.missed)
+        count = f"one of the {len(living) + len(gone)} opencodes that may work on it"
+        return Life(words=f"{count} ended (pid {newest.process.pid})", since=int(newest.missed * 1e6), among=among)
+    # Whoever it is of them, he lives; unless one has gone before anybody looked.
+    return Life(True, True, among=among) if watched else Life(among=among)
 
 
 def runner(store: Store, session: Session) -> Life:
@@ -77,12 +82,18 @@ def runner(store: Store, session: Session) -> Life:
     return life_of(store, session, max(times) or session.last_ts)
 
 
-def _gone(whose: Ended | None, certain: bool, sign: int, known: Processes) -> Life:
-    if whose is not None:
-        words = f"its opencode (pid {whose.process.pid}) ended"
-        return Life(False, certain, whose.process, int(whose.missed * 1e6), words, True)
-    nobody = "no opencode has the database open" if not known.running else "no opencode that was there then is left"
-    return Life(False, certain, None, sign, nobody)
+def _gone(whose: Ended, certain: bool) -> Life:
+    words = f"its opencode (pid {whose.process.pid}) ended"
+    return Life(False, certain, whose.process, int(whose.missed * 1e6), words, True)
+
+
+def _all_gone(gone: list[Ended], sign: int, has_others: bool) -> Life:
+    if gone:
+        newest = max(gone, key=lambda one: one.missed)
+        words = f"the last of {len(gone)} opencodes that may have worked on it (pid {newest.process.pid}) ended"
+        return Life(False, True, None, int(newest.missed * 1e6), words, True)
+    nobody = "no opencode that was there then is left" if has_others else "no opencode has the database open"
+    return Life(False, True, None, sign, nobody)
 
 
 def _choose(
