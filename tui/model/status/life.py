@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from adapter.processes.facts import ANY_SESSION, RUNNERS, Ended, Process, Processes
+from adapter.processes.facts import ANY_SESSION, RUNNERS, Ended, Process
 from tui.model.records import Session
 from tui.model.status.thresholds import STARTED_LEEWAY
 from tui.model.store.facts import updated_at
