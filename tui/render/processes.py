@@ -66,7 +66,7 @@ def spans(life: Life, looked_us: int, now_us: int) -> Line:
         return [(f"{named(life)} ended", "warn"), (f"  {moments.date_and_time(life.since)}", "dim")]
     # Nobody looks on while nothing goes on.
     is_fresh = now_us - looked_us < FRESH
-    seen = uses(process) if is_fresh else f"seen {moments.date_and_time(looked_us)}"
+    seen = uses(process) if is_fresh else f"seen at {moments.clock(looked_us)}"
     since = f"since {moments.date_and_minute(int(process.started * 1e6))}"
     facts = "  ".join(part for part in (place(process), seen, what(process), since) if part)
     return [(named(life), "text"), (f"  {facts}", "dim")]

@@ -9,8 +9,9 @@ import pytest
 from adapter.events import Event
 from adapter.processes.facts import NOT_KNOWN, Ended, Process, Processes
 from tests.tui.model.builders import SOURCE, at, op, op_end, prompt, session, store_of, task, turn, turn_end
-from tui.model.records import session_key
+from tui.model.records import ChangeSet, session_key
 from tui.model.status.life import runner
+from tui.model.status.notices import Notices
 from tui.model.status.state import State, own_state, session_state
 from tui.model.store.store import Store
 
@@ -242,6 +243,15 @@ def test_a_service_that_began_later_may_go_on_with_what_is_claimed() -> None:
     later = process(7, 110, role="service")
     assert judged(events, known(later, looked=112), 113) == ("between", False)
     assert judged(events, known(looked=112), 113) == ("orphaned", False)
+
+
+@pytest.mark.parametrize(("started", "is_news"), [(103, True), (105, False)])
+def test_what_was_left_behind_before_we_began_is_no_news(started: float, is_news: bool) -> None:
+    store = store_of(*RUNS)
+    notices = Notices(store, at(started))
+    notices.update(ChangeSet(roots={(SOURCE, "s1")}, dirty=set()), at(106))
+    notices.update(store.meet(SOURCE, known()), at(107))
+    assert bool(notices.ended) == is_news
 
 
 def test_what_is_open_is_judged_again_when_the_processes_are_others() -> None:

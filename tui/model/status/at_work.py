@@ -114,11 +114,11 @@ def _half_known(state: State, life: Life) -> State:
 
 def left_behind(state: State, life: Life, claim: str, now_us: int) -> State:
     """The state of what nobody works on any more, as the processes tell; `claim` is what the rows say of it."""
+    when = clock(life.since) if now_us - life.since < 12 * 60 * MINUTE else date_and_minute(life.since)
     if life.seen_to_end:
-        when = clock(life.since) if now_us - life.since < 12 * 60 * MINUTE else date_and_minute(life.since)
         reason = f"{life.words} at {when} while {claim}"
     else:
-        reason = f"{claim}, and {life.words}: the last sign of it was {age(now_us - life.since)} ago"
+        reason = f"{claim}, and {life.words}; the last sign of it was at {when}"
     return State("orphaned", reason, life.since or state.since, not life.certain, state.subject)
 
 

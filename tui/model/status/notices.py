@@ -120,8 +120,9 @@ class Notices:
         if state.name not in ("idle", "failed", "orphaned"):
             # It goes on, or a person has put it aside.
             self.ended.discard(key)
-        if state.name == "orphaned" and before in ACTIVE and not session.parent_id:
-            # Nobody would find it among what is over.
+        is_news = state.inferred or state.since >= self._started
+        if state.name == "orphaned" and before in ACTIVE and not session.parent_id and is_news:
+            # Nobody would find it among what is over; but what was left before we began is only seen to be so now.
             self.ended.add(key)
         kind, since = kind_of(before, state, bool(session.parent_id), self._started), state.since
         if not kind and state.name in WORKING and (loop := looping(session)) is not None:
