@@ -84,6 +84,7 @@ class Processes(msgspec.Struct, frozen=True):
     why in words, and nothing follows from a process that is missing. `since` is since when nothing can have come and
     gone unseen (unix seconds, 0 never). `running` are all processes of opencode that can be seen, also those without
     this database, and whatever else has it open for writing. `ended` are the newest that went while somebody looked.
+    Only starts from `dated` on (unix seconds) can be compared with other times: before, the clock may have been set.
     """
 
     looked: float = 0.0
@@ -92,6 +93,7 @@ class Processes(msgspec.Struct, frozen=True):
     since: float = 0.0
     running: list[Process] = []
     ended: list[Ended] = []
+    dated: float = 0.0
 
     def holders(self, path: str) -> list[Process]:
         """Those that have a database open and can work on its sessions, oldest first."""

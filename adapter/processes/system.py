@@ -16,12 +16,14 @@ Node = tuple[int, int]
 
 class Named(NamedTuple):
     """Who a process is: `started` in unix seconds, `program` the base name of its executable, or the name that the
-    system has for it where that cannot be seen; `uid` its user; whether its files `are_told`."""
+    system has for it where that cannot be seen; `uid` its user; whether its files `are_told`; `is_dated` when something
+    else than the clock of now says that it started then."""
 
     started: float
     program: str
     uid: int
     are_told: bool
+    is_dated: bool = True
 
 
 class Facts(NamedTuple):
@@ -44,6 +46,10 @@ class Use(NamedTuple):
 
 class System(Protocol):
     """What a table asks."""
+
+    def was_set(self) -> bool:
+        """Whether the clock has been set since this was asked last, so that all starts are others."""
+        ...
 
     def pids(self) -> Sequence[int]:
         """All processes that can be seen."""

@@ -95,6 +95,8 @@ class Table:
         self._panes: dict[int, Pane | None] = {}
         self._asked_panes = self._looked = self._emptied = float("-inf")
         self._at = 0.0
+        self._dated = float("inf")
+        """The start of the oldest process that proves that the clock has not been set since."""
         self._since: dict[str, float] = {}
         self._mean_s = 0.0
         self._secrecy: dict[str, str] = {}
@@ -127,6 +129,7 @@ class Table:
             complete=not why,
             unknown=why,
             since=self._since.get(path, 0.0),
+            dated=min(self._dated, self._at),
             running=sorted((known.process for known in self._known.values()), key=lambda one: (one.started, one.pid)),
             ended=[one for one in self._ended if encodable(path) in one.process.databases],
         )
@@ -137,6 +140,12 @@ class Table:
             from adapter.processes.this_machine import ThisMachine  # who never looks does not load psutil
 
             self._system = ThisMachine()
+        if self._system.was_set():
+            self._known.clear()
+            self._ended.clear()
+            self._untold.clear()
+            self._since.clear()
+            self._emptied, self._dated = float("-inf"), float("inf")
         if now - self._emptied >= FORGET_S or now - self._looked >= GAP_S:
             self._strangers.clear()
             self._secrecy.clear()
@@ -182,6 +191,8 @@ class Table:
             named = self._system.named(pid)
             if named is None:
                 continue
+            if named.is_dated:
+                self._dated = min(self._dated, named.started)
             if not roles.is_opencode(named.program):
                 self._strangers[pid] = None
                 self._unasked.append(pid)
@@ -261,6 +272,8 @@ class Table:
         """Looks whether one that is not opencode by its name has a database open for writing."""
         assert self._system is not None
         new, self._unasked = self._unasked, []
+        if not files or all(self._secrecy.get(path) for path in files):
+            return  # whatever they have open, nothing would follow from who is missing
         until = self._cost() + SLICE_S
         for pid in dict.fromkeys([*new, *(self._strangers if all_of_them else islice(self._strangers, SLICE))]):
             if pid not in self._strangers or (pid not in new and not all_of_them and self._cost() > until):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
@@ -16,6 +17,8 @@ import psutil
 from adapter.processes import tmux
 from adapter.processes.system import Facts, Named, Node, Use
 
+SET_S = 4.0
+"""Seconds by which a clock is set that are worth a thought."""
 _LOCAL = frozenset(
     {"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "jfs", "reiserfs", "bcachefs", "zfs", "tmpfs", "ramfs", "overlay"}
 )
@@ -31,8 +34,21 @@ class ThisMachine:
     def __init__(self) -> None:
         self._linux = sys.platform == "linux"
         self._booted = psutil.boot_time()
+        self._offset = self._ahead()
         if self._linux:
             self._ticks, self._page = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
+
+    def was_set(self) -> bool:
+        before, self._offset = self._offset, self._ahead()
+        if abs(self._offset - before) < SET_S:
+            self._offset = before
+            return False
+        self._booted = psutil.boot_time()
+        return True
+
+    def _ahead(self) -> float:
+        """By how much the time of the day is ahead of what counts from the start of the system, asleep or not."""
+        return time.time() - (time.clock_gettime(time.CLOCK_BOOTTIME) if self._linux else time.monotonic())
 
     def pids(self) -> Sequence[int]:
         return psutil.pids()
@@ -44,22 +60,26 @@ class ThisMachine:
         try:
             if self._linux:
                 # Many are asked once, most of them short-lived: psutil takes ten times as long to say so much.
-                uid, told = os.stat(f"/proc/{pid}").st_uid, True
+                about = os.stat(f"/proc/{pid}")
+                uid, told = about.st_uid, True
+                # Its directory has the time of the day when it was first looked into. Where that is not what is counted
+                # from the start of the system the clock may have been set since: after a sleep, or from a snapshot.
+                dated = abs(about.st_ctime - use.started) < SET_S
                 try:
                     program = os.readlink(f"/proc/{pid}/exe").removesuffix(" (deleted)")
                 except PermissionError:
                     program, told = "", False
             else:
                 process = psutil.Process(pid)
-                uid, told = process.uids().real if hasattr(process, "uids") else -1, True
+                uid, told, dated = process.uids().real if hasattr(process, "uids") else -1, True, False
                 try:
                     program = process.exe()
                 except psutil.AccessDenied:
                     program, told = "", False
-            return Named(use.started, os.path.basename(program) or psutil.Process(pid).name(), uid, told)
+            return Named(use.started, os.path.basename(program) or psutil.Process(pid).name(), uid, told, dated)
         except FileNotFoundError:
             # A thread of the kernel's.
-            return Named(use.started, "", 0, True)
+            return Named(use.started, "", 0, True, False)
         except (psutil.Error, OSError):
             return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from adapter.events import Event
@@ -87,6 +88,12 @@ def test_an_opencode_that_began_later_cannot_work_on_it() -> None:
     found = state(RUNS, known(process(7, started=110), looked=112), 113)
     assert (found.name, found.inferred) == ("orphaned", False)
     assert "no opencode that was there then is left" in found.reason
+
+
+def test_a_start_from_before_the_clock_was_set_says_nothing() -> None:
+    alive = msgspec.structs.replace(known(process(7, started=110), looked=112), dated=111)
+    assert judged(RUNS, alive, 113)[0] == "tool"
+    assert judged(RUNS, msgspec.structs.replace(alive, dated=110), 113) == ("orphaned", False)
 
 
 def test_the_clock_may_have_moved_a_little_since_a_process_began() -> None:

@@ -44,13 +44,13 @@ def life_of(store: Store, session: Session, began_us: int) -> Life:
         return UNKNOWN
     path = session.source.partition(":")[2]
     sign, latest = last_sign(store, session), (began_us + STARTED_LEEWAY) / 1e6
-    living = [one for one in known.holders(path) if one.started <= latest]
+    living = [one for one in known.holders(path) if one.started <= latest or one.started < known.dated]
     gone = [
         one
         for one in known.ended
         if path in one.process.databases
         and one.process.role in RUNNERS
-        and one.process.started <= latest
+        and (one.process.started <= latest or one.process.started < known.dated)
         and one.missed * 1e6 >= sign
     ]
     watched = known.complete and 0 < known.since * 1e6 <= sign + STARTED_LEEWAY
