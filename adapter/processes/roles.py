@@ -60,6 +60,11 @@ def is_reader(program: str) -> bool:
     return program in _READERS
 
 
+def is_desktop(program: str) -> bool:
+    """Whether it is opencode's application for the desktop, which takes no commands."""
+    return program == "OpenCode" or program.lower().startswith("opencode-desktop")
+
+
 def major_of(program: str) -> int:
     """1 or 2, 0 for a name that says nothing."""
     match = _PROGRAM.fullmatch(program)

@@ -209,7 +209,9 @@ class Table:
         major = roles.major_of(named.program)
         if roles.is_opencode(named.program):
             command = roles.command_of(facts.arguments, major)
-            if pid in self._registered():
+            if roles.is_desktop(named.program):
+                command = roles.Command("desktop", "", False, [])
+            elif pid in self._registered():
                 command = command._replace(role="service")
         elif nodes:
             command = roles.Command("other", "", False, [])

@@ -71,7 +71,10 @@ def panes(env: Mapping[str, str]) -> list[Listed]:
                 capture_output=True,
                 timeout=TIMEOUT_S,
             )
-        except (OSError, subprocess.TimeoutExpired):
+        except subprocess.TimeoutExpired:
+            # Who asks may want to end the program; of the others it is not worth the wait.
+            break
+        except OSError:
             continue
         found += read(socket, done.stdout.decode("utf-8", "replace"))
     return found

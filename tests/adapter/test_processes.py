@@ -196,6 +196,26 @@ def test_who_has_the_database_open_is_told_and_who_has_not_too(stage: Stage) -> 
     assert [one.role for one in known.running] == ["run", "tui", "other"]
 
 
+def test_the_desktop_works_on_sessions_of_any_directory(stage: Stage) -> None:
+    stage.put(7, "OpenCode", "--enable-something")
+    stage.put(8, "opencode-desktop.exe")
+    assert [one.role for one in stage.look().holders(stage.path)] == ["desktop", "desktop"]
+
+
+def test_a_tmux_server_that_does_not_answer_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def stopped(arguments: list[str], **_: object) -> None:
+        asked.append(arguments[3])
+        raise subprocess.TimeoutExpired(arguments, 1)
+
+    monkeypatch.setattr(tmux, "sockets", lambda env: ["/a", "/b"])
+    monkeypatch.setattr(tmux.shutil, "which", lambda name: "/usr/bin/tmux")
+    monkeypatch.setattr(tmux.subprocess, "run", stopped)
+    assert tmux.panes({}) == []
+    assert asked == ["/a"]
+
+
 def test_one_that_has_gone_is_remembered_with_when_it_was_missed(stage: Stage) -> None:
     stage.put(7, "opencode")
     stage.put(8, "opencode", has=False)
