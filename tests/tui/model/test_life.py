@@ -75,6 +75,15 @@ def test_since_when_is_the_last_sign_or_the_end_that_was_seen() -> None:
     assert "its opencode (pid 7) ended at" in found.reason
 
 
+def test_a_question_of_which_the_opencode_was_killed_waits_no_more() -> None:
+    found = state(ASKS, known(ended=[Ended(process(7), 105.5)]))
+    assert (found.name, found.inferred) == ("orphaned", False)
+    assert found.reason.endswith("while a question waits")
+    permission = [*RUNS[:4], op("p2", "a1", "tool", 2, 101, name="bash", tool="bash")]
+    assert state(permission, known(process(7))).name == "permission"
+    assert state(permission, known()).reason.startswith("a call waits for permission, and no opencode has the")
+
+
 def test_what_is_over_stays_as_it_was() -> None:
     done = [*BETWEEN[:-1], turn_end("a1", 1, 104)]
     assert judged(done, known()) == ("idle", False)

@@ -93,7 +93,8 @@ def _watch_waiting(store: Store, session: Session, state: State, now_us: int) ->
     all there is to know."""
     life, waited_us = life_of(store, session, state.since), now_us - state.since
     if life.lives is False:
-        return left_behind(state, life, f"{state.subject or 'a call'} waits", now_us)
+        claim = "a question waits" if state.name == "waiting" else "a call waits for permission"
+        return left_behind(state, life, claim, now_us)
     if life.lives and life.certain:
         return state
     state = _half_known(state, life)
