@@ -204,7 +204,9 @@ class Table:
         """Takes a process in that is opencode, or its launcher, or has the `nodes` open."""
         assert self._system is not None
         facts = self._system.facts(pid)
-        if facts is None:
+        above = self._system.facts(facts.parent) if facts is not None and facts.parent > 1 else None
+        if facts is None or (above is not None and above.arguments == facts.arguments):
+            # A child has the name, the words and the files of its parent until it becomes what it was made for.
             return
         major = roles.major_of(named.program)
         if roles.is_opencode(named.program):

@@ -250,6 +250,14 @@ def test_a_child_that_becomes_another_program_is_opencode_no_more(stage: Stage) 
     assert known.ended == []
 
 
+def test_a_child_that_has_not_become_another_program_yet_is_none_of_its_own(stage: Stage) -> None:
+    stage.put(7, "opencode", "run", "words")
+    stage.put(8, "opencode", facts=Facts(["opencode", "run", "words"], "/app", "ada", 7, ""))
+    assert [one.pid for one in stage.look().running] == [7]
+    del stage.system.table[8]
+    assert stage.look().ended == []
+
+
 def test_another_program_that_opens_it_later_is_found_at_the_latest_when_something_has_gone(stage: Stage) -> None:
     stage.put(7, "opencode")
     bun = stage.put(8, "bun", has=False)
