@@ -10,7 +10,6 @@ from tui.text import moments, sanitize
 
 if TYPE_CHECKING:
     from tui.model.status.life import Life
-    from tui.render.lines import Line
 
 
 FRESH = 10_000_000
@@ -54,8 +53,8 @@ def what(process: Process) -> str:
     return sanitize.label(" ".join(words), 120)
 
 
-def spans(life: Life, looked_us: int, now_us: int) -> Line:
-    """The process of a session for its Overview, by a look at this time; nothing where none is known."""
+def spans(life: Life, looked_us: int, now_us: int) -> list[tuple[str, str]]:
+    """The process of a session for its Overview, by a look at this time, as texts and roles; none where none is known."""
     process = life.process
     if process is None:
         pids = ", ".join(f"pid {one.pid}" + (f" ({place(one)})" if place(one) else "") for one in life.among[:AMONG])
