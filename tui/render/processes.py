@@ -54,7 +54,7 @@ def what(process: Process) -> str:
 
 
 def spans(life: Life, looked_us: int, now_us: int) -> list[tuple[str, str]]:
-    """The process of a session for its Overview, by a look at this time, as texts and roles; none where none is known."""
+    """The process of a session for its Overview, by a look at this time: texts and roles, none where none is known."""
     process = life.process
     if process is None:
         pids = ", ".join(f"pid {one.pid}" + (f" ({place(one)})" if place(one) else "") for one in life.among[:AMONG])
