@@ -18,7 +18,8 @@ from tests.adapter import corpus
 
 SESSION = "ses_dfdd2ceb7ffelgEiz1jVy8D3Ga"
 WINDOWS = """
-import asyncio, contextlib, email.message, importlib.metadata, io, json, os, pathlib, platformdirs, selectors, shutil
+import asyncio, contextlib, email.message, importlib.metadata, io, json, os, pathlib, platformdirs, psutil, selectors
+import shutil
 import signal, sqlite3, subprocess, sys, tempfile, time, watchfiles
 
 MODULES = {"curses", "fcntl", "grp", "pty", "pwd", "readline", "resource", "syslog", "termios", "tty"}
