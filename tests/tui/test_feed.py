@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
+from adapter.contract import SearchPage, SourceUnavailable
 from tests.tui import story
 from tests.tui.listener import Listener, many
 from tests.tui.stage import Batch, FakeSource, Text, until
@@ -189,3 +190,32 @@ async def test_databases_that_appear_later_are_followed_too(monkeypatch: pytest.
     async with running(discover=lambda: [late]) as (feed, _):
         await until(None, lambda: len(feed.arrivals.store.sessions) == 3)
     assert late.closed
+
+
+@pytest.mark.parametrize(("readable", "reason"), [(3, ""), (1, "it has been closed")])
+async def test_a_search_goes_on_behind_what_could_be_read_as_long_as_that_leads_further(
+    readable: int, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "SEARCH_AGAIN_S", 0.001)
+
+    class Closing(FakeSource):
+        async def search(
+            self, pattern: str, only: Collection[str] | None = None, kinds: Collection[str] = ()
+        ) -> AsyncIterator[SearchPage]:
+            left = sorted(only or ())
+            self.searched.append((pattern, set(left), set()))
+            if left and int(left[0][-1]) <= readable:
+                yield SearchPage(left[:1], [], 1, 3)
+            if len(left) > 1 or int(left[0][-1]) > readable:
+                raise SourceUnavailable("it has been closed")
+
+    source = Closing()
+    looked: list[str] = []
+    ended: list[str] = []
+    async with running(source) as (feed, _):
+        await until(None, lambda: source.following)
+        sessions = {SOURCE: {"ses_1", "ses_2", "ses_3"}}
+        feed.search("word", sessions, (), lambda _, page: looked.extend(page.sessions), ended.append)
+        await until(None, lambda: bool(ended))
+    assert ended == [reason]
+    assert looked == [f"ses_{number}" for number in range(1, readable + 1)]

@@ -42,6 +42,8 @@ REST_MOST_S = 1.0
 """Seconds after which nobody waits any longer for sources to let go."""
 
 
+SEARCH_AGAIN_S = 1.0
+"""Seconds after which a search goes on whose file could not be read: its source opens that anew."""
 SEARCH_PAUSE_S = 0.002
 """Pause between two pieces of a search (50 ms each), in which keys and changes have the interpreter for themselves."""
 USUAL_SWITCH_S = sys.getswitchinterval()
@@ -482,7 +484,9 @@ class Feed:
             self._answer(lambda: search.ended(reason))
 
     async def _search_in(self, source: Source, search: Search, left: set[str]) -> None:
-        """One source; goes on behind what has been looked through when its file was closed meanwhile."""
+        """One source; goes on behind what has been looked through when its file was closed, or could not be read, as
+        long as that leads any further."""
+        stuck: int | None = None
         while not search.is_stopped:
             await self._awake.wait()
             rests = self._rests
@@ -499,8 +503,12 @@ class Feed:
                     else:
                         return
             except AdapterError:
-                if rests == self._rests:
+                if rests != self._rests:
+                    continue
+                if stuck == len(left):
                     raise
+                stuck = len(left)
+                await asyncio.sleep(SEARCH_AGAIN_S)
 
     def _tell(self, search: Search, source: str, page: SearchPage) -> None:
         """Shows a piece, on the UI loop, and makes room for another."""
