@@ -79,22 +79,23 @@ def _session(store: Store, event: Any, batch: Batch) -> Session:
     """The session an event speaks of; an empty one stands in until its row arrives."""
     session = store.held((event.source, event.session_id))
     if session is None:
-        session = _new_session(store, event, batch)
-        place(store, session, batch)
+        session = Session(source=event.source, id=event.session_id, root_id=event.session_id)
+        _take_in(store, session, batch)
     return session
 
 
-def _new_session(store: Store, event: Any, batch: Batch) -> Session:
-    session = Session(source=event.source, id=event.session_id, root_id=event.session_id)
-    store.sessions[event.source, event.session_id] = session
-    if event.source not in store.copies.sources:
-        store.copies.prefer((event.source,))
-    batch.rows.add(event.session_id)
+def _take_in(store: Store, session: Session, batch: Batch) -> None:
+    """Adds a session that was not known, and hangs it where its row says."""
+    key = session.key
+    store.sessions[key] = session
+    if session.source not in store.copies.sources:
+        store.copies.prefer((session.source,))
+    batch.rows.add(session.id)
     batch.new.add(session_key(session))
-    book = store.books.get(event.source)
+    book = store.books.get(session.source)
     if book is not None:
-        session.logs = book.about(event.session_id)
-    return session
+        session.logs = book.about(session.id)
+    place(store, session, batch)
 
 
 def place(store: Store, session: Session, batch: Batch) -> None:
@@ -114,11 +115,12 @@ def place(store: Store, session: Session, batch: Batch) -> None:
 def _session_started(store: Store, event: SessionStarted, batch: Batch) -> None:
     key = (event.source, event.session_id)
     session = store.held(key)
-    is_new = session is None
-    if session is None:
-        session = _new_session(store, event, batch)
     new = facts.session_facts(event)
-    if is_new or any(getattr(session, name) != value for name, value in new.items()):
+    if session is None:
+        session = Session(source=event.source, id=event.session_id, **new)
+        session.last_ts = max(session.start_ts, session.updated_ts, session.answered_ts)
+        _take_in(store, session, batch)
+    elif any(getattr(session, name) != value for name, value in new.items()):
         batch.change(key)
         batch.rows.add(event.session_id)
         is_shown = key in store.sessions

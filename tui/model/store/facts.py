@@ -52,6 +52,9 @@ NO_OP_END: dict[str, Any] = {
 }
 """An op of which no end is known."""
 
+NUMBERS = (int, float, bool)
+"""What needs no cleaning, and most of what extras hold."""
+
 # Names of agents, models, tools and directories come back by the thousand; a title does not.
 _name = lru_cache(maxsize=4096)(label)
 
@@ -191,24 +194,28 @@ def _usage(value: Any) -> Usage | None:
     """Five counters, as a struct from the adapter or as an object that went through JSON."""
     if isinstance(value, Usage):
         return value
-    if isinstance(value, Mapping):
-        return Usage(**{name: int(value.get(name) or 0) for name in Usage.__struct_fields__})
+    if isinstance(value, dict):
+        return Usage(*[int(value.get(name) or 0) for name in Usage.__struct_fields__])
     return None
 
 
 def _extras(extras: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: _clean(value, NEST_LIMIT) for key, value in extras.items()}
+    return {
+        key: value if type(value) in NUMBERS else _clean(value, NEST_LIMIT) for key, value in extras.items()
+    }
 
 
 def _clean(value: Any, depth: int) -> Any:
     if isinstance(value, str):
         return label(value)
-    if isinstance(value, bool | int | float) or value is None:
+    if type(value) in NUMBERS or value is None:
         return value
     if depth == 0:
         return None
-    if isinstance(value, Mapping):
-        return {label(str(key)): _clean(item, depth - 1) for key, item in value.items()}
+    if isinstance(value, dict):
+        return {
+            _name(str(key)): item if type(item) in NUMBERS else _clean(item, depth - 1) for key, item in value.items()
+        }
     if isinstance(value, list | tuple):
         return [_clean(item, depth - 1) for item in value]
     return value

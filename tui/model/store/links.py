@@ -37,7 +37,8 @@ class Links:
         self._parents[session] = parent
         if parent is not None:
             self._children.setdefault(parent, set()).add(session)
-        return touched | self._forget_tops(session) | {self.top(session)}
+        touched.add(self.top(session))
+        return touched
 
     def remove(self, session: SessionKey) -> set[SessionKey]:
         """Forgets a session; its children become tops of their own. Returns the tops that this touches."""
@@ -131,6 +132,11 @@ class Links:
         """The ops of a session that may have started a child that they do not name."""
         return self._asking.get(session, set())
 
+    @property
+    def knows_any_unnamed(self) -> bool:
+        """Whether there is anything to infer in any session, or was."""
+        return bool(self._asking or self._inferred)
+
     def knows_unnamed(self, session: SessionKey) -> bool:
         """Whether there is anything to infer, or was."""
         return session in self._asking or session in self._inferred
@@ -159,7 +165,10 @@ class Links:
     def _forget_tops(self, session: SessionKey) -> set[SessionKey]:
         """Drops the remembered top of a session and of all below it; returns those it dropped. Every member of a
         cycle is below every other, so one changed edge of a cycle clears the whole cycle."""
-        dropped: set[SessionKey] = set()
+        top = self._tops.pop(session, None)
+        dropped = set() if top is None else {top}
+        if session not in self._children:
+            return dropped
         seen = {session}
         stack = [session]
         while stack:

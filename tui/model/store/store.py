@@ -162,6 +162,8 @@ class Store:
         self.outlines.pop(key, None)
         self.subtrees.pop(key, None)
         self.called.pop(key, None)
+        if not self.subtrees and not self.called:
+            return
         for above in self.links.above(key):
             self.called.pop(above, None)
             if self.subtrees.pop(above, None) is None:

@@ -19,8 +19,10 @@ def may_call(op: Op) -> bool:
 
 def infer_calls(store: Store, batch: Batch) -> None:
     """Finds the calls anew where something changed that may tell, and notes what is different."""
+    if not store.links.knows_any_unnamed:
+        return
     asked: set[SessionKey] = set()
-    for key in [*batch.touched, *batch.changed]:
+    for key in batch.touched.keys() | batch.changed:
         parent = store.links.parent(key)
         asked.update(one for one in (key, parent) if one is not None and store.links.knows_unnamed(one))
     for key in asked:
