@@ -55,7 +55,7 @@ def test_the_version_of_textual_is_told_without_loading_it() -> None:
     assert not loaded & {"textual", "rich", "aiosqlite", "msgspec", "watchfiles"}
 
 
-@pytest.mark.parametrize("command", ["events", "tree", "ls", "grep", "doctor", "show", "export"])
+@pytest.mark.parametrize("command", ["events", "tree", "ls", "grep", "spend", "doctor", "show", "export"])
 def test_headless_commands_load_no_textual(command: str) -> None:
     own = {"show": ["opencode-sqlite://?part_id=x&field=y"], "export": ["ses_x"], "grep": ["x"]}
     argument = own.get(command, [])
@@ -96,6 +96,7 @@ print(len(ours), *(name for name in others if not name.startswith("_")), file=sy
         ("tree", BASE, 104),
         ("ls", BASE, 113),
         ("grep", BASE, 119),
+        ("spend", BASE, 113),
     ],
 )
 def test_a_command_loads_no_more_than_it_needs(command: str, packages: set[str], most: int, tmp_path: Path) -> None:

@@ -156,7 +156,7 @@ def _joined(schema: Schema, tables: dict[str, dict[str, Row]]) -> list[Row]:
 
 
 def _with(row: Row, storage: str) -> Row:
-    if any(type(value) is Missing for value in row):
+    if Missing in map(type, row):
         row = tuple(None if type(value) is Missing else value for value in row)
     return (*row, storage)
 

@@ -6,6 +6,7 @@ holds no cycles, and the collector then need not walk it.
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -53,8 +54,8 @@ TEXTS = (
     "parent_id", "project_id", "slug", "directory", "title", "version", "agent", "model", "revert", "fork_session_id",
     "idle_outcome", "execution",
 )  # fmt: skip
-TEXT_PLACES = [SessionRow.__struct_fields__.index(name) for name in TEXTS]
-TEXT_TYPES = (str, type(None))
+TEXT_COLUMNS = itemgetter(*map(SessionRow.__struct_fields__.index, TEXTS))
+TEXT_TYPES = frozenset({str, type(None)})
 
 
 def _text(value: Any) -> str | None:
@@ -67,7 +68,7 @@ def session_row(columns: tuple[Any, ...]) -> SessionRow:
     """A row selected with schema.SESSION_COLUMNS; SQLite lets a text column hold anything, so text is made text."""
     row = SessionRow(*columns)
     # Nearly always it is text already, and a catalogue has thousands of rows.
-    if row.storage and type(row.id) is str and all(type(columns[place]) in TEXT_TYPES for place in TEXT_PLACES):
+    if row.storage and type(row.id) is str and TEXT_TYPES.issuperset(map(type, TEXT_COLUMNS(columns))):
         return row
     texts = {name: _text(getattr(row, name)) for name in TEXTS}
     return msgspec.structs.replace(row, **texts, id=_text(row.id) or "", storage=row.storage or "v1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -34,6 +35,7 @@ COUNTERS = (
 )  # fmt: skip
 ALWAYS = ("time_created", "time_updated")
 TIMES = (*ALWAYS, "time_archived", "time_idle", "time_suspended")
+COUNTED, TIMED = attrgetter(*COUNTERS), attrgetter(*TIMES)
 
 
 class LastAnswer(msgspec.Struct, frozen=True):
@@ -150,7 +152,7 @@ def standing(row: SessionRow) -> Standing:
         return Standing(bool(suspended), suspended, count(row.resume_attempts)[0], False, outcome, idle)
     if suspended:
         return Standing(True, suspended, None, True, outcome, idle)
-    found = EXECUTION.match(row.execution or "")
+    found = EXECUTION.match(row.execution) if row.execution else None
     if found is None:
         return Standing(outcome=outcome, idle_ms=idle)
     at = milliseconds(int(found[2]))
@@ -268,8 +270,7 @@ def agent_in_title(row: SessionRow) -> str:
 def _warnings(source: str, row: SessionRow, ts: int, lost: tuple[str, ...]) -> list[Event]:
     """One WRN for each kind of thing that is wrong with the row."""
     numbers, clamped = [], []
-    for name in COUNTERS:
-        value = getattr(row, name)
+    for name, value in zip(COUNTERS, COUNTED(row), strict=True):
         # Nearly always a number or nothing, and a catalogue has thousands of rows.
         if value is None or (type(value) is int and 0 <= value <= MAX_COUNT):
             continue
@@ -277,8 +278,8 @@ def _warnings(source: str, row: SessionRow, ts: int, lost: tuple[str, ...]) -> l
             numbers.append(f"{name} is {value!r:.40}")
         elif (money(value) if name == "cost" else count(value))[1]:
             clamped.append(name)
-    times = [(name, value) for name in TIMES if (value := getattr(row, name)) is not None or name in ALWAYS]
-    words = odd_times(*times)
+    times = zip(TIMES, TIMED(row), strict=True)
+    words = odd_times(*[(name, value) for name, value in times if value is not None or name in ALWAYS])
     words += [f"no number: {'; '.join(numbers)}"] if numbers else []
     words += [f"{CLAMPED}: {', '.join(clamped)}"] if clamped else []
     words += [short(f"unexpected value: {'; '.join(lost)}")] if lost else []

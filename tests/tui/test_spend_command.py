@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from adapter.local import OpencodeSource
 from tests.adapter import corpus
 from tui.cli import main
-from tui.model.spend.ledger import MEASURES
+from tui.model.spend.book import Sum
+from tui.model.spend.days import named
+from tui.model.spend.ledger import MEASURES, Tables
+from tui.model.spend.looking import Looking
+from tui.model.store.store import Store
 
 
 def told(capsys: pytest.CaptureFixture[str], *arguments: str | Path, status: int = 0) -> str:
@@ -46,6 +54,44 @@ def test_every_table_adds_up_to_the_columns(name: str, tmp_path: Path, capsys: p
         left_out = documents[0]["left_out"]["forks"]["cost"] if name.startswith("1.") else 0.0
         assert documents[0]["total"]["cost"] + left_out == pytest.approx(cost)
         assert ("fork" in name) == any("forks copied" in words for words in documents[0]["notes"])
+
+
+def figures(cost: float, *tokens: int) -> tuple[float, ...]:
+    """Dollars to the millionth, as sums of the same floats in another order differ, and tokens by kind. How many of
+    them have no price only the steps tell, and a row that suffices has none."""
+    return (round(cost, 6), *tokens)
+
+
+async def looked_at(path: Path) -> Tables:
+    """What the screen shows of all time, when all has been read."""
+    async with OpencodeSource(path, watch=False) as source:
+        store = Store()
+        store.apply(await source.catalogue())
+        looking = Looking(store, int(time.time() * 1e6))
+        looking.ledger.span(source.source, await source.spans())
+        looking.show(named("all time", looking.today))
+        while (page := looking.next_page()) is not None:
+            looking.take(*page, await source.spending(page[1]))
+        looking.add_up()
+        return looking.tables
+
+
+@pytest.mark.parametrize("version", [*corpus.VERSIONS, corpus.PREVIEW])
+def test_the_command_says_what_the_screen_shows_of_every_dump(
+    version: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [name for name in corpus.NAMES + corpus.NAMES_2X if name.startswith(f"{version}/")]
+    for number, name in enumerate(names):
+        path = corpus.build(name, tmp_path / f"{number}.db")
+        shown = asyncio.run(looked_at(path))
+        # One table of each: what is read for it differs by the table, not by the dump.
+        measure = MEASURES[number % len(MEASURES)]
+        found = as_json(capsys, "--db", path, "--by", measure)
+        assert found["total"]["cost"] == pytest.approx(shown.total.cost), name
+        assert found["sessions"] == shown.sessions, name
+        rows = [figures(*(row[each] for each in Sum.__struct_fields__[:-1])) for row in found["rows"]]
+        on_screen = [figures(*msgspec.structs.astuple(amount)[:-1]) for amount in shown.rows[measure].values()]
+        assert sorted(rows) == sorted(on_screen), (name, measure)
 
 
 def test_text_has_a_line_a_row_and_one_for_all(database: Path, capsys: pytest.CaptureFixture[str]) -> None:

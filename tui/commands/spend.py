@@ -10,10 +10,9 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from adapter.local import OpencodeSource
-from tui.commands.choosing import Filter
 from tui.commands.remarks import complain, remark
 from tui.commands.sources import alone, source_of, status_of
 from tui.exit_codes import UNUSABLE
@@ -26,6 +25,9 @@ from tui.render.numbers import plural, tokens
 from tui.render.spend.words import SHARED, Names, breakdown, dollars, notes
 from tui.text import sanitize
 from tui.text.safe_json import json_line
+
+if TYPE_CHECKING:
+    from tui.commands.choosing import Filter
 
 PAGE = 100
 """Sessions that are read by one call."""
@@ -46,20 +48,24 @@ async def spend(arguments: argparse.Namespace, paths: list[Path]) -> int:
     span = between(arguments.since or "", arguments.until or "", days.of(now_us))
     if isinstance(span, str):
         return complain(span)
-    wanted_filter = Filter(arguments.filter, now_us)
-    if wanted_filter.problem:
-        return complain(wanted_filter.problem)
+    wanted_filter: Filter | None = None
+    if arguments.filter:
+        from tui.commands.choosing import Filter  # a tenth of what is loaded
+
+        wanted_filter = Filter(arguments.filter, now_us)
+        if wanted_filter.problem:
+            return complain(wanted_filter.problem)
     measure: Measure = arguments.by
     store = Store()
     ledger = Ledger(store, days)
     async with AsyncExitStack() as stack:
         sources = [await stack.enter_async_context(source_of(path, arguments)) for path in paths]
         store.copies.prefer(source.source for source in sources)
-        read = [await alone(_rows(store, ledger, source, bool(arguments.filter))) for source in sources]
+        read = [await alone(_rows(store, ledger, source, wanted_filter is not None)) for source in sources]
         if not any(read):
             return UNUSABLE
         within: set[SessionKey] | None = None
-        if arguments.filter:
+        if wanted_filter is not None:
             within = await _found(store, sources, wanted_filter)
         by_name = {source.source: source for source, good in zip(sources, read, strict=True) if good}
         left = ledger.left(span, within)

@@ -27,9 +27,9 @@ class Days:
 
     def of(self, ts: int) -> int:
         """The day of a moment in µs UTC; one that is not known counts as the first of 1970."""
-        slot = min(max(ts, 0), LAST) // SLOT_US
-        day = self._known.get(slot)
+        day = self._known.get(ts // SLOT_US)
         if day is None:
+            slot = min(max(ts, 0), LAST) // SLOT_US
             day = datetime.datetime.fromtimestamp(slot * (SLOT_US // 1_000_000), self.zone).toordinal()
             self._known[slot] = day
         return day

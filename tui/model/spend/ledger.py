@@ -211,7 +211,8 @@ class Ledger:
                 _to(rows["project"], session.cwd, of_project)
             if of_top:
                 _to(rows["session"], own_top, of_top)
-            if in_project and in_top:
+            # A row alone says nothing of these.
+            if book.whole and in_project and in_top:
                 copied.add(book.copied)
                 beside.add(book.beside)
                 unread += book.unread
@@ -264,9 +265,10 @@ class Ledger:
         session = self.store.sessions.get(key)
         if session is None:
             return ()
-        steps = tuple((turn.usage, turn.cost, len(turn.ops)) for turn in session.turns.values())
-        row = (session.usage, session.cost, session.kind, session.start_ts, session.answered_ts)
-        return (session.whole, *row, steps)
+        steps = [(turn.usage, turn.cost, len(turn.ops)) for turn in session.turns.values()] if session.turns else []
+        return (
+            session.whole, session.usage, session.cost, session.kind, session.start_ts, session.answered_ts, *steps
+        )  # fmt: skip
 
 
 def _to(rows: dict[P, Sum], place: P, amount: Sum) -> None:

@@ -200,9 +200,7 @@ def _usage(value: Any) -> Usage | None:
 
 
 def _extras(extras: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        key: value if type(value) in NUMBERS else _clean(value, NEST_LIMIT) for key, value in extras.items()
-    }
+    return {key: value if type(value) in NUMBERS else _clean(value, NEST_LIMIT) for key, value in extras.items()}
 
 
 def _clean(value: Any, depth: int) -> Any:
