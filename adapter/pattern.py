@@ -29,6 +29,11 @@ MOST = 10_000
 RUN_LIMIT = 100
 """Characters of a run that a row has to hold: SQLite refuses patterns of more than 500."""
 
+PIECE = 250_000
+"""Characters of a text that are looked through at once, in a millisecond or two: until that is done nobody else has the
+interpreter, and a text of 50 MB would hold up keys for half a second."""
+CUTS = 1_000
+"""Places at which a text may be cut that are tried: one that repeats a word without an end is looked through whole."""
 PATIENCE_S = 0.25
 """Seconds that an expression may take for one text. The worst never end, which nobody can tell by their looks; all
 others are through a text of megabytes in less."""
@@ -37,6 +42,7 @@ BLINK_S = 0.02
 
 _WORD = re.compile(r'"([^"]*)"?|(\S+)')
 _RUN = re.compile("[0-9A-Za-z]+")
+_ASCII = re.compile("[\x00-\x7f]")
 _APART = re.compile("([\u212a\u0130])")
 _SPECIAL = frozenset("\\.^$*+?{}[]|()")
 
@@ -100,17 +106,38 @@ class Pattern(msgspec.Struct, frozen=True):
         shape = compared(text)
         if self.regex is not None:
             return _first(self.regex, shape)
-        if not self.exact:
-            shape = lower(shape)
-        first: tuple[int, int] | None = None
-        for word in self.words:
-            at = shape.find(word)
-            if at < 0:
-                return None
-            if first is None or at < first[0]:
-                first = (at, at + len(word))
-        count = sum([shape.count(word) for word in self.words])
-        return Place(*first, count) if first is not None else None
+        firsts = [-1] * len(self.words)
+        count = at = 0
+        for piece in self._pieces(shape):
+            for number, word in enumerate(self.words):
+                if found := piece.count(word):
+                    count += found
+                    if firsts[number] < 0:
+                        firsts[number] = at + piece.find(word)
+            at += len(piece)
+        first = min(firsts, default=-1)
+        return Place(first, first + len(self.words[firsts.index(first)]), count) if first >= 0 else None
+
+    def _pieces(self, shape: str) -> Iterator[str]:
+        """A composed text as it is compared, in pieces; no word lies across two of them."""
+        start = 0
+        while len(shape) - start > PIECE:
+            cuts = range(start + PIECE, start + PIECE + CUTS)
+            stop = next((cut for cut in cuts if not self._lies_across(shape, cut)), len(shape))
+            yield self._cased(shape[start:stop])
+            start = stop
+        yield self._cased(shape[start:])
+
+    def _lies_across(self, shape: str, cut: int) -> bool:
+        """Whether a word begins before a place and ends behind it."""
+        return any(
+            word in self._cased(shape[cut - len(word) + 1 : cut + len(word) - 1])
+            for word in self.words
+            if len(word) > 1
+        )
+
+    def _cased(self, text: str) -> str:
+        return text if self.exact else lower(text)
 
     def regular(self) -> re.Pattern[str]:
         """The same as one regular expression, which marks each of several words."""
@@ -157,7 +184,23 @@ def parse(text: str) -> Pattern:
 
 def compared(text: str) -> str:
     """A text as it is looked through: composed. Most texts are as they stand."""
-    if text.isascii() or unicodedata.is_normalized("NFC", text):
+    if text.isascii():
+        return text
+    pieces: list[str] = []
+    start, is_composed = 0, True
+    while start < len(text):
+        # A letter of ASCII is composed with nothing before it.
+        letter = _ASCII.search(text, start + PIECE) if len(text) - start > PIECE else None
+        stop = letter.start() if letter is not None else len(text)
+        piece = text[start:stop]
+        pieces.append(_composed(piece))
+        is_composed = is_composed and pieces[-1] is piece
+        start = stop
+    return text if is_composed else "".join(pieces)
+
+
+def _composed(text: str) -> str:
+    if unicodedata.is_normalized("NFC", text):
         # Only the Kelvin sign is another letter when composed, and then the text is not normalized.
         return text
     return "".join(

@@ -305,6 +305,26 @@ def test_words_are_compared_as_people_expect(pattern: str, text: str, place: tup
     assert (found and (found.start, found.stop, found.count)) == place
 
 
+def test_a_long_text_is_looked_through_in_pieces_as_if_it_were_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    letters = "aabAB o\u0308\u0327ÖσςΣ\u212a\u0130i\u1100\u1161\uac00\U0001f600\n"
+
+    @given(st.text(letters, min_size=20, max_size=60), st.lists(st.tuples(st.integers(0, 50), st.integers(1, 5))))
+    @settings(max_examples=300, deadline=None)
+    def compare(text: str, places: list[tuple[int, int]]) -> None:
+        words = [text[at : at + length] for at, length in places[:3]]
+        try:
+            pattern = parse(" ".join(f'"{word}"' for word in words))
+        except BadPattern:
+            return
+        monkeypatch.setattr("adapter.pattern.PIECE", 1_000)
+        whole, place = compared(text), pattern.find(text)
+        monkeypatch.setattr("adapter.pattern.PIECE", 8)
+        assert compared(text) == whole
+        assert pattern.find(text) == place
+
+    compare()
+
+
 @pytest.mark.parametrize("pattern", ["", "  ", '""', "re:", "re:(", "x" * 20_000])
 def test_what_is_no_pattern_is_refused_with_a_reason(pattern: str) -> None:
     with pytest.raises(BadPattern, match=r"\w"):
