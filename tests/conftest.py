@@ -12,12 +12,37 @@ os.environ.pop("NO_COLOR", None)
 os.environ.pop("TEXTUAL_THEME", None)
 os.environ["TZ"] = "UTC"
 time.tzset()
+# What users have is compiled once, and not by each of a thousand processes that tests start.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import pytest  # noqa: E402
 import pytest_textual_snapshot  # noqa: E402
 from syrupy.location import PyTestLocation  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
+LONGEST = (
+    "tests/tui/test_every_key.py",
+    "tests/test_end_to_end.py",
+    "tests/tui/test_killed.py",
+    "tests/test_end_to_end_2x.py",
+    "tests/adapter/test_slow_machine.py",
+    "tests/lab/test_lab.py",
+    "tests/tui/test_hostile_text.py",
+    "tests/tui/test_no_stale_line.py",
+    "tests/tui/test_terminal.py",
+    "tests/adapter/test_stress.py",
+    "tests/adapter/test_lying_gate.py",
+    "tests/tui/test_terminal_edges.py",
+    "tests/tui/test_faults_in_a_terminal.py",
+    "tests/tui/test_reading.py",
+)
+"""Files that take longest, which are begun first: one that is begun last is waited for by everybody. How many tests a
+file has, by which xdist would order them, says nothing of that; `--durations` does."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {file: place for place, file in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
 
 
 class TopLevelSnapshots(pytest_textual_snapshot.SVGImageExtension):

@@ -68,6 +68,18 @@ def linked_and_busy(store: Store, session_id: str) -> bool:
     return call is not None and call.status == "running" and bool(child.turns) and not ended
 
 
+async def _equals_cold_load(seen: Follower) -> None:
+    """As `Follower.equals_cold_load`. opencode writes to a session's row once more a second after its answer, which a
+    cold load may have come before: then it is compared with another one."""
+    seen.deadline_s = 20.0
+    for _ in range(2):
+        try:
+            return await seen.equals_cold_load()
+        except AssertionError:
+            continue
+    await seen.equals_cold_load()
+
+
 async def test_watching_real_opencode_live(binary: Path, tmp_path: Path) -> None:
     with Lab(tmp_path, binary, delay=0.03) as lab, lab.serve():
         with_tool, with_task = lab.session(title="drips"), lab.session(title="delegates")
@@ -82,7 +94,7 @@ async def test_watching_real_opencode_live(binary: Path, tmp_path: Path) -> None
             await seen.until(lambda: linked_and_busy(store, with_task), lambda: "the sub-agent under its call")
             await asyncio.to_thread(lab.wait_idle, with_tool)
             await asyncio.to_thread(lab.wait_idle, with_task)
-            await seen.equals_cold_load()
+            await _equals_cold_load(seen)
             complaints = [event for event in seen.of(LogEntry) if event.severity in ("WRN", "ERR")]
             assert complaints + seen.of(SourceError) == []
             usages = [turn.usage for turn in session(store, with_tool).turns.values()]
@@ -104,18 +116,6 @@ async def test_reading_what_opencode_left_changes_no_byte(binary: Path, tmp_path
             assert (await seen.source.payload(uri)).size > 0
             await seen.equals_cold_load()
         assert fingerprint(lab.db.parent) == before
-
-
-async def _equals_cold_load(seen: Follower) -> None:
-    """As `Follower.equals_cold_load`. opencode writes to a session's row once more a second after its answer, which a
-    cold load may have come before: then it is compared with another one."""
-    seen.deadline_s = 20.0
-    for _ in range(2):
-        try:
-            return await seen.equals_cold_load()
-        except AssertionError:
-            continue
-    await seen.equals_cold_load()
 
 
 async def test_real_opencode_writes_as_if_nobody_watched(binary: Path, tmp_path: Path) -> None:

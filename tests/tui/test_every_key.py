@@ -281,7 +281,8 @@ LOOKING = [
     Press("search.open", SEARCH, back="\x1b"),
     Press("search.close", NO_SEARCH, "\x06", SEARCH),
     Press("search.line", says("all", "›    in"), "\x06", SEARCH, back="\x1b"),
-    Press("search.choose", says("all", r"of \d+ sessions"), "\x06x", says("all", "›Search x"), (READ,), "\x1b"),
+    # At its end: an escape before that stops it, and only another one goes back.
+    Press("search.choose", says("all", r"found in \d+ *\n"), "\x06x", says("all", "›Search x"), (READ,), "\x1b"),
     Press("jump.back", HERE, "w\t", both(IN_DETAIL, says("text", "Which way")), back="\t"),
     Press("jump.sort", says("heading", "by cost"), on=(TOP,), back="ssss"),
     Press("jump.group", says("heading", "by project"), on=(TOP,), back="oo"),
@@ -385,6 +386,8 @@ class Desk:
         self.terminal.child.delaybeforesend = None
         self.unread = UNREAD
         self.at = TOP
+        self.page = 1
+        """Rows that a page goes on."""
         self.ended = False
 
     @property
@@ -424,7 +427,8 @@ class Desk:
             # What stood there before must not be taken for the place.
             self.sends(f"1{ALL_FOLDED}")
             self.sees(says("crumb", "^for you$"), press, "the first row")
-        to_row = f"1{ALL_FOLDED}" + "j" * self.at
+        pages, rows = divmod(self.at, self.page)
+        to_row = f"1{ALL_FOLDED}" + sent("pagedown") * pages + "j" * rows
         if press.over is not None:
             self.sends(to_row + press.over[0])
             self.sees(press.over[1], press, "the place before")
@@ -451,6 +455,7 @@ class Desk:
         self.sees(
             both(says("crumb", "Asks a question"), says("bar", "1 at work.* live")), tour[0], "the start", START_S
         )
+        self.page = len(self.sight.rows) - 1
         for press in tour:
             for row in press.on:
                 for key in by_id(press.id).key.split(","):

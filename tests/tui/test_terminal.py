@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pexpect
-import pyte
 import pytest
 
+from tests.tui.emulator import Emulator
 from tui.exit_codes import INTERNAL
 
 COMMAND = Path(sys.executable).parent / "opencode-viewer"
@@ -57,8 +57,7 @@ class Terminal:
         # A worker of xdist names a size, which would hold whatever this terminal is.
         inherited = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
         environment = {**inherited, **standard, **environ}
-        self.screen = pyte.Screen(columns, rows)
-        self.stream = pyte.ByteStream(self.screen)
+        self.screen = Emulator(columns, rows)
         self.raw = b""
         self.child = pexpect.spawn(
             str(command), list(arguments), env=environment, dimensions=(rows, columns), timeout=DEADLINE_S
@@ -77,8 +76,7 @@ class Terminal:
         except pexpect.EOF:
             return False
         self.raw += chunk
-        # pyte knows neither the kitty keyboard protocol nor private modes with `$`; a terminal ignores what it cannot.
-        self.stream.feed(re.sub(rb"\x1b\[[<>=]\d*u|\x1b\[\?\d+\$p", b"", chunk))
+        self.screen.feed(chunk)
         return True
 
     def until(self, pattern: str) -> None:
@@ -97,7 +95,7 @@ class Terminal:
 
     def resize(self, columns: int, rows: int) -> None:
         """Another size, as a window manager gives it: the child is told by SIGWINCH."""
-        self.screen.resize(rows, columns)
+        self.screen.resize(columns, rows)
         self.child.setwinsize(rows, columns)
 
     def quit(self) -> int:
