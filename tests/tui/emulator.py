@@ -36,6 +36,10 @@ class Emulator:
         self._screen.resize(rows, columns)
         self._lines = []
 
+    def reset(self) -> None:
+        """Makes it empty, as a terminal that is turned on."""
+        self._screen.reset()
+
     @property
     def display(self) -> list[str]:
         """The lines on it, as wide as it is."""

@@ -437,7 +437,8 @@ class Desk:
             self.sends(to_row + press.way + sent(key))
         else:
             self.sends(to_row + press.way)
-            self.sees(press.place, press, "the place")
+            # One part of the screen may be drawn before another.
+            self.sees(both(press.place, lambda sight: not press.shows(sight)), press, "the place")
             self.rests(self.pace_s)
             assert not press.shows(self.sight), f"what {press.id} shows stood there before\n{self.terminal.text}"
             self.sends(sent(key))
