@@ -32,6 +32,8 @@ TABLE = [
     ("tool", State("aborted", "", START + 1), False, ""),
     ("tool", State("stalled", "", START + 1, True), False, "stuck"),
     ("tool", State("stalled", "", START - 1, True), False, ""),
+    ("tool", State("stalled", "", START + 1, True, untold=True), False, ""),
+    ("tool", State("permission", "", START + 1, True, untold=True), False, ""),
     ("tool", State("orphaned", "", START + 1, True), False, ""),
     ("tool", State("archived", "", START + 1), False, ""),
     ("tool", State("between", "", START + 1), False, ""),
@@ -56,7 +58,7 @@ class Stage:
         """Applies events at a time in seconds; what is told then."""
         self.notices.update(self.store.apply(events), at(now))
         self.notices.tick(at(now))
-        return self.notices.due(at(now))
+        return words(self.notices.due(at(now)))
 
 
 def asked(session_id: str = "s1", ts: float = 101, **fields: Any) -> list[Event]:
@@ -108,7 +110,101 @@ def test_a_parent_is_not_finished_while_its_sub_agents_work_in_the_background() 
     assert stage.see(104, *background, *kid, *ended, op("q", "k1", "text", 1, 103, session_id="kid")) == ""
     assert stage.see(110, answered(ts=109)) == ""
     over = [op_end("q", "k1", "text", 1, 118, session_id="kid"), turn_end("k1", 1, 119, session_id="kid")]
-    assert stage.see(120, *over) == "finished: Title s1"
+    assert stage.see(120, *over) == ""
+    assert stage.see(121) == ""
+    assert stage.see(122) == "finished: Title s1"
+
+
+def test_a_parent_that_is_woken_by_the_end_of_its_sub_agent_has_not_finished() -> None:
+    stage = Stage(*asked())
+    kid = [session("kid", 101, parent_id="s1"), turn("k1", 1, 102, "", session_id="kid")]
+    ended = [op_end("p7", "a-s1", "session", 7, 102), op_end("p7", "a-s1", "tool", 8, 102)]
+    stage.see(104, *task("p7", "a-s1", "kid", 7, ts=101.5), *kid, *ended, answered(ts=103))
+    assert stage.see(120, turn_end("k1", 1, 119.9, session_id="kid")) == ""
+    assert stage.see(121, prompt("u2", 120.5), turn("a2", 2, 120.6, "u2")) == ""
+    assert stage.see(125) == ""
+    assert stage.see(130, turn_end("a2", 2, 129)) == ""
+    assert stage.see(132) == "finished: Title s1"
+
+
+@pytest.mark.parametrize("name", ["write", "apply_patch", "multiedit", "webfetch", "browser_click"])
+def test_a_call_that_writes_nothing_before_its_end_is_not_told_by_time_alone(name: str) -> None:
+    stage = Stage(*asked())
+    assert stage.see(104, op("w", "a-s1", "tool", 2, 104, name=name)) == ""
+    # Through all that time makes of it: running, perhaps a permission, silent, left behind.
+    assert [said for now in range(105, 1000, 5) if (said := stage.see(now))] == []
+    over = [op_end("w", "a-s1", "tool", 2, 1002), answered(ts=1002.5)]
+    assert stage.see(1003, *over) in ("", "finished: Title s1")
+
+
+def test_of_a_call_of_2x_nothing_is_told_by_time_alone_either() -> None:
+    stage = Stage(*asked())
+    assert stage.see(104, op("w", "a-s1", "tool", 2, 104, name="bash", untold=True)) == ""
+    assert [said for now in range(105, 2400, 5) if (said := stage.see(now))] == []
+
+
+def test_a_call_with_evidence_is_told_although_one_without_waits_beside_it() -> None:
+    stage = Stage(*asked())
+    assert stage.see(104, op("w", "a-s1", "tool", 2, 103, name="write")) == ""
+    assert stage.see(150, op("b", "a-s1", "tool", 3, 145, name="bash")) == "waiting for you: Title s1"
+
+
+def kids(*names: str) -> list[Event]:
+    """Sub-agents of s1 at work, each under its call."""
+    events: list[Event] = []
+    for n, name in enumerate(names):
+        events += task(f"t-{name}", "a-s1", name, 2 + 2 * n, ts=102)
+        events += [session(name, 102, parent_id="s1", root_id="s1", title=f"Kid {name}")]
+        events += [turn(f"k-{name}", 1, 102, "", session_id=name)]
+    return events
+
+
+def test_sub_agents_that_fall_silent_one_after_the_other_are_one_problem() -> None:
+    stage = Stage(*asked())
+    stage.see(104, *kids("one", "two", "three"))
+    for n, name in enumerate(("one", "two", "three")):
+        stage.see(105 + 20 * n, op(f"x-{name}", f"k-{name}", "text", 1, 105 + 20 * n, session_id=name))
+    told = [said for now in range(150, 500, 2) if (said := stage.see(now))]
+    assert told == ["silent for minutes: Title s1"]
+
+
+def test_what_goes_on_and_falls_silent_again_is_another_problem() -> None:
+    stage = Stage()
+    assert stage.see(102, *asked()) == ""
+    assert stage.see(102 + 4 * 60) == "silent for minutes: Title s1"
+    assert stage.see(350, op("x", "a-s1", "text", 1, 349)) == ""
+    assert stage.see(350 + 4 * 60) == "silent for minutes: Title s1"
+
+
+def broken(session_id: str, message_id: str, ts: float) -> Event:
+    """A step that ends with an error."""
+    return turn_end(message_id, 1, ts, session_id=session_id, status="failed", error="APIError")
+
+
+def test_an_error_that_takes_the_parents_along_is_one_problem() -> None:
+    stage = Stage(*asked())
+    stage.see(104, *kids("one", "two"))
+    assert stage.see(106, broken("one", "k-one", 105)) == "failed: Kid one"
+    assert stage.see(112, broken("two", "k-two", 111)) == ""
+    assert stage.see(118, broken("s1", "a-s1", 117)) == ""
+    assert stage.see(124) == ""
+    # Who tries again and fails again hears of it.
+    assert stage.see(130, prompt("u9", 129), turn("a9", 9, 129, "u9"), broken("s1", "a9", 130)) == "failed: Title s1"
+
+
+def test_the_same_error_of_a_parent_much_later_is_another_problem() -> None:
+    stage = Stage(*asked())
+    stage.see(104, *kids("one"))
+    assert stage.see(106, broken("one", "k-one", 105)) == "failed: Kid one"
+    assert stage.see(246, broken("s1", "a-s1", 245)) == "failed: Title s1"
+
+
+def test_what_was_dropped_is_not_told_later() -> None:
+    stage = Stage(*asked("a"), *asked("b"))
+    assert stage.see(103, answered("a", 103)) == "finished: Title a"
+    assert stage.see(104, answered("b", 104)) == ""
+    stage.notices.drop()
+    assert stage.see(120) == ""
 
 
 def test_a_question_is_told_while_it_is_open_and_the_next_one_again() -> None:

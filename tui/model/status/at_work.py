@@ -38,7 +38,8 @@ UNTOLD = "it still runs, waits for permission, or its server is dead"
 class State(NamedTuple):
     """`name` is one of `status.TABLE`; `reason` a clause for people; `since` the time (µs) it began, 0 unknown;
     `inferred` when the rows do not prove it; `subject` what it is about: a tool, an error, a sub-agent; `was` the state
-    that a stalled one is in by its rows."""
+    that a stalled one is in by its rows; `untold` when nothing is written before its end, so that no passing of time is
+    a sign of anything."""
 
     name: StateName
     reason: str
@@ -46,6 +47,7 @@ class State(NamedTuple):
     inferred: bool = False
     subject: str = ""
     was: StateName | None = None
+    untold: bool = False
 
 
 def running_tool(store: Store, session: Session, op: Op, now_us: int) -> State:
@@ -62,13 +64,14 @@ def running_tool(store: Store, session: Session, op: Op, now_us: int) -> State:
         return _watch_waiting(store, session, state, now_us)
     if op.extras.get("untold"):
         reason, doubted = f"{name} was called {ran} ago: it runs, or waits for permission", ran_us >= PERMISSION_AFTER
-        state = State("tool", reason, op.start_ts, doubted, name)
+        state = State("tool", reason, op.start_ts, doubted, name, untold=True)
         limits = (SHELL_STALLED_AFTER, SHELL_ORPHANED_AFTER) if op.tool == "bash" else (STALLED_AFTER, ORPHANED_AFTER)
         return watch(store, session, state, f"{name} is marked running", now_us, limits, dead=UNTOLD)
     if not begun(store, session, op) and ran_us >= (WRITTEN_AFTER if op.tool in ASKED_FIRST else PERMISSION_AFTER):
         why = "takes seconds once it is allowed" if op.tool in ASKED_FIRST else "has not begun"
         reason = f"{name} was called {ran} ago and {why}: it probably waits for permission"
-        state = State("permission", reason, op.start_ts, True, f"{name} {op.label or op.title}".rstrip())
+        subject = f"{name} {op.label or op.title}".rstrip()
+        state = State("permission", reason, op.start_ts, True, subject, untold=op.tool in ASKED_FIRST)
         return _watch_waiting(store, session, state, now_us)
     if op.tool == "bash":
         quiet = "" if op.extras.get("output_bytes") else " with no output"
@@ -76,7 +79,8 @@ def running_tool(store: Store, session: Session, op: Op, now_us: int) -> State:
         limits = (SHELL_STALLED_AFTER, SHELL_ORPHANED_AFTER)
         return watch(store, session, state, f"{name} is marked running", now_us, limits)
     doubt = ", unless it waits for permission" if op.tool in ASKED_FIRST and ran_us >= PERMISSION_AFTER else ""
-    state = State("tool", f"{name} has run for {ran}{doubt}", op.start_ts, subject=name)
+    untold = op.tool not in GATED and store.called_by(session, op) is None
+    state = State("tool", f"{name} has run for {ran}{doubt}", op.start_ts, subject=name, untold=untold)
     return watch(store, session, state, f"{name} is marked running", now_us)
 
 
@@ -183,7 +187,7 @@ def watch(
         return State("orphaned", reason, now_us - quiet, True, state.subject)
     if quiet >= stalled:
         words = f"{state.reason}; no commit for {age(quiet)}"
-        return State("stalled", words, now_us - quiet, True, state.subject, state.name)
+        return State("stalled", words, now_us - quiet, True, state.subject, state.name, state.untold)
     return state
 
 

@@ -6,6 +6,7 @@ finished is its parent's business.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from tui.model.records import ChangeSet, Session, SessionKey
@@ -17,6 +18,12 @@ from tui.model.store.store import Store
 
 GAP = 5 * SECOND
 """Time (µs) between two notices; what comes in between is told together."""
+SETTLE = 2 * SECOND
+"""Time (µs) for which a session with sub-agents or commands in the background has to stay at rest: when one of these
+ends, opencode wakes the session a moment later, in another commit."""
+SAME_FAILURE = 60 * SECOND
+"""Time (µs) within which an error of the same class in one tree is one problem: what makes a sub-agent fail makes the
+sessions above it fail, too."""
 TITLES = 3
 """Sessions that one notice names."""
 
@@ -31,18 +38,19 @@ _WORDS = {
 
 
 class Notice(NamedTuple):
-    """`kind` is a key of _WORDS; `since` is when (µs) the state began that it tells of."""
+    """`kind` is a key of _WORDS; `since` is when (µs) the state began that it tells of; `reason` is the state's."""
 
     kind: str
     since: int
     session: SessionKey
     title: str
+    reason: str = ""
 
 
 def kind_of(before: str, state: State, child: bool, started_us: int) -> str:
     """What a session is to be told of for, "" for nothing. `before` is the name of the state it was in while it was
     active, "" when it was not; `child` that it is a sub-agent."""
-    if state.since < started_us:
+    if state.since < started_us or state.untold:
         return ""
     if state.name in WAITING:
         return "waiting"
@@ -56,15 +64,30 @@ def kind_of(before: str, state: State, child: bool, started_us: int) -> str:
     return ""
 
 
-def words(notices: list[Notice]) -> str:
-    """Some notices in one line, the heaviest first, then in the order of time."""
+def by_weight(notices: Iterable[Notice]) -> list[Notice]:
+    """Notices, the heaviest first, then in the order of time."""
     weights = list(_WORDS)
-    ordered = sorted(notices, key=lambda notice: (weights.index(notice.kind), notice.since, notice.session))
+    return sorted(notices, key=lambda notice: (weights.index(notice.kind), notice.since, notice.session))
+
+
+def words(notices: Iterable[Notice]) -> str:
+    """Some notices in one line; "" for none."""
+    ordered = by_weight(notices)
+    if not ordered:
+        return ""
     kinds = {kind: sum(notice.kind == kind for notice in ordered) for kind in _WORDS}
     said = ", ".join((f"{count} " if len(ordered) > 1 else "") + _WORDS[kind] for kind, count in kinds.items() if count)
     titles = [notice.title for notice in ordered[:TITLES]]
     more = [f"{len(ordered) - TITLES} more"] if len(ordered) > TITLES else []
     return f"{said}: {', '.join(titles + more)}"
+
+
+class _Pending(NamedTuple):
+    """A notice that has not been given; `judged` is when (µs) it was found, `settles` how long (µs) it has to stay."""
+
+    notice: Notice
+    judged: int
+    settles: int
 
 
 class Notices:
@@ -78,7 +101,9 @@ class Notices:
         self._started = started_us
         self._active: dict[SessionKey, str] = {}
         self._told: set[tuple[SessionKey, str, int]] = set()
-        self._pending: dict[tuple[SessionKey, str], Notice] = {}
+        self._pending: dict[tuple[SessionKey, str], _Pending] = {}
+        self._stuck: dict[SessionKey, SessionKey] = {}
+        self._failures: dict[tuple[SessionKey, str], tuple[SessionKey, int]] = {}
         self._last = -GAP
 
     def update(self, changes: ChangeSet, now_us: int) -> None:
@@ -94,21 +119,31 @@ class Notices:
         """Whether something is to be told, at once or after the gap."""
         return bool(self._pending)
 
-    def due(self, now_us: int) -> str:
-        """The words of the notice that is to be given now, "" for none."""
+    def due(self, now_us: int) -> list[Notice]:
+        """What is to be told now, the heaviest first; nothing while the last notice is young."""
         # A clock that was set back says nothing of how long ago the last one was.
         if not self._pending or 0 <= now_us - self._last < GAP:
-            return ""
-        notices, self._pending = list(self._pending.values()), {}
+            return []
+        ready = {place: one for place, one in self._pending.items() if not 0 <= now_us - one.judged < one.settles}
+        if not ready:
+            return []
+        for place in ready:
+            del self._pending[place]
         self._last = now_us
-        return words(notices)
+        return by_weight(one.notice for one in ready.values())
+
+    def drop(self) -> None:
+        """Forgets what has not been told: nobody wants to hear of it."""
+        self._pending.clear()
 
     def _judge(self, keys: set[SessionKey], now_us: int) -> None:
-        for key in keys:
+        # What shows through is told of the session on top, which stands in the list.
+        for key in sorted(keys, key=lambda key: (self._store.links.top(key) != key, key)):
             session = self._store.sessions.get(key)
             before = self._active.pop(key, "")
             if session is None:
                 self._forget(key)
+                self._stuck.pop(key, None)
                 self.ended.discard(key)
             elif before or is_open(session) or max(session.last_ts, session.end_ts) >= self._started:
                 self._consider(key, session, before, now_us)
@@ -124,26 +159,49 @@ class Notices:
         if state.name == "orphaned" and before in ACTIVE and not session.parent_id and is_news:
             # Nobody would find it among what is over; but what was left before we began is only seen to be so now.
             self.ended.add(key)
-        kind, since = kind_of(before, state, bool(session.parent_id), self._started), state.since
+        kind, since, reason = kind_of(before, state, bool(session.parent_id), self._started), state.since, state.reason
         if not kind and state.name in WORKING and (loop := looping(session)) is not None:
             # One notice of a loop for a prompt, however long it goes on.
             prompt = session.newest_prompt
-            kind, since = (
-                ("looping", prompt.ts if prompt is not None else 0) if loop.until >= self._started else ("", 0)
-            )
+            if loop.until >= self._started:
+                kind, since, reason = "looping", prompt.ts if prompt is not None else 0, loop.reason
         # What has been answered or goes on again before it was told is no news any more.
         self._forget(key, keep=kind)
-        if not kind:
+        top = self._store.links.top(key)
+        told = self._is_told_as_stuck(top, key, kind == "stuck")
+        if not kind or told:
             return
         # A call that waits shows through to the sessions above it: one wait, however many show it.
-        place = (self._store.links.top(key), kind)
-        if (*place, since) not in self._told:
-            self._told.add((*place, since))
-            self._pending[place] = Notice(kind, since, key, session.name)
-            if kind in ("finished", "failed"):
-                self.ended.add(key)
+        place = (top, kind)
+        if (*place, since) in self._told:
+            return
+        self._told.add((*place, since))
+        if kind in ("finished", "failed"):
+            self.ended.add(key)
+        if kind == "failed" and self._is_same_failure(top, key, state) and place not in self._pending:
+            return
+        waits = kind == "finished" and bool(session.aside or self._store.children_of(session))
+        notice = Notice(kind, since, key, session.name, reason)
+        self._pending[place] = _Pending(notice, now_us, SETTLE if waits else 0)
+
+    def _is_told_as_stuck(self, top: SessionKey, key: SessionKey, stuck: bool) -> bool:
+        """Notes whether a session is stuck; whether it is while others of its tree are: that is one problem."""
+        if not stuck:
+            self._stuck.pop(key, None)
+            return False
+        others = any(above == top and one != key for one, above in self._stuck.items())
+        if not others:
+            self._stuck[key] = top
+        return others
+
+    def _is_same_failure(self, top: SessionKey, key: SessionKey, state: State) -> bool:
+        """Whether an error of this class came up a moment ago elsewhere in the same tree. In the same session it is
+        another one: somebody has tried again."""
+        whose, since = self._failures.get((top, state.subject), (key, 0))
+        self._failures[top, state.subject] = key, state.since
+        return whose != key and abs(state.since - since) < SAME_FAILURE
 
     def _forget(self, key: SessionKey, keep: str = "") -> None:
-        for place, notice in list(self._pending.items()):
-            if notice.session == key and notice.kind != keep:
+        for place, one in list(self._pending.items()):
+            if one.notice.session == key and one.notice.kind != keep:
                 del self._pending[place]

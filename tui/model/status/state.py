@@ -412,7 +412,7 @@ def _turn(store: Store, session: Session, turn: Turn, now_us: int, look: bool) -
     if newest:
         calls = [_op(store, session, op, now_us, look) for op in open_ops(turn)]
         if calls:
-            first = max(calls, key=lambda state: (urgency(state.name), -state.since))
+            first = max(calls, key=lambda state: (urgency(state.name), not state.untold, -state.since))
             more = f", and {len(calls) - 1} more" if len(calls) > 1 else ""
             return first._replace(reason=first.reason + more)
     if turn.status == "completed":
