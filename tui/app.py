@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from rich.text import Text
@@ -20,13 +21,16 @@ from adapter.contract import Source
 from adapter.health import Health
 from tui import __version__, ending
 from tui.config import bindings, themes
+from tui.config import wishes as wished
 from tui.config.keymap import NONE, Keymap
 from tui.config.settings import Memory
+from tui.config.wishes import Wishes
 from tui.error_log import ErrorLog
 from tui.exit_codes import INTERNAL
 from tui.feed.recovery import PATIENCE_S, Recovery, Verdict
 from tui.feed.worker import Feed
 from tui.model.records import ChangeSet
+from tui.model.status.notices import words as words_of
 from tui.model.store.store import Store
 from tui.model.sums.window import Limits, no_limits
 from tui.no_sessions import NONE_YET, NoSessions
@@ -38,11 +42,13 @@ from tui.screens.main import MainScreen
 from tui.screens.palette import Palette
 from tui.terminal import clipboard, doors
 from tui.terminal import signals as terminal_signals
+from tui.terminal.notify_command import NotifyCommand, facts
 from tui.text import sanitize
 from tui.textual_patches.contained import ContainedApp
 from tui.textual_patches.driver import TerminalApp
 from tui.textual_patches.keys_in_turn import KeysInTurn
 from tui.textual_patches.palette import PaletteScreen
+from tui.textual_patches.told import Told
 from tui.view import View
 from tui.widgets.panes import Panes
 from tui.widgets.plain_filter import PlainFilter
@@ -56,7 +62,7 @@ class ViewerApp(TerminalApp, ContainedApp, KeysInTurn, inherit_bindings=False):
     `discover` is asked from time to time for sources that have appeared since; `limits` knows the models' context
     windows; `memory` holds the user's choices and keeps new ones; `keymap` has the user's own keys; `encoding` is that
     of the terminal where it is not UTF-8, which has ASCII only where it is `basic`; with `notify` a bell calls back to
-    what is over or waits; `errors` is where errors of our own are written down."""
+    what is over or waits, in the ways of `wishes`; `errors` is where errors of our own are written down."""
 
     CSS_PATH = "viewer.tcss"
     TITLE = TITLE
@@ -64,6 +70,12 @@ class ViewerApp(TerminalApp, ContainedApp, KeysInTurn, inherit_bindings=False):
     COMPONENT_CLASSES = ROLE_CLASSES
 
     BINDINGS: ClassVar[list[BindingType]] = bindings.APP
+
+    @dataclass
+    class CommandFailed(Told):
+        """The user's own command for notices has failed."""
+
+        words: str
 
     def __init__(
         self,
@@ -78,6 +90,7 @@ class ViewerApp(TerminalApp, ContainedApp, KeysInTurn, inherit_bindings=False):
         encoding: str = "",
         basic: bool = False,
         notify: bool = False,
+        wishes: Wishes = wished.NONE,
         errors: ErrorLog | None = None,
     ) -> None:
         # An empty one is none (no-color.org); Textual only asks whether it is there.
@@ -97,7 +110,9 @@ class ViewerApp(TerminalApp, ContainedApp, KeysInTurn, inherit_bindings=False):
         self._words = self.TITLE
         self._asked = ending.Asked()
         self.store = Store(limits)
-        self.view = View(self.store, self.now_us(), notify=notify)
+        self.view = View(self.store, self.now_us(), notify=notify or wishes.on)
+        self.wishes = wishes
+        self._command = NotifyCommand(wishes.command, self._command_failed) if wishes.command else None
         self.feed = Feed(sources, self.store, self, clock=clock, discover=discover)
         self.errors = errors or ErrorLog(None)
         self.recovery = Recovery(time.monotonic)
@@ -150,6 +165,8 @@ class ViewerApp(TerminalApp, ContainedApp, KeysInTurn, inherit_bindings=False):
         if problems:
             more = f" (and {len(problems) - 1} more: see the help)" if len(problems) > 1 else ""
             words.append(f"keymap: {problems[0]}{more}")
+        if self.wishes.problems:
+            words.append(f"config.toml: {'; '.join(self.wishes.problems)}")
         if self.memory.problem:
             words.append(self.memory.problem)
         if settings.filter:
@@ -348,7 +365,21 @@ class ViewerApp(TerminalApp, ContainedApp, KeysInTurn, inherit_bindings=False):
         self.tell(terminal_signals.set_title(self._words))
 
     def on_main_screen_noticed(self, message: MainScreen.Noticed) -> None:
-        self.tell(terminal_signals.notice(self._shown(message.words), in_tmux="TMUX" in os.environ))
+        words, wishes = self._shown(words_of(message.notices)), self.wishes
+        self.tell(terminal_signals.notice(words, os.environ, wishes.osc, wishes.bell))
+        if self._command is not None and not self._command.tell(facts(message.notices, self.store)):
+            self.main.say("notify.command is busy with the notices before: this one was not handed to it")
+
+    def _command_failed(self, words: str) -> None:
+        """Called from the thread of the user's command."""
+        try:
+            self.post_message(self.CommandFailed(words))
+        except RuntimeError:
+            pass  # the program has ended meanwhile
+
+    def on_viewer_app_command_failed(self, message: CommandFailed) -> None:
+        if self._stands:
+            self.main.say(message.words)
 
     def copy_to_clipboard(self, text: str) -> None:
         super().copy_to_clipboard(text)

@@ -151,7 +151,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--notify",
         action="store_true",
-        help="ring the bell and send a desktop notification (OSC 9) when a session has finished, failed or waits",
+        help="ring the bell and send a desktop notification when a session waits, fails, is stuck, loops or finishes",
     )
     parser.add_argument(
         "--keys", action="store_true", help="print every key as a keymap file and where that file belongs, and end"

@@ -21,9 +21,9 @@ from adapter.opencode.limits import ModelLimits
 from adapter.processes.registration import service_pids
 from adapter.processes.table import Table
 from tui.app import ViewerApp
-from tui.config import keymap
+from tui.config import keymap, wishes
 from tui.config.bindings import EVERY, SCOPES
-from tui.config.settings import LOOKS, Memory, keymap_file, settings_file
+from tui.config.settings import LOOKS, Memory, keymap_file, settings_file, wishes_file
 from tui.error_log import ErrorLog, error_file
 from tui.no_sessions import no_sessions
 from tui.terminal import terminals
@@ -110,6 +110,7 @@ def at_home(demo: bool, choices: Mapping[str, str]) -> dict[str, Any]:
     return {
         "memory": memory,
         "keymap": keymap.read(keymap_file(), SCOPES),
+        "wishes": wishes.read(wishes_file()),
         "encoding": foreign_encoding(),
         "errors": ErrorLog(error_file()),
         "basic": terminals.is_basic(os.environ),

@@ -19,7 +19,7 @@ from tui.model.filter.reading import Reading
 from tui.model.records import ChangeSet, Key, Session, SessionKey, session_key, turn_key
 from tui.model.status.bands import Need
 from tui.model.status.counts import Tally
-from tui.model.status.notices import Notices
+from tui.model.status.notices import Notice, Notices
 from tui.model.status.state import newest_turn
 from tui.model.status.thresholds import MINUTE, SECOND
 from tui.model.status.unread import Seen
@@ -66,11 +66,11 @@ class Frame:
     `rows`: another list of rows, or others of it in sight; each line in sight may look different. `dirty`: nodes whose
     lines and details may. `moved`: the cursor is on another node. `detail`: time changes what is said of the cursor's
     node. `status`: the bar. `heading`: filter, order or number of sessions. `title`: sessions that run and that wait,
-    for the terminal's title. `notice`: words that call a person back. `remark`: what the key has to say. `load`,
-    `release`: sessions to be read, and given back. `detail_wanted`: the user wants to be in the detail. `panes`: the
-    panes stand otherwise, or the keys go to another one. `results`: the results of the search are wanted again.
-    `look`: what is to be looked for in the texts of sessions is another thing now (`View.looking`), or nothing.
-    `watch`: the sources of which the processes are to be looked at from now on, None for no change.
+    for the terminal's title. `notices`: what a person is to be called back for, the heaviest first. `remark`: what the
+    key has to say. `load`, `release`: sessions to be read, and given back. `detail_wanted`: the user wants to be in the
+    detail. `panes`: the panes stand otherwise, or the keys go to another one. `results`: the results of the search are
+    wanted again. `look`: what is to be looked for in the texts of sessions is another thing now (`View.looking`), or
+    nothing. `watch`: the sources of which the processes are to be looked at from now on, None for no change.
     """
 
     rows: bool = False
@@ -80,7 +80,7 @@ class Frame:
     status: bool = False
     heading: bool = False
     title: tuple[int, int] | None = None
-    notice: str = ""
+    notices: list[Notice] = field(default_factory=list)
     remark: str = ""
     load: list[SessionKey] = field(default_factory=list)
     release: list[SessionKey] = field(default_factory=list)
@@ -110,13 +110,15 @@ class Summary(NamedTuple):
     new_above: int = 0
     new_below: int = 0
     stale_s: int = 0
+    silenced: bool = False
 
 
 class View:
-    """The state of the screen. `notify` gives notices. `problem` is what to say about what is wrong outside, `fault`
-    about an error of our own, "" for nothing; `pane` is where the keys go, `tab` what the user wants of a detail, ""
-    for the first. With `one_pane` there is room for one pane only, and enter leads to the detail; `zoomed` is whether
-    the detail is the whole screen although there is room for both, `wrap` whether long lines of texts are broken.
+    """The state of the screen. `notify` gives notices; they are `silenced` when the user wants none. `problem` is what
+    to say about what is wrong outside, `fault` about an error of our own, "" for nothing; `pane` is where the keys go,
+    `tab` what the user wants of a detail, "" for the first. With `one_pane` there is room for one pane only, and enter
+    leads to the detail; `zoomed` is whether the detail is the whole screen although there is room for both, `wrap`
+    whether long lines of texts are broken.
     """
 
     def __init__(self, store: Store, now_us: int, *, notify: bool = False) -> None:
@@ -125,6 +127,7 @@ class View:
         self.now = self._ticked = now_us
         self._newest = 0
         self.notify = notify
+        self.silenced = False
         self.notices = Notices(store, now_us)
         self.seen = Seen(store, now_us)
         self.rows = VisibleRows(store)
@@ -194,6 +197,7 @@ class View:
             self.new.above,
             self.new.below,
             self._stale_s(),
+            self.silenced,
         )
 
     @property
@@ -405,7 +409,7 @@ class View:
         if watched != self._watched:
             frame.watch = self._watched = watched
         if self.notify:
-            frame.notice = self.notices.due(self.now)
+            frame.notices = self.notices.due(self.now)
         return frame
 
     # --- filter and order --------------------------------------------------------------------------------------
@@ -591,6 +595,13 @@ class View:
         """To a row."""
         self._by_hand()
         self._go(index)
+        return self._done()
+
+    def switch_notices(self) -> Frame:
+        """Gives notices, or no more; what has not been told yet is told in neither case."""
+        self.notify, self.silenced = not self.notify, self.notify
+        self.notices.drop()
+        self._frame.remark = "notices are given" if self.notify else "no notices: what happens is only on the screen"
         return self._done()
 
     def follow(self, on: bool) -> Frame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,11 @@ from adapter.events import NO_USAGE
 from tests.tui import story
 from tests.tui.conftest import Recording
 from tests.tui.judge import judge
-from tests.tui.stage import feed, screen_text
+from tests.tui.stage import feed, screen_text, until
 from tests.tui.story import NOW, Step, prompt, session
 from tui.app import ViewerApp
 from tui.config.settings import LOOKS, Memory
+from tui.config.wishes import Wishes
 from tui.model.tree.sorting import Arrangement
 
 HOSTILE = "[/foo] [red]x[/] \x1b[2J\x1b]52;c;ZXZpbA==\x07 \x9b31m \u202etxet\u202c \x07\x7f end"
@@ -233,6 +235,66 @@ async def test_a_session_that_finishes_rings_only_if_that_was_wanted(sent: list[
     notices = re.findall(r"\x07\x1b\]9;([^\x07]*)\x07", "".join(sent))
     assert notices == (["opencode-viewer: finished: Count the tests"] if notify else [])
     assert "\x1b]9" not in re.sub(r"\x07\x1b\]9;[^\x07]*\x07", "", "".join(sent))
+
+
+async def test_the_key_silences_notices_and_gives_them_again(sent: list[str]) -> None:
+    moment = [NOW]
+    viewer = app(clock=lambda: moment[0], notify=True)
+
+    def rings() -> list[str]:
+        return re.findall(r"\x07\x1b\]9;opencode-viewer: ([^\x07]*)\x07", "".join(sent))
+
+    async with viewer.run_test(size=(140, 40)) as pilot:
+        await pilot.pause()
+        feed(viewer, story.everything())
+        await pilot.press("B")
+        await pilot.pause()
+        screen = "\n".join(screen_text(viewer))
+        assert "no notices" in screen_text(viewer)[0]
+        assert "what happens is only on the screen" in screen
+        moment[0] = NOW + 15
+        feed(viewer, finished("Count the tests"))
+        await pilot.press("B")
+        await pilot.pause()
+        assert "no notices" not in screen_text(viewer)[0]
+        moment[0] = NOW + 30
+        viewer.main.tick()
+        await pilot.pause()
+        assert rings() == [], "what was while it was silent is not told behind"
+        step = Step("ses_late", 1, "usr_l", -31).end(-33, NO_USAGE, 0, 0.0, finish="stop")
+        events = [session("ses_late", "Write it up", -30), prompt("ses_late", "usr_l", "go", -30), *step.events]
+        feed(viewer, events[:-1])
+        moment[0] = NOW + 35
+        feed(viewer, events[-1:])
+        await pilot.pause()
+    assert rings() == ["finished: Write it up"]
+
+
+async def test_the_users_own_command_is_run_for_a_notice_and_its_failure_is_said(
+    sent: list[str], tmp_path: Path
+) -> None:
+    program = tmp_path / "tell"
+    program.write_text(f"#!/bin/sh\ncat > {tmp_path}/told\necho 'no such bus' >&2\nexit 4\n")
+    program.chmod(0o755)
+    moment = [NOW]
+    viewer = app(clock=lambda: moment[0], wishes=Wishes((str(program),), bell=False, osc="none", on=True))
+    async with viewer.run_test(size=(140, 40)) as pilot:
+        await pilot.pause()
+        events = finished("Count the tests")
+        moment[0] = NOW + 12
+        feed(viewer, events[:-1])
+        moment[0] = NOW + 15
+        feed(viewer, events[-1:])
+        await until(pilot, lambda: "tell ended with status 4: no such bus" in screen_text(viewer)[-1])
+    assert json.loads((tmp_path / "told").read_text())["words"] == "finished: Count the tests"
+    assert "\x1b]9;" not in "".join(sent)
+
+
+async def test_what_is_wrong_with_the_file_of_wishes_is_said_at_the_start() -> None:
+    viewer = app(wishes=Wishes(problems=("there is no notify.volume",)))
+    async with viewer.run_test(size=(140, 40)) as pilot:
+        await pilot.pause()
+        assert "config.toml: there is no notify.volume" in "\n".join(screen_text(viewer))
 
 
 async def test_in_tmux_the_notice_is_wrapped_and_the_bell_is_not(

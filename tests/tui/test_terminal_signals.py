@@ -28,7 +28,7 @@ def test_a_title_has_the_counts_that_are_not_nothing(running: int, waiting: int,
 
 @pytest.mark.parametrize("words", [HOSTILE, "漢字" * 200, "4;1;100"])
 def test_what_stands_in_a_notice_is_one_short_harmless_line(words: str) -> None:
-    found = re.fullmatch(r"\x07\x1b\]9;([^\x00-\x1f\x7f-\x9f\u202a-\u202e]*)\x07", notice(words, in_tmux=False))
+    found = re.fullmatch(r"\x07\x1b\]9;([^\x00-\x1f\x7f-\x9f\u202a-\u202e]*)\x07", notice(words, {}))
     assert found is not None
     assert cell_len(found[1]) <= NOTICE_WIDTH
     # A number in front would be a command to Windows Terminal and ConEmu: OSC 9;4 draws progress.
@@ -36,4 +36,34 @@ def test_what_stands_in_a_notice_is_one_short_harmless_line(words: str) -> None:
 
 
 def test_in_tmux_every_escape_of_the_notice_is_doubled() -> None:
-    assert notice("done", in_tmux=True) == "\x07\x1bPtmux;\x1b\x1b]9;opencode-viewer: done\x07\x1b\\"
+    told = notice("done", {"TMUX": "/tmp/tmux-1000/default,1,0"})
+    assert told == "\x07\x1bPtmux;\x1b\x1b]9;opencode-viewer: done\x07\x1b\\"
+
+
+def test_in_gnu_screen_the_notice_goes_to_the_terminal_around_it_and_the_bell_to_screen() -> None:
+    told = notice("done", {"STY": "123.pts-1.host"})
+    assert told == "\x07\x1bP\x1b]9;opencode-viewer: done\x07\x1b\\"
+    longest = notice("漢" * 500, {"STY": "123.pts-1.host"}, "777")
+    assert len(longest.encode()) < 768, "what older versions of screen hand on"
+
+
+@pytest.mark.parametrize(
+    "environ", [{"TERM": "rxvt-unicode-256color"}, {"TERM": "foot"}, {"TERM": "xterm-256color", "VTE_VERSION": "7600"}]
+)
+def test_terminals_that_know_only_the_notification_of_urxvt_get_that(environ: dict[str, str]) -> None:
+    assert notice("a;b", environ) == "\x07\x1b]777;notify;opencode-viewer;a,b\x07"
+
+
+@pytest.mark.parametrize("words", [HOSTILE, "漢字" * 200, "4;1;100", ";;;"])
+def test_what_stands_in_the_notification_of_urxvt_is_one_short_harmless_text(words: str) -> None:
+    pattern = r"\x1b\]777;notify;opencode-viewer;([^;\x00-\x1f\x7f-\x9f\u202a-\u202e]*)\x07"
+    found = re.fullmatch(pattern, notice(words, {}, "777", bell=False))
+    assert found is not None
+    assert cell_len(found[1]) <= NOTICE_WIDTH
+
+
+@pytest.mark.parametrize(("osc", "count"), [("auto", 1), ("9", 1), ("777", 1), ("both", 2), ("none", 0)])
+def test_the_user_chooses_what_the_terminal_is_asked(osc: str, count: int) -> None:
+    assert notice("done", {}, osc).count("\x1b]") == count
+    assert notice("done", {}, osc).startswith("\x07")
+    assert "\x07" not in notice("done", {}, "none", bell=False)

@@ -12,6 +12,7 @@ from tests.tui.stage import health
 from tests.tui.states import asked, begun
 from tests.tui.story import NOW, SOURCE, Step, at, prompt, session
 from tui.model.records import Key
+from tui.model.status.notices import words
 from tui.model.store.store import Store
 from tui.model.tree.headings import name as band_name
 from tui.model.tree.sorting import Arrangement
@@ -73,7 +74,9 @@ class TestTimeOutOfSight:
         assert scene.view.summary.waiting == 1
         assert (0, 1) in [frame.title for frame in frames]
         assert any(frame.status for frame in frames)
-        assert [frame.notice for frame in frames if frame.notice] == ["waiting for you: Clean the build directory"]
+        assert [words(frame.notices) for frame in frames if frame.notices] == [
+            "waiting for you: Clean the build directory"
+        ]
         frame = scene.view.find("waiting", True, scene.now)
         assert frame.moved
         assert scene.view.cursor is not None
@@ -194,7 +197,7 @@ class TestTheClock:
         scene.view.filter("is:waiting", scene.now)
         frame = scene.later(6 * HOUR)
         assert scene.view.summary.waiting == 1
-        assert frame.notice
+        assert frame.notices
         assert scene.rows[0] == "ses_perm"
 
     def test_a_clock_that_is_set_back_makes_what_was_over_go_on_again(self) -> None:
@@ -208,7 +211,7 @@ class TestTheClock:
         scene.later(20 * SECOND)
         scene.later(-10 * SECOND)
         # The last notice lies in the future, and holds no other one up.
-        assert scene.feed(*call_that_may_wait("ses_other")).notice
+        assert scene.feed(*call_that_may_wait("ses_other")).notices
 
 
 class TestFreshness:
@@ -424,7 +427,7 @@ class TestNews:
         scene = self.scene("ses_a", "ses_b", notify=notify)
         assert self.bands(scene)["at work"] == ["ses_a", "ses_b"]
         frame = scene.feed(*the_end("ses_a"))
-        assert frame.notice == ("finished: At ses_a" if notify else "")
+        assert words(frame.notices) == ("finished: At ses_a" if notify else "")
         scene.feed(*the_end("ses_b"))
         assert self.bands(scene)["for you"] == ["ses_a", "ses_b"]
         assert scene.view.summary.waiting == 0, "nobody waits for an answer"

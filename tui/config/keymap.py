@@ -80,7 +80,7 @@ def parse(text: str, scopes: Sequence[Scope]) -> Keymap:
     typed = {binding.id for scope in scopes for binding in scope.bindings if scope.typed}
     problems: list[str] = []
     wanted: dict[str, str] = {}
-    for name, value in _flat(table):
+    for name, value in flat(table):
         shown = sanitize.label(name, 60)
         if name not in known:
             problems.append(f"there is no {shown}")
@@ -108,10 +108,11 @@ def listing(bindings: Iterable[Binding]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The values of a TOML table by their dotted names."""
     for name, value in table.items():
         if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{name}.")
+            yield from flat(value, f"{prefix}{name}.")
         else:
             yield prefix + name, value
 

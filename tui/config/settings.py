@@ -127,6 +127,11 @@ def saved_directory() -> Path:
     return state_directory() / "saved"
 
 
+def wishes_file() -> Path:
+    """Where what the user wishes beyond keys is looked for; we never write there."""
+    return keymap_file().with_name("config.toml")
+
+
 def keymap_file() -> Path:
     """Where the user's own keys are looked for; we never write there."""
     return Path(platformdirs.user_config_dir(APP, appauthor=False)) / "keymap.toml"

@@ -23,6 +23,7 @@ from tui.model.filter.active_filter import Finder
 from tui.model.filter.language import Completion
 from tui.model.records import ChangeSet, Key, Session, SessionKey, session_key
 from tui.model.search.place import place_of
+from tui.model.status.notices import Notice
 from tui.model.tree.rows import VisibleRows
 from tui.model.tree.sorting import Arrangement
 from tui.no_sessions import NONE_YET, NoSessions
@@ -89,6 +90,7 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
         Binding("minus", f"widen({-STEP})", "give the detail more room", id="pane.narrower", show=False),
         Binding("equals_sign", "widen(0)", "give both the usual room", id="pane.usual", show=False),
         Binding("f", "follow", "follow the newest activity", id="follow", show=False),
+        Binding("B", "notices", "give notices, or none", id="notices", show=False),
         Binding("H", "health", "open the health of the database", id="health", show=False),
         Binding("dollar_sign", "spend", "open what sessions cost", id="spend.open", show=False),
     ]
@@ -118,9 +120,9 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
 
     @dataclass
     class Noticed(Told):
-        """Something has happened that a person is to be called back for."""
+        """Something has happened that a person is to be called back for; the heaviest comes first."""
 
-        words: str
+        notices: list[Notice]
 
     def __init__(
         self,
@@ -264,8 +266,8 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
             self.requests.processes(frame.watch)
         if frame.title is not None:
             self.post_message(self.Counted(*frame.title))
-        if frame.notice:
-            self.post_message(self.Noticed(frame.notice))
+        if frame.notices:
+            self.post_message(self.Noticed(frame.notices))
         if frame.remark:
             self.remark(frame.remark)
         if frame.status:
@@ -322,6 +324,7 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
             new_above=summary.new_above,
             new_below=summary.new_below,
             stale_s=summary.stale_s,
+            silenced=summary.silenced,
         )
         self.status_bar.update(status, view.fault or view.problem)
 
@@ -641,6 +644,9 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
 
     def action_follow(self) -> None:
         self.draw(self.view.follow(not self.view.following))
+
+    def action_notices(self) -> None:
+        self.draw(self.view.switch_notices())
 
     def action_health(self) -> None:
         pane = self.health

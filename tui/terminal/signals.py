@@ -3,6 +3,8 @@ the app."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from tui.render.bars.status import TITLE
 from tui.render.glyphs import mark
 from tui.render.lines import fit
@@ -15,6 +17,8 @@ RESTORE_TITLE = "\x1b]2;\x07\x1b[23;0t"
 
 NOTICE_WIDTH = 120
 """Cells of a notice: desktops show no more than one or two lines."""
+OSC = ("auto", "9", "777", "both", "none")
+"""The ways to ask a terminal for a desktop notification; the first takes what the terminal is known to understand."""
 
 
 def title(running: int, waiting: int) -> str:
@@ -28,11 +32,29 @@ def set_title(words: str) -> str:
     return f"\x1b]2;{words}\x07"
 
 
-def notice(words: str, in_tmux: bool) -> str:
-    """A bell, and OSC 9: a desktop notification in iTerm2, kitty, WezTerm, Ghostty, foot and others, and nothing
-    elsewhere. tmux hands it on when it has `allow-passthrough on`; the bell it always notices."""
-    text = fit(sanitize.label(f"{TITLE}: {words}", 400), NOTICE_WIDTH)
-    sequence = f"\x1b]9;{text}\x07"
-    if in_tmux:
-        sequence = "\x1bPtmux;" + sequence.replace("\x1b", "\x1b\x1b") + "\x1b\\"
-    return "\x07" + sequence
+def notice(words: str, environ: Mapping[str, str], osc: str = "auto", bell: bool = True) -> str:
+    """A bell, and a desktop notification as the terminal understands it: `osc` is one of OSC. The bell is for the
+    terminal, tmux or screen that shows us, the notification for the terminal around them."""
+    rings = "\x07" if bell else ""
+    text = fit(sanitize.label(words, 400), NOTICE_WIDTH - len(TITLE) - 2)
+    kinds = {"auto": (_understood(environ),), "both": ("9", "777")}.get(osc, (osc,))
+    # A semicolon would part what is one text; behind our name OSC 9 takes no number for a command of its own.
+    forms = {"9": f"\x1b]9;{TITLE}: {text}\x07", "777": f"\x1b]777;notify;{TITLE};{text.replace(';', ',')}\x07"}
+    return rings + "".join(passed_on(forms[kind], environ) for kind in kinds if kind in forms)
+
+
+def _understood(environ: Mapping[str, str]) -> str:
+    """OSC 9 is known to iTerm2, kitty, WezTerm, Ghostty, Windows Terminal and others; OSC 777 to those that never took
+    that over (urxvt, terminals like GNOME's), and to foot, which knew it first."""
+    known = environ.get("TERM", "").startswith(("rxvt", "foot")) or environ.get("VTE_VERSION")
+    return "777" if known else "9"
+
+
+def passed_on(sequence: str, environ: Mapping[str, str]) -> str:
+    """A sequence for the terminal around a multiplexer. tmux hands it on when it has `allow-passthrough on`, GNU screen
+    always, up to 768 bytes in older versions."""
+    if environ.get("TMUX"):
+        return "\x1bPtmux;" + sequence.replace("\x1b", "\x1b\x1b") + "\x1b\\"
+    if environ.get("STY"):
+        return f"\x1bP{sequence}\x1b\\"
+    return sequence

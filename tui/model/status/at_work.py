@@ -200,4 +200,4 @@ def _silent(state: State, life: Life, quiet: int, patience: int, now_us: int) ->
     words = f"{state.reason}; silent for {age(quiet)}{uses}"
     if state.name == "tool" or (cpu >= BUSY_CPU and quiet < patience):
         return state._replace(reason=words)
-    return State("stalled", words, now_us - quiet, False, state.subject, state.name)
+    return State("stalled", words, now_us - quiet, False, state.subject, state.name, state.untold)

@@ -24,7 +24,7 @@ class Status(NamedTuple):
     """Everything the bar says. Counts are top-level sessions, each in one of them (`counts.Counts`); `paths` are the
     files that are watched; `behind` the events that have been read and are not on the screen yet, once that takes a
     while; `paused` that the user moved away from what was followed; `stale_s` how many seconds ago a source was looked
-    at last, 0 while that is a moment ago."""
+    at last, 0 while that is a moment ago; `silenced` that the user wants no notices."""
 
     paths: tuple[str, ...] = ()
     healths: tuple[Health, ...] = ()
@@ -41,6 +41,7 @@ class Status(NamedTuple):
     new_above: int = 0
     new_below: int = 0
     stale_s: int = 0
+    silenced: bool = False
 
 
 def status_line(status: Status, width: int) -> Line:
@@ -97,6 +98,8 @@ def _parts(status: Status, wide: bool) -> list[Span]:
         parts.append([("follow", "active")])
     elif status.paused:
         parts.append([("follow paused", "dim")])
+    if status.silenced:
+        parts.append([("no notices" if wide else "silent", "dim")])
     parts += [[span] for span, _ in _counts(status, wide)]
     today = numbers.money(status.cost_today) or "$0"
     parts.append([(today, "text"), (" today" if wide else "", "dim")])
