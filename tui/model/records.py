@@ -185,7 +185,8 @@ class Session(msgspec.Struct):
     archived), `failed` or `aborted`, "" for none of them, the same before and after it was read. `answered_ts` is when
     its newest answer ended, as it is told with the row (0 unknown, or still open: `timing.ended`). `last_ts` is the
     newest time that any of its rows names. `aside` are its ops that are commands in the background, with what the
-    notice of their end may be about. Its children are `Store.children_of`.
+    notice of their end may be about. `directory` is `cwd` as it was written, where that is not what is shown: never to
+    be drawn. Its children are `Store.children_of`.
     """
 
     source: str
@@ -198,6 +199,7 @@ class Session(msgspec.Struct):
     model: str = ""
     provider_alias: str = ""
     cwd: str = ""
+    directory: str = ""
     slug: str = ""
     version: str = ""
     project_id: str = ""

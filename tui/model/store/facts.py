@@ -64,6 +64,7 @@ def session_facts(event: SessionStarted) -> dict[str, Any]:
     extras = event.extras
     usage = _usage(extras.get("usage"))
     cost = extras.get("cost")
+    cwd = _name(event.cwd, ERROR_LIMIT)
     has_columns = bool((usage and usage.total) or cost or (usage and extras.get("sums_apart")))
     return {
         "root_id": event.root_id,
@@ -73,7 +74,8 @@ def session_facts(event: SessionStarted) -> dict[str, Any]:
         "agent": _name(event.agent),
         "model": _name(event.model),
         "provider_alias": _name(event.provider_alias),
-        "cwd": _name(event.cwd, ERROR_LIMIT),
+        "cwd": cwd,
+        "directory": event.cwd if event.cwd != cwd else "",
         "slug": label(event.slug),
         "version": _name(event.version),
         "project_id": event.project_id,

@@ -74,7 +74,7 @@ def session_card(store: Store, session: Session, now_us: int, width: int = 80) -
     lines += [row("version", f"opencode {session.version}")] if session.version else []
     for copy in store.copies.of(session):
         lines.append(row("also in", path_of(copy.source), (f"  {_age(copy, session)}", "dim")))
-    lines.append(row("resume", f"{program(session.version)} -s {sanitize.label(session.id)}", ("   Y copies", "dim")))
+    lines.append(row("resume", f"{program(session)} -s {sanitize.label(session.id)}", ("   Y copies", "dim")))
     for log in sorted(session.logs.values(), key=lambda log: log.ts):
         role = {"ERR": "bad", "WRN": "warn"}.get(log.severity, "dim")
         lines.append(row("note", (f"{log.severity} ", role), log.message))
