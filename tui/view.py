@@ -114,11 +114,11 @@ class Summary(NamedTuple):
 
 
 class View:
-    """The state of the screen. `notify` gives notices; they are `silenced` when the user wants none. `problem` is what
-    to say about what is wrong outside, `fault` about an error of our own, "" for nothing; `pane` is where the keys go,
-    `tab` what the user wants of a detail, "" for the first. With `one_pane` there is room for one pane only, and enter
-    leads to the detail; `zoomed` is whether the detail is the whole screen although there is room for both, `wrap`
-    whether long lines of texts are broken.
+    """The state of the screen. `notify` gives notices; they are `silenced` when they were wanted and are not. `problem`
+    is what to say about what is wrong outside, `fault` about an error of our own, "" for nothing; `pane` is where the
+    keys go, `tab` what the user wants of a detail, "" for the first. With `one_pane` there is room for one pane only,
+    and enter leads to the detail; `zoomed` is whether the detail is the whole screen although there is room for both,
+    `wrap` whether long lines of texts are broken.
     """
 
     def __init__(self, store: Store, now_us: int, *, notify: bool = False) -> None:
@@ -127,6 +127,7 @@ class View:
         self.now = self._ticked = now_us
         self._newest = 0
         self.notify = notify
+        self._wants_notices = notify
         self.silenced = False
         self.notices = Notices(store, now_us)
         self.seen = Seen(store, now_us)
@@ -599,7 +600,8 @@ class View:
 
     def switch_notices(self) -> Frame:
         """Gives notices, or no more; what has not been told yet is told in neither case."""
-        self.notify, self.silenced = not self.notify, self.notify
+        self.notify = not self.notify
+        self.silenced = self._wants_notices and not self.notify
         self.notices.drop()
         self._frame.remark = "notices are given" if self.notify else "no notices: what happens is only on the screen"
         return self._done()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import msgspec
@@ -17,6 +20,7 @@ from textual.timer import Timer
 from adapter.contract import Hit, SearchPage
 from adapter.health import Health
 from adapter.pace import paced
+from adapter.processes.facts import Process
 from tui.config.keymap import NONE, Keymap
 from tui.config.settings import DEFAULTS, Settings
 from tui.model.filter.active_filter import Finder
@@ -24,6 +28,7 @@ from tui.model.filter.language import Completion
 from tui.model.records import ChangeSet, Key, Session, SessionKey, session_key
 from tui.model.search.place import place_of
 from tui.model.status.notices import Notice
+from tui.model.status.whereabouts import find
 from tui.model.tree.rows import VisibleRows
 from tui.model.tree.sorting import Arrangement
 from tui.no_sessions import NONE_YET, NoSessions
@@ -37,6 +42,7 @@ from tui.render.rows.tree_row import heading
 from tui.screens.doors import DoorScreen
 from tui.screens.search import Search, SearchScreen
 from tui.screens.spend import SpendScreen
+from tui.terminal import panes
 from tui.text import sanitize
 from tui.textual_patches.compositor import SparseScreen
 from tui.textual_patches.contained import Contained
@@ -89,6 +95,7 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
         Binding("plus", f"widen({STEP})", "give the tree more room", id="pane.wider", show=False),
         Binding("minus", f"widen({-STEP})", "give the detail more room", id="pane.narrower", show=False),
         Binding("equals_sign", "widen(0)", "give both the usual room", id="pane.usual", show=False),
+        Binding("x", "terminal", "go to the terminal pane of this session", id="terminal", show=False),
         Binding("f", "follow", "follow the newest activity", id="follow", show=False),
         Binding("B", "notices", "give notices, or none", id="notices", show=False),
         Binding("H", "health", "open the health of the database", id="health", show=False),
@@ -149,6 +156,8 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
         self._clock: Timer | None = None
         self._due_s = 0.0
         self._remark = ""
+        self._is_going = False
+        """A terminal is being looked for, or told to show a pane."""
         self._home: Key | None = None
         self._from_time = 0
         """How many jumps there were after the one that led out of the timeline, 0 for none."""
@@ -644,6 +653,31 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
 
     def action_follow(self) -> None:
         self.draw(self.view.follow(not self.view.following))
+
+    def action_terminal(self) -> None:
+        session = self.store.session_of(self.view.cursor) if self.view.cursor is not None else None
+        if session is None:
+            self.say("no session here to go to")
+        elif not self._is_going:
+            self._is_going = True
+            self.requests.look(session.source, partial(self._go_to_terminal, session))
+
+    def _go_to_terminal(self, session: Session) -> None:
+        """Goes to the pane of a session, now that the processes have been looked at."""
+        self._is_going = False
+        found = find(self.store, session)
+        if found.process is None:
+            self.say(found.words)
+        else:
+            self.run_worker(self._gone_to_terminal(found.process, found.certain), group="terminal")
+
+    async def _gone_to_terminal(self, process: Process, certain: bool) -> None:
+        self._is_going = True
+        try:
+            said = await asyncio.to_thread(panes.go, process, os.environ)
+        finally:
+            self._is_going = False
+        self.say(said if certain else f"{said}; that it is this session's is likely, and not certain")
 
     def action_notices(self) -> None:
         self.draw(self.view.switch_notices())

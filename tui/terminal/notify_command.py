@@ -6,7 +6,6 @@ It gets what has happened twice: as JSON on stdin, all of it, and of the heavies
 
 from __future__ import annotations
 
-import json
 import os
 import queue
 import selectors
@@ -16,6 +15,8 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Any
+
+import msgspec
 
 from tui.model.status.notices import Notice, words
 from tui.model.store.store import Store
@@ -118,7 +119,7 @@ def run(
         )
     except (OSError, ValueError) as error:
         return f"{name} does not start: {sanitize.label(getattr(error, 'strerror', None) or str(error), 100)}"
-    said = _talk(process, json.dumps(told).encode() + b"\n", time.monotonic() + patience_s)
+    said = _talk(process, msgspec.json.encode(told) + b"\n", time.monotonic() + patience_s)
     if said is None:
         return f"{name} had not ended after {patience_s:g} s, and was ended"
     if process.returncode:

@@ -38,7 +38,8 @@ _WORDS = {
 
 
 class Notice(NamedTuple):
-    """`kind` is a key of _WORDS; `since` is when (µs) the state began that it tells of; `reason` is the state's."""
+    """`kind` is a key of _WORDS; `since` is when (µs) the state began that it tells of; `reason` is that of the state,
+    "" where the kind says all."""
 
     kind: str
     since: int
@@ -181,7 +182,8 @@ class Notices:
         if kind == "failed" and self._is_same_failure(top, key, state) and place not in self._pending:
             return
         waits = kind == "finished" and bool(session.aside or self._store.children_of(session))
-        notice = Notice(kind, since, key, session.name, reason)
+        # Of what has finished the state says no more than how long ago.
+        notice = Notice(kind, since, key, session.name, "" if kind == "finished" else reason)
         self._pending[place] = _Pending(notice, now_us, SETTLE if waits else 0)
 
     def _is_told_as_stuck(self, top: SessionKey, key: SessionKey, stuck: bool) -> bool:
