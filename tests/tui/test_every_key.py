@@ -184,6 +184,9 @@ IN_TIMELINE = both(says("foot", "z Z zoom in time"), says("text", "step 1"), lac
 TIMELINE_IS_THERE = ("ii", IN_TIMELINE)
 """The timeline of a session that has been read, with the keys in it."""
 
+NOWHERE = "nobody works on it|which opencode has it is not known|is open in its directory|nothing is known"
+"""What is said of where a session is while no opencode runs; of some systems it cannot be known."""
+
 ALL_FOLDED = "gjlZg"
 """To the first row while every session is one line. Where none is open Z folds the headings, so one is opened first."""
 
@@ -275,6 +278,7 @@ LOOKING = [
     Press("spend.range", spent_in(30), "$", SPENT, back="$"),
     Press("spend.range_before", spent_in(1), "$", SPENT, back="$"),
     Press("health", says("all", "Viewer .* opened read-only"), back="H"),
+    Press("notices", says("crumb", "^notices are given$"), back="B"),
     Press("help.open", HELP, back="\x1b"),
     Press("help.close", NO_HELP, "?", HELP),
     Press("palette", says("all", "Search for commands"), back="\x1b"),
@@ -346,9 +350,11 @@ LEAVING = [
     Press("door.copy", says("foot", r"sent to the terminal's clipboard: \d+ bytes"), on=(READ,)),
     Press("door.resume", says("foot", "opencode -s ses_"), on=(READ,)),
     Press("door.save", says("foot", "saved to "), on=(READ,)),
+    Press("terminal", says("foot", NOWHERE), on=(READ,)),
     Press("door.copy", says("foot", r"sent to the terminal's clipboard: \d+ bytes"), on=(UNREAD,)),
     Press("door.resume", says("foot", "opencode -s ses_"), on=(UNREAD,)),
     Press("door.save", says("foot", "saved to "), on=(UNREAD,)),
+    Press("terminal", says("foot", NOWHERE), on=(UNREAD,)),
     Press("suspend", says("foot", "no shell to go back to"), on=(READ,)),
     Press("detail.wrap", says("foot", "long lines are cut"), back="W"),
     Press("theme", says("foot", "theme: (dark|light)"), on=(READ,), back="TTT"),
