@@ -104,13 +104,15 @@ def at_home(demo: bool, choices: Mapping[str, str]) -> dict[str, Any]:
     """What the app takes from the user's files and terminal. A choice of this start is remembered at once; in the demo
     only how things look is, and the rest of the file does not touch it."""
     memory = Memory(settings_file(), only=LOOKS if demo else None)
+    wished = wishes.read(wishes_file())
     chosen = {name: value for name, value in choices.items() if value}
     if chosen:
         memory.remember(**chosen)
     return {
         "memory": memory,
         "keymap": keymap.read(keymap_file(), SCOPES),
-        "wishes": wishes.read(wishes_file()),
+        # The demo calls nobody who did not ask for that.
+        "wishes": wished._replace(on=False) if demo else wished,
         "encoding": foreign_encoding(),
         "errors": ErrorLog(error_file()),
         "basic": terminals.is_basic(os.environ),

@@ -7,7 +7,7 @@ import re
 import pytest
 from rich.cells import cell_len
 
-from tui.terminal.signals import NOTICE_WIDTH, notice, set_title, title
+from tui.terminal.signals import NOTICE_WIDTH, SCREEN_TAKES, notice, set_title, title
 
 HOSTILE = "\x1b]0;owned\x07 \x1b\\ \x9c \x9d52;c;x\x9c \u202etxet\u202c \n\r\x00\x7f \x1bPtmux;\x1b\x1b[2J\x1b\\ end"
 
@@ -43,8 +43,10 @@ def test_in_tmux_every_escape_of_the_notice_is_doubled() -> None:
 def test_in_gnu_screen_the_notice_goes_to_the_terminal_around_it_and_the_bell_to_screen() -> None:
     told = notice("done", {"STY": "123.pts-1.host"})
     assert told == "\x07\x1bP\x1b]9;opencode-viewer: done\x07\x1b\\"
-    longest = notice("漢" * 500, {"STY": "123.pts-1.host"}, "777")
-    assert len(longest.encode()) < 768, "what older versions of screen hand on"
+    longest = notice("漢é" * 500, {"STY": "123.pts-1.host"}, "777", bell=False)
+    pieces = longest.split("\x1b\\")[:-1]
+    assert max(len(piece.encode()) for piece in pieces) <= SCREEN_TAKES + len("\x1bP")
+    assert "".join(piece.removeprefix("\x1bP") for piece in pieces) == notice("漢é" * 500, {}, "777", bell=False)
 
 
 @pytest.mark.parametrize(

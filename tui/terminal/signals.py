@@ -3,7 +3,7 @@ the app."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from tui.render.bars.status import TITLE
 from tui.render.glyphs import mark
@@ -17,6 +17,8 @@ RESTORE_TITLE = "\x1b]2;\x07\x1b[23;0t"
 
 NOTICE_WIDTH = 120
 """Cells of a notice: desktops show no more than one or two lines."""
+SCREEN_TAKES = 240
+"""Bytes of a control string that every version of GNU screen takes."""
 OSC = ("auto", "9", "777", "both", "none")
 """The ways to ask a terminal for a desktop notification; the first takes what the terminal is known to understand."""
 
@@ -52,9 +54,20 @@ def _understood(environ: Mapping[str, str]) -> str:
 
 def passed_on(sequence: str, environ: Mapping[str, str]) -> str:
     """A sequence for the terminal around a multiplexer. tmux hands it on when it has `allow-passthrough on`, GNU screen
-    always, up to 768 bytes in older versions."""
+    always, in pieces of what it takes at once."""
     if environ.get("TMUX"):
         return "\x1bPtmux;" + sequence.replace("\x1b", "\x1b\x1b") + "\x1b\\"
     if environ.get("STY"):
-        return f"\x1bP{sequence}\x1b\\"
+        return "".join(f"\x1bP{piece}\x1b\\" for piece in _pieces(sequence))
     return sequence
+
+
+def _pieces(sequence: str) -> Iterator[str]:
+    """A sequence in pieces of at most SCREEN_TAKES bytes, cut between characters."""
+    piece, size = "", 0
+    for character in sequence:
+        if size + len(character.encode()) > SCREEN_TAKES:
+            yield piece
+            piece, size = "", 0
+        piece, size = piece + character, size + len(character.encode())
+    yield piece
