@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import datetime
 import re
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -46,6 +47,18 @@ def sent(key: str) -> str:
         return chr(ord(key[-1]) & 0x1F)
     return SENT.get(key) or key_to_character(key) or ""
 
+
+VIEWER = """\
+import sys
+
+import tui.start
+from tui import cli
+
+tui.start.Table = lambda **_: None
+sys.exit(cli.main())
+"""
+"""The program on a machine that tells nothing of its processes: on any other, what a test has written is orphaned, and
+nothing waits, is stuck or runs."""
 
 HEADINGS = frozenset(name for name in ROWS[:READ] if name[0].islower())
 
@@ -388,7 +401,8 @@ class Desk:
         # Only the terminal takes what is copied.
         environ |= dict.fromkeys(("DISPLAY", "WAYLAND_DISPLAY", "TMUX", "STY", "VTE_VERSION", "TERM_PROGRAM"), "")
         # Emulating a terminal takes most of the time, and a third more of it with colours of three numbers each.
-        self.terminal = Terminal("--db", str(database), columns=120, rows=20, COLORTERM="", **environ)
+        viewer = database.parent / "viewer"
+        self.terminal = Terminal("--db", str(database), columns=120, rows=20, command=viewer, COLORTERM="", **environ)
         self.terminal.child.delaybeforesend = None
         self.unread = UNREAD
         self.at = TOP
@@ -481,6 +495,9 @@ def database(tmp_path: Path) -> Path:
     program = tmp_path / "program"
     program.write_text("#!/bin/sh\necho handed over\nread line\nsleep 1\n")
     program.chmod(0o700)
+    viewer = tmp_path / "viewer"
+    viewer.write_text(f"#!{sys.executable}\n{VIEWER}")
+    viewer.chmod(0o700)
     return tmp_path / "opencode.db"
 
 
