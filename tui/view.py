@@ -603,7 +603,6 @@ class View:
         self.notify = not self.notify
         self.silenced = self._wants_notices and not self.notify
         self.notices.drop()
-        self._frame.remark = "notices are given" if self.notify else "no notices: what happens is only on the screen"
         return self._done()
 
     def follow(self, on: bool) -> Frame:

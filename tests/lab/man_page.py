@@ -18,6 +18,7 @@ from tui.render.bars.help import sections
 FILES = {
     "~/.local/share/opencode/opencode.db": "what opencode writes, and this program only reads",
     "~/.config/opencode-viewer/keymap.toml": "your own keys; see --keys",
+    "~/.config/opencode-viewer/config.toml": "a command of your own for notices, and how they are given",
     "~/.local/state/opencode-viewer/": "what is remembered, and errors of the program's own; see doctor --self",
 }
 """Where they are on Linux; on macOS and elsewhere `doctor --self` says it."""

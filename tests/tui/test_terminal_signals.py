@@ -7,7 +7,8 @@ import re
 import pytest
 from rich.cells import cell_len
 
-from tui.terminal.signals import NOTICE_WIDTH, SCREEN_TAKES, notice, set_title, title
+from tui.terminal.clipboard import SCREEN_TAKES
+from tui.terminal.signals import NOTICE_WIDTH, notice, set_title, title
 
 HOSTILE = "\x1b]0;owned\x07 \x1b\\ \x9c \x9d52;c;x\x9c \u202etxet\u202c \n\r\x00\x7f \x1bPtmux;\x1b\x1b[2J\x1b\\ end"
 

@@ -681,6 +681,7 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
 
     def action_notices(self) -> None:
         self.draw(self.view.switch_notices())
+        self.say("notices are given" if self.view.notify else "no notices: what happens is only on the screen")
 
     def action_health(self) -> None:
         pane = self.health

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from tui.render.bars.status import TITLE
 from tui.render.glyphs import mark
 from tui.render.lines import fit
+from tui.terminal.clipboard import SCREEN, SCREEN_TAKES, TMUX, multiplexer
 from tui.text import sanitize
 
 SAVE_TITLE = "\x1b[22;0t"
@@ -17,8 +18,6 @@ RESTORE_TITLE = "\x1b]2;\x07\x1b[23;0t"
 
 NOTICE_WIDTH = 120
 """Cells of a notice: desktops show no more than one or two lines."""
-SCREEN_TAKES = 240
-"""Bytes of a control string that every version of GNU screen takes."""
 OSC = ("auto", "9", "777", "both", "none")
 """The ways to ask a terminal for a desktop notification; the first takes what the terminal is known to understand."""
 
@@ -55,9 +54,10 @@ def _understood(environ: Mapping[str, str]) -> str:
 def passed_on(sequence: str, environ: Mapping[str, str]) -> str:
     """A sequence for the terminal around a multiplexer. tmux hands it on when it has `allow-passthrough on`, GNU screen
     always, in pieces of what it takes at once."""
-    if environ.get("TMUX"):
+    around = multiplexer(environ)
+    if around == TMUX:
         return "\x1bPtmux;" + sequence.replace("\x1b", "\x1b\x1b") + "\x1b\\"
-    if environ.get("STY"):
+    if around == SCREEN:
         return "".join(f"\x1bP{piece}\x1b\\" for piece in _pieces(sequence))
     return sequence
 
