@@ -12,6 +12,7 @@ and what it holds; `tail PATH` follows until the child is killed, and answers wh
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures.thread  # noqa: F401 - so does asyncio
 import contextlib
 import io
 import json
@@ -23,6 +24,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import adapter.processes.this_machine  # noqa: F401 - and so do commands
 import tui.commands.doctor
 import tui.commands.events
 import tui.commands.export.command

@@ -157,7 +157,8 @@ def record(store: Store, key: Key) -> str:
     node = {"session": store.session_of, "prompt": store.prompt, "turn": store.turn, "op": store.op}[key.kind](key)
     if node is None:
         return ""
-    below = {"prompts", "turns", "ops", "logs"}
+    # `directory` is as the row has it, with whatever is in it; `cwd` is the same for people.
+    below = {"prompts", "turns", "ops", "logs", "directory"}
     return msgspec.json.encode(
         {name: getattr(node, name) for name in node.__struct_fields__ if name not in below}
     ).decode()
