@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -118,3 +119,23 @@ def test_the_app_loads_no_more_than_it_needs() -> None:
     assert not loaded & {"gzip", "watchfiles"}
     others = {name for name in loaded if not name.startswith("_")} - sys.stdlib_module_names - {"runpy"}
     assert others <= BASE | {"platformdirs", "rich", "textual"}
+
+
+INTERRUPTED = """
+import os, signal, sys
+from importlib.abc import MetaPathFinder
+
+class Interrupts(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "msgspec":
+            os.kill(os.getpid(), signal.SIGINT)
+
+from tui.cli import main
+sys.meta_path.insert(0, Interrupts())
+sys.exit(main(["ls", "--db", "nowhere.db"]))
+"""
+
+
+def test_ctrl_c_leaves_no_import_half_done() -> None:
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, b"")

@@ -344,13 +344,33 @@ def _run(argv: Sequence[str] | None) -> int:
         return _run_app(arguments)
     # What is imported stays: looking through it 100 times for garbage was a tenth of a start.
     gc.disable()
-    from tui.commands.run import run
+    with _Importing():
+        from tui.commands.run import run
 
     # And events, rows and texts are made by the hundred thousand, without cycles.
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER)
     gc.enable()
     return run(arguments)
+
+
+class _Importing:
+    """Meanwhile ctrl+c ends the process at once, as any program that has not begun. A module of which it stopped
+    half an import would be used all the same: that of msgspec's in C then reads through a null pointer."""
+
+    def __enter__(self) -> None:
+        import signal
+
+        # Not where it is ignored, as behind `nohup` or in the background of a script.
+        self._is_taken = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        if self._is_taken:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    def __exit__(self, *error: object) -> None:
+        import signal
+
+        if self._is_taken:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _occupy_streams() -> None:
@@ -407,7 +427,8 @@ def _run_app(arguments: argparse.Namespace) -> int:
     if words := refusal(os.environ):
         return _complain(words)
     gc.disable()
-    from tui.start import run
+    with _Importing():
+        from tui.start import run
 
     try:
         return run(

@@ -54,6 +54,8 @@ class Terminal:
     ) -> None:
         assert command.exists(), "install the project first: pip install -e '.[test]'"
         standard = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"}
+        # Where Python itself broke stands on the terminal then.
+        standard["PYTHONFAULTHANDLER"] = "1"
         # A worker of xdist names a size, which would hold whatever this terminal is.
         inherited = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
         environment = {**inherited, **standard, **environ}
@@ -109,7 +111,8 @@ class Terminal:
         while self.read():
             assert time.monotonic() < end, "still running"
         self.child.close()
-        assert self.child.exitstatus is not None, f"died of signal {self.child.signalstatus}"
+        last = self.raw[-4000:].decode(errors="replace")
+        assert self.child.exitstatus is not None, f"died of signal {self.child.signalstatus}\n{last}"
         return int(self.child.exitstatus)
 
     def assert_restored(self) -> None:
