@@ -14,4 +14,5 @@ def exit_code(op: Op) -> int | None:
 def went_wrong(op: Op) -> bool:
     """Whether a call failed, or the command that it ran did: opencode calls a call completed whatever the command
     said."""
-    return op.status == "failed" or (op.status == "completed" and bool(exit_code(op)))
+    # Of nearly every call there is no code to be looked at, and a session has thousands.
+    return op.status == "failed" or (op.status == "completed" and bool(op.extras.get("exit")) and bool(exit_code(op)))

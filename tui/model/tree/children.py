@@ -58,7 +58,7 @@ def _make(session: Session) -> Outline:
 def _failed(session: Session) -> dict[str, int]:
     failed: dict[str, int] = {}
     for turn in session.turns.values():
-        count = sum(op.kind == "tool" and went_wrong(op) for op in turn.ops.values())
+        count = len([op for op in turn.ops.values() if op.kind == "tool" and went_wrong(op)])
         if count:
             under = turn.prompt_id if turn.prompt_id in session.prompts else ""
             failed[under] = failed.get(under, 0) + count
