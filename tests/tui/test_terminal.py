@@ -54,8 +54,6 @@ class Terminal:
     ) -> None:
         assert command.exists(), "install the project first: pip install -e '.[test]'"
         standard = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"}
-        # Where Python itself broke stands on the terminal then.
-        standard["PYTHONFAULTHANDLER"] = "1"
         # A worker of xdist names a size, which would hold whatever this terminal is.
         inherited = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
         environment = {**inherited, **standard, **environ}

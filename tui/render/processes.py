@@ -38,11 +38,11 @@ def uses(process: Process) -> str:
     return "  ".join(part for part in (cpu, numbers.size(process.memory) if process.memory >= 0 else "") if part)
 
 
-def brief(life: Life) -> str:
+def facts(life: Life) -> tuple[str, ...]:
     """All of that for the end of a row."""
     if life.lives is False or life.process is None:
-        return ""
-    return "  ".join(part for part in (named(life), place(life.process), uses(life.process)) if part)
+        return ()
+    return tuple(part for part in (named(life), place(life.process), uses(life.process)) if part)
 
 
 def what(process: Process) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from adapter.processes.facts import Process, Processes, Role
+from adapter.processes.facts import Ended, Pane, Process, Processes, Role
 from tests.tui.model.builders import SOURCE, prompt, session, store_of, turn, turn_end
 from tui.model.status.whereabouts import find
 from tui.model.store.store import Store
@@ -63,7 +63,15 @@ def test_the_only_one_in_its_directory_is_likely() -> None:
 
 
 def test_several_that_may_have_it_are_named() -> None:
-    assert found(stage(process(1), process(2))) == "2 opencodes may have it: pid 1, 2"
+    pane = Pane("/tmp/sock", "%3", "work", 1, "sh", 0)
+    words = "2 opencodes may have it: pid 1 (pts/1), pid 2 (tmux work:1.0)"
+    assert found(stage(process(1), process(2, pane=pane))) == words
+
+
+def test_who_is_left_of_two_is_not_gone_to_as_if_it_were_his() -> None:
+    gone = Ended(process(2), 150.0)
+    words = "one of the 2 opencodes that may work on it ended (pid 2); left: pid 1 (pts/1)"
+    assert found(stage(process(1), ended=[gone])) == words
 
 
 def test_a_client_shows_what_a_service_works_on() -> None:

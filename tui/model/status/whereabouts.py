@@ -51,11 +51,14 @@ def find(store: Store, session: Session) -> Found:
         if above:
             return Found(above[0], life.certain)
     here = _here(shown, known, session, worker)
+    places = ", ".join(f"pid {one.pid}{_place(one)}" for one in here)
+    if here and life.words:
+        # To go to whom is left would say that it is his.
+        return Found(words=f"{life.words}; left: {places}")
     if len(here) == 1:
         return Found(here[0])
     if here:
-        pids = ", ".join(str(one.pid) for one in here)
-        return Found(words=f"{len(here)} opencodes may have it: pid {pids}")
+        return Found(words=f"{len(here)} opencodes may have it: {places}")
     if worker is not None:
         what = f"opencode {worker.role}".rstrip()
         return Found(words=f"{what}, pid {worker.pid}, works on it and has no terminal")
@@ -63,6 +66,13 @@ def find(store: Store, session: Session) -> Found:
         why = f": {sanitize.label(known.unknown, 120)}" if known.unknown else ""
         return Found(words=f"which opencode has it is not known{why}")
     return Found(words="no opencode that has a terminal is open in its directory")
+
+
+def _place(process: Process) -> str:
+    """Where a process sits, behind its pid."""
+    if process.pane is not None:
+        return f" (tmux {sanitize.label(process.pane.place, 40)})"
+    return f" ({sanitize.label(process.terminal.removeprefix('/dev/'), 40)})" if process.terminal else ""
 
 
 def _here(shown: Sequence[Process], known: Processes, session: Session, worker: Process | None) -> list[Process]:

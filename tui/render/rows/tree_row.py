@@ -82,7 +82,7 @@ class Cells(NamedTuple):
     seen), `rest` (what it does or said last), and a text per column. Flags are cut last, the rest first, but for the
     `head` cells of it that say what state it is in. `aligned`:
     flags and rest begin at one place in all rows. `fresh`: changed since the user last looked. A line fills what a
-    `rule` leaves of its row."""
+    `rule` leaves of its row. `facts` stand behind all else, each whole or not at all."""
 
     glyph: str
     role: str
@@ -96,6 +96,7 @@ class Cells(NamedTuple):
     aligned: bool = False
     time_role: str = "dim"
     head: int = 0
+    facts: tuple[str, ...] = ()
 
 
 def columns_for(width: int) -> tuple[Column, ...]:
@@ -156,7 +157,14 @@ def laid_out(cells: Cells, row: Row, width: int, styles: Mapping[str, Style]) ->
         left.append((" " + "─" * max(0, width - width_of(left) - 2), "dim"))
         return segments(left, width, styles)
     whole = width_of(cells.flags)
-    words, flags = _shares(width_of(left), whole, width_of(cells.rest), cells.head, room, cells.aligned)
+    rest = [*cells.rest]
+    taken = width_of(left) + whole + width_of(rest)
+    for fact in cells.facts:
+        taken += 2 + width_of([(fact, "dim")])
+        if taken > room:
+            break
+        rest.append((f"  {fact}", "dim"))
+    words, flags = _shares(width_of(left), whole, width_of(rest), cells.head, room, cells.aligned)
     right: list[Span] = []
     for column in shown:
         text = cells.columns.get(column.name, "")
@@ -167,7 +175,7 @@ def laid_out(cells: Cells, row: Row, width: int, styles: Mapping[str, Style]) ->
         *segments(left, words, styles),
         *segments(cells.flags, flags, styles),
         # Behind what is cut already the beginning of something else says nothing.
-        *segments(cells.rest if flags == whole else (), room - words - flags, styles),
+        *segments(rest if flags == whole else (), room - words - flags, styles),
         *segments([*right, (" ", "text")], width - room, styles),
     ]
 
@@ -271,8 +279,6 @@ def _session(store: Store, session: Session, row: Row, now_us: int) -> Cells:
     flags += told.flags
     if row.fold == "closed" and not any(text.startswith(f"  {mark('failed').glyph}") for text, _ in told.flags):
         flags += went_wrong_below(store, session)
-    # Behind all else: it goes first where there is little room.
-    process = processes.brief(runner(store, session)) if running and row.depth == 0 else ""
     time, role = _time(store, session, now, now_us)
     return Cells(
         look.glyph,
@@ -289,7 +295,8 @@ def _session(store: Store, session: Session, row: Row, now_us: int) -> Cells:
         },
         running,
         flags,
-        [*told.words, *([(f"  {process}", "dim")] if process else [])],
+        told.words,
+        facts=processes.facts(runner(store, session)) if running and row.depth == 0 else (),
         aligned=True,
         time_role=role,
         head=told.head,
