@@ -81,10 +81,12 @@ class Processes(msgspec.Struct, frozen=True):
     """The processes of a source at the time of one look (`looked`, unix seconds; 0 where nobody has ever looked).
 
     `complete` says that every process that can write the database is in `running`; where it is not so, `unknown` says
-    why in words, and nothing follows from a process that is missing. `since` is since when nothing can have come and
-    gone unseen (unix seconds, 0 never). `running` are all processes of opencode that can be seen, also those without
-    this database, and whatever else has it open for writing. `ended` are the newest that went while somebody looked.
-    Only starts from `dated` on (unix seconds) can be compared with other times: before, the clock may have been set.
+    why in words, and nothing follows from a process that is missing. `asked`: each process has been asked at this
+    time or later what it has open (unix seconds), so whoever wrote before and still has it is in `running`. `since`
+    is since when nothing can have come and gone unseen (unix seconds, 0 never). `running` are all processes of
+    opencode that can be seen, also those without this database, and whatever else has it open for writing. `ended`
+    are the newest that went while somebody looked. Only starts from `dated` on (unix seconds) can be compared with
+    other times: before, the clock may have been set.
     """
 
     looked: float = 0.0
@@ -94,6 +96,7 @@ class Processes(msgspec.Struct, frozen=True):
     running: list[Process] = []
     ended: list[Ended] = []
     dated: float = 0.0
+    asked: float = 0.0
 
     def holders(self, path: str) -> list[Process]:
         """Those that have a database open and can work on its sessions, oldest first."""

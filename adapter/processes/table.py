@@ -3,8 +3,9 @@ which database open.
 
 A look asks every process once who it is. Of those that are opencode by their executable it asks each time which of the
 databases they have open; of all others, too, as anything could be opencode under another name, but a part of them at a
-time (`SLICE_S`), and all when something has gone: "nobody" is said only of what has just been seen. Numbers of
-processes are used again, so all are asked anew after `FORGET_S`, and when nobody has looked for a while.
+time (`SLICE_S`). All are asked when something has gone, and when a database that nobody has was written meanwhile: it
+was somebody. Since when all have been asked is told (`Processes.asked`). Numbers of processes are used again, so all
+are asked anew after `FORGET_S`, and when nobody has looked for a while.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from itertools import islice
 
 import msgspec
@@ -31,6 +33,8 @@ LEAST = 0.9
 """Of its pause so much has to be over for a look: who asks sooner, or for another database, gets the last one."""
 SLICE, SLICE_S = 20, 0.0002
 """Most processes that are not opencode by their name, and seconds in which they are asked again, in a look."""
+MTIME_S = 1.0
+"""Seconds by which the time of a file may be behind."""
 GAP_S = 10.0
 """Seconds without a look after which something may have come and gone unseen."""
 FORGET_S = 60.0
@@ -84,8 +88,13 @@ class Table:
         self._registered = registered
         self._lock = threading.Lock()
         self._paths: dict[str, None] = {}
-        self._strangers: dict[int, None] = {}
-        """Processes that are not opencode by their name, the one that was asked for its files longest ago first."""
+        self._strangers: dict[int, float] = {}
+        """When processes that are not opencode by their name were asked for their files (unix seconds), the one that
+        was asked longest ago first."""
+        self._closed: dict[int, int] = {}
+        """Those of them that do not let us see their files, with their users."""
+        self._all_asked = 0.0
+        """When all of them were asked at once (unix seconds)."""
         self._unasked: list[int] = []
         """Those of them that are new."""
         self._untold: set[int] = set()
@@ -124,8 +133,13 @@ class Table:
             if _may_write(path, known.uid):
                 user = known.process.user or "another user"
                 why = f"opencode of {user} (pid {pid}) does not let us see its files"
+        for pid, uid in self._closed.items() if not why else ():
+            # Root's are everywhere, and so are those of ours that have given themselves away to it.
+            if uid != 0 and _may_write(path, uid):
+                why = f"a process of another user (pid {pid}) does not let us see its files"
         return Processes(
             looked=self._at,
+            asked=next(iter(self._strangers.values()), self._at),
             complete=not why,
             unknown=why,
             since=self._since.get(path, 0.0),
@@ -148,6 +162,7 @@ class Table:
             self._emptied, self._dated = float("-inf"), float("inf")
         if now - self._emptied >= FORGET_S or now - self._looked >= GAP_S:
             self._strangers.clear()
+            self._closed.clear()
             self._secrecy.clear()
             self._emptied = now
         at = self._clock()
@@ -158,7 +173,7 @@ class Table:
         files = self._files()
         self._meet()
         gone = self._check(files, now, at)
-        self._ask_strangers(files, now, all_of_them=gone or is_new)
+        self._ask_strangers(files, now, at, all_of_them=gone or is_new or self._is_written_by_nobody(files))
         self._find_panes(now)
         self._looked, self._at = now, at
         # A first look takes longer than any other, and one that asks tmux, too.
@@ -187,6 +202,7 @@ class Table:
         pids = set(self._system.pids())
         for pid in self._strangers.keys() - pids:
             del self._strangers[pid]
+            self._closed.pop(pid, None)
         for pid in pids - self._strangers.keys() - self._known.keys() - {os.getpid()}:
             named = self._system.named(pid)
             if named is None:
@@ -194,7 +210,7 @@ class Table:
             if named.is_dated:
                 self._dated = min(self._dated, named.started)
             if not roles.is_opencode(named.program):
-                self._strangers[pid] = None
+                self._strangers[pid] = 0.0
                 self._unasked.append(pid)
                 if not roles.runs_scripts(named.program):
                     continue
@@ -222,6 +238,7 @@ class Table:
         else:
             return
         self._strangers.pop(pid, None)
+        self._closed.pop(pid, None)
         process = Process(
             pid=pid,
             started=named.started,
@@ -272,25 +289,36 @@ class Table:
         self._ended.extend(gone)
         return bool(gone)
 
-    def _ask_strangers(self, files: dict[str, Node], now: float, *, all_of_them: bool) -> None:
+    def _is_written_by_nobody(self, files: dict[str, Node]) -> bool:
+        """Whether a database that none of those who are known has open was written since all were asked."""
+        held = {path for known in self._known.values() for path in known.process.databases}
+        return any(encodable(path) not in held and _written(path) >= self._all_asked - MTIME_S for path in files)
+
+    def _ask_strangers(self, files: dict[str, Node], now: float, at: float, *, all_of_them: bool) -> None:
         """Looks whether one that is not opencode by its name has a database open for writing."""
         assert self._system is not None
         new, self._unasked = self._unasked, []
         if not files or all(self._secrecy.get(path) for path in files):
             return  # whatever they have open, nothing would follow from who is missing
+        if all_of_them:
+            self._all_asked = at
         until = self._cost() + SLICE_S
         for pid in dict.fromkeys([*new, *(self._strangers if all_of_them else islice(self._strangers, SLICE))]):
             if pid not in self._strangers or (pid not in new and not all_of_them and self._cost() > until):
                 continue
             del self._strangers[pid]
-            self._strangers[pid] = None
-            if written := self._system.writes(pid, files):
-                named = self._system.named(pid)
-                if named is not None and not roles.is_reader(named.program):
-                    self._become_known(pid, named, {files[path] for path in written})
-                    known, use = self._known.get(pid), self._system.use(pid)
-                    if known is not None and use is not None:
-                        known.process = _measured(known, use, now, [*map(encodable, written)])
+            self._strangers[pid] = at
+            written = self._system.writes(pid, files)
+            named = self._system.named(pid) if written != [] else None
+            if named is not None and written is None:
+                self._closed[pid] = named.uid
+            else:
+                self._closed.pop(pid, None)
+            if written and named is not None and not roles.is_reader(named.program):
+                self._become_known(pid, named, {files[path] for path in written})
+                known, use = self._known.get(pid), self._system.use(pid)
+                if known is not None and use is not None:
+                    known.process = _measured(known, use, now, [*map(encodable, written)])
 
     def _find_panes(self, now: float) -> None:
         """In which pane of tmux each runs: that with its terminal, or the one that a parent was started in."""
@@ -334,6 +362,15 @@ def _measured(known: _Known, use: Use, now: float, databases: list[str]) -> Proc
     first, before = known.used[0]
     cpu = 100 * max(0.0, use.cpu_s - before) / (now - first) if now > first else -1.0
     return msgspec.structs.replace(known.process, databases=databases, cpu=cpu, cpu_s=use.cpu_s, memory=use.memory)
+
+
+def _written(path: str) -> float:
+    """When a database was written last (unix seconds): SQLite writes a commit to its WAL, where it has one."""
+    times = [0.0]
+    for name in (path, f"{path}-wal"):
+        with suppress(OSError):
+            times.append(os.stat(name).st_mtime)
+    return max(times)
 
 
 def _may_write(path: str, uid: int) -> bool:

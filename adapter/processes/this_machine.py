@@ -25,6 +25,8 @@ _LOCAL = frozenset(
 """File systems that no other machine writes to."""
 _FIRST_PIDS = 0xEFFFFFFC
 """The inode of the namespace of processes that a kernel begins with (PROC_PID_INIT_INO)."""
+_AT_BOOT_S = 60.0
+"""Seconds after the start of the machine in which its own first process begins."""
 _O_ACCMODE = 3
 
 
@@ -123,12 +125,14 @@ class ThisMachine:
 
     def _by_links(self, pid: int, files: Mapping[str, Node]) -> list[str] | None:
         """By /proc: a `stat` only of what may be one of the files, as one of a file system that hangs would hang.
-        In another namespace of mounts the same file may be called otherwise there."""
+        In another namespace of mounts the same file may be called otherwise there, and so may one with hard links."""
         directory = f"/proc/{pid}/fd"
         names = {_name(path, node) for path, node in files.items()}
         found: set[str] = set()
         try:
-            elsewhere = os.readlink(f"/proc/{pid}/ns/mnt") != os.readlink("/proc/self/ns/mnt")
+            elsewhere = os.readlink(f"/proc/{pid}/ns/mnt") != os.readlink("/proc/self/ns/mnt") or not all(
+                map(_has_one_name, files)
+            )
             for number in os.listdir(directory):
                 try:
                     target = os.readlink(f"{directory}/{number}")
@@ -172,11 +176,17 @@ class ThisMachine:
             where, kind = _mount(os.path.realpath(path))
             if kind not in _LOCAL:
                 return f"other machines may write to its file system ({kind or 'of an unknown kind'})"
-            if os.stat("/proc/self/ns/pid").st_ino != _FIRST_PIDS and where != "/" and kind != "tmpfs":
+            if os.stat("/proc/self/ns/pid").st_ino != _FIRST_PIDS and not self._is_alone(where, kind):
                 return "we are in a container, and processes outside may write to it"
         except OSError as error:
             return f"/proc does not tell: {error.strerror}"
         return ""
+
+    def _is_alone(self, where: str, kind: str) -> bool:
+        """Whether nobody outside of our namespace of processes is expected to use a file system: it is the layer of a
+        container, or the namespace is as old as the machine, so that nothing is outside of it."""
+        first = self.use(1)
+        return (kind == "overlay" and where == "/") or (first is not None and first.started - self._booted < _AT_BOOT_S)
 
     def panes(self) -> list[tmux.Listed]:
         return tmux.panes(os.environ) if self._linux or sys.platform == "darwin" else []
@@ -186,6 +196,14 @@ class ThisMachine:
 def _name(path: str, _node: Node) -> str:
     """What a file is called where it lies; a link to it may be changed to lead to another one."""
     return os.path.basename(os.path.realpath(path))
+
+
+def _has_one_name(path: str) -> bool:
+    """Whether a file has no hard links beside the name that we know."""
+    try:
+        return os.stat(path).st_nlink == 1
+    except OSError:
+        return False
 
 
 def _mount(path: str) -> tuple[str, str]:

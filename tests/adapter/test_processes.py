@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from adapter.processes import roles, tmux
+from adapter.processes import roles, this_machine, tmux
 from adapter.processes.facts import Pane, Process, Processes
 from adapter.processes.registration import service_pids
 from adapter.processes.system import Facts, Named, Node, Use
@@ -160,6 +160,7 @@ class Stage:
         self.system = FakeSystem()
         self.path = str(directory / "opencode.db")
         Path(self.path).touch()
+        self.write()
         clock = lambda: self.now  # noqa: E731
         self.table = Table(self.system, clock=clock, monotonic=clock, cost=lambda: 0.0)
 
@@ -169,6 +170,10 @@ class Stage:
         if has:
             process.writes = [self.path]
         return process
+
+    def write(self) -> None:
+        """Somebody writes to the database now."""
+        os.utime(self.path, (self.now, self.now))
 
     def look(self, seconds: float = EVERY_S) -> Processes:
         """The look after so many seconds."""
@@ -266,6 +271,43 @@ def test_another_program_that_opens_it_later_is_found_at_the_latest_when_somethi
     del stage.system.table[7]
     known = stage.look()
     assert [one.pid for one in known.holders(stage.path)] == [8]
+
+
+def test_who_writes_to_a_database_that_nobody_has_is_found_under_any_name_at_the_next_look(stage: Stage) -> None:
+    strangers = [stage.put(100 + number, "sh", has=False) for number in range(200)]
+    late = stage.put(8, "oc", has=False)
+    stage.look()
+    asked = sum(one.asked for one in strangers)
+    stage.look()
+    assert sum(one.asked for one in strangers) - asked < 60, "nothing was written"
+    assert late.asked == 2, "it has just been asked, and its turn is far"
+    late.writes = [stage.path]
+    stage.write()
+    assert stage.holders() == [8]
+
+
+def test_since_when_everybody_has_been_asked_is_told(stage: Stage) -> None:
+    for number in range(60):
+        stage.put(100 + number, "sh", has=False)
+    stage.put(7, "opencode")
+    first = stage.look()
+    assert first.asked == stage.now
+    for _ in range(2):
+        assert stage.look().asked == first.asked
+    stage.look()
+    assert first.asked < stage.look().asked < stage.now
+
+
+def test_a_stranger_of_another_user_who_may_write_and_shows_nothing_makes_nobody_uncertain(stage: Stage) -> None:
+    os.chmod(stage.path, 0o666)
+    other = os.stat(stage.path).st_uid + 1
+    stage.put(8, "bun", has=False, writes=None, named=Named(100.0, "bun", 0, True))
+    assert stage.look().complete
+    hidden = stage.put(9, "bun", has=False, writes=None, named=Named(100.0, "bun", other, True))
+    known = stage.look()
+    assert (known.complete, "pid 9" in known.unknown) == (False, True)
+    hidden.writes = []
+    assert stage.look(FORGET_S).complete
 
 
 def test_opencode_that_closes_its_database_may_open_it_again(stage: Stage) -> None:
@@ -445,6 +487,8 @@ HOLDS = "import sys; f = open(sys.argv[1], sys.argv[2]); print(1, flush=True); s
 def test_this_machine_tells_who_has_a_file_open_for_writing(tmp_path: Path) -> None:
     path = tmp_path / "opencode.db"
     path.touch()
+    other_name = tmp_path / "hard.db"
+    os.link(path, other_name)
     table = Table(ThisMachine())
     holders = []
     for mode in ("r", "r+"):
@@ -457,6 +501,7 @@ def test_this_machine_tells_who_has_a_file_open_for_writing(tmp_path: Path) -> N
     try:
         known = table.look(str(path))
         reader, writer = holders
+        assert [one.pid for one in Table(ThisMachine()).look(str(other_name)).holders(str(other_name))] == [writer.pid]
         (found,) = [one for one in known.running if one.databases]
         assert found.pid == writer.pid != reader.pid
         assert found.directory == os.getcwd()
@@ -500,6 +545,28 @@ def test_our_own_numbers_are_those_of_psutil() -> None:
     assert named is not None
     assert named[:4] == (ours.started, os.path.basename(theirs.exe()), theirs.uids().real, True)
     assert not ThisMachine().was_set()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the namespaces of Linux")
+@pytest.mark.parametrize(
+    ("began", "mount", "alone"),
+    [
+        (1.0, ("/", "ext4"), True),
+        (90_000.0, ("/", "ext4"), False),
+        (90_000.0, ("/tmp", "tmpfs"), False),
+        (90_000.0, ("/", "overlay"), True),
+        (90_000.0, ("/data", "overlay"), False),
+    ],
+    ids=["a machine of its own", "a namespace on it", "the same, in memory", "a container", "what it was lent"],
+)
+def test_from_a_namespace_of_processes_nobody_is_said_where_nobody_outside_can_write(
+    began: float, mount: tuple[str, str], alone: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = ThisMachine()
+    monkeypatch.setattr(this_machine, "_FIRST_PIDS", 0)
+    monkeypatch.setattr(this_machine, "_mount", lambda _: mount)
+    monkeypatch.setattr(machine, "use", lambda _: Use(machine._booted + began, 0.0, 0))
+    assert (machine.secrecy("/data/opencode.db") == "") == alone
 
 
 def test_processes_travel_as_json() -> None:

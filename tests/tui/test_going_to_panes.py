@@ -241,7 +241,7 @@ async def test_the_key_goes_to_the_pane_of_the_session_under_the_cursor(
         msgspec.structs.replace(pane, role="tui", session_id=session_id, databases=[SOURCE.partition(":")[2]])
         for pane, session_id in ((one, "ses_retry"), (two, "ses_lexer"))
     ]
-    source = FakeSource(state=health(processes=Processes(looked=NOW, complete=True, running=running)))
+    source = FakeSource(state=health(processes=Processes(looked=NOW, complete=True, running=running, asked=NOW)))
     async with playing(story.everything(), size=(140, 40), source=source) as (viewer, pilot):
         viewer.main.draw(viewer.view.select(Key(SOURCE, "session", "ses_lexer", "ses_lexer")))
         await pressed(pilot, viewer, "tmux work:1.0 is in front: pid")
@@ -297,7 +297,7 @@ def _wait(true: Callable[[], bool]) -> None:
 
 
 async def test_where_there_is_no_terminal_the_key_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    source = FakeSource(state=health(processes=Processes(looked=NOW, complete=True)))
+    source = FakeSource(state=health(processes=Processes(looked=NOW, complete=True, asked=NOW)))
     async with playing(story.everything(), size=(140, 40), source=source) as (viewer, pilot):
         viewer.main.draw(viewer.view.select(Key(SOURCE, "session", "ses_lexer", "ses_lexer")))
         await pressed(pilot, viewer, "nobody works on it: no opencode has the database open")

@@ -55,7 +55,7 @@ class WatchedSource(FakeSource):
 
     async def processes(self) -> Health:
         self.looks += 1
-        known = Processes(NOW, True, "", NOW - 500, self.running, [])
+        known = Processes(NOW, True, "", NOW - 500, self.running, [], asked=NOW)
         self.state = msgspec.structs.replace(self.state, processes=known)
         return self.state
 

@@ -39,7 +39,7 @@ def process(pid: int, started: float = 50, **fields: Any) -> Process:
 
 def known(*running: Process, ended: list[Ended] | None = None, since: float = 60, looked: float = 106) -> Processes:
     """A look at all of them, the last of many."""
-    return Processes(looked, True, "", since, list(running), ended or [])
+    return Processes(looked, True, "", since, list(running), ended or [], asked=looked)
 
 
 def told(events: list[Event], processes: Processes) -> Store:
@@ -115,8 +115,10 @@ def test_the_clock_may_have_moved_a_little_since_a_process_began() -> None:
         Processes(106, False, "another user", 60, [], []),
         NOT_KNOWN,
         known(looked=99),
+        msgspec.structs.replace(known(), asked=99),
+        msgspec.structs.replace(known(process(7, started=110), looked=112), asked=99),
     ],
-    ids=["not all are seen", "nobody looked", "written since"],
+    ids=["not all are seen", "nobody looked", "written since", "not all were asked since", "nor beside a later one"],
 )
 def test_what_is_not_known_stays_as_it_was(why: Processes) -> None:
     for events, now in ((RUNS, 107), (RUNS, 104 + 6 * MINUTE), (ASKS, 104 + 40 * MINUTE), (WAITS, 104 + 11 * MINUTE)):

@@ -34,7 +34,14 @@ def stage(*running: Process, **fields: Any) -> Store:
         *(session("s1", 100, cwd="/project"), prompt("u1", 101), turn("a1", 1, 102, "u1"), turn_end("a1", 1, 105)),
         session("kid", 103, parent_id="s1", root_id="s1", cwd="/project"),
     )
-    seen: dict[str, Any] = {"looked": 200.0, "complete": True, "since": 60.0, "running": list(running), **fields}
+    seen: dict[str, Any] = {
+        "looked": 200.0,
+        "asked": 200.0,
+        "complete": True,
+        "since": 60.0,
+        "running": list(running),
+        **fields,
+    }
     store.meet(SOURCE, Processes(**seen))
     return store
 

@@ -63,6 +63,8 @@ def life_of(store: Store, session: Session, began_us: int) -> Life:
         return UNKNOWN
     if isinstance(whose, Ended):
         return _gone(whose, certain or not living)
+    if not living and not gone and sign > known.asked * 1e6:
+        return UNKNOWN  # who wrote that may not have been asked since
     if not living:
         return _all_gone(gone, sign, bool(known.holders(path)))
     among = tuple(living)
