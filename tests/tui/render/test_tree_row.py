@@ -210,6 +210,13 @@ def test_a_question_shows_its_words_on_the_line_of_its_session() -> None:
     assert "Overwrite config?" in drawn(store, Row(key("session", "ses_q", "ses_q"), 0, "closed"), 80)
 
 
+def test_a_question_that_perhaps_nobody_hears_answered_has_its_doubt_on_the_line() -> None:
+    asking = Step("ses_q", 1, "usr_q", 2_000).op("tool", "question", 1_990, None, label="Overwrite config?")
+    store = store_of([session("ses_q", "Rename", 2_010), *asking.events])
+    text = drawn(store, Row(key("session", "ses_q", "ses_q"), 0, "closed"), 80)
+    assert "? Rename waiting? Overwrite config?" in squeezed(text)
+
+
 def test_a_model_at_work_shows_the_last_words_of_its_agent() -> None:
     first = Step("ses_w", 1, "usr_w", 60).op("text", "", 59, 1, label="Now the tests")
     first.end(55, Usage(input=5), 5, 0.1)

@@ -72,7 +72,9 @@ def act_words(store: Store, session: Session, now: State, now_us: int, steps: Co
     if now.name == "permission":
         return f"may {now.subject} ?"
     if now.name == "waiting":
-        return now.subject or "a question"
+        asked = now.subject or "a question"
+        # After so long, or when one of several opencodes has ended, nobody may be there to hear an answer.
+        return f"{state_words(now)} {asked}" if now.inferred else asked
     if now.name == "stalled":
         if call is not None:
             return f"silent, {call.name} {summaries.subject_of(call)}".rstrip()
