@@ -8,11 +8,13 @@ import io
 import json
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from wcwidth import wcswidth
 
 from adapter.local import OpencodeSource
 from tests.adapter import corpus
@@ -160,3 +162,19 @@ def test_a_session_in_two_files_is_counted_once(tmp_path: Path, capsys: pytest.C
     assert both["total"] == alone["total"]
     assert both["left_out"]["copies"]["cost"] == pytest.approx(alone["total"]["cost"])
     assert any("older copies" in words for words in both["notes"])
+
+
+@pytest.mark.parametrize("command", [["spend", "--by", "session"], ["ls"]])
+def test_columns_stand_below_each_other_whatever_the_letters(
+    command: list[str], database: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("UPDATE session SET title = '日本語のタイトル é👩', agent = '日本' WHERE parent_id IS NULL")
+    assert main([*command, "--db", str(database)]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if "$" in line]
+    assert any("日本" in line for line in lines)
+    before = "ses_" if command == ["ls"] else "$"
+    ends = {wcswidth(line[: line.index(before)]) for line in lines if before in line}
+    assert len(ends) == 1
+    if command == ["ls"]:
+        assert len({wcswidth(line[: line.index("mock-1")]) for line in lines}) == 1

@@ -14,6 +14,7 @@ from tui.model.store.store import Store
 from tui.model.sums.rollup import own, subtree
 from tui.model.tree.sorting import project
 from tui.text import moments, sanitize
+from tui.text.sanitize import cells, padded
 
 
 def in_order(store: Store, keys: Iterable[SessionKey]) -> list[Session]:
@@ -27,13 +28,12 @@ def listing_text(store: Store, sessions: Sequence[Session], now_us: int) -> Iter
     agent, model, project, title. Columns are as wide as what stands in them; the title comes last because it is
     free text."""
     table = [_columns(store, session, now_us) for session in sessions]
-    widths = [max((len(row[column]) for row in table), default=0) for column in range(7)]
+    widths = [max((cells(row[column]) for row in table), default=0) for column in range(7)]
     for row in table:
-        cells = [
-            cell.rjust(width) if at == 2 else cell.ljust(width)
-            for at, (cell, width) in enumerate(zip(row[:7], widths, strict=True))
+        shown = [
+            padded(cell, width, right=at == 2) for at, (cell, width) in enumerate(zip(row[:7], widths, strict=True))
         ]
-        yield "  ".join([*cells, row[7]]).rstrip()
+        yield "  ".join([*shown, row[7]]).rstrip()
 
 
 def listing(store: Store, sessions: Sequence[Session], now_us: int, source_names: list[str]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from tui.render.numbers import plural, tokens
 from tui.render.spend.words import SHARED, Names, breakdown, dollars, notes
 from tui.text import sanitize
 from tui.text.safe_json import json_line
+from tui.text.sanitize import cells, padded
 
 if TYPE_CHECKING:
     from tui.commands.choosing import Filter
@@ -161,13 +162,13 @@ def _text(
     most = max((amount.cost if by_money else amount.tokens for _, amount in named), default=0)
     ids = [str(place[1]) if isinstance(place, tuple) else "" for place, _ in rows]
     total = f"total  {span.name}, {plural(tables.sessions, 'session')}"
-    width = max(len(total), *(len(name) for name, _ in named), 0) if named else len(total)
+    width = max(cells(name) for name in (total, *(name for name, _ in named)))
     for (name, amount), session_id in zip(named, ids, strict=True):
         share = (amount.cost if by_money else amount.tokens) / most if most else 0
         bar = "#" * max(round(share * BAR), int(share > 0))
-        line = f"{name:<{width}}  {dollars(amount):>9}  {tokens(amount.tokens):>6}  {bar:<{BAR}}"
+        line = f"{padded(name, width)}  {dollars(amount):>9}  {tokens(amount.tokens):>6}  {bar:<{BAR}}"
         yield f"{line}  {sanitize.label(session_id)}".rstrip()
-    line = f"{total:<{width}}  {dollars(tables.total):>9}  {tokens(tables.total.tokens):>6}"
+    line = f"{padded(total, width)}  {dollars(tables.total):>9}  {tokens(tables.total.tokens):>6}"
     yield f"{line}  {breakdown(tables.total)}".rstrip()
     if measure == "tool" and rows:
         yield f"({SHARED})"

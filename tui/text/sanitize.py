@@ -21,6 +21,7 @@ cleaned only when it is asked for.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import overload
 
@@ -185,3 +186,18 @@ def lines(text: str, limit: int = LINE_LIMIT, ends: str = ANY_END) -> Lines:
     readable, so a command cannot hide its beginning. Where only a feed ends one, it stands there as what it is.
     """
     return Lines(RawLines(text, ends), limit)
+
+
+def cells(text: str) -> int:
+    """The cells that a clean text takes by Unicode's own tables, for commands that print columns and load nothing that
+    draws: a wide character two, a mark none."""
+    if text.isascii():
+        return len(text)
+    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
+    return len(text) + wide - sum(unicodedata.category(character) in ("Mn", "Me") for character in text)
+
+
+def padded(text: str, width: int, *, right: bool = False) -> str:
+    """A clean text of at least so many cells, flush right when asked."""
+    space = " " * (width - cells(text))
+    return space + text if right else text + space
