@@ -129,10 +129,14 @@ class Spending(msgspec.Struct, frozen=True):
 
 
 class Source(Protocol):
-    """One place that sessions come from. `source` names it in every event, `path` for the user."""
+    """One place that sessions come from. `source` names it in every event, `path` for the user; `backup` says that it
+    is a copy which nobody writes."""
 
     source: str
-    path: Path
+    backup: bool
+
+    @property
+    def path(self) -> Path: ...
 
     async def __aenter__(self) -> Self: ...
 
@@ -142,6 +146,32 @@ class Source(Protocol):
 
     def tail(self) -> AsyncIterator[Batch]:
         """Follows for ever: first the catalogue and the sessions that may be live, then every change."""
+        ...
+
+    async def resume(self, cursor: str) -> bool:
+        """Has the `tail` that begins next go on behind the cursor of a `source_progress`; False when it will tell
+        everything from the beginning. Raises SourceUnavailable."""
+        ...
+
+    def stream(self, cursor: str | None = None, *, follow: bool = False) -> AsyncIterator[Batch]:
+        """Every session whole, one batch each, and with `follow` every change from then on; goes on behind a cursor.
+        Raises SourceUnavailable."""
+        ...
+
+    def glance(self) -> AsyncIterator[Batch]:
+        """What `tail` begins with, once. Raises SourceUnavailable."""
+        ...
+
+    async def catalogue(self) -> list[Event]:
+        """`session_started` of every session. Raises SourceUnavailable."""
+        ...
+
+    async def load(self, session_id: str) -> list[Event]:
+        """One session's whole tree as it is now; empty when it is not there. Raises SourceUnavailable."""
+        ...
+
+    def health(self) -> Health:
+        """What is known without asking anybody."""
         ...
 
     def request(self, session_id: str) -> None:
@@ -185,6 +215,20 @@ class Source(Protocol):
     async def spending(self, session_ids: Sequence[str], *, calls: bool = True) -> list[Spending]:
         """What these sessions cost step by step, those that are there. Raises SourceUnavailable."""
         ...
+
+
+VIA = "via:"
+"""What the name of a source on another machine begins with; its host follows, and another colon or nothing."""
+
+
+def host_of(source: str) -> str:
+    """What the machine of a source is called, "" for this one; `source` is its name in events."""
+    return source[len(VIA) :].partition(":")[0] if source.startswith(VIA) else ""
+
+
+def host_path(source: str) -> str:
+    """The path over there that the name of a source on another machine has, "" where it has none."""
+    return source[len(VIA) :].partition(":")[2] if source.startswith(VIA) else ""
 
 
 def encodable(text: str | Path) -> str:

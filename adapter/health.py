@@ -41,6 +41,8 @@ class Health(msgspec.Struct, frozen=True):
     `backup`: it is a copy of other sources that nobody writes, by its name or by what is in it.
     `disagreeing` has the tokens that a session's own columns count more (or less) than its messages add up to.
     `processes` are those of the newest look at them (`Source.processes`).
+    `host` is what the machine of the source is called here, "" for this one, and `ahead_s` how many seconds its clock
+    is before the one here; all times are of the clock here.
     """
 
     source: str
@@ -82,6 +84,8 @@ class Health(msgspec.Struct, frozen=True):
     checked: int = 0
     unread: int = 0
     processes: Processes = NOT_KNOWN
+    host: str = ""
+    ahead_s: float = 0.0
 
     @property
     def incomplete(self) -> bool:

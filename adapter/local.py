@@ -83,6 +83,7 @@ class OpencodeSource:
             servers=servers,
         )
         self._follower = self._new_follower(self._health)
+        self._resumes = False
         self._closed = False
 
     async def __aenter__(self) -> Self:
@@ -125,7 +126,8 @@ class OpencodeSource:
 
         A file that is missing, foreign or locked is told as a `source_error` once, and waited for.
         """
-        return self._follower.follow()
+        resumes, self._resumes = self._resumes, False
+        return self._follower.follow(resume=resumes)
 
     def forget(self) -> None:
         """Forgets what was told: the next `tail` begins as the first did. Not while one runs."""
@@ -157,18 +159,7 @@ class OpencodeSource:
             yield Batch(news, follower.health())
         position: Cursor | None = None
         if cursor:
-            target = cursors.target_of(self.path, self._database.known.file)
-            position, reason = cursors.decode(cursor, target)
-            if position is not None:
-                told, asked = self._database.known, position
-                before = await self._database.read(
-                    lambda snapshot: emitted_before(snapshot, told.schema, told.journal.hash, asked)
-                )
-                if before.unfit:
-                    position, reason = None, before.unfit
-                else:
-                    follower.memory.assume(before.sessions)
-                    follower.counters = Counters(before.numbers)
+            position, reason = await self._behind(cursor)
             if position is None:
                 yield Batch([self._starting_over(reason)], follower.health())
         if position is None or position.phase == "scan":
@@ -184,6 +175,34 @@ class OpencodeSource:
             fed = bool(marks.event_rowid) and self._database.schema.has_whole_feed
             async for batch in follower.follow(resume=fed, once=not follow):
                 yield batch
+
+    async def resume(self, cursor: str) -> bool:
+        """Has the `tail` that begins next go on behind a cursor of an earlier one, in another process perhaps: it tells
+        what has changed since, each session whole. Whether it can: if not, it will begin as the first did. Raises
+        SourceUnavailable."""
+        await self.open()
+        position, _ = await self._behind(cursor)
+        self._resumes = position is not None and position.phase == "tail"
+        if position is not None and self._resumes:
+            self._follower.marks = position.marks
+        return self._resumes
+
+    async def _behind(self, cursor: str) -> tuple[Cursor | None, str]:
+        """The position that a cursor names, of which the memory then assumes that everything before it was told; or why
+        there is none."""
+        follower, told = self._follower, self._database.known
+        position, reason = cursors.decode(cursor, cursors.target_of(self.path, told.file))
+        if position is None:
+            return None, reason
+        asked = position
+        before = await self._database.read(
+            lambda snapshot: emitted_before(snapshot, told.schema, told.journal.hash, asked)
+        )
+        if before.unfit:
+            return None, before.unfit
+        follower.memory.assume(before.sessions)
+        follower.counters = Counters(before.numbers)
+        return position, ""
 
     async def catalogue(self) -> list[Event]:
         """`session_started` of every session, from the session rows alone. Raises SourceUnavailable."""

@@ -106,6 +106,20 @@ def build_parser() -> argparse.ArgumentParser:
         default=argparse.SUPPRESS,
         help="poll instead of asking the system for file notifications (network mounts)",
     )
+    database.add_argument(
+        "--via",
+        metavar="COMMAND",
+        action="append",
+        default=argparse.SUPPRESS,
+        help="a command that leads to `opencode-viewer serve` on another machine; may be repeated",
+    )
+    database.add_argument(
+        "--host",
+        metavar="NAME",
+        action="append",
+        default=argparse.SUPPRESS,
+        help="a host of config.toml, or --via 'ssh NAME opencode-viewer serve'; may be repeated",
+    )
     parser = argparse.ArgumentParser(
         prog="opencode-viewer", description=DESCRIPTION, epilog=EPILOG, formatter_class=raw, parents=[database]
     )
@@ -274,6 +288,14 @@ def build_parser() -> argparse.ArgumentParser:
         help="write to this file; never over a database or what is opencode's",
     )
 
+    commands.add_parser(
+        "serve",
+        parents=[database],
+        help="what --via starts on another machine: answers on stdin and stdout",
+        description="Answers questions about the databases of this machine on stdin and stdout, one JSON object a "
+        "line, until stdin\nends. Nothing listens on a port, and nothing is ever written.",
+    )
+
     doctor = commands.add_parser(
         "doctor",
         parents=[database],
@@ -340,6 +362,8 @@ def _run(argv: Sequence[str] | None) -> int:
         raise
     arguments.db = getattr(arguments, "db", None) or []
     arguments.no_watch = getattr(arguments, "no_watch", False)
+    arguments.via = getattr(arguments, "via", None) or []
+    arguments.host = getattr(arguments, "host", None) or []
     if arguments.command is None:
         return _run_app(arguments)
     # What is imported stays: looking through it 100 times for garbage was a tenth of a start.
@@ -418,8 +442,8 @@ def _run_app(arguments: argparse.Namespace) -> int:
 
         print(keys(), end="")
         return OK
-    if arguments.demo and arguments.db:
-        return _complain("--demo plays its own database; leave out --db")
+    if arguments.demo and (arguments.db or arguments.via or arguments.host):
+        return _complain("--demo plays its own database; leave out --db, --via and --host")
     if not all(stream is not None and stream.isatty() for stream in (sys.stdout, sys.stdin)):
         return _complain("the screen needs a terminal; see --help for commands that do not")
     from tui.terminal.terminals import refusal
@@ -433,6 +457,8 @@ def _run_app(arguments: argparse.Namespace) -> int:
     try:
         return run(
             arguments.db,
+            via=arguments.via,
+            hosts=arguments.host,
             demo=arguments.demo,
             demo_speed=arguments.demo_speed,
             watch=not arguments.no_watch,

@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+from adapter.contract import host_path
 from adapter.opencode.discover import data_directory
 from tui.model.records import Session
 from tui.text import sanitize
@@ -35,6 +36,9 @@ def program(session: Session) -> str:
 def database(session: Session, environ: Mapping[str, str], home: Path) -> str:
     """The path of the database that opencode has to be told, "" for the one that it takes by itself: that of its
     release channel (`adapter.opencode.discover`)."""
+    if session.host:
+        # Of its first database only its opencode knows where that lies, and takes it by itself.
+        return host_path(session.source)
     path = session.source.partition(":")[2]
     found = _CHANNEL.fullmatch(session.version)
     channel = (found[1] or found[2]) if found else ""
@@ -56,6 +60,11 @@ def command(session: Session, environ: Mapping[str, str], home: Path) -> tuple[s
             # The service in the background has long opened a database.
             words.insert(2, "--standalone")
     resumes = " ".join(words)
+    if session.host:
+        # Nothing of another machine is looked at here.
+        cwd = session.directory or session.cwd
+        goes = f"cd {quoted(cwd.encode('utf-8', 'surrogateescape')[:PATH_LIMIT])} && " if cwd else ""
+        return f"{goes}{resumes}", f"for {session.host}: run it there"
     if not session.cwd:
         return resumes, "its directory is not known: run it where the project lies"
     directory = _found(session.directory or session.cwd)

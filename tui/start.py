@@ -12,14 +12,16 @@ import threading
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from adapter.contract import Source
 from adapter.local import OpencodeSource
 from adapter.opencode.config import OpencodeConfig
 from adapter.opencode.discover import distinct, locate
 from adapter.opencode.limits import ModelLimits
 from adapter.processes.registration import service_pids
 from adapter.processes.table import Table
+from tui import __version__
 from tui.app import ViewerApp
 from tui.config import keymap, wishes
 from tui.config.bindings import EVERY, SCOPES
@@ -28,6 +30,9 @@ from tui.error_log import ErrorLog, error_file
 from tui.no_sessions import no_sessions
 from tui.terminal import terminals
 
+if TYPE_CHECKING:
+    from adapter.remote.source import Host
+
 COLLECT_AFTER = (5_000, 4)
 """Objects between two looks at the youngest for cycles, and how many of those before one at the next generation. With
 Python's own (700, 10) a start on 7,000 sessions was stopped 676 times, once for 205 ms; with this 165 times, for 6 to
@@ -35,13 +40,21 @@ Python's own (700, 10) a start on 7,000 sessions was stopped 676 times, once for
 
 
 def run(
-    paths: Sequence[Path], *, demo: bool, demo_speed: float, watch: bool, notify: bool, choices: Mapping[str, str]
+    paths: Sequence[Path],
+    *,
+    via: Sequence[str],
+    hosts: Sequence[str],
+    demo: bool,
+    demo_speed: float,
+    watch: bool,
+    notify: bool,
+    choices: Mapping[str, str],
 ) -> int:
     """Runs the app to its end; the exit status: 0, 70 after an error of our own that nothing repaired, or that of
-    the signal that ended it. `paths` empty means every database that opencode would use; `choices` are settings by
-    name, an empty one is none.
+    the signal that ended it. `paths` empty means every database that opencode would use; `via` are commands that lead
+    to other machines, and `hosts` names of such; `choices` are settings by name, an empty one is none.
 
-    Raises ValueError for a demo speed out of range.
+    Raises ValueError for a demo speed out of range, and for what is no command.
     """
     # What has been imported stays; meanwhile nobody looked (cli.py).
     gc.freeze()
@@ -59,23 +72,45 @@ def run(
         servers=servers,
         table=Table(registered=partial(service_pids, os.environ, Path.home())),
     )
+    far = machines(via, hosts, home["wishes"].hosts, all_of_them=not paths)
     if paths:
-        named = [source(path) for path in distinct(paths)]
+        named = [*map(source, distinct(paths)), *databases_of(far)]
         words = no_sessions(os.environ, Path.home(), paths)
-        return status_of(ViewerApp(named, no_sessions=words, notify=notify, **home))
+        more = partial(databases_of, far) if far else None
+        return status_of(ViewerApp(named, no_sessions=words, discover=more, notify=notify, **home))
     located = locate(os.environ, Path.home())
 
-    def discover() -> list[OpencodeSource]:
+    def discover() -> list[Source]:
         # A release channel's database that appears later is one more source. Backups come when the screen stands: what
         # goes on is in none of them.
         found = locate(os.environ, Path.home())
         written = [source(path) for path in found.paths if path.exists()]
         copies = [source(path, backup=True) for path in found.backups]
-        return [*written, *copies]
+        return [*written, *copies, *databases_of(far)]
 
-    sources = [source(path) for path in located.paths]
+    sources: list[Source] = [source(path) for path in located.paths if not far or path.exists()]
+    sources += databases_of(far)
     words = no_sessions(os.environ, Path.home())
     return status_of(ViewerApp(sources, no_sessions=words, discover=discover, notify=notify, **home))
+
+
+def machines(
+    via: Sequence[str], hosts: Sequence[str], known: Mapping[str, str], *, all_of_them: bool
+) -> Sequence[Host]:
+    """The other machines that are to be watched: those of the command line, and where that names nothing all of the
+    user's file. Raises ValueError with a line for the user."""
+    if not (via or hosts or (all_of_them and known)):
+        return ()
+    from adapter.remote.source import Host  # few have another machine
+    from tui.config.hosts import chosen, kept
+
+    named = chosen(via, hosts, known) if via or hosts else kept(known)
+    return [Host(words, name, program=f"opencode-viewer {__version__}") for name, words in named]
+
+
+def databases_of(hosts: Sequence[Host]) -> list[Source]:
+    """The sources that are known by now, at least one of each."""
+    return [source for host in hosts for source in host.sources()]
 
 
 def status_of(app: ViewerApp) -> int:

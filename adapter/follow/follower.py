@@ -657,7 +657,7 @@ class Follower:
         released: Iterable[str] = (),
     ) -> Batch:
         """All that is pending. No cursor goes with it while something is known to have changed and was not told, nor
-        while no more than the beginning of a session was."""
+        while no more than the beginning of a session was, nor before it is known of each session how it ended."""
         now = self._clock()
         self._told_at = self._monotonic()
         if newest_ms:
@@ -665,7 +665,8 @@ class Follower:
             if self._count_due == NEVER:
                 self._count_due = self._monotonic() + max(1.0, COUNT_SHARE * self._counting_s)
         events, loaded = self.memory.take()
-        if cursor and self._number and not (self._begun or self._backlog or self._gate.more):
+        behind = self._begun or self._backlog or self._gate.more or self._live or self._unchecked
+        if cursor and self._number and not behind:
             progress = SourceProgress(source=self._source, ts=int(now * 1e6), cursor=self.position(), rows=rows)
             events.append(progress)
         if self._watch is not None:

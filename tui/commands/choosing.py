@@ -6,7 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from adapter.local import OpencodeSource
+from adapter.contract import Source
 from tui.commands.remarks import remark
 from tui.commands.sources import alone
 from tui.model.filter.cards import Card, Index
@@ -32,13 +32,13 @@ class Filter:
         """What is wrong with it, "" for nothing."""
         return next((term.problem for term in self.terms if term.problem), "")
 
-    async def find(self, store: Store, sources: list[OpencodeSource]) -> tuple[Found, list[bool]]:
+    async def find(self, store: Store, sources: list[Source]) -> tuple[Found, list[bool]]:
         """The sessions that it finds, as the screen knows them when it starts; what they did is read where the filter
         asks for it. And which of the sources could be read."""
         read = [await alone(_glance(store, source)) for source in sources]
         return await self.among(store, sources), read
 
-    async def among(self, store: Store, sources: Sequence[OpencodeSource]) -> Found:
+    async def among(self, store: Store, sources: Sequence[Source]) -> Found:
         """Those of the sessions of a store that it finds."""
         index = self._index(store)
         asked = [term for term in self.terms if term.query is None]
@@ -59,7 +59,7 @@ class Filter:
         index.fill(self.now_us)
         return index
 
-    async def _look(self, term: Term, sources: Sequence[OpencodeSource], unknown: dict[SessionKey, Card]) -> None:
+    async def _look(self, term: Term, sources: Sequence[Source], unknown: dict[SessionKey, Card]) -> None:
         """Looks through the sessions of which nothing else says that they are not wanted."""
         if term.query is None:
             return
@@ -76,7 +76,7 @@ class Filter:
                     )
 
 
-async def _read(store: Store, sources: Sequence[OpencodeSource], wanted: Iterable[SessionKey]) -> None:
+async def _read(store: Store, sources: Sequence[Source], wanted: Iterable[SessionKey]) -> None:
     """Reads sessions whole, and says every now and then how far it is."""
     sessions = list(wanted)
     by_name = {source.source: source for source in sources}
@@ -89,7 +89,7 @@ async def _read(store: Store, sources: Sequence[OpencodeSource], wanted: Iterabl
         store.mark_loaded(name, session_id)
 
 
-async def _glance(store: Store, source: OpencodeSource) -> None:
+async def _glance(store: Store, source: Source) -> None:
     async for batch in source.glance():
         store.apply(batch.events)
 

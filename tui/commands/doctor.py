@@ -8,22 +8,22 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from adapter.contract import AdapterError
+from adapter.contract import AdapterError, Source, host_of
 from adapter.health import Health
-from adapter.local import OpencodeSource
 from adapter.opencode.limits import ModelLimits
 from adapter.processes.facts import Process, Processes
 from adapter.processes.registration import service_pids
 from adapter.processes.table import Table
 from adapter.sqlite.files import side_file
 from tui.commands.remarks import complain, remark
-from tui.commands.sources import home, source_of
+from tui.commands.sources import enter_sources, home
 from tui.exit_codes import DEGRADED, OK, UNUSABLE
 from tui.files import problem
 from tui.render import numbers
@@ -48,8 +48,8 @@ async def doctor(arguments: argparse.Namespace, paths: list[Path]) -> int:
     healths = []
     problems = ModelLimits(os.environ, home()).problems
     table = Table(registered=partial(service_pids, os.environ, home()))
-    for path in paths:
-        async with source_of(path, arguments, table) as source:
+    async with AsyncExitStack() as stack:
+        for source in await enter_sources(stack, arguments, paths, table):
             try:
                 healths.append(await examine(source, full=arguments.full, said=remark))
             except (AdapterError, OSError) as error:
@@ -69,7 +69,7 @@ async def doctor(arguments: argparse.Namespace, paths: list[Path]) -> int:
     return DEGRADED if any(health.degraded for health in healths) else OK
 
 
-async def examine(source: OpencodeSource, *, full: bool, said: Callable[[str], None]) -> Health:
+async def examine(source: Source, *, full: bool, said: Callable[[str], None]) -> Health:
     """Reads sessions row by row, so that what cannot be read is counted: all with `full`, else for LIMIT_S; then
     follows for a moment, if somebody writes, to see how late we are. `said` gets a line each second. Raises the
     adapter's errors."""
@@ -81,7 +81,7 @@ async def examine(source: OpencodeSource, *, full: bool, said: Callable[[str], N
         if now - due > SAID_S:
             due = now
             said(f"{source.path}: {source.health().checked:,} sessions read")
-    if is_written(source.path):
+    if is_written(source):
         try:
             async with asyncio.timeout(FOLLOW_S):
                 async for _ in source.tail():
@@ -92,10 +92,12 @@ async def examine(source: OpencodeSource, *, full: bool, said: Callable[[str], N
     return await source.probe()
 
 
-def is_written(path: Path) -> bool:
+def is_written(source: Source) -> bool:
     """Whether somebody wrote to a database in the last seconds."""
+    if host_of(source.source):
+        return time.time() - source.health().last_change < WRITTEN_S
     try:
-        return time.time() - side_file(path, "-wal").stat().st_mtime < WRITTEN_S
+        return time.time() - side_file(source.path, "-wal").stat().st_mtime < WRITTEN_S
     except OSError:
         return False
 
@@ -210,7 +212,7 @@ def _processes(health: Health) -> list[tuple[str, str]]:
     known = health.processes
     if not known.looked:
         return []
-    holders = known.holders(health.path)
+    holders = known.holders(health.source.partition(":")[2])
     found = [("process", _process(one)) for one in holders]
     found += [("process", f"{_process(one)}, without this database") for one in known.running if one not in holders]
     if not holders:

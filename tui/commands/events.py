@@ -9,11 +9,10 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from adapter.contract import AdapterError, Batch
+from adapter.contract import AdapterError, Batch, Source
 from adapter.events import Event, LogEntry, SourceError
-from adapter.local import OpencodeSource
 from tui.commands.remarks import complain, remark
-from tui.commands.sources import alone, protected, source_of, status_of
+from tui.commands.sources import alone, enter_sources, protected, status_of
 from tui.files import CursorFile, problem
 from tui.text import sanitize
 from tui.text.safe_json import json_lines
@@ -30,7 +29,7 @@ async def events(arguments: argparse.Namespace, paths: list[Path]) -> int:
     except OSError as error:
         return complain(problem(error))
     async with AsyncExitStack() as stack:
-        sources = [await stack.enter_async_context(source_of(path, arguments)) for path in paths]
+        sources = await enter_sources(stack, arguments, paths)
         if arguments.session and not arguments.follow:
             found: list[Event] = []
             read = [await alone(_load(source, arguments.session, found)) for source in sources]
@@ -42,12 +41,12 @@ async def events(arguments: argparse.Namespace, paths: list[Path]) -> int:
         return status_of(await asyncio.gather(*(alone(stream) for stream in streams)), sources)
 
 
-async def _load(source: OpencodeSource, session_id: str, into: list[Event]) -> None:
+async def _load(source: Source, session_id: str, into: list[Event]) -> None:
     into += await source.load(session_id)
 
 
 async def _stream(
-    source: OpencodeSource, arguments: argparse.Namespace, kept: dict[str, str], cursors: CursorFile | None
+    source: Source, arguments: argparse.Namespace, kept: dict[str, str], cursors: CursorFile | None
 ) -> None:
     """Writes what a source tells, and keeps where it is."""
     async for batch in _patiently(source, kept.get(source.source), follow=arguments.follow and not source.backup):
@@ -73,7 +72,7 @@ def _remark(events: list[Event]) -> None:
                 remark(words)
 
 
-async def _patiently(source: OpencodeSource, cursor: str | None, *, follow: bool) -> AsyncIterator[Batch]:
+async def _patiently(source: Source, cursor: str | None, *, follow: bool) -> AsyncIterator[Batch]:
     """The stream of a source; with `follow` a database that is not there yet, or not any more, is waited for."""
     told = ""
     while True:

@@ -15,14 +15,13 @@ from typing import Any
 
 import msgspec
 
-from adapter.contract import HIT_KINDS, Hit, SearchPage
-from adapter.local import OpencodeSource
+from adapter.contract import HIT_KINDS, Hit, SearchPage, Source
 from adapter.opencode.limits import ModelLimits
 from adapter.pattern import BadPattern, parse
 from adapter.references import of_hit
 from tui.commands.choosing import Filter
 from tui.commands.remarks import complain, remark
-from tui.commands.sources import alone, home, remark_on_copies, source_of
+from tui.commands.sources import alone, enter_sources, home, remark_on_copies
 from tui.exit_codes import NOT_FOUND, OK, UNUSABLE
 from tui.model.records import Session
 from tui.model.store.store import Store
@@ -53,7 +52,7 @@ async def grep(arguments: argparse.Namespace, paths: list[Path]) -> int:
     store = Store(ModelLimits(os.environ, home()))
     search = _Search(arguments.pattern, kinds, store, arguments.json)
     async with AsyncExitStack() as stack:
-        sources = [await stack.enter_async_context(source_of(path, arguments)) for path in paths]
+        sources = await enter_sources(stack, arguments, paths)
         if wanted.terms:
             found, read = await wanted.find(store, sources)
             wrong = next((term.problem for term in found.terms if term.problem), "")
@@ -84,7 +83,7 @@ def _kinds(words: str) -> frozenset[str]:
     return kinds
 
 
-async def _catalogue(store: Store, source: OpencodeSource) -> None:
+async def _catalogue(store: Store, source: Source) -> None:
     store.apply(await source.catalogue())
 
 
@@ -101,7 +100,7 @@ class _Search:
         self._due = time.monotonic() + SAID_S
         self._looked = 0
 
-    async def run(self, source: OpencodeSource, only: set[str]) -> None:
+    async def run(self, source: Source, only: set[str]) -> None:
         """Looks through sessions of a source. Raises SourceUnavailable."""
         self._looked = 0
         async for page in source.search(self._pattern, only, self._kinds):

@@ -13,7 +13,7 @@ from adapter.opencode.limits import ModelLimits
 from tui.commands.choosing import Filter
 from tui.commands.listing import in_order, listing, listing_text
 from tui.commands.remarks import complain, remark
-from tui.commands.sources import home, remark_on_copies, source_of, status_of
+from tui.commands.sources import enter_sources, home, remark_on_copies, status_of
 from tui.exit_codes import UNUSABLE
 from tui.model.store.store import Store
 from tui.text.safe_json import json_line
@@ -28,7 +28,7 @@ async def ls(arguments: argparse.Namespace, paths: list[Path]) -> int:
         return complain(wanted.problem)
     store = Store(ModelLimits(os.environ, home()))
     async with AsyncExitStack() as stack:
-        sources = [await stack.enter_async_context(source_of(path, arguments)) for path in paths]
+        sources = await enter_sources(stack, arguments, paths)
         found, read = await wanted.find(store, sources)
         if not any(read):
             return UNUSABLE

@@ -38,6 +38,19 @@ def run(arguments: argparse.Namespace) -> int:
         from tui.commands.own import own  # it reads no database
 
         return own(arguments)
+    arguments.hosts = []
+    if arguments.command == "serve":
+        from tui.commands.serve import serve  # it finds its databases itself, those that come later, too
+
+        return serve(arguments)
+    if arguments.via or arguments.host:
+        from tui.config.hosts import chosen, read  # few have another machine
+        from tui.config.settings import wishes_file
+
+        try:
+            arguments.hosts = chosen(arguments.via, arguments.host, read(wishes_file()) if arguments.host else {})
+        except ValueError as error:
+            return complain(str(error))
     paths = arguments.db
     # What is named is what is meant, whatever it is called.
     arguments.backups = []
@@ -45,12 +58,13 @@ def run(arguments: argparse.Namespace) -> int:
         located = locate(os.environ, home())
         arguments.backups = located.backups
         paths = [path for path in located.paths if os.path.exists(path) or obstacle(path)] + located.backups
-        if not paths and not (arguments.command == "events" and arguments.follow and located.paths):
+        waits = arguments.command == "events" and arguments.follow and located.paths
+        if not paths and not waits and not arguments.hosts:
             from tui.no_sessions import FROM_JSON, json_sessions  # no command needs it otherwise
 
             files = json_sessions(data_directory(os.environ, home()))
             return complain(f"no opencode database: {located.note}" + (f"; {files}: {FROM_JSON}" if files else ""))
-        paths = paths or located.paths
+        paths = paths or (located.paths if waits else [])
     try:
         command = getattr(import_module(COMMANDS[arguments.command]), arguments.command)
         status: int = asyncio.run(command(arguments, distinct(paths)))

@@ -3,30 +3,61 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import errno
 import os
 from collections.abc import Coroutine, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adapter.contract import AdapterError
+from adapter.contract import AdapterError, Source
 from adapter.local import OpencodeSource
 from adapter.opencode.config import OpencodeConfig
 from adapter.opencode.discover import data_directory
+from tui import __version__
 from tui.commands.remarks import complain, remark
 from tui.exit_codes import DEGRADED, OK, UNUSABLE
 from tui.files import Protected, problem
+
+PROGRAM = f"opencode-viewer {__version__}"
 
 if TYPE_CHECKING:
     from adapter.processes.table import Table
     from tui.model.store.store import Store
 
 
-def source_of(path: Path, arguments: argparse.Namespace, table: Table | None = None) -> OpencodeSource:
-    """The source at a path; with a `table` it knows the processes, too."""
+async def enter_sources(
+    stack: AsyncExitStack, arguments: argparse.Namespace, paths: Sequence[Path], table: Table | None = None
+) -> list[Source]:
+    """The sources of these databases and of the hosts of the command line, open until the stack ends; those that
+    cannot be reached say so when they are asked. With a `table` those of this machine know the processes, too."""
+    found: list[Source] = []
+    for here in local_sources(arguments, paths, table):
+        found.append(await stack.enter_async_context(here))
+    if arguments.hosts:
+        from adapter.remote.source import Host  # few have another machine
+
+        hosts = [Host(words, name, program=PROGRAM) for name, words in arguments.hosts]
+        for host in hosts:
+            host.line.open()
+            stack.push_async_callback(host.line.close)
+        for sources in await asyncio.gather(*(host.found() for host in hosts)):
+            for there in sources:
+                found.append(await stack.enter_async_context(there))
+    return found
+
+
+def local_sources(
+    arguments: argparse.Namespace, paths: Sequence[Path], table: Table | None = None
+) -> list[OpencodeSource]:
+    """The sources of databases of this machine."""
     servers = OpencodeConfig(os.environ, home()).mcp_servers
-    backup = path in arguments.backups
-    return OpencodeSource(path, watch=not arguments.no_watch, servers=servers, backup=backup, table=table)
+    watch = not arguments.no_watch
+    return [
+        OpencodeSource(path, watch=watch, servers=servers, backup=path in arguments.backups, table=table)
+        for path in paths
+    ]
 
 
 async def alone(reading: Coroutine[None, None, None]) -> bool:
@@ -45,7 +76,7 @@ async def alone(reading: Coroutine[None, None, None]) -> bool:
     return True
 
 
-def status_of(read: Sequence[bool], sources: Sequence[OpencodeSource]) -> int:
+def status_of(read: Sequence[bool], sources: Sequence[Source]) -> int:
     """The exit status after reading several sources, of which some could be read, and some perhaps not whole."""
     if not any(read):
         return UNUSABLE

@@ -12,9 +12,9 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from adapter.local import OpencodeSource
+from adapter.contract import Source
 from tui.commands.remarks import complain, remark
-from tui.commands.sources import alone, source_of, status_of
+from tui.commands.sources import alone, enter_sources, status_of
 from tui.exit_codes import UNUSABLE
 from tui.model.records import SessionKey
 from tui.model.spend.book import BESIDE, Sum
@@ -60,7 +60,7 @@ async def spend(arguments: argparse.Namespace, paths: list[Path]) -> int:
     store = Store()
     ledger = Ledger(store, days)
     async with AsyncExitStack() as stack:
-        sources = [await stack.enter_async_context(source_of(path, arguments)) for path in paths]
+        sources = await enter_sources(stack, arguments, paths)
         store.copies.prefer(source.source for source in sources)
         read = [await alone(_rows(store, ledger, source, wanted_filter is not None)) for source in sources]
         if not any(read):
@@ -93,7 +93,7 @@ async def spend(arguments: argparse.Namespace, paths: list[Path]) -> int:
     return max(status_of(read, sources), int(stayed > 0))
 
 
-async def _rows(store: Store, ledger: Ledger, source: OpencodeSource, states: bool) -> None:
+async def _rows(store: Store, ledger: Ledger, source: Source, states: bool) -> None:
     """The sessions of a source by their rows, and how each one stands where a filter may ask for it."""
     if states:
         async for batch in source.glance():
@@ -103,7 +103,7 @@ async def _rows(store: Store, ledger: Ledger, source: OpencodeSource, states: bo
     ledger.span(source.source, await source.spans())
 
 
-async def _found(store: Store, sources: Sequence[OpencodeSource], wanted: Filter) -> set[SessionKey]:
+async def _found(store: Store, sources: Sequence[Source], wanted: Filter) -> set[SessionKey]:
     """The sessions that a filter finds, with everything below them."""
     found = await wanted.among(store, sources)
     if found.blame:
@@ -117,9 +117,7 @@ async def _found(store: Store, sources: Sequence[OpencodeSource], wanted: Filter
     return keys
 
 
-async def _read(
-    ledger: Ledger, sources: dict[str, OpencodeSource], wanted: Sequence[SessionKey], *, calls: bool
-) -> int:
+async def _read(ledger: Ledger, sources: dict[str, Source], wanted: Sequence[SessionKey], *, calls: bool) -> int:
     """Reads the steps of sessions, and says every now and then how far it is; how many could not be read."""
     due = time.monotonic() + SAID_S
     done = stayed = 0

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+from adapter.contract import Source
 from adapter.events import SessionStarted
-from adapter.local import OpencodeSource
 from adapter.opencode.limits import ModelLimits
 from tui.commands.remarks import complain
-from tui.commands.sources import alone, home, remark_on_copies, source_of, status_of
+from tui.commands.sources import alone, enter_sources, home, remark_on_copies, status_of
 from tui.commands.tree_json import tree as as_json
 from tui.commands.tree_json import tree_text
 from tui.exit_codes import UNUSABLE
@@ -29,7 +29,7 @@ async def tree(arguments: argparse.Namespace, paths: list[Path]) -> int:
 
     store = Store(ModelLimits(os.environ, home()))
     async with AsyncExitStack() as stack:
-        sources = [await stack.enter_async_context(source_of(path, arguments)) for path in paths]
+        sources = await enter_sources(stack, arguments, paths)
         read = [await alone(_fill(store, source, arguments.session)) for source in sources]
     if not any(read):
         return UNUSABLE
@@ -59,7 +59,7 @@ def _in_unicode(encoding: str) -> bool:
     return encoding.lower().replace("-", "").replace("_", "").startswith("utf")
 
 
-async def _fill(store: Store, source: OpencodeSource, session_id: str | None) -> None:
+async def _fill(store: Store, source: Source, session_id: str | None) -> None:
     """Reads a source whole, or one session with everything below it."""
     if not session_id:
         async for batch in source.stream():
@@ -72,7 +72,7 @@ async def _fill(store: Store, source: OpencodeSource, session_id: str | None) ->
             store.mark_loaded(source.source, member)
 
 
-async def _family(source: OpencodeSource, session_id: str) -> list[str]:
+async def _family(source: Source, session_id: str) -> list[str]:
     """The session and everything below it."""
     children: dict[str, list[str]] = {}
     known = set()

@@ -2,6 +2,7 @@
 
     notify.command = "notify-send opencode"   the same as   [notify]
                                                             command = "notify-send opencode"
+    hosts.box = "ssh box opencode-viewer serve"   (config/hosts.py)
 
 What cannot be meant is told and has no effect; the rest of the file has.
 """
@@ -11,9 +12,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from tui import files
+from tui.config.hosts import hosts_of
 from tui.config.keymap import SIZE_LIMIT, flat
 from tui.terminal.signals import OSC
 from tui.text import sanitize
@@ -22,12 +25,14 @@ from tui.text import sanitize
 class Wishes(NamedTuple):
     """`command` is the program, with its arguments, that is run for a notice, () for none; `bell` whether one rings;
     `osc` how the terminal is asked for a notification (`signals.OSC`); `on` gives notices without `--notify`;
-    `problems` say in words what is wrong with the file."""
+    `hosts` are commands that lead to other machines, by their names; `problems` say in words what is wrong with the
+    file."""
 
     command: tuple[str, ...] = ()
     bell: bool = True
     osc: str = "auto"
     on: bool = False
+    hosts: Mapping[str, str] = MappingProxyType({})
     problems: tuple[str, ...] = ()
 
 
@@ -55,8 +60,8 @@ def parse(text: str) -> Wishes:
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         return Wishes(problems=(f"not TOML: {sanitize.label(str(error), 100)}",))
     found: dict[str, Any] = {}
-    problems: list[str] = []
-    for name, value in flat(table):
+    hosts, problems = hosts_of(table)
+    for name, value in flat({name: value for name, value in table.items() if name != "hosts"}):
         known = _KNOWN.get(name)
         if known is None:
             problems.append(f"there is no {sanitize.label(name, 60)}")
@@ -66,7 +71,7 @@ def parse(text: str) -> Wishes:
             found[field] = taken(value)
         except ValueError as error:
             problems.append(f"{name}: {str(error) or wanted}")
-    return Wishes(**found, problems=tuple(problems))
+    return Wishes(**found, hosts=hosts, problems=tuple(problems))
 
 
 def _command(value: Any) -> tuple[str, ...]:

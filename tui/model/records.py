@@ -10,8 +10,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from adapter.contract import host_of
 from adapter.events import NO_USAGE, Usage
 from tui.text import sanitize
+
+HOST_LIMIT = 40
+"""Longest name of a machine, in characters."""
 
 SessionKey = tuple[str, str]
 """(source, session id)."""
@@ -225,6 +229,11 @@ class Session(msgspec.Struct):
     def key(self) -> SessionKey:
         """What names the session among those of all sources."""
         return self.source, self.id
+
+    @property
+    def host(self) -> str:
+        """What the machine is called on which it runs, "" for this one; fit to be drawn."""
+        return sanitize.label(host_of(self.source), HOST_LIMIT)
 
     @property
     def newest_prompt(self) -> Prompt | None:

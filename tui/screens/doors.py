@@ -13,6 +13,7 @@ from textual.app import SuspendNotSupported
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from adapter.contract import host_of
 from adapter.opencode.discover import data_directory
 from tui import resume
 from tui.render.cards import tabs
@@ -153,6 +154,8 @@ class DoorScreen(Screen[None]):
         name = str(op.extras.get("saved_output", "")) if op is not None else ""
         if key is None or not name or self.detail.tab != tabs.OUTPUT:
             return self._words(), None, ""
+        if host := sanitize.label(host_of(key.source), 60):
+            return self._words(), None, f"; it was cut, and the whole is on {host}: {sanitize.label(name, 200)}"
         data = data_directory(os.environ, Path(os.path.expanduser("~")))
         path = doors.saved_output(name, [Path(key.source.partition(":")[2]).parent, data])
         if path is None:

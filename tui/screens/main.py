@@ -668,6 +668,9 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
         found = find(self.store, session)
         if found.process is None:
             self.say(found.words)
+        elif session.host:
+            # Nothing that another machine says makes us run a command.
+            self.say(f"{session.host}: {panes.where(found.process)}")
         else:
             self.run_worker(self._gone_to_terminal(found.process, found.certain), group="terminal")
 

@@ -58,6 +58,7 @@ def _one(notice: Notice, store: Store) -> dict[str, Any]:
         "session": sanitize.label(session_id),
         "root": sanitize.label(store.links.top(notice.session)[1]),
         "directory": session.cwd if session is not None else "",
+        "host": session.host if session is not None else "",
         "agent": session.agent if session is not None else "",
         "model": session.model if session is not None else "",
         "database": sanitize.line(source.partition(":")[2], PATH_LIMIT),

@@ -10,9 +10,8 @@ from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
 from pathlib import Path
 from typing import IO
 
-from adapter.contract import SourceEmpty, SourceUnavailable
+from adapter.contract import Source, SourceEmpty, SourceUnavailable
 from adapter.events import SessionStarted
-from adapter.local import OpencodeSource
 from tui import files
 from tui.commands.export import as_json
 from tui.commands.export.blocks import Begin, Passage, blocks
@@ -20,8 +19,8 @@ from tui.commands.export.html import Html
 from tui.commands.export.markdown import Markdown
 from tui.commands.export.texts import REDACTED, Texts
 from tui.commands.remarks import complain, remark
+from tui.commands.sources import enter_sources
 from tui.commands.sources import protected as protected_by
-from tui.commands.sources import source_of
 from tui.exit_codes import DEGRADED, OK
 from tui.files import Protected, problem
 from tui.model.records import Session
@@ -41,7 +40,9 @@ class Unknown(Exception):
 async def export(arguments: argparse.Namespace, paths: list[Path]) -> int:
     """One session with its sub-agents as a document."""
     try:
-        whole = await write(arguments, [source_of(path, arguments) for path in paths], protected_by(paths), remark)
+        async with AsyncExitStack() as stack:
+            sources = await enter_sources(stack, arguments, paths)
+            whole = await write(arguments, sources, protected_by(paths), remark)
     except BrokenPipeError:
         raise
     except (Unknown, SourceUnavailable) as error:
@@ -52,7 +53,7 @@ async def export(arguments: argparse.Namespace, paths: list[Path]) -> int:
 
 
 async def write(
-    arguments: argparse.Namespace, sources: list[OpencodeSource], protected: Protected, said: Callable[[str], None]
+    arguments: argparse.Namespace, sources: list[Source], protected: Protected, said: Callable[[str], None]
 ) -> bool:
     """Writes the document to stdout or to `arguments.output`, which must not be `protected`; whether every source could
     be read. `said` gets a line for each that could not, and one when there are older copies. Raises Unknown,
@@ -82,8 +83,8 @@ async def write(
 
 
 async def find(
-    sources: list[OpencodeSource], wanted: str, said: Callable[[str], None]
-) -> tuple[OpencodeSource, list[SessionStarted], int]:
+    sources: list[Source], wanted: str, said: Callable[[str], None]
+) -> tuple[Source, list[SessionStarted], int]:
     """The source of a session, the rows of the session and of everything below it, parents first, and how many sources
     that may hold something could not be read. `wanted` is the session's id or the beginning of it; of several copies
     the one that the screen shows. Raises Unknown, or SourceUnavailable when no source can be read."""

@@ -42,6 +42,7 @@ class Card(msgspec.Struct, frozen=True):
     model: str
     provider: str
     dir: str
+    host: str
     version: str
     words: frozenset[str]
     tools: str
@@ -150,6 +151,7 @@ def card_of(store: Store, session: Session, now_us: int) -> Card:
         model=fold(session.model),
         provider=fold(session.provider_alias),
         dir=fold(session.cwd),
+        host=fold(session.host),
         version=fold(session.version),
         words=frozenset(words),
         tools=f" {' '.join(sorted({fold(name) for name in tools}))} " if tools else "",

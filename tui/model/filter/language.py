@@ -1,7 +1,7 @@
 """The language of the filter: parsing, searching, blaming the term that leaves nothing, and completing a word.
 
-    is:running agent:build model:opus tool:bash dir:app provider:anthropic version:1.18 cost>1 tokens>10k since:2d
-    text:word file:name word "some words" -negated
+    is:running agent:build model:opus tool:bash dir:app host:box provider:anthropic version:1.18 cost>1 tokens>10k
+    since:2d text:word file:name word "some words" -negated
 
 All terms have to hold. One that is still being typed (`agent:`, `cost>`) or says nothing (`since:x`) holds for
 everything, so that the list does not flicker; the latter tells its problem. A word that stands in no title at all is
@@ -25,7 +25,7 @@ from tui.model.filter.texts import LOOKED_FOR, NO_ANSWERS, Answers, Query, query
 from tui.model.records import SessionKey
 from tui.model.status.thresholds import MINUTE, SECOND
 
-TEXTS = ("agent", "model", "tool", "dir", "provider", "version")
+TEXTS = ("agent", "model", "tool", "dir", "host", "provider", "version")
 NUMBERS = ("cost", "tokens")
 TIMES = ("today", "1h", "1d", "7d", "30d")
 FIELDS = ("is:", *(f"{name}:" for name in TEXTS), "cost>", "tokens>", "since:", *(f"{name}:" for name in LOOKED_FOR))
@@ -35,6 +35,7 @@ MEANINGS = {
     "model:": "a model whose name holds it",
     "tool:": "has called it; known of sessions that were read",
     "dir:": "a directory whose path holds it",
+    "host:": "on another machine whose name holds it",
     "provider:": "a provider whose name holds it",
     "version:": "a version of opencode that begins with it",
     "cost>": "US dollars, sub-agents included; also < >= <=",
@@ -308,6 +309,8 @@ def _named(field: str, value: str, now_us: int) -> tuple[Test, str]:
         return (lambda card: value in card.model), ""
     if field == "provider":
         return (lambda card: value in card.provider), ""
+    if field == "host":
+        return (lambda card: value in card.host), ""
     if field == "version":
         return (lambda card: card.version.startswith(value)), ""
     return (lambda card: value in card.dir), ""

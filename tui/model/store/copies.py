@@ -86,7 +86,7 @@ def updated(session: Session) -> int:
 
 def path_of(source: str) -> str:
     """The file of a source, for the user."""
-    return label(source.removeprefix("opencode:"), PATH_LIMIT)
+    return label(source.partition(":")[2], PATH_LIMIT)
 
 
 def elsewhere(store: Store, session: Session) -> list[dict[str, Any]]:

@@ -261,7 +261,8 @@ def context(store: Store, session: Session) -> Context:
         if turn.compacts and turn.status == "completed":
             return Context(compacted=True)
         if turn.usage.output and not turn.compacts:
-            limits = in_directory(store.limits, session.cwd)
+            # A directory of another machine names nothing here.
+            limits = in_directory(store.limits, "" if session.host else session.cwd)
             window = limits(turn.provider_alias or session.provider_alias, turn.model or session.model)
             return Context(turn.usage.total, window)
     return Context()

@@ -83,6 +83,10 @@ def _store(health: Health, role: str) -> list[Span]:
     spans: list[Span] = [("● ", role), (sanitize.label(str(health.path)), "strong")]
     if health.backup:
         spans.append(("  a backup, not live", "dim"))
+    if health.ahead_s:
+        way = "ahead" if health.ahead_s > 0 else "behind"
+        much = moments.duration(int(abs(health.ahead_s) * 1e6))
+        spans.append((f"  its clock is {much} {way}, times are of the one here", "warn"))
     if health.family:
         spans.append((f"  {sanitize.label(family_words(health))}", "text"))
     if health.versions:
@@ -138,7 +142,7 @@ def _processes(health: Health) -> list[Span]:
     known = health.processes
     if not known.looked:
         return []
-    holders = known.holders(health.path)
+    holders = known.holders(health.source.partition(":")[2])
     count = f"{len(holders):,} process{'es' * (len(holders) != 1)}"
     spans: list[Span] = [(f"{count} on it" if holders else "no process has it open", "text")]
     if others := len([one for one in known.running if one not in holders]):

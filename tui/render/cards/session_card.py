@@ -70,6 +70,7 @@ def session_card(store: Store, session: Session, now_us: int, width: int = 80) -
         lines.append(row("holds", counts))
     else:
         lines.append(row("holds", ("not read yet: open it to read it", "dim")))
+    lines += [row("host", session.host)] if session.host else []
     lines += [row("directory", session.cwd)] if session.cwd else []
     lines += [row("version", f"opencode {session.version}")] if session.version else []
     for copy in store.copies.of(session):

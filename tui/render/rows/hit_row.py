@@ -24,7 +24,7 @@ def heading(session: Session | None, session_id: str, count: int, age_s: int, wi
     name = session.name if session is not None else sanitize.label(session_id)
     words = [f"{count:,}"]
     if session is not None:
-        words += [session.agent, project(session.cwd), short_age(age_s)]
+        words += [session.host, session.agent, project(session.cwd), short_age(age_s)]
     if width < 60:
         words = [words[0], words[-1]]
     right = "  ".join(filter(None, words))

@@ -273,6 +273,8 @@ def _session(store: Store, session: Session, row: Row, now_us: int) -> Cells:
     running = now.name in ACTIVE
     told = doing(store, owner, now, now_us)
     words: list[Span] = [(session.name, "strong" if row.depth == 0 else "text")]
+    if session.host and row.depth == 0:
+        words.insert(0, (f"{session.host} ", "accent"))
     if owner is not session:
         words.append((f" › {owner.agent or owner.name}", "dim"))
     flags: list[Span] = [("  fork", "dim")] if session.kind == "fork" else []
