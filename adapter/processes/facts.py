@@ -15,10 +15,11 @@ Role = Literal["tui", "run", "serve", "service", "private", "client", "acp", "la
 `private` a server that one client has to itself; `client` works through the server of another process; `launcher` is
 the script that started the program and waits for it; `other` is not opencode by its name and has the database open
 for writing; "" is a command that is not known."""
-RUNNERS: frozenset[Role] = frozenset({"tui", "run", "serve", "service", "private", "acp", "desktop", "other", ""})
-"""Roles in which a process can work on a session, if it has the database open."""
-ANY_SESSION: frozenset[Role] = frozenset({"serve", "service", "private", "acp", "desktop", "other", ""})
-"""Those that work on sessions of any directory."""
+ANY_SESSION: frozenset[Role] = frozenset(
+    {"serve", "service", "private", "client", "acp", "launcher", "desktop", "other", ""}
+)
+"""Roles in which a process that has the database open can work on sessions of any directory. A client or a launcher
+has no need of it: one that has is called otherwise than it is."""
 
 
 class Pane(msgspec.Struct, frozen=True, gc=False):
@@ -99,8 +100,8 @@ class Processes(msgspec.Struct, frozen=True):
     asked: float = 0.0
 
     def holders(self, path: str) -> list[Process]:
-        """Those that have a database open and can work on its sessions, oldest first."""
-        return [process for process in self.running if path in process.databases and process.role in RUNNERS]
+        """Those that have a database open for writing, and so can work on its sessions, oldest first."""
+        return [process for process in self.running if path in process.databases]
 
 
 NOT_KNOWN = Processes()

@@ -14,7 +14,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import islice
 
@@ -97,6 +97,13 @@ class Table:
         """When all of them were asked at once (unix seconds)."""
         self._unasked: list[int] = []
         """Those of them that are new."""
+        self._twins: dict[int, tuple[Named, int]] = {}
+        """Processes of the newest look that have the words of their parents, with these: what is to become something
+        else soon, or what a wrapper started."""
+        self._alone: dict[str, float] = {}
+        """Since when nobody is known who has a database open (unix seconds)."""
+        self._unseen: dict[str, float] = {}
+        """When a database was written that nobody had open."""
         self._untold: set[int] = set()
         """Processes of opencode that do not let us see their files."""
         self._known: dict[int, _Known] = {}
@@ -128,6 +135,8 @@ class Table:
 
     def _told(self, path: str) -> Processes:
         why = self._missing.get(path) or self._secrecy.get(path, "")
+        if path in self._unseen and not why:
+            why = "something that is not seen has written to the database"
         for pid in self._untold if not why else ():
             known = self._known[pid]
             if _may_write(path, known.uid):
@@ -168,12 +177,14 @@ class Table:
         at = self._clock()
         if now - self._looked >= GAP_S or at < self._at:
             self._since.clear()
+            self._alone.clear()
         for path in self._paths:
             self._since.setdefault(path, at)
         files = self._files()
         self._meet()
         gone = self._check(files, now, at)
         self._ask_strangers(files, now, at, all_of_them=gone or is_new or self._is_written_by_nobody(files))
+        self._note_unseen(files, at)
         self._find_panes(now)
         self._looked, self._at = now, at
         # A first look takes longer than any other, and one that asks tmux, too.
@@ -200,6 +211,7 @@ class Table:
         """Asks processes that are new who they are."""
         assert self._system is not None
         pids = set(self._system.pids())
+        self._twins.clear()
         for pid in self._strangers.keys() - pids:
             del self._strangers[pid]
             self._closed.pop(pid, None)
@@ -221,8 +233,12 @@ class Table:
         assert self._system is not None
         facts = self._system.facts(pid)
         above = self._system.facts(facts.parent) if facts is not None and facts.parent > 1 else None
-        if facts is None or (above is not None and above.arguments == facts.arguments):
+        if facts is None:
+            return
+        is_twin = above is not None and above.arguments == facts.arguments
+        if is_twin and not nodes and self._clock() - named.started < SETTLED_S:
             # A child has the name, the words and the files of its parent until it becomes what it was made for.
+            self._twins[pid] = (named, facts.parent)
             return
         major = roles.major_of(named.program)
         if roles.is_opencode(named.program):
@@ -302,6 +318,11 @@ class Table:
             return  # whatever they have open, nothing would follow from who is missing
         if all_of_them:
             self._all_asked = at
+        for pid, (twin, parent) in self._twins.items():
+            above = self._known.get(parent)
+            # What its parent has open it has inherited.
+            if (above is None or not above.process.databases) and (written := self._system.writes(pid, files)):
+                self._holds(pid, twin, written, files, now)
         until = self._cost() + SLICE_S
         for pid in dict.fromkeys([*new, *(self._strangers if all_of_them else islice(self._strangers, SLICE))]):
             if pid not in self._strangers or (pid not in new and not all_of_them and self._cost() > until):
@@ -314,11 +335,31 @@ class Table:
                 self._closed[pid] = named.uid
             else:
                 self._closed.pop(pid, None)
-            if written and named is not None and not roles.is_reader(named.program):
-                self._become_known(pid, named, {files[path] for path in written})
-                known, use = self._known.get(pid), self._system.use(pid)
-                if known is not None and use is not None:
-                    known.process = _measured(known, use, now, [*map(encodable, written)])
+            if written and named is not None:
+                self._holds(pid, named, written, files, now)
+
+    def _holds(self, pid: int, named: Named, written: Sequence[str], files: dict[str, Node], now: float) -> None:
+        """Takes a process in that has these databases open for writing."""
+        assert self._system is not None
+        if roles.is_reader(named.program):
+            return
+        self._become_known(pid, named, {files[path] for path in written})
+        known, use = self._known.get(pid), self._system.use(pid)
+        if known is not None and use is not None:
+            known.process = _measured(known, use, now, [*map(encodable, written)])
+
+    def _note_unseen(self, files: dict[str, Node], at: float) -> None:
+        """Notes databases that are written though nobody is known who has them open: whoever does that may work on
+        anything in them. It may be hidden in any way, or have come and gone between two looks."""
+        for path in files:
+            holders = [one.process for one in self._known.values() if encodable(path) in one.process.databases]
+            if holders:
+                self._alone.pop(path, None)
+                if any(one.started <= self._unseen.get(path, 0.0) for one in holders):
+                    # It was he, found late.
+                    del self._unseen[path]
+            elif (written := _written(path)) > self._alone.setdefault(path, at) + MTIME_S:
+                self._unseen[path] = written
 
     def _find_panes(self, now: float) -> None:
         """In which pane of tmux each runs: that with its terminal, or the one that a parent was started in."""

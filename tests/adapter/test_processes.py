@@ -15,7 +15,7 @@ from adapter.processes import roles, this_machine, tmux
 from adapter.processes.facts import Pane, Process, Processes
 from adapter.processes.registration import service_pids
 from adapter.processes.system import Facts, Named, Node, Use
-from adapter.processes.table import CPU_S, EVERY_S, FORGET_S, GAP_S, Table
+from adapter.processes.table import CPU_S, EVERY_S, FORGET_S, GAP_S, SETTLED_S, Table
 from adapter.processes.this_machine import ThisMachine
 
 # -- by name and arguments ------------------------------------------------------------------------------------
@@ -257,10 +257,50 @@ def test_a_child_that_becomes_another_program_is_opencode_no_more(stage: Stage) 
 
 def test_a_child_that_has_not_become_another_program_yet_is_none_of_its_own(stage: Stage) -> None:
     stage.put(7, "opencode", "run", "words")
-    stage.put(8, "opencode", facts=Facts(["opencode", "run", "words"], "/app", "ada", 7, ""))
+    facts = Facts(["opencode", "run", "words"], "/app", "ada", 7, "")
+    stage.put(8, "opencode", started=stage.now, facts=facts)
     assert [one.pid for one in stage.look().running] == [7]
     del stage.system.table[8]
     assert stage.look().ended == []
+
+
+def test_what_a_wrapper_started_with_its_own_words_is_found(stage: Stage) -> None:
+    # A shim that is called opencode, runs the real one and waits; or one that forks and goes on under its name.
+    stage.put(7, "opencode", "run", "words", has=False)
+    stage.put(8, "oc", started=stage.now, facts=Facts(["opencode", "run", "words"], "/app", "ada", 7, ""))
+    assert stage.holders() == [8]
+    stage.put(9, "opencode", "x", has=False)
+    stage.put(10, "opencode", has=False, started=stage.now, facts=Facts(["opencode", "x"], "/app", "ada", 9, ""))
+    assert sorted(one.pid for one in stage.look().running) == [7, 8, 9]
+    assert sorted(one.pid for one in stage.look(SETTLED_S).running) == [7, 8, 9, 10]
+
+
+@pytest.mark.parametrize(
+    ("program", "words", "role"),
+    [("opencode2", ["run", "words"], "client"), ("node", ["/usr/bin/opencode"], "launcher")],
+)
+def test_who_has_the_database_open_can_work_on_it_whatever_he_is_called(
+    stage: Stage, program: str, words: list[str], role: str
+) -> None:
+    stage.put(7, program, *words)
+    known = stage.look()
+    assert [(one.pid, one.role) for one in known.holders(stage.path)] == [(7, role)]
+
+
+def test_a_database_that_is_written_by_nobody_who_is_seen_may_have_somebody(stage: Stage) -> None:
+    stage.put(7, "opencode")
+    assert stage.look().complete
+    del stage.system.table[7]
+    stage.write()
+    assert stage.look().complete, "he was it who wrote before he went"
+    stage.now += 1.5
+    stage.write()
+    known = stage.look()
+    assert not known.complete
+    assert known.unknown == "something that is not seen has written to the database"
+    assert not stage.look(60.0).complete, "it may wait for a person"
+    stage.put(8, "oc", started=stage.now - 70)
+    assert stage.look(FORGET_S).complete, "it was this one, and it is found late"
 
 
 def test_another_program_that_opens_it_later_is_found_at_the_latest_when_something_has_gone(stage: Stage) -> None:

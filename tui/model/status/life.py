@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from adapter.processes.facts import ANY_SESSION, RUNNERS, Ended, Process
+from adapter.processes.facts import ANY_SESSION, Ended, Process
 from tui.model.records import Session
 from tui.model.status.thresholds import STARTED_LEEWAY
 from tui.model.store.facts import updated_at
@@ -49,7 +49,6 @@ def life_of(store: Store, session: Session, began_us: int) -> Life:
         one
         for one in known.ended
         if path in one.process.databases
-        and one.process.role in RUNNERS
         and (one.process.started <= latest or one.process.started < known.dated)
         and one.missed * 1e6 >= sign
     ]
