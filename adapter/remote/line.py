@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from adapter import contract
-from adapter.contract import AdapterError, SourceUnavailable, encodable
+from adapter.contract import PayloadError, SourceUnavailable, encodable
 from adapter.events import AnyEvent
 from adapter.pattern import BadPattern
 from adapter.remote import words
@@ -60,6 +60,7 @@ CREDIT_SHARE = 4
 """Credit is given when this part of a window has been taken in, so that not every line is answered by one."""
 SAMPLES = 20
 """Answers to pings of which the quickest says what the clock there shows."""
+OPENING = "the line is being opened"
 DATABASES_MOST = 100
 NEVER = float("inf")
 
@@ -156,7 +157,7 @@ class Line:
         self.host = host
         self.databases: list[DatabaseThere] = []
         self.is_up = False
-        self.why = "the line is being opened"
+        self.why = OPENING
         self.down_since = 0.0
         """When it was cut (unix seconds), 0 while it never was there."""
         self.next_try = 0.0
@@ -181,6 +182,8 @@ class Line:
     def open(self) -> None:
         """One more source wants the line."""
         self._users += 1
+        if not self.is_up and self._users == 1:
+            self.why = OPENING
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._stand())
 
@@ -404,7 +407,7 @@ def _error(host: str, failed: Failed) -> Exception:
     kind = getattr(contract, failed.error, None) if failed.error.isidentifier() else None
     if failed.error == "BadPattern":
         return BadPattern(encodable(failed.words))
-    if not (isinstance(kind, type) and issubclass(kind, AdapterError)):
+    if not (isinstance(kind, type) and issubclass(kind, SourceUnavailable | PayloadError)):
         kind = SourceUnavailable
     return kind(f"{host}: {failed.words}" if issubclass(kind, SourceUnavailable) else failed.words)
 

@@ -239,7 +239,7 @@ class Server:
         with suppress(msgspec.MsgspecError, UnicodeError, RecursionError):
             number = msgspec.json.decode(line, type=_Numbered).id
             if number not in self._answers:
-                await self._send(Failed(number, "AdapterError", "the question cannot be understood there"))
+                await self._send(Failed(number, "SourceUnavailable", "the question cannot be understood there"))
 
     async def _take(self, message: ToFar) -> None:
         match message:
@@ -273,7 +273,7 @@ class Server:
         elif ask.what in FOLLOWING and ask.database in self._following:
             why = "this database is followed already"
         if why:
-            await self._send(Failed(ask.id, "AdapterError", why))
+            await self._send(Failed(ask.id, "SourceUnavailable", why))
             return
         answer = _Answer(ask, self._pipes.write)
         self._answers[ask.id] = answer
@@ -282,7 +282,7 @@ class Server:
     async def _answer(self, answer: _Answer) -> None:
         ask = answer.ask
         follows = ask.what in FOLLOWING
-        end: Done | Failed = Failed(ask.id, "AdapterError", "it was given up")
+        end: Done | Failed = Failed(ask.id, "SourceUnavailable", "it was given up")
         try:
             source = self._sources.get(ask.database)
             if source is None:
@@ -298,7 +298,7 @@ class Server:
             end = Failed(ask.id, type(error).__name__, encodable(str(error)))
         except Exception as error:
             # An error of our own costs this answer, and is told.
-            end = Failed(ask.id, "AdapterError", encodable(f"an error over there: {error!r}")[:1000])
+            end = Failed(ask.id, "SourceUnavailable", encodable(f"an error over there: {error!r}")[:1000])
         finally:
             if follows:
                 self._following.discard(ask.database)

@@ -33,7 +33,7 @@ from adapter.remote import doors
 from adapter.remote.child import start
 from adapter.remote.command import name_of
 from adapter.remote.doors import Doubtful
-from adapter.remote.line import Answer, Line, LineDown, Odd, Start
+from adapter.remote.line import OPENING, Answer, Line, LineDown, Odd, Start
 from adapter.remote.messages import (
     BatchEnd,
     Events,
@@ -153,9 +153,11 @@ class RemoteSource:
                 raise SourceUnavailable(f"{self._host.name}: the far end follows no more")
             except SourceUnavailable as error:
                 words = str(error)
-                news = [SourceError(source=self.source, ts=self._now_us(), message=words)] if words != told else []
+                news: list[Event] = []
+                if words != told and self._line.why != OPENING:
+                    news.append(SourceError(source=self.source, ts=self._now_us(), message=words))
                 told = words
-                yield Batch(list(news), self._without_line(error))
+                yield Batch(news, self._without_line(error))
                 is_down = isinstance(error, LineDown | SourceMissing)
                 await self._line.changes(HEARTBEAT_S if is_down else AGAIN_S)
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import msgspec
+from msgspec.structs import force_setattr
 
 from adapter.contract import Batch
 from adapter.events import Event
 from adapter.local import OpencodeSource
+from adapter.remote.source import RemoteSource
 from tui.model.records import Session
 from tui.model.store.store import Store
 
@@ -36,10 +38,13 @@ class Follower:
         watch: bool = True,
         limit_s: float | None = None,
         deadline_s: float = DEADLINE_S,
+        source: RemoteSource | None = None,
     ) -> None:
         self.path = path
         self.deadline_s = deadline_s
-        self.source = OpencodeSource(path, clock=clock, monotonic=monotonic, watch=watch, limit_s=limit_s)
+        self.source: OpencodeSource | RemoteSource = source or OpencodeSource(
+            path, clock=clock, monotonic=monotonic, watch=watch, limit_s=limit_s
+        )
         self.store = Store()
         self.batches: list[Batch] = []
         self._arrived = asyncio.Condition()
@@ -55,7 +60,6 @@ class Follower:
         assert self._task is not None
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
-        await self.source.close()
 
     @property
     def events(self) -> list[Event]:
@@ -99,11 +103,12 @@ class Follower:
 
     async def equals_cold_load(self) -> None:
         """Waits until the model is what a cold load of the file, made now, gives. Nothing may be written meanwhile."""
-        cold = await cold_store(self.path)
+        cold = await cold_store(self.path, self.source.source)
         await self.until(lambda: not differences(self.store, cold), lambda: "\n".join(differences(self.store, cold)))
 
     def nudge(self) -> None:
         """Makes the tail look now, as its tick would."""
+        assert isinstance(self.source, OpencodeSource)
         watch = self.source._follower._watch
         if watch is not None:
             watch.nudge()
@@ -111,7 +116,7 @@ class Follower:
     async def _run(self) -> None:
         try:
             # Closed here and now: what is left to the end of the loop still has threads of its own then.
-            async with aclosing(self.source.tail()) as batches:
+            async with self.source, aclosing(cast(AsyncGenerator[Batch, None], self.source.tail())) as batches:
                 async for batch in batches:
                     async with self._arrived:
                         self.batches.append(batch)
@@ -136,12 +141,14 @@ async def eventually(predicate: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def cold_store(path: Path) -> Store:
-    """A model of the whole file as it is now."""
+async def cold_store(path: Path, called: str = "") -> Store:
+    """A model of the whole file as it is now; `called` is the name of its source where that is another one."""
     store = Store()
     async with OpencodeSource(path, watch=False) as source:
         async for batch in source.stream():
-            apply(store, source.source, batch)
+            for event in batch.events if called else ():
+                force_setattr(event, "source", called)
+            apply(store, called or source.source, batch)
     return store
 
 

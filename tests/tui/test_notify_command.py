@@ -51,6 +51,7 @@ def test_the_facts_are_json_on_stdin_and_the_heaviest_notice_variables(tmp_path:
         "session": "kid",
         "root": "s1",
         "directory": "",
+        "host": "",
         "agent": "",
         "model": "",
         "database": SOURCE.partition(":")[2],

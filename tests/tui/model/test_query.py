@@ -150,8 +150,8 @@ def test_a_time_of_any_length_is_a_time_or_a_remark(query: str) -> None:
         ("Cots>1", "cots> no such field; did you mean cost>"),
         (
             "speed:",
-            "speed: no such field; there are is: agent: model: tool: dir: provider: version: cost> tokens> since: "
-            "text: file:",
+            "speed: no such field; there are is: agent: model: tool: dir: host: provider: version: cost> tokens> "
+            "since: text: file:",
         ),
         ("agent>build", "agent>build is no comparison: write agent:build"),
         ("rename:", ""),
