@@ -281,3 +281,33 @@ def test_what_is_open_is_judged_again_when_the_processes_are_others() -> None:
     done = store_of(*[*BETWEEN[:-1], turn_end("a1", 1, 104)])
     assert done.meet(SOURCE, known(process(7))).dirty == set()
     assert own_state(done, done.sessions[SOURCE, "s1"], at(107)) is not None
+
+
+def test_one_that_went_in_another_directory_casts_no_doubt_while_others_are_left_in_this() -> None:
+    elsewhere = Ended(process(9, directory="/home/ada/else"), 105.5)
+    assert judged(RUNS, known(process(7), process(8), ended=[elsewhere])) == ("tool", False)
+    assert judged(RUNS, known(process(7), process(8), ended=[Ended(process(9), 105.5)])) == ("tool", True)
+
+
+def test_a_client_that_has_the_database_open_is_somebody() -> None:
+    assert judged(RUNS, known(process(7, role="client")))[0] == "tool"
+    assert judged(RUNS, known(process(7, role="launcher")))[0] == "tool"
+    assert judged(RUNS, known(process(7, role="client", databases=[]))) == ("orphaned", False)
+
+
+def test_a_session_that_its_opencode_has_left_is_told_once_and_by_silence_alone_never() -> None:
+    store = told(RUNS, known(process(7)))
+    notices = Notices(store, at(60))
+    everything = ChangeSet({(SOURCE, "s1")}, set())
+    notices.update(everything, at(105))
+    store.meet(SOURCE, known(ended=[Ended(process(7), 105.5)]))
+    notices.update(everything, at(107))
+    assert [(one.kind, one.session) for one in notices.due(at(107))] == [("died", (SOURCE, "s1"))]
+    notices.update(everything, at(117))
+    assert notices.due(at(127)) == []
+    silent = told(RUNS, NOT_KNOWN)
+    notices = Notices(silent, at(60))
+    notices.update(everything, at(105))
+    notices.update(everything, at(104 + 3600))
+    assert session_state(silent, silent.sessions[SOURCE, "s1"], at(104 + 3600)).name == "orphaned"
+    assert [one.kind for one in notices.due(at(104 + 3600))] == []

@@ -61,6 +61,12 @@ def test_who_was_started_for_the_session_is_it_whatever_else_runs() -> None:
     assert found(stage(process(1), process(2, session_id="s1")), "kid") == (2, True)
 
 
+def test_who_works_on_it_is_gone_to_before_those_who_resumed_it_beside_him() -> None:
+    # A permission that 1.x asks for is only on the screen of the process that asks.
+    later = [process(pid, session_id="s1", started=150.0) for pid in (2, 3)]
+    assert found(stage(process(1), *later)) == (1, True)
+
+
 def test_of_two_that_were_started_for_it_the_later_is_likely() -> None:
     assert found(stage(process(1, session_id="s1"), process(2, session_id="s1", started=90.0))) == (2, False)
 

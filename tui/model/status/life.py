@@ -67,6 +67,11 @@ def life_of(store: Store, session: Session, began_us: int) -> Life:
     if not living:
         return _all_gone(gone, sign, bool(known.holders(path)))
     among = tuple(living)
+    if gone and any(_is_near(one, session) for one in living):
+        # One that went in another directory is hardly the one, while others are left in this.
+        gone = [one for one in gone if _is_near(one.process, session)]
+        if not gone:
+            return Life(among=among)
     if gone:
         newest = max(gone, key=lambda one: one.missed)
         count = f"one of the {len(living) + len(gone)} opencodes that may work on it"
@@ -105,7 +110,7 @@ def _choose(
     if watched and len(possible) == 1:
         return possible[0], True
     named = [one for one in possible if _process(one).session_id in ids]
-    here = [one for one in possible if _process(one).role in ANY_SESSION or _process(one).directory == session.cwd]
+    here = [one for one in possible if _is_near(_process(one), session)]
     if len(named) == 1:
         return named[0], not [one for one in here if one is not named[0]]
     return (here[0], False) if len(here) == 1 else (None, False)
@@ -119,6 +124,11 @@ def _can(process: Process, session: Session, ids: tuple[str, ...]) -> bool:
         return process.session_id in ids
     at_home = process.directory == session.cwd or "--dir" in process.arguments
     return at_home and session.start_ts + STARTED_LEEWAY >= process.started * 1e6
+
+
+def _is_near(process: Process, session: Session) -> bool:
+    """Whether a process works where the session lies, or everywhere."""
+    return process.role in ANY_SESSION or process.directory == session.cwd
 
 
 def _process(one: Process | Ended) -> Process:

@@ -1,4 +1,5 @@
-"""What is worth calling somebody back for: a session has finished, has failed, is stuck or waits for a person.
+"""What is worth calling somebody back for: a session has finished, has failed, was left by its opencode, is stuck or
+waits for a person.
 
 Nothing is told that was so when the program started, nothing twice, and of a sub-agent only what stops it: that it has
 finished is its parent's business.
@@ -11,6 +12,7 @@ from typing import NamedTuple
 
 from tui.model.records import ChangeSet, Session, SessionKey
 from tui.model.status.flags import looping
+from tui.model.status.life import runner
 from tui.model.status.state import State, is_open, session_state
 from tui.model.status.table import ACTIVE, WAITING, WORKING
 from tui.model.status.thresholds import SECOND
@@ -30,6 +32,7 @@ TITLES = 3
 _WORDS = {
     "waiting": "waiting for you",
     "failed": "failed",
+    "died": "left by its opencode, which has ended",
     "stuck": "silent for minutes",
     "looping": "calling the same again and again",
     "finished": "finished",
@@ -161,6 +164,8 @@ class Notices:
             # Nobody would find it among what is over; but what was left before we began is only seen to be so now.
             self.ended.add(key)
         kind, since, reason = kind_of(before, state, bool(session.parent_id), self._started), state.since, state.reason
+        if state.name == "orphaned" and before in ACTIVE and not session.parent_id and self._was_left(session):
+            kind = "died"
         if not kind and state.name in WORKING and (loop := looping(session)) is not None:
             # One notice of a loop for a prompt, however long it goes on.
             prompt = session.newest_prompt
@@ -185,6 +190,11 @@ class Notices:
         # Of what has finished the state says no more than how long ago.
         notice = Notice(kind, since, key, session.name, "" if kind == "finished" else reason)
         self._pending[place] = _Pending(notice, now_us, SETTLE if waits else 0)
+
+    def _was_left(self, session: Session) -> bool:
+        """Whether the process that worked on a session was seen to end: that a session is silent is no such sign."""
+        life = runner(self._store, session)
+        return life.lives is False and life.seen_to_end
 
     def _is_told_as_stuck(self, top: SessionKey, key: SessionKey, stuck: bool) -> bool:
         """Notes whether a session is stuck; whether it is while others of its tree are: that is one problem."""

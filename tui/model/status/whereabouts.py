@@ -37,15 +37,16 @@ def find(store: Store, session: Session) -> Found:
     top = store.top_of(session)
     life = runner(store, top)
     shown = [one for one in known.running if one.role in _SHOWS and (one.terminal or one.pane is not None)]
+    worker = life.process
     named = [one for one in shown if one.session_id and one.session_id in (session.id, top.id)]
+    if life.lives is not False and worker is not None and worker in shown:
+        # A question that it asks is nowhere else, whoever resumed the session beside it.
+        return Found(worker, life.certain or named == [worker])
     if named:
         # Who resumed it twice looks at both; the newest is the one that he opened last.
         return Found(max(named, key=lambda one: one.started), len(named) == 1)
     if life.lives is False:
         return Found(words=f"nobody works on it: {life.words}")
-    worker = life.process
-    if worker is not None and worker in shown:
-        return Found(worker, life.certain)
     if worker is not None:
         above = [one for one in shown if one.pid == worker.parent]
         if above:
