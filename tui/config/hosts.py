@@ -11,6 +11,7 @@ of ssh.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -81,9 +82,8 @@ def _plain(name: str) -> str:
 
 def _apart(found: Sequence[Named]) -> list[Named]:
     """The same; of several that are called the same all but the first get a number."""
-    taken: dict[str, int] = {}
-    apart: list[Named] = []
+    apart: dict[str, list[str]] = {}
     for name, words in found:
-        taken[name] = taken.get(name, 0) + 1
-        apart.append((name if taken[name] == 1 else f"{name}-{taken[name]}", words))
-    return apart
+        numbered = (f"{name}-{number}" for number in count(2))
+        apart[name if name not in apart else next(one for one in numbered if one not in apart)] = words
+    return list(apart.items())
