@@ -275,18 +275,21 @@ class Table:
         """Looks again at those that are known, and remembers what has gone; whether something has."""
         assert self._system is not None
         gone: list[Ended] = []
-        held = {path for known in self._known.values() for path in known.process.databases}
-        # "Nobody" is said only of what has just been seen.
-        alone = any(encodable(path) not in held for path in self._paths)
+        uses: dict[int, Use] = {}
         for pid, known in list(self._known.items()):
-            before = known.process
             use = self._system.use(pid)
-            if use is None or abs(use.started - before.started) > SAME_S:
-                del self._known[pid]
-                self._untold.discard(pid)
-                if before.databases:
-                    gone.append(Ended(before, at))
+            if use is not None and abs(use.started - known.process.started) <= SAME_S:
+                uses[pid] = use
                 continue
+            del self._known[pid]
+            self._untold.discard(pid)
+            if known.process.databases:
+                gone.append(Ended(known.process, at))
+        held = {path for known in self._known.values() for path in known.process.databases}
+        # "Nobody" is said only of what has just been seen, and without those who have gone.
+        alone = any(encodable(path) not in held for path in self._paths)
+        for pid, use in uses.items():
+            known, before = self._known[pid], self._known[pid].process
             if now - known.met < SETTLED_S:
                 # A child of opencode's is called like it until it becomes another program.
                 named = self._system.named(pid)

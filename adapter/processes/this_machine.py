@@ -35,7 +35,7 @@ class ThisMachine:
 
     def __init__(self) -> None:
         self._linux = sys.platform == "linux"
-        self._booted = psutil.boot_time()
+        self._booted = _boot_time()
         self._offset = self._ahead()
         if self._linux:
             self._ticks, self._page = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
@@ -45,7 +45,7 @@ class ThisMachine:
         if abs(self._offset - before) < SET_S:
             self._offset = before
             return False
-        self._booted = psutil.boot_time()
+        self._booted = _boot_time()
         return True
 
     def _ahead(self) -> float:
@@ -53,7 +53,10 @@ class ThisMachine:
         return time.time() - (time.clock_gettime(time.CLOCK_BOOTTIME) if self._linux else time.monotonic())
 
     def pids(self) -> Sequence[int]:
-        return psutil.pids()
+        try:
+            return psutil.pids()
+        except (OSError, IndexError):
+            return []  # without /proc, as `secrecy` tells
 
     def named(self, pid: int) -> Named | None:
         use = self.use(pid)
@@ -190,6 +193,14 @@ class ThisMachine:
 
     def panes(self) -> list[tmux.Listed]:
         return tmux.panes(os.environ) if self._linux or sys.platform == "darwin" else []
+
+
+def _boot_time() -> float:
+    """When the system was started (unix seconds), 0 where it does not tell."""
+    try:
+        return psutil.boot_time()
+    except (OSError, RuntimeError):
+        return 0.0
 
 
 @lru_cache(maxsize=64)

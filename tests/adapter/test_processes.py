@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import psutil
 import pytest
 
 from adapter.processes import roles, this_machine, tmux
@@ -262,6 +263,29 @@ def test_a_child_that_has_not_become_another_program_yet_is_none_of_its_own(stag
     assert [one.pid for one in stage.look().running] == [7]
     del stage.system.table[8]
     assert stage.look().ended == []
+
+
+def test_one_that_opened_it_late_is_found_when_the_only_one_who_had_it_goes(stage: Stage) -> None:
+    stage.put(7, "opencode")
+    late = stage.put(8, "opencode", has=False)
+    stage.look()
+    stage.look()
+    late.writes = [stage.path]
+    del stage.system.table[7]
+    assert stage.holders() == [8]
+
+
+def test_a_machine_without_proc_does_not_tell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def missing(*_: object) -> None:
+        raise FileNotFoundError(2, "No such file or directory", "/proc/stat")
+
+    (tmp_path / "opencode.db").touch()
+    for name in ("boot_time", "pids"):
+        monkeypatch.setattr(psutil, name, missing)
+    monkeypatch.setattr(ThisMachine, "secrecy", lambda self, path: "/proc does not tell: No such file or directory")
+    known = Table(ThisMachine()).look(str(tmp_path / "opencode.db"))
+    assert not known.complete
+    assert known.unknown.startswith("/proc does not tell")
 
 
 def test_what_a_wrapper_started_with_its_own_words_is_found(stage: Stage) -> None:

@@ -26,6 +26,7 @@ RUNS: list[Event] = [
     op("p1", "a1", "llm", 1, 101),
     op("p2", "a1", "tool", 2, 104, name="bash", tool="bash", running=True),
 ]
+NEW: list[Event] = [session("s1", 100, cwd=HOME), *RUNS[1:]]
 ASKS: list[Event] = [*RUNS[:4], op("p2", "a1", "tool", 2, 104, name="question", tool="question")]
 THINKS: list[Event] = [*RUNS[:4], op("p2", "a1", "reasoning", 2, 104)]
 WAITS: list[Event] = [session(cwd=HOME), prompt("u1", 100)]
@@ -311,3 +312,34 @@ def test_a_session_that_its_opencode_has_left_is_told_once_and_by_silence_alone_
     notices.update(everything, at(104 + 3600))
     assert session_state(silent, silent.sessions[SOURCE, "s1"], at(104 + 3600)).name == "orphaned"
     assert [one.kind for one in notices.due(at(104 + 3600))] == []
+
+
+def test_a_fork_of_a_session_that_is_named_is_another_session() -> None:
+    forks = process(7, 98, role="run", session_id="old", arguments=["run", "-s", "old", "--fork"])
+    store = told(NEW, known(forks, process(8, 50, directory="/else")))
+    whose = runner(store, store.sessions[SOURCE, "s1"]).process
+    assert whose is not None
+    assert whose.pid == 7
+    killed = known(process(8, 50, directory="/else"), ended=[Ended(forks, 105.5)])
+    assert judged(NEW, killed) == ("orphaned", True)
+
+
+def test_who_was_started_a_moment_before_a_session_began_is_likely() -> None:
+    began, other = process(7, 97), process(8, 50)
+    store = told(NEW, known(began, other))
+    life = runner(store, store.sessions[SOURCE, "s1"])
+    assert (life.process, life.certain) == (began, False)
+    # The private server of a client that was killed, beside a service of the same user.
+    private = process(9, 97, role="private")
+    service = process(8, 50, role="service", directory="/home/ada")
+    assert judged(NEW, known(service, ended=[Ended(private, 105.5)])) == ("orphaned", True)
+    early = process(9, 60, role="private")
+    assert judged(NEW, known(service, ended=[Ended(early, 105.5)])) == ("tool", True)
+
+
+def test_where_nobody_is_open_in_its_directory_there_is_doubt() -> None:
+    elsewhere = process(7, directory="/else")
+    found = state(ASKS, known(elsewhere, process(8, directory="/there"), since=120))
+    assert (found.name, found.inferred) == ("waiting", True)
+    assert found.reason.endswith("; no opencode is open in its directory")
+    assert judged(ASKS, known(elsewhere, process(8), since=120)) == ("waiting", False)

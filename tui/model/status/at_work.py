@@ -114,7 +114,8 @@ def _half_known(state: State, life: Life) -> State:
     """With the doubt that one of several has gone that may be the one."""
     if not life.words:
         return state
-    return state._replace(reason=f"{state.reason}; {life.words} at {clock(life.since)}", inferred=True)
+    when = f" at {clock(life.since)}" if life.since else ""
+    return state._replace(reason=f"{state.reason}; {life.words}{when}", inferred=True)
 
 
 def left_behind(state: State, life: Life, claim: str, now_us: int) -> State:

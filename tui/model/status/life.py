@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from tui.model.store.store import Store
 
 
+TOGETHER_S = 15.0
+"""Seconds that opencode takes at most from its start to the session of the prompt that it was started with: 2 to 8
+observed, on a loaded machine."""
+
+
 class Life(NamedTuple):
     """`lives`: True when the process that works on the session lives, False when it is gone, None when that is not
     known. `certain`: it cannot be otherwise. `process`: which one it is, or was. `since` (µs): when it went, or where
@@ -53,8 +58,7 @@ def life_of(store: Store, session: Session, began_us: int) -> Life:
         and one.missed * 1e6 >= sign
     ]
     watched = known.complete and 0 < known.since * 1e6 <= sign + STARTED_LEEWAY
-    ids = (session.id, store.top_of(session).id)
-    whose, certain = _choose([*living, *gone], session, ids, watched)
+    whose, certain = _choose([*living, *gone], session, store.top_of(session), watched)
     if isinstance(whose, Process):
         # Who is named has said so himself; else all have to be known.
         return Life(known.complete or None, certain and known.complete, whose)
@@ -76,8 +80,12 @@ def life_of(store: Store, session: Session, began_us: int) -> Life:
         newest = max(gone, key=lambda one: one.missed)
         count = f"one of the {len(living) + len(gone)} opencodes that may work on it"
         return Life(words=f"{count} ended (pid {newest.process.pid})", since=int(newest.missed * 1e6), among=among)
-    # Whoever it is of them, he lives; unless one has gone before anybody looked.
-    return Life(True, True, among=among) if watched else Life(among=among)
+    if watched:
+        # Whoever it is of them, he lives.
+        return Life(True, True, among=among)
+    # One may have gone before anybody looked.
+    near = any(_is_near(one, session) for one in living)
+    return Life(words="" if near else "no opencode is open in its directory", among=among)
 
 
 def runner(store: Store, session: Session) -> Life:
@@ -103,9 +111,10 @@ def _all_gone(gone: list[Ended], sign: int, has_others: bool) -> Life:
 
 
 def _choose(
-    candidates: list[Process | Ended], session: Session, ids: tuple[str, ...], watched: bool
+    candidates: list[Process | Ended], session: Session, top: Session, watched: bool
 ) -> tuple[Process | Ended | None, bool]:
-    """The one of these that works on a session, None where that is not known, and whether it is certain."""
+    """The one of these that works on a session below `top`, None where that is not known, and whether it is certain."""
+    ids = (session.id, top.id)
     possible = [one for one in candidates if _can(_process(one), session, ids)]
     if watched and len(possible) == 1:
         return possible[0], True
@@ -113,17 +122,28 @@ def _choose(
     here = [one for one in possible if _is_near(_process(one), session)]
     if len(named) == 1:
         return named[0], not [one for one in here if one is not named[0]]
+    began = [one for one in possible if _began_with(_process(one), top)]
+    if len(began) == 1:
+        return began[0], False
     return (here[0], False) if len(here) == 1 else (None, False)
 
 
 def _can(process: Process, session: Session, ids: tuple[str, ...]) -> bool:
-    """Whether a process can work on a session at all: `run` works on one, the one that it names or one of its own."""
+    """Whether a process can work on a session at all: `run` works on one, the one that it names or one of its own, as a
+    fork of another is."""
     if process.role != "run" or process.continues:
         return True
-    if process.session_id:
+    if process.session_id and "--fork" not in process.arguments:
         return process.session_id in ids
     at_home = process.directory == session.cwd or "--dir" in process.arguments
     return at_home and session.start_ts + STARTED_LEEWAY >= process.started * 1e6
+
+
+def _began_with(process: Process, top: Session) -> bool:
+    """Whether a process was started in the directory of a session a moment before that began, as by a prompt that is
+    given on the command line."""
+    earlier = top.start_ts / 1e6 - process.started
+    return process.directory == top.cwd and -STARTED_LEEWAY / 1e6 <= earlier <= TOGETHER_S
 
 
 def _is_near(process: Process, session: Session) -> bool:
