@@ -1,5 +1,6 @@
 """What a source is: batches of canonical events with the health that belongs to them, texts on demand, and what can go
-wrong. Screens, commands and other kinds of sources know this, events and health; there is no SQLite in it.
+wrong. Screens, commands and other kinds of sources know this, events and health; there is no SQLite in it. The same as
+JSON, for a source on another machine or in another language, is described in `adapter/remote/messages.py`.
 
 The errors, as one small tree:
 

@@ -528,7 +528,10 @@ class Feed:
             except Exception as error:
                 if rests != self._rests:
                     return
-                self._problem(f"{source.path}: {_reason(error)}")
+                known = self.arrivals.health.get(name)
+                # Of one that is known not to be there the reason stands on the screen.
+                if known is None or known.state == "ok":
+                    self._problem(f"{source.path}: {_reason(error)}")
                 continue
             self.arrivals.offer(Arrival(name, (), health=health))
 

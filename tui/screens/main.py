@@ -667,7 +667,7 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
         self._is_going = False
         found = find(self.store, session)
         if found.process is None:
-            self.say(found.words)
+            self.say(f"{session.host}: {found.words}" if session.host else found.words)
         elif session.host:
             # Nothing that another machine says makes us run a command.
             self.say(f"{session.host}: {panes.where(found.process)}")

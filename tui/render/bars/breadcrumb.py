@@ -25,15 +25,18 @@ _LEAST = 12
 
 def databases(healths: Sequence[Health]) -> dict[str, str]:
     """What to call each database by its source where there are several: its file's name, with as much of the path as
-    tells two of one name apart; nothing where there is only one."""
+    tells two of one name apart, and the only one of another machine by that; nothing where there is only one."""
     if len(healths) < 2:
         return {}
-    paths = {health.source: PurePath(health.path).parts for health in healths}
-    for count in range(1, max(map(len, paths.values())) + 1):
+    hosts = Counter(health.host for health in healths)
+    far = {health.source: sanitize.label(health.host) for health in healths if hosts[health.host] == 1 and health.host}
+    paths = {health.source: PurePath(health.path).parts for health in healths if health.source not in far}
+    names: dict[str, str] = {}
+    for count in range(1, max(map(len, paths.values()), default=0) + 1):
         names = {source: sanitize.label(str(PurePath(*parts[-count:]))) for source, parts in paths.items()}
         if max(Counter(names.values()).values()) == 1:
             break
-    return names
+    return far | names
 
 
 def breadcrumb(store: Store, key: Key | None, width: int, database: str = "") -> Line:

@@ -136,6 +136,12 @@ def _look(name: StateName) -> tuple[str, str]:
 
 def _source(status: Status, wide: bool) -> list[Span]:
     """One dot for all sources: the worst of them, and how late the last change was seen or what is still to come."""
+    cut = {health.host: None for health in status.healths if health.host and health.state != "ok"}
+    states = {health.state for health in status.healths if not health.backup and health.host not in cut}
+    if cut and "ok" in states:
+        # What can be seen of the others is live.
+        which = sanitize.label(next(iter(cut)), 40) if len(cut) == 1 else f"{len(cut)} hosts"
+        return [(f"● {which} not live" if wide else f"● {which}", "warn")]
     states = {health.state for health in status.healths if not health.backup}
     if "error" in states:
         return [("● error", "bad")]
