@@ -36,8 +36,16 @@ FROM_JSON = (
 )
 
 
-def no_sessions(env: Mapping[str, str], home: Path, named: Sequence[Path] = ()) -> NoSessions:
-    """The sentences for the databases that were named, or for those that opencode would use. Raises nothing."""
+def no_sessions(
+    env: Mapping[str, str], home: Path, named: Sequence[Path] = (), hosts: Sequence[str] = ()
+) -> NoSessions:
+    """The sentences for the databases that were named, or for those that opencode would use, and for those of other
+    machines. Raises nothing."""
+    words = _here(env, home, named)
+    return words._replace(looked=f"{words.looked}, and on {', '.join(hosts)}") if hosts else words
+
+
+def _here(env: Mapping[str, str], home: Path, named: Sequence[Path]) -> NoSessions:
     if named:
         places = ", ".join(_short(path, home) for path in named)
         return NONE_YET._replace(advice=WITH_IT, looked=f"Looked at {places}")

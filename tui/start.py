@@ -75,7 +75,7 @@ def run(
     far = machines(via, hosts, home["wishes"].hosts, all_of_them=not paths)
     if paths:
         named = [*map(source, distinct(paths)), *databases_of(far)]
-        words = no_sessions(os.environ, Path.home(), paths)
+        words = no_sessions(os.environ, Path.home(), paths, [host.name for host in far])
         more = partial(databases_of, far) if far else None
         return status_of(ViewerApp(named, no_sessions=words, discover=more, notify=notify, **home))
     located = locate(os.environ, Path.home())
@@ -90,7 +90,7 @@ def run(
 
     sources: list[Source] = [source(path) for path in located.paths if not far or path.exists()]
     sources += databases_of(far)
-    words = no_sessions(os.environ, Path.home())
+    words = no_sessions(os.environ, Path.home(), hosts=[host.name for host in far])
     return status_of(ViewerApp(sources, no_sessions=words, discover=discover, notify=notify, **home))
 
 

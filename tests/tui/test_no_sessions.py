@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from adapter.health import Health
 from tests.tui import story
 from tests.tui.stage import FakeSource, feed, health, screen_text, until
 from tests.tui.story import NOW, SOURCE
@@ -43,6 +44,24 @@ def test_it_says_where_it_was_looked(env: dict[str, str], named: list[Path], loo
     words = no_sessions(env, HOME, named)
     assert words.looked == looked
     assert words.headline == "No opencode session yet"
+
+
+def test_other_machines_that_were_looked_at_are_named_and_what_is_wrong_with_them_stays() -> None:
+    assert no_sessions({}, HOME, hosts=["box", "lab"]).looked == f"Looked in {DATA}, and on box, lab"
+    assert no_sessions({}, HOME, [HOME / "a.db"], ["box"]).looked == "Looked at ~/a.db, and on box"
+
+
+async def test_why_another_machine_is_not_there_stands_above_the_sentence() -> None:
+    app = ViewerApp([FakeSource()], clock=lambda: NOW, no_sessions=no_sessions({}, HOME, hosts=["box"]))
+    async with app.run_test(size=(100, 24)) as pilot:
+        waiting = Health("via:box", "box", "waiting", "box: the machine cannot be reached", host="box")
+        here = Health(SOURCE, "/x/opencode.db", "waiting", "there is no file")
+        app.feed.arrivals.offer(Arrival("via:box", (), health=waiting))
+        app.feed.arrivals.offer(Arrival(SOURCE, (), health=here))
+        await until(pilot, lambda: "cannot be reached" in "\n".join(screen_text(app)))
+        text = "\n".join(screen_text(app))
+        assert "and on box" in text
+        assert "there is no file" not in text
 
 
 def test_a_database_in_memory_is_told() -> None:

@@ -318,8 +318,10 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
         empty = self._show_empty()
         status = Status(
             paths=() if empty else self.paths,
-            # That the file is waited for say the sentences.
-            healths=tuple(msgspec.structs.replace(one, message="") for one in view.healths) if empty else view.healths,
+            # That a file of this machine is waited for say the sentences.
+            healths=tuple(one if one.host else msgspec.structs.replace(one, message="") for one in view.healths)
+            if empty
+            else view.healths,
             lags=self.lags,
             behind=self.behind,
             running=summary.running,
