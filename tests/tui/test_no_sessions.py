@@ -58,9 +58,9 @@ async def test_why_another_machine_is_not_there_stands_above_the_sentence() -> N
         here = Health(SOURCE, "/x/opencode.db", "waiting", "there is no file")
         app.feed.arrivals.offer(Arrival("via:box", (), health=waiting))
         app.feed.arrivals.offer(Arrival(SOURCE, (), health=here))
-        await until(pilot, lambda: "cannot be reached" in "\n".join(screen_text(app)))
+        await until(pilot, lambda: "and on box" in "\n".join(screen_text(app)))
         text = "\n".join(screen_text(app))
-        assert "and on box" in text
+        assert "box: the machine cannot be reached" in text
         assert "there is no file" not in text
 
 
