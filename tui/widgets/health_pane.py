@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from adapter.health import Health
 from tui.model.status.counts import Counts
-from tui.render.bars.health import Lags, health_lines, sessions_line
-from tui.render.lines import Line, folded
+from tui.render.bars.health import Lags, fitting
 from tui.widgets.fixed_lines import FixedLines
 
 SHARE = 3
@@ -37,18 +36,6 @@ class HealthPane(FixedLines):
 
     def _lay_out(self) -> None:
         width = (self.size.width or self.app.size.width) - 2
-        lines: list[Line] = [
-            piece
-            for health in self.healths
-            for line in health_lines(health, self.lags)
-            for piece in folded(line, width, indent=9)
-        ]
-        if lines:
-            lines.append(sessions_line(self.counts))
-        else:
-            lines = [[("  No database is watched.", "dim")]]
         tallest = max(4, self.app.size.height // SHARE)
-        if len(lines) > tallest:
-            more = len(lines) - tallest + 1
-            lines = [*lines[: tallest - 1], [(f"  and {more} lines more: opencode-viewer doctor", "dim")]]
+        lines = fitting(self.healths, self.lags, self.counts, width, tallest)
         self.show([[(" ", "text"), *line] for line in lines])

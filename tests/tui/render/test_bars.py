@@ -20,7 +20,7 @@ from tui.model.status.flags import MEANINGS
 from tui.model.status.table import FLAGS, TABLE
 from tui.model.tree.under_cursor import Kind, UnderCursor
 from tui.render.bars import keys
-from tui.render.bars.health import Lags, health_lines, sessions_line
+from tui.render.bars.health import Lags, fitting, health_lines, sessions_line
 from tui.render.bars.help import help_lines, key_name, sections
 from tui.render.bars.status import Status, count_at, problem_lines, status_line
 from tui.render.lines import plain
@@ -333,3 +333,17 @@ def test_a_backup_is_not_in_the_bar() -> None:
     both = (live, msgspec.structs.replace(copy, backup=False))
     assert "2 databases" in plain(status_line(Status(paths=paths, healths=both), 160))
     assert any("a backup, not live" in plain(line) for line in health_lines(msgspec.structs.replace(copy, state="ok")))
+
+
+def test_where_not_all_of_health_has_room_what_is_wrong_stays() -> None:
+    healths = [health(path=f"/data/{n}.db", warnings={"damaged": 2} if n == 3 else {}) for n in range(4)]
+    whole = fitting(healths, None, Counts(), 200, 100)
+    assert len(whole) > 12
+    assert "lines more" not in plain(whole[-1])
+    few = [plain(line) for line in fitting(healths, None, Counts(), 200, 8)]
+    assert len(few) == 8
+    assert [n for n in range(4) if any(f"/data/{n}.db" in line for line in few)] == [0, 1, 2, 3]
+    assert any("2 × damaged" in line for line in few)
+    assert few[-2].startswith("Sessions")
+    assert few[-1] == f"  and {len(whole) - 7} lines more: opencode-viewer doctor"
+    assert [plain(line) for line in fitting([], None, Counts(), 80, 8)] == ["  No database is watched."]

@@ -12,7 +12,7 @@ from tui.render import numbers
 from tui.render.bars.family import counted, family_words
 from tui.render.bars.own_sums import differing
 from tui.render.glyphs import mark
-from tui.render.lines import Line, Span
+from tui.render.lines import Line, Span, folded
 from tui.render.processes import place
 from tui.render.sparkline import sparkline
 from tui.text import moments, sanitize
@@ -41,15 +41,42 @@ class Lags(NamedTuple):
 def health_lines(health: Health, lags: Lags | None = None) -> list[Line]:
     """A source as rows of a table: the store, how it is watched, what is odd about opencode's own sums, a warning a
     line, and what interrupted the reading."""
+    return [line for _, line in _ranked(health, lags)]
+
+
+def fitting(healths: Sequence[Health], lags: Lags | None, counts: Counts, width: int, height: int) -> list[Line]:
+    """All sources and the sessions in as many lines: where there are more, what is wrong stays longest, and a last one
+    says how many are left out."""
+    ranked = [pair for health in healths for pair in _ranked(health, lags)]
+    ranked += [(WRONG, sessions_line(counts))] if healths else [(WRONG, [("  No database is watched.", "dim")])]
+    pieces = [(rank, piece) for rank, line in ranked for piece in folded(line, width, indent=_NAME)]
+    left_out = len(pieces) - height
+    if left_out > 0:
+        # With the line that says so.
+        gone = sorted(range(len(pieces)), key=lambda at: (-pieces[at][0], -at))[: left_out + 1]
+        pieces = [piece for at, piece in enumerate(pieces) if at not in set(gone)]
+        pieces.append((WRONG, [(f"  and {left_out + 1} lines more: opencode-viewer doctor", "dim")]))
+    return [piece for _, piece in pieces]
+
+
+WRONG, USUAL, ODDS_AND_ENDS = range(3)
+"""What stays longest where there is no room for all: what is wrong and whose it is, the numbers, the rest."""
+
+
+def _ranked(health: Health, lags: Lags | None) -> list[tuple[int, Line]]:
+    """The rows of a source, each with its rank."""
     role = {"ok": "good", "waiting": "warn"}.get(health.state, "bad")
-    lines: list[Line] = [_row("Store", _store(health, role))]
+    lines: list[tuple[int, Line]] = [(WRONG, _row("Store", _store(health, role)))]
     if health.message:
-        lines.append(_row("", [(sanitize.label(health.message), role if role != "good" else "dim")]))
+        lines.append((WRONG, _row("", [(sanitize.label(health.message), role if role != "good" else "dim")])))
     if health.state == "ok":
-        lines += [_row("", _journal(health)), _row("Viewer", _viewer(health, lags))]
-        lines += [_row("opencode", spans)] if (spans := _processes(health)) else []
-        lines += [_row("Sums", [(one.words, "warn"), (f"   {one.why}", "dim")]) for one in differing(health)]
-    return [*lines, *_warnings(health), *_history(health)]
+        lines += [(ODDS_AND_ENDS, _row("", _journal(health))), (USUAL, _row("Viewer", _viewer(health, lags)))]
+        lines += [(USUAL, _row("opencode", spans))] if (spans := _processes(health)) else []
+        sums = differing(health)
+        lines += [(WRONG, _row("Sums", [(one.words, "warn"), (f"   {one.why}", "dim")])) for one in sums]
+    rank = WRONG if health.warnings else ODDS_AND_ENDS
+    lines += [(rank, line) for line in _warnings(health)]
+    return [*lines, *((USUAL, line) for line in _history(health))]
 
 
 def sessions_line(counts: Counts) -> Line:
