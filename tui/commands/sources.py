@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import errno
 import os
-from collections.abc import Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adapter.contract import AdapterError
+from adapter.contract import AdapterError, Batch
+from adapter.events import Event, LogEntry, SourceError
 from adapter.local import OpencodeSource
 from adapter.opencode.config import OpencodeConfig
 from adapter.opencode.discover import data_directory
@@ -20,6 +22,10 @@ from tui.files import Protected, problem
 if TYPE_CHECKING:
     from adapter.processes.table import Table
     from tui.model.store.store import Store
+
+
+RARE = frozenset({SourceError, LogEntry})
+"""What may be a remark about a source. To look for the kinds first takes a sixth of looking at each event."""
 
 
 def source_of(path: Path, arguments: argparse.Namespace, table: Table | None = None) -> OpencodeSource:
@@ -43,6 +49,35 @@ async def alone(reading: Coroutine[None, None, None]) -> bool:
         complain(problem(error))
         return False
     return True
+
+
+def remark_on_source(events: list[Event]) -> None:
+    """Says on stderr what is wrong with a source as a whole."""
+    if RARE.isdisjoint(map(type, events)):
+        return
+    for event in events:
+        match event:
+            case SourceError(row_id="", message=words) | LogEntry(ref="cursor", message=words):
+                remark(words)
+
+
+async def patiently(source: OpencodeSource, cursor: str | None, *, follow: bool) -> AsyncIterator[Batch]:
+    """The stream of a source; with `follow` a database that is not there yet, or not any more, is waited for."""
+    told = ""
+    while True:
+        try:
+            async for batch in source.stream(cursor, follow=follow):
+                told = ""
+                cursor = getattr(batch.events[-1], "cursor", cursor) if batch.events else cursor
+                yield batch
+            return
+        except AdapterError as error:
+            if not follow:
+                raise
+            if str(error) != told:
+                told = str(error)
+                remark(told)
+            await asyncio.sleep(1)
 
 
 def status_of(read: Sequence[bool], sources: Sequence[OpencodeSource]) -> int:
