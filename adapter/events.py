@@ -129,13 +129,13 @@ class SessionRemoved(Event, frozen=True, kw_only=True, gc=False, tag="session_re
 
 
 class TurnStarted(Event, frozen=True, kw_only=True, gc=False, tag="turn_started"):
-    """An assistant message. `turn_seq` is its 1-based place among the session's assistant messages by
-    (time_created, id), in 2.x by seq; `prompt_id` the user message it answers ("" when nothing says it). `extras` may
-    hold `cwd`, `summary` (a compaction), `compaction` (in 2.x: why, `auto` or
-    `manual`), `by_user` (a command of the user's: no turn of the model), `variant`,
-    `status_code` of an error, while it is open `time_updated` (µs), and in 2.x `retry` (the attempt), `retry_at` (µs)
-    and `retry_error` (at most LABEL_LIMIT characters) while it waits to be sent again; `retry_told` (true, while it is
-    open): such a wait would be told."""
+    """An assistant message. `turn_seq` is its 1-based place among the session's assistant messages by (time_created,
+    id), in 2.x by seq; `prompt_id` the user message it answers ("" when nothing says it). `extras` may hold `cwd`,
+    `summary` (a compaction), `compaction` (in 2.x: why, `auto` or `manual`), `by_user` (a command of the user's: no
+    turn of the model), `variant`, `status_code` of an error, while it is open `time_updated` (µs), `closing` (true:
+    its step-finish is written, and the message's own end, tokens and cost are still to come, or never came), and in
+    2.x `retry` (the attempt), `retry_at` (µs) and `retry_error` (at most LABEL_LIMIT characters) while it waits to be
+    sent again; `retry_told` (true, while it is open): such a wait would be told."""
 
     session_id: str
     turn_seq: int

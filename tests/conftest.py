@@ -24,6 +24,8 @@ LONGEST = (
     "tests/tui/test_every_key.py",
     "tests/test_end_to_end.py",
     "tests/tui/test_killed.py",
+    "tests/tui/otlp/test_texts.py",
+    "tests/tui/otlp/test_corpus.py",
     "tests/test_end_to_end_2x.py",
     "tests/adapter/test_slow_machine.py",
     "tests/lab/test_lab.py",

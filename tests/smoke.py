@@ -39,6 +39,11 @@ def check_headless(command: str, database: Path) -> None:
     assert {"session_started", "turn_finalized", "op_finalized", "payload_ref", "source_progress"} <= kinds, kinds
     tree = json.loads(run(command, "tree", "--json", "--db", str(database)))
     assert any(session["parent_id"] for session in tree["sessions"]), "no sub-agent in the tree"
+    sent = subprocess.run(
+        [command, "otlp", "--db", str(database)], capture_output=True, text=True, timeout=DEADLINE_S, check=False
+    )
+    assert (sent.returncode, sent.stderr.count("\n")) == (2, 1), sent
+    assert "opencode-viewer[otlp]" in sent.stderr, sent.stderr
     doctor = json.loads(run(command, "doctor", "--json", "--db", str(database)))
     assert doctor["sources"][0]["state"] == "ok", doctor
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -56,7 +57,7 @@ def test_the_version_of_textual_is_told_without_loading_it() -> None:
     assert not loaded & {"textual", "rich", "aiosqlite", "msgspec", "watchfiles"}
 
 
-@pytest.mark.parametrize("command", ["events", "tree", "ls", "grep", "spend", "doctor", "show", "export"])
+@pytest.mark.parametrize("command", ["events", "tree", "ls", "grep", "spend", "doctor", "show", "export", "otlp"])
 def test_headless_commands_load_no_textual(command: str) -> None:
     own = {"show": ["opencode-sqlite://?part_id=x&field=y"], "export": ["ses_x"], "grep": ["x"]}
     argument = own.get(command, [])
@@ -75,6 +76,8 @@ def test_what_is_told_of_the_program_itself_loads_no_textual() -> None:
 BASE = {"adapter", "aiosqlite", "msgspec", "tui", "typing_extensions"}
 """What reading once needs; `msgspec` takes `typing_extensions` where it is. Following takes `watchfiles`, too, when it
 begins to watch."""
+OTLP = {"opentelemetry", "google", "requests", "urllib3", "certifi", "charset_normalizer", "idna", "psutil"}
+"""What the SDK and its exporter bring; `otlp` alone loads them."""
 MODULES = """
 import sys
 from tui.cli import main
@@ -84,7 +87,7 @@ except SystemExit:
     pass
 ours = [name for name in sys.modules if name.partition(".")[0] in ("adapter", "tui")]
 others = {name.partition(".")[0] for name in sys.modules} - sys.stdlib_module_names - {"__main__"}
-print(len(ours), *(name for name in others if not name.startswith("_")), file=sys.stderr)
+print(len(ours), *(name for name in others if not name.startswith(("_", "cython_"))), file=sys.stderr)
 """
 
 
@@ -98,14 +101,21 @@ print(len(ours), *(name for name in others if not name.startswith("_")), file=sy
         ("ls", BASE, 113),
         ("grep", BASE, 119),
         ("spend", BASE, 113),
+        ("otlp", BASE | OTLP, 113),
     ],
 )
 def test_a_command_loads_no_more_than_it_needs(command: str, packages: set[str], most: int, tmp_path: Path) -> None:
     database = corpus.build("1.18.33/plain", tmp_path / "opencode.db")
     arguments = [command] if command == "--help" else [command, "--db", str(database)]
     arguments += ["word"] if command == "grep" else []
+    nobody = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_EXPORTER_OTLP_TIMEOUT": "0.1"}
     done = subprocess.run(
-        [sys.executable, "-c", MODULES, *arguments], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", MODULES, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        env={**os.environ, **nobody},
     )
     count, *found = done.stderr.splitlines()[-1].split()
     # A package that is not listed costs milliseconds at every start.

@@ -73,6 +73,16 @@ goes: prompts, answers, reasoning, inputs, outputs, diffs, todo lists, attachmen
 directories, error messages and what a state gives as its reason."""
 
 
+OTLP_EPILOG = """\
+Needs the extra: pip install "opencode-viewer[otlp]". The SDK's own variables hold: OTEL_EXPORTER_OTLP_ENDPOINT,
+_HEADERS, _TIMEOUT, _COMPRESSION, _CERTIFICATE ..., OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES.
+Ids are made of opencode's: what is sent twice is the same span. --cursor moves only behind what was acknowledged; after
+a resume a session that has changed since is sent whole, so nothing is missing and some spans come twice.
+Without --payloads no text of prompts, answers and tools leaves; titles, directories and error messages do, except with
+--redact. A text is cut at 32,000 bytes, all of a span at 256,000.
+Exit status: 0 all sent, 1 not everything could be read, 2 the collector did not take it, or nothing can be read."""
+
+
 class Version(argparse.Action):
     """Prints what a report of a fault has to say, and ends."""
 
@@ -296,6 +306,53 @@ def build_parser() -> argparse.ArgumentParser:
         "line, until stdin\nends. Nothing listens on a port, and nothing is ever written.",
     )
 
+    otlp = commands.add_parser(
+        "otlp",
+        parents=[database],
+        formatter_class=raw,
+        help="sessions as OpenTelemetry traces, to a collector",
+        description="Every prompt as a trace (agent, steps, calls, sub-agents; GenAI semantic conventions), by\n"
+        "OTLP over HTTP; with --follow also every one from then on. A span leaves when it has ended.",
+        epilog=OTLP_EPILOG,
+    )
+    otlp.add_argument(
+        "--endpoint",
+        type=_endpoint,
+        metavar="URL",
+        help="where to, without /v1/traces (default: OTEL_EXPORTER_OTLP_ENDPOINT, else http://localhost:4318)",
+    )
+    otlp.add_argument(
+        "--header",
+        type=_header,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a header of every request; may be repeated. Other users see it in the list of processes: "
+        "OTEL_EXPORTER_OTLP_HEADERS they do not",
+    )
+    otlp.add_argument(
+        "--follow", action="store_true", help="go on with what comes, and wait for a collector that is away"
+    )
+    otlp.add_argument(
+        "--since",
+        dest="begun",
+        metavar="TIME",
+        help="only traces that began since: 30m, 2h, 7d, 1w, today, 2026-01-31",
+    )
+    otlp.add_argument(
+        "--cursor",
+        metavar="FILE",
+        type=_path,
+        help="resume from and keep what the collector has acknowledged in this file",
+    )
+    written = otlp.add_mutually_exclusive_group()
+    written.add_argument(
+        "--payloads", action="store_true", help="with prompts, answers, reasoning, and what calls were given and gave"
+    )
+    written.add_argument(
+        "--redact", action="store_true", help="without titles, directories and error messages, too (see export --help)"
+    )
+
     doctor = commands.add_parser(
         "doctor",
         parents=[database],
@@ -319,6 +376,18 @@ def _path(words: str) -> object:
     from pathlib import Path
 
     return Path(words)
+
+
+def _endpoint(words: str) -> str:
+    from tui.commands.otlp.arguments import endpoint  # who does not send does not load it
+
+    return endpoint(words)
+
+
+def _header(words: str) -> str:
+    from tui.commands.otlp.arguments import header
+
+    return header(words)
 
 
 def _size(words: str) -> int:

@@ -41,7 +41,7 @@ NAMES = frozenset({"exit"})
 FLAGS = frozenset(
     {
         "sums_apart", "claimed", "suspended", "summary", "by_user", "retry_told", "truncated", "running", "untold",
-        "background", "synthetic", "subtask", "waiting",
+        "background", "synthetic", "subtask", "waiting", "closing",
     }
 )  # fmt: skip
 """Those that are true or false."""

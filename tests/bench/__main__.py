@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import tui
-from tests.bench import adapter, commands, frames, patches, peers, processes, screen, search, soak, spend
+from tests.bench import adapter, commands, frames, otlp, patches, peers, processes, screen, search, soak, spend
 from tests.bench.table import Line, machine, table
 
 MEASUREMENTS: dict[str, Callable[[argparse.Namespace], Iterator[Line]]] = {
@@ -34,6 +34,7 @@ MEASUREMENTS: dict[str, Callable[[argparse.Namespace], Iterator[Line]]] = {
     "output": screen.output,
     "update": adapter.ratio,
     "events": commands.events,
+    "otlp": otlp.otlp,
     "commands": commands.starts,
     "tree": frames.tree,
     "search": search.search,

@@ -31,6 +31,7 @@ TITLE_WIDTH = 60
 EXAMPLES = {"cost>": "cost>1", "tokens>": "tokens>10k"}
 """A shell puts a blank behind what it has completed, which would be between the sign and the number."""
 DAYS = {"today": "", "yesterday": "", "7d": "today and the six days before", "2w": "two weeks", "2026-01": "a month"}
+TIMES = {"today": "", "12h": "twelve hours", "7d": "seven times 24 hours"}
 _HARMLESS = re.compile(r"[A-Za-z0-9_-]+")
 """Ids that opencode makes; one that would have to be quoted is a stranger's."""
 
@@ -160,6 +161,9 @@ COMPLETERS: dict[str, Completer] = {
     "output": files,
     "since": partial(only, words=DAYS),
     "until": partial(only, words=DAYS),
+    "begun": partial(only, words=TIMES),
+    "endpoint": partial(only, words={}),
+    "header": partial(only, words={}),
     "pattern": partial(only, words={}),
     "uri": partial(only, words={}),
     "max_text": partial(only, words={}),

@@ -5,20 +5,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from adapter.contract import AdapterError, Batch, Source
-from adapter.events import Event, LogEntry, SourceError
-from tui.commands.remarks import complain, remark
-from tui.commands.sources import alone, enter_sources, protected, status_of
+from adapter.contract import Source
+from adapter.events import Event
+from tui.commands.remarks import complain
+from tui.commands.sources import alone, enter_sources, patiently, protected, remark_on_source, status_of
 from tui.files import CursorFile, problem
 from tui.text import sanitize
 from tui.text.safe_json import json_lines
-
-RARE = frozenset({SourceError, LogEntry})
-"""What may be a remark about a source. To look for the kinds first takes a sixth of looking at each event."""
 
 
 async def events(arguments: argparse.Namespace, paths: list[Path]) -> int:
@@ -49,46 +45,17 @@ async def _stream(
     source: Source, arguments: argparse.Namespace, kept: dict[str, str], cursors: CursorFile | None
 ) -> None:
     """Writes what a source tells, and keeps where it is."""
-    async for batch in _patiently(source, kept.get(source.source), follow=arguments.follow and not source.backup):
+    async for batch in patiently(source, kept.get(source.source), follow=arguments.follow and not source.backup):
         chosen = batch.events
         if arguments.session:
             chosen = [event for event in chosen if getattr(event, "session_id", "") == arguments.session]
         _write(chosen)
-        _remark(batch.events)
+        remark_on_source(batch.events)
         position = getattr(batch.events[-1], "cursor", "") if batch.events else ""
         if cursors is not None and position:
             # Only behind the flush of its events: a crash in between repeats them and never skips any.
             kept[source.source] = position
             cursors.keep(kept)
-
-
-def _remark(events: list[Event]) -> None:
-    """Says on stderr what is wrong with a source as a whole."""
-    if RARE.isdisjoint(map(type, events)):
-        return
-    for event in events:
-        match event:
-            case SourceError(row_id="", message=words) | LogEntry(ref="cursor", message=words):
-                remark(words)
-
-
-async def _patiently(source: Source, cursor: str | None, *, follow: bool) -> AsyncIterator[Batch]:
-    """The stream of a source; with `follow` a database that is not there yet, or not any more, is waited for."""
-    told = ""
-    while True:
-        try:
-            async for batch in source.stream(cursor, follow=follow):
-                told = ""
-                cursor = getattr(batch.events[-1], "cursor", cursor) if batch.events else cursor
-                yield batch
-            return
-        except AdapterError as error:
-            if not follow:
-                raise
-            if str(error) != told:
-                told = str(error)
-                remark(told)
-            await asyncio.sleep(1)
 
 
 def _write(found: list[Event]) -> None:

@@ -26,8 +26,11 @@ COMMANDS = {
     "show": "tui.commands.show",
     "export": "tui.commands.export.command",
     "doctor": "tui.commands.doctor",
+    "otlp": "tui.commands.otlp.command",
 }
 """The module of each command; the function in it has the command's name."""
+FOLLOWING = ("events", "otlp")
+"""Those that with --follow wait for a database that is not there yet."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -58,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
         located = locate(os.environ, home())
         arguments.backups = located.backups
         paths = [path for path in located.paths if os.path.exists(path) or obstacle(path)] + located.backups
-        waits = arguments.command == "events" and arguments.follow and located.paths
+        waits = arguments.command in FOLLOWING and arguments.follow and located.paths
         if not paths and not waits and not arguments.hosts:
             from tui.no_sessions import FROM_JSON, json_sessions  # no command needs it otherwise
 

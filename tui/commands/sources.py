@@ -6,12 +6,13 @@ import argparse
 import asyncio
 import errno
 import os
-from collections.abc import Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adapter.contract import AdapterError, Source
+from adapter.contract import AdapterError, Batch, Source
+from adapter.events import Event, LogEntry, SourceError
 from adapter.local import OpencodeSource
 from adapter.opencode.config import OpencodeConfig
 from adapter.opencode.discover import data_directory
@@ -25,6 +26,10 @@ PROGRAM = f"opencode-viewer {__version__}"
 if TYPE_CHECKING:
     from adapter.processes.table import Table
     from tui.model.store.store import Store
+
+
+RARE = frozenset({SourceError, LogEntry})
+"""What may be a remark about a source. To look for the kinds first takes a sixth of looking at each event."""
 
 
 async def enter_sources(
@@ -74,6 +79,35 @@ async def alone(reading: Coroutine[None, None, None]) -> bool:
         complain(problem(error))
         return False
     return True
+
+
+def remark_on_source(events: list[Event]) -> None:
+    """Says on stderr what is wrong with a source as a whole."""
+    if RARE.isdisjoint(map(type, events)):
+        return
+    for event in events:
+        match event:
+            case SourceError(row_id="", message=words) | LogEntry(ref="cursor", message=words):
+                remark(words)
+
+
+async def patiently(source: Source, cursor: str | None, *, follow: bool) -> AsyncIterator[Batch]:
+    """The stream of a source; with `follow` a database that is not there yet, or not any more, is waited for."""
+    told = ""
+    while True:
+        try:
+            async for batch in source.stream(cursor, follow=follow):
+                told = ""
+                cursor = getattr(batch.events[-1], "cursor", cursor) if batch.events else cursor
+                yield batch
+            return
+        except AdapterError as error:
+            if not follow:
+                raise
+            if str(error) != told:
+                told = str(error)
+                remark(told)
+            await asyncio.sleep(1)
 
 
 def status_of(read: Sequence[bool], sources: Sequence[Source]) -> int:

@@ -224,6 +224,8 @@ def _assistant(
     extras: dict[str, Any] = {}
     if not ended:
         extras["time_updated"] = row.time_updated * 1000
+    elif not completed and not error:
+        extras["closing"] = True
     if message.path and message.path.cwd:
         extras["cwd"] = message.path.cwd
     if message.summary is True:

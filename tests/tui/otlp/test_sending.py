@@ -1,0 +1,277 @@
+"""Collectors as they are: away, slow, refusing, dying. Nothing is lost, and what comes twice is the same span."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.adapter import corpus
+from tests.tui.otlp import receiver
+from tests.tui.otlp.receiver import Collector, send
+from tui.commands.otlp import sending
+from tui.commands.otlp.arguments import endpoint, header
+from tui.commands.otlp.command import MARK, otlp
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    """A session with a sub-agent that has one itself."""
+    return corpus.build("1.18.33/nested", tmp_path / "opencode.db")
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests of few spans, so that there are many."""
+    monkeypatch.setattr(sending, "BATCH", 3)
+    monkeypatch.setattr(sending, "FIRST_PAUSE_S", 0.01)
+
+
+@pytest.fixture
+def everything(database: Path) -> dict[bytes, str]:
+    """Every span of the database, from a collector that takes all."""
+    with Collector() as collector:
+        assert send(collector, [database]) == 0
+    return {span.id: span.name for span in collector.spans}
+
+
+def nowhere() -> str:
+    """An address at which nobody listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{free.getsockname()[1]}"
+
+
+def wait_for_the_tail(cursor: Path) -> None:
+    """Until a cursor file says that everything there was has been acknowledged."""
+    until = time.monotonic() + 30
+    while not cursor.exists() or '\\"phase\\":\\"tail\\"' not in cursor.read_text():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def cursor_of(file: Path) -> str:
+    return next(iter(json.loads(file.read_bytes()).values()))
+
+
+def test_a_collector_that_is_away_ends_it_with_a_sentence_and_the_cursor_stays(
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Long enough for the exporter to try again once, after a second.
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "2")
+    cursor = tmp_path / "cursor"
+    arguments = receiver.arguments("--endpoint", nowhere(), "--cursor", cursor)
+    assert asyncio.run(otlp(arguments, [database])) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert re.search(r"/v1/traces did not take \d+ spans: Connection refused;", said)
+    assert "run it again with the same --cursor" in said
+    assert not cursor.exists()
+
+
+@pytest.mark.usefixtures("small")
+def test_what_was_not_acknowledged_is_sent_by_the_next_run(
+    database: Path, tmp_path: Path, everything: dict[bytes, str]
+) -> None:
+    cursor = tmp_path / "cursor"
+    with Collector(lambda number: 200 if number <= 2 else 400) as collector:
+        assert send(collector, [database], "--cursor", cursor) == 2
+        first = {span.id for span in collector.spans}
+        assert 0 < len(first) < len(everything)
+        collector.answer = lambda _number: 200
+        assert send(collector, [database], "--cursor", cursor) == 0
+    assert {span.id: span.name for span in collector.spans} == everything
+    assert cursor_of(cursor).startswith(MARK)
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_what_is_refused_for_now_is_tried_again_by_the_exporter(
+    status: int, database: Path, everything: dict[bytes, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Without a Retry-After, as of 502, the exporter waits a second.
+    with Collector(lambda number: status if number == 2 else 200) as collector:
+        assert send(collector, [database]) == 0
+    assert sorted(span.id for span in collector.spans) == sorted(everything)
+    assert collector.requests == len(collector.batches) + 1
+
+
+@pytest.mark.usefixtures("small")
+def test_a_collector_that_dies_behind_a_request_gets_it_again_with_the_same_ids(
+    database: Path, everything: dict[bytes, str]
+) -> None:
+    with Collector(lambda number: 0 if number == 2 else 200) as collector:
+        assert send(collector, [database]) == 0
+    assert {span.id: span.name for span in collector.spans} == everything
+    assert [span.id for span in collector.batches[1]] == [span.id for span in collector.batches[2]]
+    assert collector.bodies[1] == collector.bodies[2]
+
+
+class Gate:
+    """A sender whose requests are acknowledged when the test says so."""
+
+    def __init__(self) -> None:
+        self.requests: list[list[object]] = []
+        self.taken = asyncio.Semaphore(0)
+
+    async def send(self, spans: list[object]) -> None:
+        self.requests.append(spans)
+        await self.taken.acquire()
+
+
+@pytest.mark.usefixtures("small")
+async def test_one_request_is_under_way_while_the_next_is_filled_and_then_reading_waits() -> None:
+    gate, kept = Gate(), list[str]()
+    outbox = sending.Outbox(gate, kept.append)  # type: ignore[arg-type]
+    added = 0
+
+    async def read() -> None:
+        nonlocal added
+        for number in range(12):
+            await outbox.add(number)  # type: ignore[arg-type]
+            added += 1
+            outbox.reached(f"behind {number}")
+        await outbox.flush()
+
+    reading = asyncio.create_task(read())
+    for requests in range(1, 5):
+        for _ in range(50):
+            await asyncio.sleep(0)
+        # The request that nobody has acknowledged yet, and one that is full: no more is made.
+        assert len(gate.requests) == requests
+        assert added == min(12, 3 * requests + 2)
+        # A position is behind what was acknowledged, and never behind what is under way.
+        assert all(int(position.split()[1]) < 3 * (requests - 1) for position in kept)
+        gate.taken.release()
+    await reading
+    assert (gate.requests[0], kept[-1]) == ([0, 1, 2], "behind 11")
+
+
+@pytest.mark.usefixtures("small")
+def test_with_follow_a_collector_that_is_away_is_waited_for(
+    database: Path, tmp_path: Path, everything: dict[bytes, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    cursor = tmp_path / "cursor"
+    with Collector(lambda number: 400 if number <= 4 else 200) as collector:
+
+        async def until_all() -> None:
+            running = asyncio.create_task(
+                otlp(receiver.arguments("--follow", "--cursor", cursor, collector=collector), [database])
+            )
+            await asyncio.to_thread(collector.wait_for, lambda: len(collector.by_id()) == len(everything))
+            await asyncio.to_thread(wait_for_the_tail, cursor)
+            running.cancel()
+            await asyncio.wait({running})
+
+        asyncio.run(until_all())
+    assert {span.id: span.name for span in collector.spans} == everything
+    said = capsys.readouterr().err.splitlines()
+    # The same reason is said once, and its end.
+    assert len(said) == 2
+    assert "it is asked again until it does" in said[0]
+    assert "takes spans again" in said[1]
+
+
+def test_a_second_run_behind_the_cursor_sends_nothing(database: Path, tmp_path: Path) -> None:
+    with Collector() as collector:
+        assert send(collector, [database], "--cursor", tmp_path / "cursor") == 0
+        before = collector.requests
+        assert send(collector, [database], "--cursor", tmp_path / "cursor") == 0
+        assert collector.requests == before
+
+
+def test_a_cursor_of_events_is_left_alone(database: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cursor = tmp_path / "cursor"
+    subprocess.run(
+        [sys.executable, "-m", "tui", "events", "--db", str(database), "--cursor", str(cursor)],
+        stdout=subprocess.DEVNULL,
+        check=True,
+        timeout=60,
+    )
+    before = cursor.read_bytes()
+    with Collector() as collector:
+        assert send(collector, [database], "--cursor", cursor) == 2
+    assert (collector.requests, cursor.read_bytes()) == (0, before)
+    assert "a file of its own" in capsys.readouterr().err
+
+
+def test_the_variables_of_the_sdk_hold(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Collector() as collector:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-team=blue,x-key=1")
+        monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=lab")
+        monkeypatch.setenv("OTEL_SERVICE_NAME", "agents")
+        assert asyncio.run(otlp(receiver.arguments("--header", "X-Key=2"), [database])) == 0
+    assert collector.resource["service.name"] == "agents"
+    assert collector.resource["deployment.environment.name"] == "lab"
+    names = {name.lower(): value for name, value in collector.headers[0].items()}
+    assert (names["x-team"], names["x-key"]) == ("blue", "2")
+
+
+def test_without_variables_the_service_is_opencode(database: Path) -> None:
+    with Collector() as collector:
+        assert send(collector, [database]) == 0
+    assert collector.resource["service.name"] == "opencode"
+
+
+def test_since_leaves_whole_traces_out(database: Path, everything: dict[bytes, str]) -> None:
+    with Collector() as collector:
+        assert send(collector, [database], "--since", "2026-01-01") == 0
+        assert {span.id for span in collector.spans} == set(everything)
+        collector.batches.clear()
+        assert send(collector, [database], "--since", "2099-01-01") == 0
+        assert collector.spans == []
+        assert send(collector, [database], "--since", "soon") == 2
+
+
+def test_a_session_in_two_files_is_sent_once(database: Path, tmp_path: Path, everything: dict[bytes, str]) -> None:
+    copy = tmp_path / "copy.db"
+    copy.write_bytes(database.read_bytes())
+    with Collector() as collector:
+        assert send(collector, [database, copy]) == 0
+    assert sorted(span.id for span in collector.spans) == sorted(everything)
+
+
+def test_an_endpoint_is_a_base_or_the_path_of_traces() -> None:
+    assert endpoint("http://box:4318") == "http://box:4318/v1/traces"
+    assert endpoint("https://cloud/api/otel/") == "https://cloud/api/otel/v1/traces"
+    assert endpoint("http://box/v1/traces") == "http://box/v1/traces"
+    for bad in ("box:4318", "ftp://box", "http://"):
+        with pytest.raises(ValueError, match=re.escape(bad)):
+            endpoint(bad)
+
+
+@pytest.mark.parametrize("bad", ["novalue", "=x", "a b=c", "a=b\nc", "a=\x00"])
+def test_a_header_that_is_none_is_refused(bad: str) -> None:
+    assert header("Authorization=Basic a=b") == "Authorization=Basic a=b"
+    with pytest.raises(ValueError, match="^" + re.escape(bad)):
+        header(bad)
+
+
+BLOCKED = """
+import sys
+sys.modules["opentelemetry"] = None
+from tui.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_without_the_extra_one_sentence_says_what_to_install(database: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", BLOCKED, "otlp", "--db", str(database)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "PYTHONWARNINGS": "error"},
+    )
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert 'pip install "opencode-viewer[otlp]"' in done.stderr

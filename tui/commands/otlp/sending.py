@@ -1,0 +1,168 @@
+"""To a collector, by the exporter of the OpenTelemetry SDK: what it acknowledged, and what becomes of what it did
+not."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExportResult
+
+BATCH = 1_000
+"""Most spans of a request."""
+BATCH_BYTES = 2_000_000
+"""Bytes of texts with which a request is full, too: collectors refuse requests of some megabytes."""
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
+"""How long is waited when the exporter has given up, at first and at most; it has waited and tried itself before
+that."""
+
+
+class NotTaken(Exception):
+    """The collector did not take some spans, and nobody waits for it. The message is a sentence for the user."""
+
+
+class Reasons(logging.Handler):
+    """Keeps why the SDK failed last; it would say so on stderr, line by line."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._said = ""
+        self._transient = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Takes what is said."""
+        self._said = record.getMessage()
+        # Its last words are only that it has given up; why, it said before.
+        if isinstance(record.args, tuple) and record.args and self._said.startswith("Transient error"):
+            self._transient = str(record.args[0])
+
+    def clear(self) -> None:
+        """Forgets what was said."""
+        self._said = self._transient = ""
+
+    @property
+    def words(self) -> str:
+        """Why, in the words of the system or of the collector where there are some."""
+        why = self._transient or self._said or "no reason given"
+        found = _ERRNO.search(why)
+        return found[1] if found is not None else why
+
+
+_ERRNO = re.compile(r"\[Errno -?\d+\] ([\w ]+)")
+"""How Python tells an error of the system, deep within what the HTTP library says."""
+_REASONS = Reasons()
+_LOGGER = logging.getLogger("opentelemetry")
+
+
+class Sender:
+    """Sends one request at a time. With `patient` it waits for a collector that is away as long as that takes, else
+    NotTaken is raised. `say` tells the user a sentence."""
+
+    def __init__(
+        self,
+        endpoint: str | None,
+        headers: Mapping[str, str],
+        *,
+        patient: bool,
+        say: Callable[[str], object],
+    ) -> None:
+        _LOGGER.addHandler(_REASONS)
+        _LOGGER.propagate = False
+        self._exporter = OTLPSpanExporter(endpoint=endpoint, headers=dict(headers))
+        self.endpoint = self._exporter._endpoint
+        self._patient = patient
+        self._say = say
+        self._turn = asyncio.Lock()
+        self.sent = 0
+        """Spans that were acknowledged."""
+
+    async def send(self, spans: Sequence[ReadableSpan]) -> None:
+        """Returns when all of them have been acknowledged. Raises NotTaken."""
+        pause, said = FIRST_PAUSE_S, ""
+        async with self._turn:
+            while True:
+                _REASONS.clear()
+                if await asyncio.to_thread(self._exporter.export, spans) is SpanExportResult.SUCCESS:
+                    break
+                words = f"{self.endpoint} did not take {len(spans):,} spans: {_REASONS.words}"
+                if not self._patient:
+                    raise NotTaken(words)
+                if words != said:
+                    self._say(f"{words}; it is asked again until it does")
+                    said = words
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE_S)
+            if said:
+                self._say(f"{self.endpoint} takes spans again")
+            self.sent += len(spans)
+
+    def close(self) -> None:
+        """Ends a request that is under way."""
+        self._exporter.shutdown()  # type: ignore[no-untyped-call]
+
+
+class Outbox:
+    """Spans on their way from one source: one request is under way while the next is filled, and who fills it waits.
+
+    A position is kept by `keep` when everything in front of it has been acknowledged, and never before.
+    """
+
+    def __init__(self, sender: Sender, keep: Callable[[str], None]) -> None:
+        self._sender = sender
+        self._keep = keep
+        self._spans: list[ReadableSpan] = []
+        self._bytes = 0
+        self._position = ""
+        self._kept = ""
+        self._flight: asyncio.Task[None] | None = None
+
+    async def add(self, span: ReadableSpan, size: int = 0) -> None:
+        """Takes a span with `size` bytes of texts. Raises NotTaken of those before it."""
+        self._spans.append(span)
+        self._bytes += size
+        if len(self._spans) >= BATCH or self._bytes >= BATCH_BYTES:
+            await self._dispatch()
+
+    def reached(self, position: str) -> None:
+        """Everything in front of this position has been added."""
+        self._position = position
+        if not self._spans and self._flight is None:
+            self._keep_at(position)
+
+    async def flush(self) -> None:
+        """Returns when everything has been acknowledged. Raises NotTaken."""
+        await self._dispatch()
+        await self._landed()
+
+    def abandon(self) -> None:
+        """Lets go of what is under way."""
+        if self._flight is not None:
+            self._flight.cancel()
+
+    async def _dispatch(self) -> None:
+        await self._landed()
+        spans, position = self._spans, self._position
+        self._spans, self._bytes = [], 0
+        if spans:
+            self._flight = asyncio.create_task(self._fly(spans, position))
+        elif position:
+            self._keep_at(position)
+
+    async def _fly(self, spans: list[ReadableSpan], position: str) -> None:
+        await self._sender.send(spans)
+        if position:
+            self._keep_at(position)
+
+    async def _landed(self) -> None:
+        if self._flight is not None:
+            flight, self._flight = self._flight, None
+            await flight
+
+    def _keep_at(self, position: str) -> None:
+        if position != self._kept:
+            self._kept = position
+            self._keep(position)
