@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from adapter.contract import VIA
 from adapter.events import Event, Usage
@@ -14,9 +15,10 @@ from tests.tui.model.builders import op, prompt, session, store_of, turn, turn_e
 from tui import resume
 from tui.model.filter.cards import Index
 from tui.model.filter.language import parse, search
-from tui.model.records import Row, session_key
+from tui.model.records import ChangeSet, Row, session_key
 from tui.model.status.life import runner
-from tui.model.status.notices import Notice
+from tui.model.status.notices import Notice, Notices
+from tui.model.status.state import session_state
 from tui.model.status.whereabouts import find
 from tui.model.store.store import Store
 from tui.model.sums.rollup import context
@@ -140,3 +142,23 @@ def test_a_notice_names_the_host() -> None:
     store = store_of(*there(*RUN))
     told = notice_facts([Notice("waiting", 1, (FAR, "s1"), "A thing")], store)
     assert told["notices"][0]["host"] == "box"
+
+
+@pytest.mark.parametrize("name", ["bash", "question"])
+def test_of_a_machine_that_is_not_seen_nothing_is_said_to_be_stuck_or_left_behind(name: str) -> None:
+    store = store_of(*there(*RUN[:3], op("p1", "a1", "tool", 1, 103, name=name, tool=name, running=True)))
+    process = Process(7, 50, directory="/far/app", role="tui", databases=["box"])
+    store.meet(FAR, Processes(106, True, "", 60, [process], [], asked=106))
+    one = store.sessions[FAR, "s1"]
+    before = session_state(store, one, NOW)
+    changes = store.lose(FAR, 106_000_000)
+    assert session_key(one) in changes.dirty
+    assert store.lose(FAR, 106_000_000).dirty == set()
+    later = session_state(store, one, NOW + 3600_000_000)
+    assert (later.name, later.inferred) == (before.name, True)
+    assert "not seen since" in later.reason
+    notices = Notices(store, 0)
+    notices.update(ChangeSet({(FAR, "s1")}, set()), NOW + 3600_000_000)
+    assert {one.kind for one in notices.due(NOW + 3700_000_000)} <= {"waiting"}
+    store.lose(FAR, 0)
+    assert session_state(store, one, NOW).inferred is before.inferred

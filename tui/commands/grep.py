@@ -135,7 +135,7 @@ class _Search:
 
 def _heading(store: Store, session: Session) -> str:
     when = moments.date_and_minute(subtree(store, session).last_ts)
-    columns = (when, sanitize.label(session.id), session.agent, project(session.cwd), session.name)
+    columns = (when, sanitize.label(session.id), session.host, session.agent, project(session.cwd), session.name)
     return "  ".join(filter(None, columns))
 
 

@@ -52,7 +52,7 @@ def _columns(store: Store, session: Session, now_us: int) -> list[str]:
         sanitize.label(session.id),
         session.agent,
         session.model,
-        project(session.cwd),
+        f"{session.host}:{project(session.cwd)}" if session.host else project(session.cwd),
         session.title or session.slug or "(no title)",
     ]
 

@@ -59,6 +59,8 @@ class Store:
         self.sessions: dict[SessionKey, Session] = {}
         self.copies = Copies()
         self.processes: dict[str, Processes] = {}
+        self.unseen_since: dict[str, int] = {}
+        """Since when (µs) nothing has been seen of sources whose machines cannot be reached; 0 for all others."""
         self.books: dict[str, LogBook] = {}
         self.kids: dict[SessionKey, list[Session]] = {}
         self.usages: dict[SessionKey, Own] = {}
@@ -213,11 +215,25 @@ class Store:
         if processes is before or (before is None and not processes.looked):
             return changes
         self.processes[source] = processes
+        self._judge_anew(source, changes)
+        return changes
+
+    def lose(self, source: str, since_us: int) -> ChangeSet:
+        """Takes in that nothing is seen of a source since a time (µs), as its machine cannot be reached, or with 0
+        that it can be seen: what goes on in it is told as it was, and with that doubt."""
+        changes = ChangeSet(roots=set(), dirty=set())
+        if self.unseen_since.get(source, 0) == since_us:
+            return changes
+        self.unseen_since[source] = since_us
+        self._judge_anew(source, changes)
+        return changes
+
+    def _judge_anew(self, source: str, changes: ChangeSet) -> None:
+        """Adds what of the open sessions of a source may be judged otherwise now."""
         for key, session in self.sessions.items():
             if session.loaded and key[0] == source and is_open(session):
                 changes.dirty |= open_nodes(session)
                 changes.dirty |= {session_key(self.sessions[above]) for above in self.links.above(key)}
-        return changes
 
     def mark_loaded(self, source: str, session_id: str) -> ChangeSet:
         """Says that all there is of a session has been applied, also when that is nothing."""
