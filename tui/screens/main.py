@@ -318,8 +318,11 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
         empty = self._show_empty()
         status = Status(
             paths=() if empty else self.paths,
-            # That the file is waited for say the sentences.
-            healths=tuple(msgspec.structs.replace(one, message="") for one in view.healths) if empty else view.healths,
+            # That a file is waited for say the sentences; why another machine is not there they do not know.
+            healths=tuple(
+                msgspec.structs.replace(one, message=one.message if one.host else "") if empty else one
+                for one in view.healths
+            ),
             lags=self.lags,
             behind=self.behind,
             running=summary.running,
