@@ -53,11 +53,13 @@ class Child:
         self._signal(signal.SIGKILL)
 
     async def status(self) -> int | None:
-        """The exit status; None when it does not end by itself."""
+        """The exit status, once all that it said has been heard, too; None when it does not end by itself."""
         with suppress(TimeoutError):
             async with asyncio.timeout(END_S):
-                return await self._process.wait()
-        return None
+                await self._process.wait()
+                await asyncio.wait({self._listening})
+        # What it has left behind may hold its pipes open, as a shared connection of ssh does: it has ended all the same.
+        return self._process.returncode
 
     async def end(self) -> None:
         """Ends it: by the end of its input, else by asking, else by force."""
