@@ -14,8 +14,9 @@ from tests.adapter import corpus
 from tests.adapter.opencode_writer import OpencodeWriter
 from tests.lines import sshd
 from tests.lines.commands import serve, viewer
+from tests.lines.spread import spread
 from tests.lines.sshd import Sshd
-from tests.tui.test_terminal import COMMAND, Terminal
+from tests.tui.test_terminal import Terminal
 
 SESSION = "ses_dfdd2ceb7ffelgEiz1jVy8D3Ga"
 """The session of the dump that has sub-agents."""
@@ -161,16 +162,11 @@ def test_what_fails_stands_on_the_screen_though_there_is_no_session(
     assert callable(fault)
     terminal = Terminal("--via", fault(box, database), columns=columns, rows=rows)
     try:
-        terminal.until(spread(f"! box: .*{re.escape(words)}"))
+        terminal.until(spread(words))
         terminal.until("No opencode session yet")
         assert terminal.quit() == 0
     finally:
         terminal.child.close(force=True)
-
-
-def spread(pattern: str) -> str:
-    """A pattern of words that may be broken into lines anywhere."""
-    return "(?s)" + pattern.replace(" ", r"\s+").replace(r"\\s+", r"\s+")
 
 
 def client_of(terminal: Terminal) -> psutil.Process:
@@ -191,7 +187,7 @@ def test_the_screen_is_live_over_ssh_says_since_when_it_is_not_and_comes_back_by
             terminal.until("box New while it is watched")
             box.stop()
             client_of(terminal).kill()
-            terminal.until(spread(r"! box: .*not live since \d\d:\d\d:\d\d"))
+            terminal.until(r"! box: (?s:.*)not\s+live\s+since\s+\d\d:\d\d:\d\d")
             assert "box There from the beginning" in terminal.text
             opencode.user(opencode.session("New while it was cut"))
             opencode.change_session(opencode.sessions[0], title="Another title")
@@ -216,4 +212,3 @@ def test_a_host_of_the_file_of_wishes_is_watched_by_its_name(box: Sshd, database
     done = viewer("ls", "--json", "--host", "lab")
     assert done.returncode == 0, done.stderr
     assert '"sources":["via:lab"]' in done.stdout
-    assert COMMAND.exists()
