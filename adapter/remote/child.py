@@ -58,7 +58,7 @@ class Child:
             async with asyncio.timeout(END_S):
                 await self._process.wait()
                 await asyncio.wait({self._listening})
-        # What it has left behind may hold its pipes open, as a shared connection of ssh does: it has ended all the same.
+        # What it left behind may hold its pipes open, as a shared connection of ssh does: it has ended all the same.
         return self._process.returncode
 
     async def end(self) -> None:

@@ -18,7 +18,7 @@ from typing import Any, cast
 import msgspec
 
 from adapter.contract import AdapterError, Batch, Source, SourceMissing, encodable
-from adapter.events import Event
+from adapter.events import Event, SessionStarted
 from adapter.health import Health
 from adapter.pattern import BadPattern
 from adapter.remote.messages import (
@@ -157,16 +157,21 @@ class _Answer:
         await self._write(line)
 
     async def batch(self, batch: Batch) -> None:
-        """Sends a batch: its events in pieces, then its end with what is new of its health."""
-        for start in range(0, len(batch.events), EVENTS):
-            await self.tell(Events(self.ask.id, batch.events[start : start + EVENTS]))  # type: ignore[arg-type]
-        told = as_fields(batch.health)
-        news = {name: value for name, value in told.items() if self.health.get(name, self) != value}
-        self.health = told
+        """Sends a batch: its events in pieces, then its end with what is new of its health. Pieces of nothing but
+        sessions, as a catalogue has, are batches of their own, whose health says how many are still to come: all of
+        them may take a minute."""
+        pieces = [batch.events[start : start + EVENTS] for start in range(0, len(batch.events), EVENTS)]
+        to_come = [sum(isinstance(event, SessionStarted) for event in piece) for piece in pieces]
+        for number, piece in enumerate(pieces):
+            await self.tell(Events(self.ask.id, piece))  # type: ignore[arg-type]
+            left = sum(to_come[number + 1 :])
+            if left and to_come[number] == len(piece):
+                unread = batch.health.unread + left
+                await self.tell(BatchEnd(self.ask.id, self._news(msgspec.structs.replace(batch.health, unread=unread))))
         await self.tell(
             BatchEnd(
                 self.ask.id,
-                news,
+                self._news(batch.health),
                 batch.rows,
                 batch.loaded,
                 batch.committed_at,
@@ -174,6 +179,13 @@ class _Answer:
                 batch.begun,
             )
         )
+
+    def _news(self, health: Health) -> dict[str, Any]:
+        """The fields of a health that are not as they were told last."""
+        told = as_fields(health)
+        news = {name: value for name, value in told.items() if self.health.get(name, self) != value}
+        self.health = told
+        return news
 
 
 def as_fields(health: Health) -> dict[str, Any]:

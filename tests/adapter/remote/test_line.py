@@ -57,6 +57,24 @@ async def test_what_is_told_over_a_line_is_what_a_cold_load_gives(opencode: Open
         assert {event.source for event in follower.events} == {"via:box"}
 
 
+async def test_sessions_are_told_as_they_come_and_until_the_last_one_how_many_are_missing(
+    opencode: OpencodeWriter,
+) -> None:
+    for number in range(450):
+        opencode.session(f"number {number}")
+    async with Follower(opencode.path, source=remote(Cable(found_at(opencode.path)))) as follower:
+        await follower.until(lambda: len(follower.of(SessionStarted)) >= 450)
+        told, missing = 0, []
+        for batch in follower.batches:
+            told += sum(isinstance(event, SessionStarted) for event in batch.events)
+            if 60 < told < 450:
+                missing.append((450 - told, batch.health.unread))
+        assert len(missing) >= 3, "the catalogue came at once"
+        assert all(left <= unread for left, unread in missing), missing
+        await follower.until(lambda: not follower.batches[-1].health.unread)
+        await follower.equals_cold_load()
+
+
 async def test_a_line_that_is_cut_comes_back_and_goes_on_behind_its_cursor(opencode: OpencodeWriter) -> None:
     sessions = [a_session(opencode, f"number {n}") for n in range(5)]
     cable = Cable(found_at(opencode.path))
