@@ -166,6 +166,7 @@ def health(told: dict[str, Any], source: str, path: str, place: str, ahead_us: i
     return replace(
         found,
         ahead_s=ahead_us / 1e6,
+        cut=0.0,
         last_change=seconds(found.last_change, ahead_us),
         looked=seconds(found.looked, ahead_us),
         reconciled=seconds(found.reconciled, ahead_us),

@@ -167,7 +167,9 @@ class RemoteSource:
         if line.down_since and not line.is_up:
             words = f"{words}; not live since {time.strftime('%H:%M:%S', time.localtime(line.down_since))}"
         state = "waiting" if isinstance(error, LineDown | SourceMissing) else "error"
-        self._health = msgspec.structs.replace(self._health, path=str(self.path), state=state, message=words)
+        self._health = msgspec.structs.replace(
+            self._health, path=str(self.path), state=state, message=words, cut=0.0 if line.is_up else line.down_since
+        )
         return self._health
 
     async def _follow(self) -> AsyncGenerator[Batch, None]:

@@ -223,6 +223,7 @@ class Arrivals:
                     _merge(changes, self._ended(item))
                     if item.health is not None:
                         _merge(changes, self.store.meet(item.source, item.health.processes))
+                        _merge(changes, self.store.lose_sight(item.source, int(item.health.cut * 1e6)))
                         self.health[item.source] = item.health
                         health_changed = True
                     if item.committed_at > self._started_at:

@@ -152,7 +152,9 @@ async def test_while_the_line_is_cut_what_was_known_stays_and_the_reason_is_told
         return [OpencodeSource(opencode.path, watch=False)]
 
     cable = Cable(find)
-    async with Follower(opencode.path, source=remote(cable)) as follower:
+    source = remote(cable)
+    line = source._line
+    async with Follower(opencode.path, source=source) as follower:
         await follower.loaded(session)
         there = False
         cable.cut()
@@ -160,6 +162,7 @@ async def test_while_the_line_is_cut_what_was_known_stays_and_the_reason_is_told
         health = follower.batches[-1].health
         assert "the line is cut" in health.message
         assert "not live since" in health.message
+        assert health.cut == line.down_since > 0
         assert health.host == "box"
         assert health.path == f"box:{opencode.path}"
         assert len(follower.of(SourceError)) == 1
@@ -169,6 +172,7 @@ async def test_while_the_line_is_cut_what_was_known_stays_and_the_reason_is_told
             await follower.source.payload("opencode-sqlite://?part_id=x&field=")
         there = True
         await follower.until(lambda: follower.batches[-1].health.state == "ok")
+        assert follower.batches[-1].health.cut == 0
 
 
 async def test_all_that_is_asked_of_a_database_here_can_be_asked_of_one_there(opencode: OpencodeWriter) -> None:
