@@ -42,7 +42,8 @@ class Health(msgspec.Struct, frozen=True):
     `disagreeing` has the tokens that a session's own columns count more (or less) than its messages add up to.
     `processes` are those of the newest look at them (`Source.processes`).
     `host` is what the machine of the source is called here, "" for this one, and `ahead_s` how many seconds its clock
-    is before the one here; all times are of the clock here.
+    is before the one here; all times are of the clock here. `cut` is since when (unix seconds) nobody here has seen
+    what goes on there, 0 while it is seen.
     """
 
     source: str
@@ -86,6 +87,7 @@ class Health(msgspec.Struct, frozen=True):
     processes: Processes = NOT_KNOWN
     host: str = ""
     ahead_s: float = 0.0
+    cut: float = 0.0
 
     @property
     def incomplete(self) -> bool:

@@ -37,6 +37,8 @@ LONGEST = (
     "tests/tui/test_terminal_edges.py",
     "tests/tui/test_faults_in_a_terminal.py",
     "tests/tui/test_reading.py",
+    "tests/lines/test_commands.py",
+    "tests/lines/test_ssh.py",
 )
 """Files that take longest, which are begun first: one that is begun last is waited for by everybody. How many tests a
 file has, by which xdist would order them, says nothing of that; `--durations` does."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -24,6 +25,9 @@ MAX_US = 253_402_300_799_000_000
 MAX_S = MAX_US / 1e6
 MAX_COUNT = 2**53
 """Tokens, bytes and the like: what JSON's numbers can count."""
+LONGEST = 4096
+"""Characters of a text of health: a path, a reason, a name."""
+DEEPEST = 6
 MOST = 1000
 """Entries that a list or table of health has at most: opencode's processes, kinds of warnings, counted tables."""
 
@@ -68,6 +72,9 @@ def events(found: Iterable[Event], source: str, ahead_us: int) -> list[Event]:
         force_setattr(event, "ts", moment(event.ts, ahead_us))
         if (end := getattr(event, "end_ts", None)) is not None:
             force_setattr(event, "end_ts", moment(end, ahead_us))
+        for name in ("turn_seq", "op_seq", "parent_op_seq", "rows"):
+            if not -MAX_COUNT <= getattr(event, name, 0) <= MAX_COUNT:
+                force_setattr(event, name, bounded(getattr(event, name)))
         extras = getattr(event, "extras", None)
         if extras:
             force_setattr(event, "extras", facts(extras, ahead_us))
@@ -154,28 +161,42 @@ def _counters(value: Any) -> dict[str, int]:
 def health(told: dict[str, Any], source: str, path: str, place: str, ahead_us: int) -> Health:
     """A health from its fields, with the names and the clock of this side; `place` is the path over there. Raises
     Doubtful."""
+    known = {name: bounded(value) for name, value in told.items() if name in FIELDS}
     try:
-        found = msgspec.convert({**told, "source": source, "path": path, "host": host_of(source)}, Health)
+        found = msgspec.convert({**known, "source": source, "path": path, "host": host_of(source)}, Health)
     except msgspec.ValidationError as error:
         raise Doubtful(f"health: {error}") from None
-    bounded: dict[str, Any] = {}
-    for name in _LISTS:
-        value = getattr(found, name)
-        if len(value) > MOST:
-            bounded[name] = value[:MOST] if isinstance(value, list) else dict(list(value.items())[:MOST])
     return replace(
         found,
         ahead_s=ahead_us / 1e6,
+        cut=0.0,
         last_change=seconds(found.last_change, ahead_us),
         looked=seconds(found.looked, ahead_us),
         reconciled=seconds(found.reconciled, ahead_us),
         history=[replace(one, at=seconds(one.at, ahead_us)) for one in found.history[:MOST]],
         processes=_processes(found.processes, {place: source.partition(":")[2]}, ahead_us),
-        **bounded,
     )
 
 
-_LISTS = ("versions", "counts", "approximate", "missing_columns", "warnings", "examples", "disagreeing")
+FIELDS = frozenset(Health.__struct_fields__)
+"""What health can say."""
+
+
+def bounded(value: Any, depth: int = 0) -> Any:
+    """A value of JSON's types of which every number can be counted with, every text be drawn, and every list be gone
+    through between two keys."""
+    kind = type(value)
+    if kind is int:
+        return min(max(value, -MAX_COUNT), MAX_COUNT)
+    if kind is float:
+        return min(max(value, -float(MAX_COUNT)), float(MAX_COUNT))
+    if kind is str:
+        return value[:LONGEST]
+    if depth < DEEPEST and kind is list:
+        return [bounded(one, depth + 1) for one in value[:MOST]]
+    if depth < DEEPEST and kind is dict:
+        return {name[:LONGEST]: bounded(one, depth + 1) for name, one in islice(value.items(), MOST)}
+    return value if kind is bool or value is None else None
 
 
 def _processes(found: Processes, called: dict[str, str], ahead_us: int) -> Processes:

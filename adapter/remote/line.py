@@ -56,6 +56,8 @@ PAUSES_S = (0.5, 1, 2, 4, 8, 15, 30, 60)
 """Seconds before the line is tried again. A login that is refused is not tried more often than that."""
 STOOD_S = 30.0
 """A line that stood so long is tried again at once when it is cut."""
+SET_S = 1.0
+"""Seconds by which the clocks have to differ otherwise than before for one to have been set."""
 CREDIT_SHARE = 4
 """Credit is given when this part of a window has been taken in, so that not every line is answered by one."""
 SAMPLES = 20
@@ -284,7 +286,6 @@ class Line:
 
     async def _talk(self, child: Child) -> str:
         """Why the line is over."""
-        sent = self._clock()
         child.write(encoded(Hello(PROTOCOL, self._program)))
         greeting, banner = await self._greeting(child)
         if greeting is None:
@@ -292,11 +293,8 @@ class Line:
         if greeting.protocol != PROTOCOL:
             return words.other_protocol(greeting.protocol, greeting.program)
         self._clocks.clear()
-        self._time(sent, greeting.clock)
         self._found(greeting.databases)
-        self.is_up, self.why, self.down_since, self.next_try = True, "", 0.0, 0.0
-        self._opened = self._heard = self._monotonic()
-        self._tell_change()
+        self._heard = self._monotonic()
         watching = asyncio.create_task(self._watch(child))
         try:
             why = await self._read(child)
@@ -310,7 +308,7 @@ class Line:
         banner = b""
         with suppress(TimeoutError, ValueError):
             async with asyncio.timeout(GREETING_S):
-                while len(banner) <= BANNER_MOST and (line := await child.readline()):
+                while len(banner) <= BANNER_MOST and (line := await child.readline(BANNER_MOST)):
                     with suppress(msgspec.MsgspecError, UnicodeError, RecursionError):
                         hello = msgspec.json.decode(line, type=Hello)
                         if hello.clock:
@@ -352,12 +350,17 @@ class Line:
             return
         if isinstance(message, Pong):
             self._time(message.sent, message.clock)
+            if not self.is_up:
+                # Only now is known what its clock says: how long a login takes tells nothing of that.
+                self.is_up, self.why, self.down_since, self.next_try = True, "", 0.0, 0.0
+                self._opened = self._monotonic()
+                self._tell_change()
             return
         if isinstance(message, Done | Failed):
             self._given_up.pop(message.id, None)
             answer = self._answers.pop(message.id, None)
             if answer is not None:
-                answer.end(None if isinstance(message, Done) else _error(self.host, message))
+                answer.end(None if isinstance(message, Done) else _error(self.host, answer.ask.what, message))
             return
         answer = self._answers.get(message.id)
         if answer is not None:
@@ -375,12 +378,16 @@ class Line:
         now = self._clock()
         took = now - sent
         if 0 <= took <= SILENCE_S and 0 <= clock < 1e11:
-            self._clocks.append((took, clock - (sent + now) / 2))
+            ahead = clock - (sent + now) / 2
+            if abs(ahead - self.ahead_s) > took + SET_S:
+                # One of the clocks has been set.
+                self._clocks.clear()
+            self._clocks.append((took, ahead))
 
     async def _watch(self, child: Child) -> None:
         """Asks every few seconds whether anybody is there, and ends a command through which nothing comes."""
         while True:
-            self.send(Ping(self._clock()))
+            child.write(encoded(Ping(self._clock())))
             await asyncio.sleep(PING_S)
             quiet = self._monotonic() - self._heard
             if quiet > SILENCE_S:
@@ -402,12 +409,13 @@ class Line:
         self._changed = asyncio.Event()
 
 
-def _error(host: str, failed: Failed) -> Exception:
-    """What the far end says is wrong, as the error that it is here. Never more than an error of the adapter."""
-    kind = getattr(contract, failed.error, None) if failed.error.isidentifier() else None
-    if failed.error == "BadPattern":
+def _error(host: str, what: str, failed: Failed) -> Exception:
+    """What the far end says is wrong, as the error that it is here: one that the method which was asked may raise."""
+    if failed.error == "BadPattern" and what == "search":
         return BadPattern(encodable(failed.words))
-    if not (isinstance(kind, type) and issubclass(kind, SourceUnavailable | PayloadError)):
+    kind = getattr(contract, failed.error, None) if failed.error.isidentifier() else None
+    allowed = SourceUnavailable | PayloadError if what == "payload" else SourceUnavailable
+    if not (isinstance(kind, type) and issubclass(kind, allowed)):
         kind = SourceUnavailable
     return kind(f"{host}: {failed.words}" if issubclass(kind, SourceUnavailable) else failed.words)
 

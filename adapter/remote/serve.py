@@ -18,7 +18,7 @@ from typing import Any, cast
 import msgspec
 
 from adapter.contract import AdapterError, Batch, Source, SourceMissing, encodable
-from adapter.events import Event
+from adapter.events import Event, SessionStarted
 from adapter.health import Health
 from adapter.pattern import BadPattern
 from adapter.remote.messages import (
@@ -71,6 +71,10 @@ Find = Callable[[], Sequence[Source]]
 """Gives the sources of all databases that are there; each is asked for once by its path."""
 
 
+class LineBroken(Exception):
+    """Nothing can be written any more."""
+
+
 class Pipes:
     """The two ends that a line has here, as file descriptors: `lines` are those that come, `write` is where ours go."""
 
@@ -80,6 +84,8 @@ class Pipes:
         self._out: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._in: asyncio.Queue[bytes] = asyncio.Queue()
         self._may_read = threading.Semaphore(LINES_AHEAD)
+        self._broken: OSError | None = None
+        """Why nothing can be written any more."""
         self._loop = asyncio.get_running_loop()
         for body in (self._read, self._write):
             threading.Thread(target=body, daemon=True, name=body.__name__).start()
@@ -93,7 +99,16 @@ class Pipes:
     async def write(self, line: bytes) -> None:
         """Takes a line, as soon as the pipe has nearly taken those before it."""
         await self._room.acquire()
+        if self._broken is not None:
+            self._room.release()
+            raise LineBroken
         self._out.put(line)
+
+    @property
+    def fault(self) -> str:
+        """Why nothing can be written any more, "" where it can, or nobody is there, which is an end like any other."""
+        error = self._broken
+        return "" if error is None or isinstance(error, BrokenPipeError) else f"{error.strerror or error}"
 
     def close(self) -> None:
         """Nothing more is written."""
@@ -118,11 +133,16 @@ class Pipes:
             try:
                 while left:
                     left = left[os.write(self._writing, left) :]
-            except OSError:
-                # Nobody is there any more.
-                self._tell(self._in.put_nowait, b"")
+            except OSError as error:
+                self._tell(self._break, error)
                 return
             self._tell(self._room.release)
+
+    def _break(self, error: OSError) -> None:
+        """Nobody is there any more, or nothing can be written: who waits for room need not."""
+        self._broken = error
+        self._room.release()
+        self._in.put_nowait(b"")
 
     def _tell(self, call: Callable[..., object], *arguments: object) -> None:
         with suppress(RuntimeError):  # the loop has been closed
@@ -157,16 +177,21 @@ class _Answer:
         await self._write(line)
 
     async def batch(self, batch: Batch) -> None:
-        """Sends a batch: its events in pieces, then its end with what is new of its health."""
-        for start in range(0, len(batch.events), EVENTS):
-            await self.tell(Events(self.ask.id, batch.events[start : start + EVENTS]))  # type: ignore[arg-type]
-        told = as_fields(batch.health)
-        news = {name: value for name, value in told.items() if self.health.get(name, self) != value}
-        self.health = told
+        """Sends a batch: its events in pieces, then its end with what is new of its health. Pieces of nothing but
+        sessions, as a catalogue has, are batches of their own, whose health says how many are still to come: all of
+        them may take a minute."""
+        pieces = [batch.events[start : start + EVENTS] for start in range(0, len(batch.events), EVENTS)]
+        to_come = [sum(isinstance(event, SessionStarted) for event in piece) for piece in pieces]
+        for number, piece in enumerate(pieces):
+            await self.tell(Events(self.ask.id, piece))  # type: ignore[arg-type]
+            left = sum(to_come[number + 1 :])
+            if left and to_come[number] == len(piece):
+                unread = batch.health.unread + left
+                await self.tell(BatchEnd(self.ask.id, self._news(msgspec.structs.replace(batch.health, unread=unread))))
         await self.tell(
             BatchEnd(
                 self.ask.id,
-                news,
+                self._news(batch.health),
                 batch.rows,
                 batch.loaded,
                 batch.committed_at,
@@ -174,6 +199,13 @@ class _Answer:
                 batch.begun,
             )
         )
+
+    def _news(self, health: Health) -> dict[str, Any]:
+        """The fields of a health that are not as they were told last."""
+        told = as_fields(health)
+        news = {name: value for name, value in told.items() if self.health.get(name, self) != value}
+        self.health = told
+        return news
 
 
 def as_fields(health: Health) -> dict[str, Any]:
@@ -207,7 +239,9 @@ class Server:
                 hello = Hello(PROTOCOL, self._program, self._clock(), self._told)
                 await self._pipes.write(encoded(hello))
                 self._spawn(self._look_for_more())
-                return await self._answer_all()
+                return await self._answer_all() or self._pipes.fault
+            except LineBroken:
+                return self._pipes.fault
             finally:
                 for task in self._tasks:
                     task.cancel()
@@ -304,10 +338,15 @@ class Server:
                 self._following.discard(ask.database)
             self._answers.pop(ask.id, None)
             # Who gave it up is told, too: only then is the number free. It waits for no credit.
-            self._spawn(self._send(end))
+            self._spawn(self._end(end))
 
     async def _send(self, message: ToNear) -> None:
         await self._pipes.write(encoded(message))
+
+    async def _end(self, message: ToNear) -> None:
+        """The last line of an answer, for whoever is still there."""
+        with suppress(LineBroken):
+            await self._send(message)
 
     async def _look(self) -> bool:
         """Opens the sources of databases that are new; whether there were any."""
@@ -324,7 +363,7 @@ class Server:
         while True:
             await asyncio.sleep(FIND_S)
             if await self._look():
-                await self._send(Databases(self._told))
+                await self._end(Databases(self._told))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)

@@ -33,7 +33,7 @@ from adapter.remote import doors
 from adapter.remote.child import start
 from adapter.remote.command import name_of
 from adapter.remote.doors import Doubtful
-from adapter.remote.line import OPENING, Answer, Line, LineDown, Odd, Start
+from adapter.remote.line import DATABASES_MOST, OPENING, Answer, Line, LineDown, Odd, Start
 from adapter.remote.messages import (
     BatchEnd,
     Events,
@@ -45,6 +45,8 @@ from adapter.remote.messages import (
     TextPiece,
 )
 
+EVENTS_MOST = 200_000
+"""Events of a batch that are kept until its end comes; the longest session seen has 20,000."""
 HEARTBEAT_S = 5.0
 """Seconds between two healths while there is no line."""
 AGAIN_S = 2.0
@@ -82,6 +84,8 @@ class Host:
         called in any thread."""
         with self._lock:
             first = self._sources[0]
+            if len(self._sources) >= DATABASES_MOST:
+                return list(self._sources)
             known = {source.place for source in self._sources}
             for database in self.line.databases:
                 if database.path in known:
@@ -150,7 +154,8 @@ class RemoteSource:
                     async for batch in batches:
                         told = ""
                         yield batch
-                raise SourceUnavailable(f"{self._host.name}: the far end follows no more")
+                if self._is_agreed():
+                    raise SourceUnavailable(f"{self._host.name}: the far end follows no more")
             except SourceUnavailable as error:
                 words = str(error)
                 news: list[Event] = []
@@ -167,7 +172,9 @@ class RemoteSource:
         if line.down_since and not line.is_up:
             words = f"{words}; not live since {time.strftime('%H:%M:%S', time.localtime(line.down_since))}"
         state = "waiting" if isinstance(error, LineDown | SourceMissing) else "error"
-        self._health = msgspec.structs.replace(self._health, path=str(self.path), state=state, message=words)
+        self._health = msgspec.structs.replace(
+            self._health, path=str(self.path), state=state, message=words, cut=0.0 if line.is_up else line.down_since
+        )
         return self._health
 
     async def _follow(self) -> AsyncGenerator[Batch, None]:
@@ -185,6 +192,9 @@ class RemoteSource:
                 stale, wanted = self._anew()
             self._ask_for(wanted, answer)
             async for batch in self._batches(answer):
+                if not self._is_agreed():
+                    # A clock was set: all that was told has other times now.
+                    return
                 if batch is not None:
                     yield self._noted(batch, stale)
                     continue
@@ -288,8 +298,12 @@ class RemoteSource:
                         events += doors.events(found, self.source, self._ahead_us)
                     except Doubtful:
                         events += self._one_by_one(found)
+                    if len(events) > EVENTS_MOST:
+                        # Who never ends a batch is told of all the same.
+                        yield Batch(events, self._health)
+                        events = []
                 case BatchEnd():
-                    fields |= item.health
+                    fields |= {name: value for name, value in item.health.items() if name in doors.FIELDS}
                     yield self._batch(item, events, fields)
                     events = []
                 case _:
@@ -446,11 +460,14 @@ class RemoteSource:
     def _agree_on_time(self) -> bool:
         """Takes the difference of the clocks into account, where it is one; whether it is the one before."""
         ahead_us = int(self._line.ahead_s * 1e6)
-        if abs(ahead_us - self._ahead_us) <= AGREED_S * 1e6:
+        if self._is_agreed():
             return True
         known = bool(self._told)
         self._ahead_us = 0 if abs(ahead_us) <= AGREED_S * 1e6 else ahead_us
         return not known
+
+    def _is_agreed(self) -> bool:
+        return abs(self._line.ahead_s - self._ahead_us / 1e6) <= AGREED_S
 
     def _now_us(self) -> int:
         return int(self.clock() * 1e6)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import tui
-from tests.bench import adapter, commands, frames, otlp, patches, peers, processes, screen, search, soak, spend
+from tests.bench import adapter, commands, frames, lines, otlp, patches, peers, processes, screen, search, soak, spend
 from tests.bench.table import Line, machine, table
 
 MEASUREMENTS: dict[str, Callable[[argparse.Namespace], Iterator[Line]]] = {
@@ -41,6 +41,7 @@ MEASUREMENTS: dict[str, Callable[[argparse.Namespace], Iterator[Line]]] = {
     "timeline": frames.timeline,
     "transcript": frames.transcript,
     "spend": spend.spend,
+    "lines": lines.lines,
 }
 PROGRAMS = {"soak": soak, "peers": peers, "adapter": adapter, "patches": patches}
 """What prints for itself, and has arguments of its own."""

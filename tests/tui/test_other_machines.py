@@ -151,14 +151,14 @@ def test_of_a_machine_that_is_not_seen_nothing_is_said_to_be_stuck_or_left_behin
     store.meet(FAR, Processes(106, True, "", 60, [process], [], asked=106))
     one = store.sessions[FAR, "s1"]
     before = session_state(store, one, NOW)
-    changes = store.lose(FAR, 106_000_000)
+    changes = store.lose_sight(FAR, 106_000_000)
     assert session_key(one) in changes.dirty
-    assert store.lose(FAR, 106_000_000).dirty == set()
+    assert store.lose_sight(FAR, 106_000_000).dirty == set()
     later = session_state(store, one, NOW + 3600_000_000)
     assert (later.name, later.inferred) == (before.name, True)
-    assert "not seen since" in later.reason
+    assert "when it was seen last at" in later.reason
     notices = Notices(store, 0)
     notices.update(ChangeSet({(FAR, "s1")}, set()), NOW + 3600_000_000)
     assert {one.kind for one in notices.due(NOW + 3700_000_000)} <= {"waiting"}
-    store.lose(FAR, 0)
+    store.lose_sight(FAR, 0)
     assert session_state(store, one, NOW).inferred is before.inferred

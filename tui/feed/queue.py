@@ -223,7 +223,7 @@ class Arrivals:
                     _merge(changes, self._ended(item))
                     if item.health is not None:
                         _merge(changes, self.store.meet(item.source, item.health.processes))
-                        _merge(changes, self.store.lose(item.source, _unseen_since(item.health)))
+                        _merge(changes, self.store.lose_sight(item.source, int(item.health.cut * 1e6)))
                         self.health[item.source] = item.health
                         health_changed = True
                     if item.committed_at > self._started_at:
@@ -345,9 +345,3 @@ def _merge(into: ChangeSet, more: ChangeSet) -> None:
     into.dirty |= more.dirty
     into.order = into.order or more.order
     into.new |= more.new
-
-
-def _unseen_since(health: Health) -> int:
-    """Since when (µs) nothing is seen of a source, as its machine cannot be reached; 0 while it can, and of one that is
-    here: its processes are seen whatever becomes of its file."""
-    return int(health.looked * 1e6) if health.host and health.state != "ok" else 0

@@ -24,9 +24,12 @@ from adapter.remote.source import Host
 from tests.adapter.corpus import NAMES, NAMES_2X, load
 from tests.adapter.follower import eventually
 from tests.adapter.opencode_writer import OpencodeWriter, tool
+from tui.model.status.counts import Counts
 from tui.model.status.state import session_state
 from tui.model.store.store import Store
 from tui.model.sums.rollup import subtree
+from tui.render.bars.health import fitting
+from tui.render.lines import plain
 
 ODD: list[Any] = [
     None, True, 0, -1, 1, 2**63, -(2**63), 10**30, 1.5, -0.0, 1e308, "", "x" * 5000, "\x1b[2J\x07", "\u202e\ud7ff\x00",
@@ -44,32 +47,38 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Speaker:
-    """A far end that says these lines and no others, as a `Child`; `{id}` in one is that of the newest question."""
+    """A far end that says these lines and no others, as a `Child`; `{id}` in one is that of the newest question. The
+    first ping is answered, as a line stands by that."""
 
     def __init__(self, says: list[bytes]) -> None:
         self.said = ""
         self.heard: list[dict[str, Any]] = []
         self.spoken = 0
         self._says = says
-        self._asked = asyncio.Event()
+        self._news = asyncio.Event()
+        self._pinged = False
 
     def write(self, line: bytes) -> None:
         message = json.loads(line)
         if message["is"] == "ask":
             self.heard.append(message)
-            self._asked.set()
+        elif message["is"] == "ping" and not self._pinged:
+            self._pinged = True
+            pong = {"is": "pong", "sent": message["sent"], "clock": message["sent"]}
+            self._says.insert(0, json.dumps(pong).encode() + b"\n")
+        self._news.set()
 
-    async def readline(self) -> bytes:
-        if not self._says:
-            return b""
-        line = self._says.pop(0)
-        self.spoken += 1
-        if b"{id}" in line:
-            await self._asked.wait()
-            line = line.replace(b"{id}", str(self.heard[-1]["id"]).encode())
+    async def readline(self, _most: int = 0) -> bytes:
         # As a pipe does, it lets others go on.
         await asyncio.sleep(0)
-        return line
+        while self._says and b"{id}" in self._says[0] and not self.heard:
+            self._news.clear()
+            await self._news.wait()
+        if not self._says:
+            return b""
+        self.spoken += 1
+        line = self._says.pop(0)
+        return line.replace(b"{id}", str(self.heard[-1]["id"]).encode()) if b"{id}" in line else line
 
     def kill(self, why: str) -> None:
         self.said = why
@@ -292,3 +301,53 @@ def test_every_event_of_a_real_database_passes_the_doors_as_it_is(name: str) -> 
     decoded = [msgspec.convert(event, lines.AnyEvent) for event in before]
     after = [msgspec.to_builtins(event) for event in doors.events(decoded, "there", 0)]
     assert after == [{**event, "source": "there"} for event in before]
+
+
+def test_health_is_made_of_what_can_be_counted_and_drawn() -> None:
+    told = {
+        "size": 10**4000,
+        "lag_ms": 1e308,
+        "counts": {f"{n}" + "x" * 100_000: 10**400 for n in range(5000)},
+        "warnings": {"\x1b[2J": 1},
+        "history": [{"at": 1e300, "words": "y" * 100_000}] * 5000,
+        "unknown": {"much": [1] * 10**6},
+    }
+    found = doors.health(told, "via:box", "box:/x", "/x", 0)
+    assert found.size == doors.MAX_COUNT
+    assert len(found.counts) == len(found.history) == doors.MOST
+    assert max(map(len, found.counts)) == doors.LONGEST
+    assert found.host == "box"
+    lines_ = fitting([found], None, Counts(), 200, 100)
+    assert all(plain(line).isprintable() for line in lines_)
+    assert len(lines_) < 100
+
+
+async def test_an_answer_with_an_error_that_its_question_cannot_have_is_one_of_the_source() -> None:
+    for error in ("PayloadGone", "BadPattern", "KeyboardInterrupt", "AdapterError", "SourceChanged", "x y"):
+        failed = {"is": "failed", "id": "{id}", "error": error, "words": "why"}
+        host, _ = speaking([[HELLO, failed]])
+        source = host.sources()[0]
+        async with source:
+            await eventually(lambda source=source: source._line.is_up)  # type: ignore[misc]
+            with pytest.raises(SourceUnavailable, match="box: why"):
+                await source.spans()
+
+
+async def test_a_machine_has_no_more_databases_than_can_be_watched() -> None:
+    lists = [{"is": "databases", "databases": [{"path": f"/{n}/{m}"} for m in range(100)]} for n in range(50)]
+    host, _ = speaking([[HELLO, *lists]])
+    source = host.sources()[0]
+    async with source:
+        await eventually(lambda: "cut" in source._line.why)
+        for _ in lists:
+            assert len(host.sources()) <= 2 * lines.DATABASES_MOST
+
+
+async def test_how_long_a_login_takes_is_no_difference_of_clocks_and_a_clock_that_is_set_is_noticed() -> None:
+    now = 1_790_000_000.0
+    line = lines.Line(["x"], "box", program="near", clock=lambda: now)
+    line._time(now - 20.0, now - 13.0)
+    line._time(now - 0.2, now - 0.1)
+    assert line.ahead_s == 0.0
+    line._time(now - 0.2, now - 0.1 - 3600)
+    assert line.ahead_s == -3600

@@ -57,6 +57,24 @@ async def test_what_is_told_over_a_line_is_what_a_cold_load_gives(opencode: Open
         assert {event.source for event in follower.events} == {"via:box"}
 
 
+async def test_sessions_are_told_as_they_come_and_until_the_last_one_how_many_are_missing(
+    opencode: OpencodeWriter,
+) -> None:
+    for number in range(450):
+        opencode.session(f"number {number}")
+    async with Follower(opencode.path, source=remote(Cable(found_at(opencode.path)))) as follower:
+        await follower.until(lambda: len(follower.of(SessionStarted)) >= 450)
+        told, missing = 0, []
+        for batch in follower.batches:
+            told += sum(isinstance(event, SessionStarted) for event in batch.events)
+            if 60 < told < 450:
+                missing.append((450 - told, batch.health.unread))
+        assert len(missing) >= 3, "the catalogue came at once"
+        assert all(left <= unread for left, unread in missing), missing
+        await follower.until(lambda: not follower.batches[-1].health.unread)
+        await follower.equals_cold_load()
+
+
 async def test_a_line_that_is_cut_comes_back_and_goes_on_behind_its_cursor(opencode: OpencodeWriter) -> None:
     sessions = [a_session(opencode, f"number {n}") for n in range(5)]
     cable = Cable(found_at(opencode.path))
@@ -134,7 +152,9 @@ async def test_while_the_line_is_cut_what_was_known_stays_and_the_reason_is_told
         return [OpencodeSource(opencode.path, watch=False)]
 
     cable = Cable(find)
-    async with Follower(opencode.path, source=remote(cable)) as follower:
+    source = remote(cable)
+    line = source._line
+    async with Follower(opencode.path, source=source) as follower:
         await follower.loaded(session)
         there = False
         cable.cut()
@@ -142,6 +162,7 @@ async def test_while_the_line_is_cut_what_was_known_stays_and_the_reason_is_told
         health = follower.batches[-1].health
         assert "the line is cut" in health.message
         assert "not live since" in health.message
+        assert health.cut == line.down_since > 0
         assert health.host == "box"
         assert health.path == f"box:{opencode.path}"
         assert len(follower.of(SourceError)) == 1
@@ -151,6 +172,7 @@ async def test_while_the_line_is_cut_what_was_known_stays_and_the_reason_is_told
             await follower.source.payload("opencode-sqlite://?part_id=x&field=")
         there = True
         await follower.until(lambda: follower.batches[-1].health.state == "ok")
+        assert follower.batches[-1].health.cut == 0
 
 
 async def test_all_that_is_asked_of_a_database_here_can_be_asked_of_one_there(opencode: OpencodeWriter) -> None:

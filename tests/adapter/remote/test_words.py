@@ -45,7 +45,7 @@ def test_what_is_no_command_is_said_to_be_none(command: str) -> None:
     ("status", "said", "words"),
     [
         (255, "ada@box: Permission denied (publickey,password).", "set up a key"),
-        (255, "Host key verification failed.", "set up a key"),
+        (255, "Host key verification failed.", "log in once by hand"),
         (255, "ssh: Could not resolve hostname box: Name or service not known", "no host of this name"),
         (255, "ssh: connect to host box port 22: Connection refused", "cannot be reached"),
         (255, "ssh: connect to host box port 22: Connection timed out", "cannot be reached"),

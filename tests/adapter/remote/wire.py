@@ -63,6 +63,8 @@ class FarPipes:
     async def write(self, line: bytes) -> None:
         await self.go.put(line)
 
+    fault = ""
+
     def close(self) -> None:
         """Nothing more is written."""
 
@@ -85,7 +87,7 @@ class CableEnd:
         self._cable.asked.append(line)
         self._pipes.come.put_nowait(line)
 
-    async def readline(self) -> bytes:
+    async def readline(self, _most: int = 0) -> bytes:
         waiting = [asyncio.ensure_future(self._next()), asyncio.ensure_future(self.over.wait())]
         try:
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

@@ -95,8 +95,6 @@ def begun(store: Store, session: Session, op: Op) -> bool:
 def _watch_waiting(store: Store, session: Session, state: State, now_us: int) -> State:
     """Doubts what waits for a person when that is long ago: nothing is written meanwhile, and a process that lives is
     all there is to know."""
-    if unseen := store.unseen_since.get(session.source):
-        return _out_of_sight(state, unseen)
     life, waited_us = life_of(store, session, state.since), now_us - state.since
     if life.lives is False:
         claim = "a question waits" if state.name == "waiting" else "a call waits for permission"
@@ -110,11 +108,6 @@ def _watch_waiting(store: Store, session: Session, state: State, now_us: int) ->
     if waited_us >= WAITING_DOUBTED_AFTER:
         return state._replace(reason=f"{state.reason}, unless opencode was closed", inferred=True)
     return state
-
-
-def _out_of_sight(state: State, since: int) -> State:
-    """As it was when its machine was seen last: that nothing has come since then is no sign of anything."""
-    return state._replace(reason=f"{state.reason}; not seen since {clock(since)}", inferred=True)
 
 
 def _half_known(state: State, life: Life) -> State:
@@ -182,8 +175,6 @@ def watch(
     below it, as a parent that waits for its sub-agent is as alive as that one. Silence up to `waited_until` (µs) is
     what was announced. What the end of all patience is taken for is `dead`. Only a process that was there at
     `began_us` can work on it, when the state began unless given."""
-    if unseen := store.unseen_since.get(session.source):
-        return _out_of_sight(state, unseen)
     life = life_of(store, session, began_us or state.since)
     if life.lives is False:
         return left_behind(state, life, claim, now_us)

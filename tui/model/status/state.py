@@ -17,7 +17,7 @@ from tui.model.status.life import life_of
 from tui.model.status.outcome import exit_code, went_wrong
 from tui.model.status.table import ACTIVE, StateName, end_of, urgency
 from tui.model.status.thresholds import BETWEEN_LIMIT, LOOK_BELOW, SHELL_ORPHANED_AFTER
-from tui.text.moments import age, ago, duration
+from tui.text.moments import age, ago, clock, duration
 
 if TYPE_CHECKING:
     from tui.model.store.store import Store
@@ -42,7 +42,11 @@ _DELEGATED = State("delegating", "", 0)
 
 def session_state(store: Store, session: Session, now_us: int) -> State:
     """What a session is doing. While it waits for sub-agents that is what they do, as far as it matters above."""
-    return _session(store, session, now_us, True)
+    state = _session(store, session, now_us, True)
+    cut_us = store.cut.get(session.source, 0)
+    if not cut_us or state.name not in ACTIVE:
+        return state
+    return state._replace(reason=f"{state.reason}, when it was seen last at {clock(cut_us)}")
 
 
 def own_state(store: Store, session: Session, now_us: int) -> State | None:
@@ -52,6 +56,17 @@ def own_state(store: Store, session: Session, now_us: int) -> State | None:
 
 
 def _session(store: Store, session: Session, now_us: int, look: bool) -> State:
+    state = _by_what_is_seen(store, session, _seen_at(store, session, now_us), look)
+    # What it did then it need not do now.
+    return state._replace(inferred=True) if state.name in ACTIVE and store.cut.get(session.source) else state
+
+
+def _seen_at(store: Store, session: Session, now_us: int) -> int:
+    """The time at which a session is judged: now, or where nobody sees it any more that of the last sight of it."""
+    return min(now_us, store.cut.get(session.source) or now_us)
+
+
+def _by_what_is_seen(store: Store, session: Session, now_us: int, look: bool) -> State:
     state = _by_rows(store, session, now_us, look)
     if state.name == "idle" and (waiting := waiting_prompts(session)):
         return _waiting(store, session, waiting, now_us)
@@ -376,6 +391,7 @@ def _claimed(store: Store, session: Session, turn: Turn | None, now_us: int) -> 
 
 def prompt_state(store: Store, session: Session, prompt: Prompt, now_us: int) -> State:
     """What the answer to a prompt is doing: the state of its newest turn, or of the wait for the first."""
+    now_us = _seen_at(store, session, now_us)
     for turn in reversed(session.turns.values()):
         if turn.prompt_id == prompt.message_id:
             if turn is newest_turn(session):
@@ -396,7 +412,7 @@ def prompt_state(store: Store, session: Session, prompt: Prompt, now_us: int) ->
 
 def turn_state(store: Store, session: Session, turn: Turn, now_us: int) -> State:
     """What a step is doing, or how it ended."""
-    return _turn(store, session, turn, now_us, True)
+    return _turn(store, session, turn, _seen_at(store, session, now_us), True)
 
 
 def _turn(store: Store, session: Session, turn: Turn, now_us: int, look: bool) -> State:
@@ -433,7 +449,7 @@ def _turn(store: Store, session: Session, turn: Turn, now_us: int, look: bool) -
 def op_state(store: Store, session: Session, op: Op, now_us: int) -> State:
     """What a call, a text, a thought or a sub-agent is doing, or how it ended. A call that started a sub-agent is
     active as long as that one is: a background task ends at once for its parent."""
-    return _op(store, session, op, now_us, True)
+    return _op(store, session, op, _seen_at(store, session, now_us), True)
 
 
 def _op(store: Store, session: Session, op: Op, now_us: int, look: bool) -> State:

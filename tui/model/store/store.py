@@ -51,7 +51,7 @@ class Store:
     `links`, `finals` and `homes` (the message of each op) belong to `apply.py`. `kids` is a cache of `children_of`,
     `usages`, `subtrees`, `called` and `outlines` are caches of `sums/rollup.py` and `tree/children.py`; they are
     emptied where something changed. `limits` knows the context windows of models. `processes` are those of the newest
-    look, by source.
+    look, by source, and `cut` since when (µs) a source is not seen any more, 0 while it is.
     """
 
     def __init__(self, limits: Limits = no_limits) -> None:
@@ -59,8 +59,7 @@ class Store:
         self.sessions: dict[SessionKey, Session] = {}
         self.copies = Copies()
         self.processes: dict[str, Processes] = {}
-        self.unseen_since: dict[str, int] = {}
-        """Since when (µs) nothing has been seen of sources whose machines cannot be reached; 0 for all others."""
+        self.cut: dict[str, int] = {}
         self.books: dict[str, LogBook] = {}
         self.kids: dict[SessionKey, list[Session]] = {}
         self.usages: dict[SessionKey, Own] = {}
@@ -215,21 +214,19 @@ class Store:
         if processes is before or (before is None and not processes.looked):
             return changes
         self.processes[source] = processes
-        self._judge_anew(source, changes)
+        self._judge_again(source, changes)
         return changes
 
-    def lose(self, source: str, since_us: int) -> ChangeSet:
-        """Takes in that nothing is seen of a source since a time (µs), as its machine cannot be reached, or with 0
-        that it can be seen: what goes on in it is told as it was, and with that doubt."""
+    def lose_sight(self, source: str, cut_us: int) -> ChangeSet:
+        """Takes in since when (µs) nobody sees what goes on in a source, 0 while it is seen: what was at work then is
+        judged as it was then."""
         changes = ChangeSet(roots=set(), dirty=set())
-        if self.unseen_since.get(source, 0) == since_us:
-            return changes
-        self.unseen_since[source] = since_us
-        self._judge_anew(source, changes)
+        if cut_us != self.cut.get(source, 0):
+            self.cut[source] = cut_us
+            self._judge_again(source, changes)
         return changes
 
-    def _judge_anew(self, source: str, changes: ChangeSet) -> None:
-        """Adds what of the open sessions of a source may be judged otherwise now."""
+    def _judge_again(self, source: str, changes: ChangeSet) -> None:
         for key, session in self.sessions.items():
             if session.loaded and key[0] == source and is_open(session):
                 changes.dirty |= open_nodes(session)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from adapter.health import Health
@@ -21,6 +22,8 @@ LAGS_SHOWN = 20
 """Delays that are drawn as a curve."""
 SHOWN_MISSING = 4
 """Missing columns that are named before the rest is only counted."""
+SHOWN_COUNTS = 12
+"""Tables of which the rows are counted: opencode has five."""
 SHOWN = 3
 """Processes that are named before the rest is only counted."""
 SHOWN_HISTORY = 3
@@ -124,10 +127,10 @@ def _store(health: Health, role: str) -> list[Span]:
         share = f" (events {health.event_share:.0%})" if health.event_bytes else ""
         wal = numbers.size(health.wal_size) or "0 B"
         spans.append((f"  {numbers.size(health.size)}{share}  WAL {wal}", "text"))
-    for name, count in counted(health):
+    for name, count in islice(counted(health), SHOWN_COUNTS):
         if name != "session_messages" or health.family != "v1":
             about = "≤" if name in health.approximate else ""
-            spans.append((f"  {about}{count:,} {name}", "text"))
+            spans.append((f"  {about}{count:,} {sanitize.label(name, 40)}", "text"))
     return spans
 
 
@@ -135,7 +138,7 @@ def _journal(health: Health) -> list[Span]:
     spans: list[Span] = []
     if health.migration_table:
         spans.append((f"migration {sanitize.label(health.migration_latest) or 'none'}", "text"))
-        spans.append((f" · {health.migration_hash[:8]} ({health.migration_count:,} applied)", "dim"))
+        spans.append((f" · {sanitize.label(health.migration_hash, 8)} ({health.migration_count:,} applied)", "dim"))
     else:
         spans.append(("no journal in this database", "warn"))
     if health.missing_columns:

@@ -11,6 +11,7 @@ from tui.model.spend.looking import Looking, Reading
 from tui.render.lines import Line, Span, fit, folded, pad, width_of
 from tui.render.numbers import money, plural, tokens
 from tui.render.spend.words import Names, breakdown, dollars, notes
+from tui.text import sanitize
 
 MONEY, TOKENS = 8, 6
 """Cells of the two figures of a row."""
@@ -50,7 +51,7 @@ def head(looking: Looking, names: Names, width: int, *, alone: bool) -> list[Lin
     if progress is not None:
         lines.append(_progress(progress))
     if looking.problem:
-        lines.append([(f" not all can be read: {looking.problem}", "bad")])
+        lines.append([(f" not all can be read: {sanitize.label(looking.problem, 400)}", "bad")])
     shown = [looking.measure] if alone else MEASURES
     said = [folded([(f" {words}", "dim")], width, 3) for words in notes(looking.tables, names, shown)]
     flat = [line for piece in said for line in piece]
