@@ -128,7 +128,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="NAME",
         action="append",
         default=argparse.SUPPRESS,
-        help="a host of config.toml, or --via 'ssh NAME opencode-viewer serve'; may be repeated",
+        help="a host of config.toml (all: every one), or --via 'ssh NAME opencode-viewer serve'; may be repeated",
     )
     parser = argparse.ArgumentParser(
         prog="opencode-viewer", description=DESCRIPTION, epilog=EPILOG, formatter_class=raw, parents=[database]

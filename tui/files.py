@@ -97,6 +97,10 @@ class Protected:
         )
 
 
+NAMES_OF_SOURCES = ("opencode:", "via:")
+"""What the names in a file of cursors begin with (`adapter.contract`)."""
+
+
 class CursorFile:
     """The file of `events --cursor`: the position in each database by the name of its source.
 
@@ -136,7 +140,7 @@ class CursorFile:
             kept = msgspec.json.decode(content, type=dict[str, str])
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             kept = {}
-        if not kept or not all(name.startswith("opencode:") for name in kept):
+        if not kept or not all(name.startswith(NAMES_OF_SOURCES) for name in kept):
             raise Refused(f"{self.path} is not a cursor file: not written; give a new name, or delete it")
         return kept
 

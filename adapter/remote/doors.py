@@ -170,6 +170,7 @@ def health(told: dict[str, Any], source: str, path: str, place: str, ahead_us: i
         found,
         ahead_s=ahead_us / 1e6,
         cut=0.0,
+        message=f"{host_of(source)}: {found.message}" if found.message else "",
         last_change=seconds(found.last_change, ahead_us),
         looked=seconds(found.looked, ahead_us),
         reconciled=seconds(found.reconciled, ahead_us),

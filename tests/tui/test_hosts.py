@@ -19,6 +19,17 @@ def test_a_name_is_one_of_the_file_or_a_host_of_ssh() -> None:
     ]
 
 
+def test_all_is_every_machine_of_the_file_unless_one_is_called_so() -> None:
+    known = {"lab": "run lab", "box": "run box"}
+    assert chosen([], ["all", "other"], known) == [
+        ("lab", ["run", "lab"]),
+        ("box", ["run", "box"]),
+        ("other", ssh("other")),
+    ]
+    assert chosen([], ["all"], {"all": "run it"}) == [("all", ["run", "it"])]
+    assert chosen([], ["all"], {}) == []
+
+
 def test_machines_that_would_be_called_the_same_are_told_apart() -> None:
     names = [name for name, _ in chosen(["ssh box a", "ssh box b", "x/ssh -p 1 me@box c"], ["box"], {})]
     assert names == ["box", "box-2", "box-3", "box-4"]

@@ -13,6 +13,7 @@ from adapter.health import Health
 from adapter.processes.facts import Pane, Process, Processes
 from tests.tui.model.builders import op, prompt, session, store_of, turn, turn_end
 from tui import resume
+from tui.files import CursorFile, Protected
 from tui.model.filter.cards import Index
 from tui.model.filter.language import parse, search
 from tui.model.records import ChangeSet, Row, session_key
@@ -162,3 +163,20 @@ def test_of_a_machine_that_is_not_seen_nothing_is_said_to_be_stuck_or_left_behin
     assert {one.kind for one in notices.due(NOW + 3700_000_000)} <= {"waiting"}
     store.lose_sight(FAR, 0)
     assert session_state(store, one, NOW).inferred is before.inferred
+
+
+def test_a_cursor_file_holds_positions_of_other_machines(tmp_path: Path) -> None:
+    file = tmp_path / "cursor"
+    cursors = CursorFile(file, Protected([], tmp_path / "opencode"))
+    assert cursors.begin() == {}
+    cursors.keep({FAR: "one", "opencode:/x": "two"})
+    cursors.keep({FAR: "three"})
+    assert CursorFile(file, Protected([], tmp_path / "opencode")).begin() == {FAR: "three"}
+
+
+def test_the_time_of_a_row_that_nobody_sees_any_more_stands_still() -> None:
+    store = store_of(*there(*RUN))
+    row = Row(session_key(store.sessions[FAR, "s1"]), 0, "closed")
+    before = cells_of(store, row, NOW).columns["time"]
+    store.lose_sight(FAR, NOW)
+    assert cells_of(store, row, NOW + 600_000_000).columns["time"] == before

@@ -185,7 +185,7 @@ def _line(store: Store, node: Session | Prompt | Turn | Op, session: Session, no
 
 def _session_columns(store: Store, session: Session) -> list[str]:
     sums = subtree(store, session)
-    return [session.agent, session.model, _tokens(sums.usage, sums.cost, sums.doubt)]
+    return [session.host, session.agent, session.model, _tokens(sums.usage, sums.cost, sums.doubt)]
 
 
 def _with_called(store: Store, session: Session, turns: list[Turn], usage: Usage, cost: float) -> str:

@@ -5,7 +5,7 @@
     lab = "docker exec -i lab opencode-viewer serve"
 
 What is in the file is watched by the screen whenever nothing else is named; `--host NAME` names one of it, or a host
-of ssh.
+of ssh, `--host all` all of it.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from tui import files
 from tui.config.settings import SIZE_LIMIT
 from tui.text import sanitize
 
+ALL = "all"
+"""Stands for every machine of the file, unless one is called so."""
 Named = tuple[str, list[str]]
 """What a machine is called, and the words of the command that leads to it."""
 
@@ -32,6 +34,9 @@ def chosen(via: Sequence[str], names: Sequence[str], known: Mapping[str, str]) -
         words = _words("--via", command)
         found.append((name_of(words), words))
     for name in names:
+        if name == ALL and name not in known:
+            found += kept(known)
+            continue
         if not name or name.startswith("-"):
             raise ValueError(f"--host {sanitize.label(name, 60)!r} is no name of a host")
         command_there = known.get(name)

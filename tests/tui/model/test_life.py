@@ -343,3 +343,26 @@ def test_where_nobody_is_open_in_its_directory_there_is_doubt() -> None:
     assert (found.name, found.inferred) == ("waiting", True)
     assert found.reason.endswith("; no opencode is open in its directory")
     assert judged(ASKS, known(elsewhere, process(8), since=120)) == ("waiting", False)
+
+
+def test_a_notice_that_waits_is_not_lost_by_another_look_at_what_is_as_it_was() -> None:
+    store = told(RUNS, known(process(7)))
+    notices = Notices(store, at(60))
+    everything = ChangeSet({(SOURCE, "s1")}, set())
+    notices.update(everything, at(105))
+    store.meet(SOURCE, known(ended=[Ended(process(7), 105.5)]))
+    notices.update(everything, at(107))
+    notices.update(everything, at(108))
+    notices.tick(at(109))
+    notices.update(everything, at(110))
+    assert [one.kind for one in notices.due(at(120))] == ["died"]
+    store = told(RUNS, known(process(7)))
+    notices = Notices(store, at(60))
+    notices.update(everything, at(105))
+    store.apply([op_end("p2", "a1", "tool", 2, 106), turn_end("a1", 1, 106)])
+    for seconds in (107, 108, 109):
+        notices.update(everything, at(seconds))
+    assert [one.kind for one in notices.due(at(120))] == ["finished"]
+    store.apply([prompt("u2", 121)])
+    notices.update(everything, at(121))
+    assert notices.due(at(140)) == []

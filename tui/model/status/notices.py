@@ -94,6 +94,13 @@ class _Pending(NamedTuple):
     settles: int
 
 
+def _still(state: State) -> str:
+    """The kind of a notice that a session in this state may wait to be told of, though it was judged before."""
+    if state.name == "orphaned":
+        return "died"
+    return "finished" if state.name == "idle" and not state.inferred else ""
+
+
 class Notices:
     """Watches the sessions of a store. `started_us` is when the program was started. `ended` are the sessions of which
     it was told that they have finished or failed, and those that were left behind, as long as they have not gone on and
@@ -171,8 +178,8 @@ class Notices:
             prompt = session.newest_prompt
             if loop.until >= self._started:
                 kind, since, reason = "looping", prompt.ts if prompt is not None else 0, loop.reason
-        # What has been answered or goes on again before it was told is no news any more.
-        self._forget(key, keep=kind)
+        # What has been answered or goes on again before it was told is no news any more; what is still as it was, is.
+        self._forget(key, keep=kind or _still(state))
         top = self._store.links.top(key)
         told = self._is_told_as_stuck(top, key, kind == "stuck")
         if not kind or told:

@@ -56,12 +56,12 @@ def own_state(store: Store, session: Session, now_us: int) -> State | None:
 
 
 def _session(store: Store, session: Session, now_us: int, look: bool) -> State:
-    state = _by_what_is_seen(store, session, _seen_at(store, session, now_us), look)
+    state = _by_what_is_seen(store, session, seen_at(store, session, now_us), look)
     # What it did then it need not do now.
     return state._replace(inferred=True) if state.name in ACTIVE and store.cut.get(session.source) else state
 
 
-def _seen_at(store: Store, session: Session, now_us: int) -> int:
+def seen_at(store: Store, session: Session, now_us: int) -> int:
     """The time at which a session is judged: now, or where nobody sees it any more that of the last sight of it."""
     return min(now_us, store.cut.get(session.source) or now_us)
 
@@ -391,7 +391,7 @@ def _claimed(store: Store, session: Session, turn: Turn | None, now_us: int) -> 
 
 def prompt_state(store: Store, session: Session, prompt: Prompt, now_us: int) -> State:
     """What the answer to a prompt is doing: the state of its newest turn, or of the wait for the first."""
-    now_us = _seen_at(store, session, now_us)
+    now_us = seen_at(store, session, now_us)
     for turn in reversed(session.turns.values()):
         if turn.prompt_id == prompt.message_id:
             if turn is newest_turn(session):
@@ -412,7 +412,7 @@ def prompt_state(store: Store, session: Session, prompt: Prompt, now_us: int) ->
 
 def turn_state(store: Store, session: Session, turn: Turn, now_us: int) -> State:
     """What a step is doing, or how it ended."""
-    return _turn(store, session, turn, _seen_at(store, session, now_us), True)
+    return _turn(store, session, turn, seen_at(store, session, now_us), True)
 
 
 def _turn(store: Store, session: Session, turn: Turn, now_us: int, look: bool) -> State:
@@ -449,7 +449,7 @@ def _turn(store: Store, session: Session, turn: Turn, now_us: int, look: bool) -
 def op_state(store: Store, session: Session, op: Op, now_us: int) -> State:
     """What a call, a text, a thought or a sub-agent is doing, or how it ended. A call that started a sub-agent is
     active as long as that one is: a background task ends at once for its parent."""
-    return _op(store, session, op, _seen_at(store, session, now_us), True)
+    return _op(store, session, op, seen_at(store, session, now_us), True)
 
 
 def _op(store: Store, session: Session, op: Op, now_us: int, look: bool) -> State:

@@ -141,7 +141,7 @@ def _source(status: Status, wide: bool) -> list[Span]:
     if cut and "ok" in states:
         # What can be seen of the others is live.
         which = sanitize.label(next(iter(cut)), 40) if len(cut) == 1 else f"{len(cut)} hosts"
-        return [(f"● {which} not live" if wide else f"● {which}", "warn")]
+        return [(f"● {which} not live" if wide else f"● {len(cut)} not live", "warn")]
     states = {health.state for health in status.healths if not health.backup}
     if "error" in states:
         return [("● error", "bad")]

@@ -230,6 +230,8 @@ def cells_of(store: Store, row: Row, now_us: int) -> Cells:
     session = store.session_of(row.key)
     if session is None:
         return _GONE
+    # Of what nobody sees any more no time goes on.
+    now_us = state.seen_at(store, session, now_us)
     if row.key.kind == "session":
         return _session(store, session, row, now_us)
     if row.key.kind == "prompt":
