@@ -97,7 +97,8 @@ Pane = Literal["tree", "filter", "detail", "search"]
 
 class Summary(NamedTuple):
     """What the bar says of the view. Counts are top-level sessions (`status.counts.Counts`), `cost_today` US dollars,
-    `stale_s` the seconds since the last look at the source that was looked at longest ago, 0 while all are fresh."""
+    `stale_s` the seconds since the last look at the source that was looked at longest ago, 0 while all are fresh, and
+    `stale_host` its machine, "" for this one."""
 
     running: int = 0
     waiting: int = 0
@@ -110,6 +111,7 @@ class Summary(NamedTuple):
     new_above: int = 0
     new_below: int = 0
     stale_s: int = 0
+    stale_host: str = ""
     silenced: bool = False
 
 
@@ -197,7 +199,7 @@ class View:
             self.paused,
             self.new.above,
             self.new.below,
-            self._stale_s(),
+            *self._stale(),
             self.silenced,
         )
 
@@ -206,7 +208,7 @@ class View:
         """Whether the next second may change something: a session is not at its end, a notice is to be given, or the
         age of what is shown is."""
         pending = self.notify and self.notices.pending
-        return self.rows.anything_open or pending or self.reading.on or self._is_young or self._stale_s() > 0
+        return self.rows.anything_open or pending or self.reading.on or self._is_young or self._stale()[0] > 0
 
     @property
     def _is_young(self) -> bool:
@@ -233,10 +235,11 @@ class View:
         never = {source for source in self.rows.open_sources if source not in self.store.processes}
         return frozenset({source for source, _ in self.rows.needs} | never)
 
-    def _stale_s(self) -> int:
-        ages = [self.now - looked for health, looked in self._known.values() if health.state == "ok"]
-        age = max(ages, default=0)
-        return age // SECOND if age >= STALE else 0
+    def _stale(self) -> tuple[int, str]:
+        """See `Summary`."""
+        ages = [(self.now - looked, health.host) for health, looked in self._known.values() if health.state == "ok"]
+        age, host = max(ages, default=(0, ""))
+        return (age // SECOND, host) if age >= STALE else (0, "")
 
     # --- what arrives, and time --------------------------------------------------------------------------------
 

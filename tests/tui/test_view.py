@@ -16,6 +16,7 @@ from tui.model.status.notices import words
 from tui.model.store.store import Store
 from tui.model.tree.headings import name as band_name
 from tui.model.tree.sorting import Arrangement
+from tui.render.bars.status import Status, status_line
 from tui.view import Frame, View
 
 NOW_US = NOW * 1_000_000
@@ -242,6 +243,14 @@ class TestFreshness:
         assert scene.view.summary.stale_s == 0
         scene.later(20 * SECOND)
         assert scene.view.summary.stale_s == 20
+
+    def test_which_machine_it_is_that_was_not_looked_at_is_said(self) -> None:
+        scene = Scene()
+        old = health(looked=NOW - 20.0, host="box")
+        scene.view.heard({SOURCE: health(looked=float(NOW)), "via:box": old}, scene.now)
+        assert (scene.view.summary.stale_s, scene.view.summary.stale_host) == (20, "box")
+        bar = "".join(text for text, _ in status_line(Status(stale_s=20, stale_host="box", healths=(old,)), 120))
+        assert "last look at box 20s ago" in bar
 
     def test_a_source_in_trouble_says_so_itself(self) -> None:
         scene = Scene()

@@ -335,6 +335,7 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
             new_above=summary.new_above,
             new_below=summary.new_below,
             stale_s=summary.stale_s,
+            stale_host=summary.stale_host,
             silenced=summary.silenced,
         )
         self.status_bar.update(status, view.fault or view.problem)

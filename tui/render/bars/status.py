@@ -24,7 +24,7 @@ class Status(NamedTuple):
     """Everything the bar says. Counts are top-level sessions, each in one of them (`counts.Counts`); `paths` are the
     files that are watched; `behind` the events that have been read and are not on the screen yet, once that takes a
     while; `paused` that the user moved away from what was followed; `stale_s` how many seconds ago a source was looked
-    at last, 0 while that is a moment ago; `silenced` that the user wants no notices."""
+    at last, 0 while that is a moment ago, and `stale_host` its machine; `silenced` that the user wants no notices."""
 
     paths: tuple[str, ...] = ()
     healths: tuple[Health, ...] = ()
@@ -41,6 +41,7 @@ class Status(NamedTuple):
     new_above: int = 0
     new_below: int = 0
     stale_s: int = 0
+    stale_host: str = ""
     silenced: bool = False
 
 
@@ -149,7 +150,8 @@ def _source(status: Status, wide: bool) -> list[Span]:
         return [("● waiting", "warn" if states else "dim")]
     if status.stale_s:
         ago = duration(status.stale_s * 1_000_000)
-        return [(f"● last look {ago} ago" if wide else f"● {ago} old", "warn")]
+        host = f" at {sanitize.label(status.stale_host, 40)}" if status.stale_host else ""
+        return [(f"● last look{host} {ago} ago" if wide else f"● {ago} old", "warn")]
     if status.behind:
         much = numbers.tokens(status.behind)
         return [(f"● catching up: {much} events" if wide else f"● {much} behind", "warn")]
