@@ -63,10 +63,12 @@ class Doubtful(ValueError):
     """Something is not of the shape that the contract gives it; the words say what."""
 
 
-def events(found: Iterable[Event], source: str, ahead_us: int) -> list[Event]:
+def events(found: Iterable[Event], source: str, ahead_us: int) -> tuple[list[Event], list[str]]:
     """Events under the name that their source has here, with times of the clock here; the far one goes so many µs
-    before it. Those in which anything is out of bounds are clamped as a database's are. Raises Doubtful."""
+    before it. What is out of bounds in them is clamped as a database's is. And what is wrong with those that are left
+    out. The events are changed where they are: nobody else has them."""
     taken: list[Event] = []
+    wrong: list[str] = []
     for event in found:
         force_setattr(event, "source", source)
         force_setattr(event, "ts", moment(event.ts, ahead_us))
@@ -77,7 +79,11 @@ def events(found: Iterable[Event], source: str, ahead_us: int) -> list[Event]:
                 force_setattr(event, name, bounded(getattr(event, name)))
         extras = getattr(event, "extras", None)
         if extras:
-            force_setattr(event, "extras", facts(extras, ahead_us))
+            try:
+                force_setattr(event, "extras", facts(extras, ahead_us))
+            except Doubtful as error:
+                wrong.append(str(error))
+                continue
         if isinstance(event, OpFinalized | TurnFinalized):
             force_setattr(event, "usage", usage(event.usage))
             force_setattr(event, "delta", usage(event.delta))
@@ -88,7 +94,7 @@ def events(found: Iterable[Event], source: str, ahead_us: int) -> list[Event]:
         elif (length := getattr(event, "size", None)) is not None:
             force_setattr(event, "size", size(length))
         taken.append(event)
-    return taken
+    return taken, wrong
 
 
 def moment(value: int, ahead_us: int) -> int:

@@ -48,8 +48,9 @@ LINE_LIMIT = 64 << 20
 """Bytes of the longest line that is taken."""
 PIECE = 64 << 10
 """Bytes that a line is meant to have at most: at 1 Mbit/s they take half a second."""
-WINDOW = 256 << 10
-"""Bytes of one answer that may be on their way: at 200 ms and there and back 1.3 MB/s, at 1 Mbit/s two seconds."""
+WINDOW = 128 << 10
+"""Bytes of one answer that may be on their way: at 200 ms there and back 0.6 MB/s, at 1 Mbit/s one second, for which
+another answer waits."""
 
 What = Literal[
     "tail", "stream", "glance", "catalogue", "load", "probe", "processes", "payload", "search", "spans", "spending"

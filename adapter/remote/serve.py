@@ -52,8 +52,8 @@ from adapter.remote.messages import (
     encoded,
 )
 
-EVENTS = 100
-"""Events of one line: about 40 kB."""
+EVENTS = 50
+"""Events of one line: about 20 kB."""
 LETTERS = PIECE // 4
 """Characters of one piece of a text: as many bytes at most as a piece is meant to have."""
 MOMENTS = 1000

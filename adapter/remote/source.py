@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
 from contextlib import aclosing, closing
 from pathlib import Path
 from types import TracebackType
@@ -294,10 +294,7 @@ class RemoteSource:
                     self._odd += count
                     events.append(self._remark(words))
                 case Events(events=found):
-                    try:
-                        events += doors.events(found, self.source, self._ahead_us)
-                    except Doubtful:
-                        events += self._one_by_one(found)
+                    events += self._believed(found)
                     if len(events) > EVENTS_MOST:
                         # Who never ends a batch is told of all the same.
                         yield Batch(events, self._health)
@@ -333,14 +330,11 @@ class RemoteSource:
             self._health = msgspec.structs.replace(self._health, warnings=warnings, examples=examples)
         return self._health
 
-    def _one_by_one(self, found: Sequence[Event]) -> Iterator[Event]:
+    def _believed(self, found: Sequence[Event]) -> list[Event]:
         """Those of some events that are of the contract, and a remark for each other."""
-        for event in found:
-            try:
-                yield from doors.events([event], self.source, self._ahead_us)
-            except Doubtful as error:
-                self._odd += 1
-                yield self._remark(str(error))
+        taken, wrong = doors.events(found, self.source, self._ahead_us)
+        self._odd += len(wrong)
+        return [*taken, *map(self._remark, wrong)]
 
     def _remark(self, words: str) -> Event:
         self._odd_words = self._odd_words or words
@@ -363,7 +357,7 @@ class RemoteSource:
         with self._asking(what, **arguments) as answer:
             async for item in answer:
                 if isinstance(item, Events):
-                    found += self._one_by_one(item.events)
+                    found += self._believed(item.events)
                 elif isinstance(item, Odd):
                     self._odd += item.events
                     found.append(self._remark(item.words))

@@ -299,7 +299,9 @@ def test_every_event_of_a_real_database_passes_the_doors_as_it_is(name: str) -> 
     """What the doors let through is what they got: nothing that the mapping gives is of another type, or dropped."""
     before = [cast(dict[str, Any], msgspec.to_builtins(event)) for event in load(name).events]
     decoded = [msgspec.convert(event, lines.AnyEvent) for event in before]
-    after = [msgspec.to_builtins(event) for event in doors.events(decoded, "there", 0)]
+    taken, wrong = doors.events(decoded, "there", 0)
+    after = [msgspec.to_builtins(event) for event in taken]
+    assert wrong == []
     assert after == [{**event, "source": "there"} for event in before]
 
 
@@ -351,3 +353,13 @@ async def test_how_long_a_login_takes_is_no_difference_of_clocks_and_a_clock_tha
     assert line.ahead_s == 0.0
     line._time(now - 0.2, now - 0.1 - 3600)
     assert line.ahead_s == -3600
+
+
+async def test_one_event_that_is_none_moves_no_time_of_the_others(tmp_path: Path) -> None:
+    events = [event for event in await real_events(tmp_path) if event["kind"] == "session_started"]
+    good, bad = copy.deepcopy(events[0]), copy.deepcopy(events[1])
+    bad["extras"]["cost"] = "much"
+    decoded = [msgspec.convert(event, lines.AnyEvent) for event in (good, bad)]
+    taken, wrong = doors.events(decoded, "there", 5_000_000)
+    assert [event.ts for event in taken] == [good["ts"] - 5_000_000]
+    assert wrong == ["cost is of another type than it should be"]
