@@ -12,7 +12,7 @@ SAID = 200
 """Characters of what the command itself said that are repeated."""
 SSH_FAILED = 255
 """The exit status of ssh itself."""
-INSTALL = "install it there (pipx install opencode-viewer), or give its whole path in --via"
+INSTALL = "install it there (`pipx install .` in a checkout), or give its whole path in --via"
 
 
 class Ending(NamedTuple):

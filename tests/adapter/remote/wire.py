@@ -30,6 +30,8 @@ class Cable:
         self.clock = clock
         self.cut_at = NEVER
         self.came = 0
+        self.ends: list[int] = []
+        """Where each line that came has its end."""
         self.lives = 0
         self.asked: list[bytes] = []
         """Lines that went to the far end."""
@@ -102,6 +104,7 @@ class CableEnd:
             self.over.set()
             line = line[: max(0, room)]
         self._cable.came += len(line)
+        self._cable.ends.append(self._cable.came)
         return line
 
     async def _next(self) -> bytes:
