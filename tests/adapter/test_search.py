@@ -151,6 +151,12 @@ def plainly(path: Path, words: Collection[str]) -> Found:
     return found
 
 
+async def test_a_blank_at_the_end_of_a_title_is_part_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "opencode.db"
+    write(path, ["", "a", "a", "a", "a ", "", "", ""], False, False)
+    assert named(await hits(path, '"a "')) == plainly(path, ["a "]) != set()
+
+
 async def pages(path: Path, pattern: str, **options: Any) -> list[SearchPage]:
     async with OpencodeSource(path, watch=False) as source:
         return [page async for page in source.search(pattern, **options)]

@@ -79,11 +79,16 @@ def serve_for_everybody(database: Path) -> list[str]:
     pytest.skip(f"NOT TESTED: a far end of another user. No other user may run any of {', '.join(map(str, pythons))}")
 
 
+def without_host(tree: str) -> str:
+    """A tree as text without the names of its machine, which stand behind titles."""
+    return re.sub(r"  (?:env|setpriv|su|sudo|box)(?=  )", "", tree)
+
+
 @pytest.mark.parametrize("env", [["-i"], ["-i", "HOME=/nonexistent"], ["-i", "HOME=/", "LC_ALL=C", "PATH=/bin"]])
 def test_without_an_environment_the_far_end_tells_the_same(env: list[str], database: Path) -> None:
     here = viewer("tree", "--db", str(database))
     there = viewer("tree", "--via", shlex.join(["env", *env, *serve(database)]))
-    assert (there.returncode, there.stderr, there.stdout) == (0, "", here.stdout)
+    assert (there.returncode, there.stderr, without_host(there.stdout)) == (0, "", here.stdout)
 
 
 def test_another_user_with_another_home_tells_the_same_and_leaves_nothing(open_place: Path) -> None:
@@ -95,7 +100,7 @@ def test_another_user_with_another_home_tells_the_same_and_leaves_nothing(open_p
     os.chown(home, NOBODY, NOBODY)
     here = viewer("tree", "--db", str(path))
     there = viewer("tree", "--via", shlex.join(far))
-    assert (there.returncode, there.stderr, there.stdout) == (0, "", here.stdout)
+    assert (there.returncode, there.stderr, without_host(there.stdout)) == (0, "", here.stdout)
     assert not list(home.iterdir())
 
 
@@ -230,7 +235,7 @@ def test_what_a_shell_says_before_the_far_end_does_is_passed_over(tmp_path: Path
     via = script(tmp_path / "docker", "echo 'Welcome to box'; echo; echo '{\"is\":\"hello\"}'; printf '\\377\\n'", far)
     here = viewer("tree", "--db", str(database))
     there = viewer("tree", "--via", via)
-    assert (there.returncode, there.stderr, there.stdout) == (0, "", here.stdout)
+    assert (there.returncode, there.stderr, without_host(there.stdout)) == (0, "", here.stdout)
 
 
 def test_one_that_dies_after_the_hello_is_told_and_asked_again(tmp_path: Path, database: Path) -> None:

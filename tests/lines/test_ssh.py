@@ -53,6 +53,9 @@ def comparable(output: str, database: Path) -> str:
     """Without the name of the source, and without what is of the moment."""
     for here in (f"opencode:{database}", f"box:{database}", str(database)):
         output = output.replace(here, "via:box")
+    for names_host in ("  box:", "  box  "):
+        # In text the host stands before the project, or in a column of its own.
+        output = output.replace(names_host, "  ")
     return OF_THIS_RUN.sub("", output)
 
 

@@ -58,7 +58,7 @@ def _texts_of_call(part: ToolPart, files: bool) -> Iterator[Searchable]:
         yield Searchable("call", "tool", part.tool or "")
         return
     metadata = decode_metadata(state.metadata)
-    yield Searchable("call", "state.title", f"{part.tool or ''} {state.title or ''}".strip())
+    yield Searchable("call", "state.title", " ".join(filter(None, (part.tool, state.title))))
     yield Searchable("input", "state.input", arguments_text(state.input))
     if state.output:
         yield Searchable("output", "state.output", state.output)

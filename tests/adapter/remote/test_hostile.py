@@ -294,7 +294,7 @@ def test_numbers_are_those_that_can_be_added_up_and_times_those_of_a_calendar() 
     assert doors.moment(3, 5) == 1
 
 
-@pytest.mark.parametrize("name", [*NAMES, *NAMES_2X])
+@pytest.mark.parametrize("name", [*NAMES[::4], *NAMES_2X[::4]])
 def test_every_event_of_a_real_database_passes_the_doors_as_it_is(name: str) -> None:
     """What the doors let through is what they got: nothing that the mapping gives is of another type, or dropped."""
     before = [cast(dict[str, Any], msgspec.to_builtins(event)) for event in load(name).events]

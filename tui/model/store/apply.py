@@ -318,6 +318,11 @@ def _link_child(store: Store, session: Session, op: Op, child_id: str, batch: Ba
         store.links.uncall(child, op_key(session, op))
     if child in store.sessions:
         batch.tops.add(store.links.top(child))
+        for caller in store.links.callers(child):
+            # Which of them is the call that it hangs under may be another one now.
+            owner, turn = store.session_of(caller), store.turn_of_op(caller)
+            if owner is not None and turn is not None:
+                batch.dirty.add(turn_key(owner, turn))
 
 
 def _forget_call(store: Store, session: Session, op: Op, batch: Batch) -> None:

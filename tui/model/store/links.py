@@ -154,6 +154,10 @@ class Links:
             self._asking.pop(session, None)
         return {child for child in before.keys() | calls.keys() if before.get(child) != calls.get(child)}
 
+    def calls_inferred(self, session: SessionKey) -> dict[SessionKey, Key]:
+        """The ops of a session that are taken to have started its children, by these."""
+        return self._inferred.get(session, {})
+
     def inferred(self, session: SessionKey, child: SessionKey) -> Key | None:
         """The op of a session that is taken to have started this child."""
         return self._inferred.get(session, {}).get(child)

@@ -28,10 +28,13 @@ def infer_calls(store: Store, batch: Batch) -> None:
     for key in asked:
         session = store.sessions.get(key)
         found = _calls(store, session) if session is not None else {}
+        before = store.links.calls_inferred(key)
+        # One that has lost its sub-agent is another row, too.
+        lost = [op for child, op in before.items() if found.get(child) != op]
         for child in store.links.infer(key, found):
             _note(store, child, batch)
         if session is not None:
-            for op in found.values():
+            for op in [*found.values(), *lost]:
                 turn = store.turn_of_op(op)
                 if turn is not None:
                     batch.dirty.add(turn_key(session, turn))

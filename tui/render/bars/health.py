@@ -138,7 +138,7 @@ def _journal(health: Health) -> list[Span]:
     spans: list[Span] = []
     if health.migration_table:
         spans.append((f"migration {sanitize.label(health.migration_latest) or 'none'}", "text"))
-        spans.append((f" · {sanitize.label(health.migration_hash, 8)} ({health.migration_count:,} applied)", "dim"))
+        spans.append((f" · {sanitize.label(health.migration_hash)[:8]} ({health.migration_count:,} applied)", "dim"))
     else:
         spans.append(("no journal in this database", "warn"))
     if health.missing_columns:
