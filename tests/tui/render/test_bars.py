@@ -347,3 +347,12 @@ def test_where_not_all_of_health_has_room_what_is_wrong_stays() -> None:
     assert few[-2].startswith("Sessions")
     assert few[-1] == f"  and {len(whole) - 7} lines more: opencode-viewer doctor"
     assert [plain(line) for line in fitting([], None, Counts(), 80, 8)] == ["  No database is watched."]
+
+
+def test_a_source_that_is_not_there_stays_when_the_numbers_of_others_have_no_room() -> None:
+    gone = health(state="waiting", path="box", message="box: the machine cannot be reached", counts={})
+    # At 80 columns the first row of each takes three lines.
+    few = [plain(line) for line in fitting([health(), health(), gone], None, Counts(waiting=2), 78, 8)]
+    assert any("cannot be reached" in line for line in few)
+    assert few[-2].startswith("Sessions ? 2 for you")
+    assert sum(line.startswith("Store") for line in few) == 3

@@ -44,42 +44,56 @@ class Lags(NamedTuple):
 def health_lines(health: Health, lags: Lags | None = None) -> list[Line]:
     """A source as rows of a table: the store, how it is watched, what is odd about opencode's own sums, a warning a
     line, and what interrupted the reading."""
-    return [line for _, line in _ranked(health, lags)]
+    return [row.line for row in _ranked(health, lags)]
 
 
 def fitting(healths: Sequence[Health], lags: Lags | None, counts: Counts, width: int, height: int) -> list[Line]:
     """All sources and the sessions in as many lines: where there are more, what is wrong stays longest, and a last one
     says how many are left out."""
-    ranked = [pair for health in healths for pair in _ranked(health, lags)]
-    ranked += [(WRONG, sessions_line(counts))] if healths else [(WRONG, [("  No database is watched.", "dim")])]
-    pieces = [(rank, piece) for rank, line in ranked for piece in folded(line, width, indent=_NAME)]
+    ranked = [row for health in healths for row in _ranked(health, lags)]
+    ranked.append(_Ranked(sessions_line(counts)) if healths else _Ranked([("  No database is watched.", "dim")]))
+    pieces = [
+        (row.rest if number else row.rank, piece)
+        for row in ranked
+        for number, piece in enumerate(folded(row.line, width, indent=_NAME))
+    ]
     left_out = len(pieces) - height
     if left_out > 0:
         # With the line that says so.
-        gone = sorted(range(len(pieces)), key=lambda at: (-pieces[at][0], -at))[: left_out + 1]
-        pieces = [piece for at, piece in enumerate(pieces) if at not in set(gone)]
+        gone = set(sorted(range(len(pieces)), key=lambda at: (-pieces[at][0], -at))[: left_out + 1])
+        pieces = [piece for at, piece in enumerate(pieces) if at not in gone]
         pieces.append((WRONG, [(f"  and {left_out + 1} lines more: opencode-viewer doctor", "dim")]))
     return [piece for _, piece in pieces]
 
 
-WRONG, USUAL, ODDS_AND_ENDS = range(3)
-"""What stays longest where there is no room for all: what is wrong and whose it is, the numbers, the rest."""
+WRONG, NAMED, USUAL, ODDS_AND_ENDS = range(4)
+"""What stays longest where there is no room for all: what is wrong, and the sessions; which sources there are; their
+numbers; the rest."""
 
 
-def _ranked(health: Health, lags: Lags | None) -> list[tuple[int, Line]]:
-    """The rows of a source, each with its rank."""
+class _Ranked(NamedTuple):
+    """A row with its rank, and that of the lines in which it goes on where it is folded."""
+
+    line: Line
+    rank: int = WRONG
+    rest: int = WRONG
+
+
+def _ranked(health: Health, lags: Lags | None) -> list[_Ranked]:
+    """The rows of a source."""
     role = {"ok": "good", "waiting": "warn"}.get(health.state, "bad")
-    lines: list[tuple[int, Line]] = [(WRONG, _row("Store", _store(health, role)))]
+    is_ok = health.state == "ok"
+    rows = [_Ranked(_row("Store", _store(health, role)), *((NAMED, USUAL) if is_ok else (WRONG, USUAL)))]
     if health.message:
-        lines.append((WRONG, _row("", [(sanitize.label(health.message), role if role != "good" else "dim")])))
-    if health.state == "ok":
-        lines += [(ODDS_AND_ENDS, _row("", _journal(health))), (USUAL, _row("Viewer", _viewer(health, lags)))]
-        lines += [(USUAL, _row("opencode", spans))] if (spans := _processes(health)) else []
-        sums = differing(health)
-        lines += [(WRONG, _row("Sums", [(one.words, "warn"), (f"   {one.why}", "dim")])) for one in sums]
+        rows.append(_Ranked(_row("", [(sanitize.label(health.message), role if role != "good" else "dim")])))
+    if is_ok:
+        rows.append(_Ranked(_row("", _journal(health)), ODDS_AND_ENDS, ODDS_AND_ENDS))
+        rows.append(_Ranked(_row("Viewer", _viewer(health, lags)), USUAL, ODDS_AND_ENDS))
+        rows += [_Ranked(_row("opencode", spans), USUAL, USUAL)] if (spans := _processes(health)) else []
+        rows += [_Ranked(_row("Sums", [(one.words, "warn"), (f"   {one.why}", "dim")])) for one in differing(health)]
     rank = WRONG if health.warnings else ODDS_AND_ENDS
-    lines += [(rank, line) for line in _warnings(health)]
-    return [*lines, *((USUAL, line) for line in _history(health))]
+    rows += [_Ranked(line, rank, rank) for line in _warnings(health)]
+    return [*rows, *(_Ranked(line, USUAL, USUAL) for line in _history(health))]
 
 
 def sessions_line(counts: Counts) -> Line:
