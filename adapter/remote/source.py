@@ -84,11 +84,9 @@ class Host:
         called in any thread."""
         with self._lock:
             first = self._sources[0]
-            if len(self._sources) >= DATABASES_MOST:
-                return list(self._sources)
             known = {source.place for source in self._sources}
             for database in self.line.databases:
-                if database.path in known:
+                if database.path in known or len(self._sources) >= DATABASES_MOST:
                     continue
                 known.add(database.path)
                 source = first

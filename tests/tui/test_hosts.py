@@ -27,7 +27,8 @@ def test_all_is_every_machine_of_the_file_unless_one_is_called_so() -> None:
         ("other", ssh("other")),
     ]
     assert chosen([], ["all"], {"all": "run it"}) == [("all", ["run", "it"])]
-    assert chosen([], ["all"], {}) == []
+    with pytest.raises(ValueError, match="names no hosts"):
+        chosen([], ["all"], {})
 
 
 def test_machines_that_would_be_called_the_same_are_told_apart() -> None:

@@ -35,6 +35,8 @@ def chosen(via: Sequence[str], names: Sequence[str], known: Mapping[str, str]) -
         found.append((name_of(words), words))
     for name in names:
         if name == ALL and name not in known:
+            if not known:
+                raise ValueError("--host all: config.toml names no hosts")
             found += kept(known)
             continue
         if not name or name.startswith("-"):
