@@ -1,16 +1,11 @@
 """The far end of a line: answers what is asked about the databases of this machine, and can do nothing else.
 
-Each answer is a task with a window of its own, so that one which nobody takes in holds no other up. Both pipes are
-read and written by threads: a pipe that somebody else holds, too, must not be made non-blocking.
+Each answer is a task with a window of its own, so that one which nobody takes in holds no other up.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextvars
-import os
-import queue
-import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, aclosing, suppress
 from typing import Any, cast
@@ -22,7 +17,6 @@ from adapter.events import Event, SessionStarted
 from adapter.health import Health
 from adapter.pattern import BadPattern
 from adapter.remote.messages import (
-    LINE_LIMIT,
     PIECE,
     PROTOCOL,
     WINDOW,
@@ -51,6 +45,7 @@ from adapter.remote.messages import (
     ToNear,
     encoded,
 )
+from adapter.remote.pipes import LineBroken, Pipes
 
 EVENTS = 50
 """Events of one line: about 20 kB."""
@@ -58,8 +53,6 @@ LETTERS = PIECE // 4
 """Characters of one piece of a text: as many bytes at most as a piece is meant to have."""
 MOMENTS = 1000
 """Sessions whose first and last moments go into one line."""
-LINES_AHEAD = 4
-"""Lines that wait for the pipe: what comes from another answer is not far behind them."""
 ASKED_MOST = 200
 """Answers at once; more are refused."""
 FIND_S = 5.0
@@ -69,84 +62,6 @@ FOLLOWING = frozenset({"tail", "stream", "glance"})
 
 Find = Callable[[], Sequence[Source]]
 """Gives the sources of all databases that are there; each is asked for once by its path."""
-
-
-class LineBroken(Exception):
-    """Nothing can be written any more."""
-
-
-class Pipes:
-    """The two ends that a line has here, as file descriptors: `lines` are those that come, `write` is where ours go."""
-
-    def __init__(self, reading: int, writing: int) -> None:
-        self._reading, self._writing = reading, writing
-        self._room = asyncio.Semaphore(LINES_AHEAD)
-        self._out: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        self._in: asyncio.Queue[bytes] = asyncio.Queue()
-        self._may_read = threading.Semaphore(LINES_AHEAD)
-        self._broken: OSError | None = None
-        """Why nothing can be written any more."""
-        self._loop = asyncio.get_running_loop()
-        for body in (self._read, self._write):
-            threading.Thread(target=body, daemon=True, name=body.__name__).start()
-
-    async def lines(self) -> AsyncIterator[bytes]:
-        """Lines as they come, until the pipe ends or one is longer than LINE_LIMIT."""
-        while line := await self._in.get():
-            self._may_read.release()
-            yield line
-
-    async def write(self, line: bytes) -> None:
-        """Takes a line, as soon as the pipe has nearly taken those before it."""
-        await self._room.acquire()
-        if self._broken is not None:
-            self._room.release()
-            raise LineBroken
-        self._out.put(line)
-
-    @property
-    def fault(self) -> str:
-        """Why nothing can be written any more, "" where it can, or nobody is there, which is an end like any other."""
-        error = self._broken
-        return "" if error is None or isinstance(error, BrokenPipeError) else f"{error.strerror or error}"
-
-    def close(self) -> None:
-        """Nothing more is written."""
-        self._out.put(None)
-
-    def _read(self) -> None:
-        with open(self._reading, "rb", closefd=False) as pipe:
-            line = b"-"
-            while line:
-                self._may_read.acquire()
-                try:
-                    line = pipe.readline(LINE_LIMIT)
-                except OSError:
-                    line = b""
-                if line and not line.endswith(b"\n"):
-                    line = b""
-                self._tell(self._in.put_nowait, line)
-
-    def _write(self) -> None:
-        while (line := self._out.get()) is not None:
-            left = memoryview(line)
-            try:
-                while left:
-                    left = left[os.write(self._writing, left) :]
-            except OSError as error:
-                self._tell(self._break, error)
-                return
-            self._tell(self._room.release)
-
-    def _break(self, error: OSError) -> None:
-        """Nobody is there any more, or nothing can be written: who waits for room need not."""
-        self._broken = error
-        self._room.release()
-        self._in.put_nowait(b"")
-
-    def _tell(self, call: Callable[..., object], *arguments: object) -> None:
-        with suppress(RuntimeError):  # the loop has been closed
-            self._loop.call_soon_threadsafe(call, *arguments, context=contextvars.Context())
 
 
 class _Answer:

@@ -14,7 +14,8 @@ from adapter.contract import Source
 from adapter.opencode.discover import distinct, locate
 from adapter.processes.registration import service_pids
 from adapter.processes.table import Table
-from adapter.remote.serve import Pipes, Server
+from adapter.remote.pipes import Pipes
+from adapter.remote.serve import Server
 from tui.commands.remarks import complain
 from tui.commands.sources import PROGRAM, home, local_sources
 from tui.exit_codes import OK

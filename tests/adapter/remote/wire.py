@@ -11,7 +11,8 @@ from typing import cast
 from adapter.contract import Source
 from adapter.local import OpencodeSource
 from adapter.remote.child import Child
-from adapter.remote.serve import Pipes, Server
+from adapter.remote.pipes import Pipes
+from adapter.remote.serve import Server
 from adapter.remote.source import Host, RemoteSource
 
 NEVER = 1 << 62
