@@ -67,6 +67,11 @@ class Collector:
         self.answer = answer
         self.bodies: list[bytes] = []
         self.headers: list[dict[str, str]] = []
+        self.says: dict[str, str] = {}
+        """Headers of its answers."""
+        self.body = b""
+        self.length = 0
+        """What it says the length of its body is, if that is not so."""
         self.requests = 0
         self.batches: list[list[Received]] = []
         self.resource: dict[str, Any] = {}
@@ -85,8 +90,11 @@ class Collector:
                 self.send_response(status)
                 if status in (429, 503):
                     self.send_header("Retry-After", "0")
-                self.send_header("Content-Length", "0")
+                for name, value in collector.says.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(collector.length or len(collector.body)))
                 self.end_headers()
+                self.wfile.write(collector.body)
 
             def log_message(self, *_: object) -> None:
                 pass

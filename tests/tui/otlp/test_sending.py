@@ -13,11 +13,12 @@ import time
 from pathlib import Path
 
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from tests.adapter import corpus
 from tests.tui.otlp import receiver
 from tests.tui.otlp.receiver import Collector, send
-from tui.commands.otlp import sending
+from tui.commands.otlp import answers, sending
 from tui.commands.otlp.arguments import endpoint, header
 from tui.commands.otlp.command import MARK, otlp
 
@@ -178,6 +179,59 @@ def test_with_follow_a_collector_that_is_away_is_waited_for(
     assert len(said) == 2
     assert "it is asked again until it does" in said[0]
     assert "takes spans again" in said[1]
+
+
+@pytest.mark.parametrize(
+    ("status", "says", "words"),
+    [
+        (302, {"Location": "/login"}, "it is elsewhere (302 /login): give that as --endpoint"),
+        (308, {"Location": "https://box/otlp"}, "it is elsewhere (308 https://box/otlp)"),
+        (200, {"Content-Type": "text/html; charset=utf-8"}, "a web page answers there, and no collector"),
+    ],
+)
+def test_what_is_no_acknowledgement_is_none(
+    database: Path, tmp_path: Path, status: int, says: dict[str, str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cursor = tmp_path / "cursor"
+    with Collector(lambda _number: status) as collector:
+        collector.says = says
+        assert send(collector, [database], "--cursor", cursor) == 2
+        assert words in capsys.readouterr().err
+        collector.answer, collector.says = lambda _number: 200, {}
+        collector.batches.clear()
+        assert send(collector, [database], "--cursor", cursor) == 0
+    assert len(collector.by_id()) > 10
+
+
+def test_spans_that_a_collector_says_it_did_not_keep_are_told(
+    database: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = ExportTraceServiceResponse()
+    told.partial_success.rejected_spans = 5
+    told.partial_success.error_message = "too many\x1b[2J"
+    with Collector() as collector:
+        collector.body = told.SerializeToString()
+        assert send(collector, [database]) == 1
+    said = capsys.readouterr().err
+    assert "did not keep 5 of" in said
+    assert "too many" in said
+    assert "\x1b" not in said
+    assert "which did not keep 5 of them" in said
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b'{"partialSuccess":{}}', b"ok"])
+def test_an_answer_of_any_other_kind_is_an_acknowledgement(database: Path, body: bytes) -> None:
+    with Collector() as collector:
+        collector.body = body
+        assert send(collector, [database]) == 0
+
+
+def test_an_answer_without_end_is_not_read_to_it(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answers, "ANSWER_MOST", 100)
+    with Collector() as collector:
+        collector.body, collector.length = b"x" * 200, 10**9
+        # The rest never comes.
+        assert send(collector, [database]) == 0
 
 
 def test_a_second_run_behind_the_cursor_sends_nothing(database: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ nothing leaves that a person, a model or a tool wrote."""
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import re
@@ -12,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from adapter.events import PayloadRef
+from adapter.local import OpencodeSource
 from tests.adapter import corpus
 from tests.tui.otlp.receiver import Collector, Received, send
 from tui.commands.otlp import texts
@@ -135,6 +138,33 @@ def test_with_payloads_a_call_has_its_arguments_and_its_result(nested: list[Rece
     for call in calls:
         assert isinstance(json.loads(call["gen_ai.tool.call.arguments"]), dict)
         assert call["gen_ai.tool.call.result"]
+
+
+@pytest.mark.parametrize("name", [f"{corpus.PREVIEW}/shell", f"{corpus.PREVIEW}/tools", "1.18.33/v2-api"])
+def test_a_result_of_several_pieces_leaves_whole(name: str, tmp_path: Path) -> None:
+    path = corpus.build(name, tmp_path / "opencode.db")
+    with Collector() as collector:
+        assert send(collector, [path], "--payloads") in (0, 1)
+    results = {
+        span["gen_ai.tool.call.id"]: span.get("gen_ai.tool.call.result")
+        for span in collector.spans
+        if span.operation == "execute_tool"
+    }
+    pieces: dict[str, list[PayloadRef]] = {}
+    for event in corpus.load(name).events:
+        if isinstance(event, PayloadRef) and event.payload_kind == "tool_response":
+            pieces.setdefault(event.part_id, []).append(event)
+    several = {part: refs for part, refs in pieces.items() if len(refs) > 1}
+    assert several
+    for part, refs in several.items():
+        for ref in refs:
+            assert asyncio.run(text_of(path, ref.uri)) in str(results[part])
+
+
+async def text_of(path: Path, uri: str) -> str:
+    """What is behind a reference."""
+    async with OpencodeSource(path, watch=False) as source:
+        return (await source.payload(uri)).text
 
 
 def test_a_text_is_cut_where_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from adapter.contract import AdapterError, Batch, PayloadError, Source
 from adapter.events import SessionStarted
 from tui.commands.remarks import complain, remark
 from tui.commands.sources import alone, enter_sources, patiently, protected, remark_on_source, status_of
+from tui.exit_codes import DEGRADED, OK
 from tui.files import CursorFile, problem
 from tui.model.filter.language import since
 
@@ -72,7 +73,7 @@ async def otlp(arguments: argparse.Namespace, paths: list[Path]) -> int:
             progress.done()
             if any(read) and not arguments.follow:
                 remark(_summary(sender, streams))
-            return status_of(read, sources)
+            return max(status_of(read, sources), DEGRADED if sender.refused else OK)
     except NotTaken as error:
         progress.done()
         again = " with the same --cursor" if cursors is not None else ""
@@ -103,6 +104,8 @@ async def _owners(sources: list[Source], progress: Progress) -> dict[str, str]:
 
 def _summary(sender: Sender, streams: list[Stream]) -> str:
     words = f"{sender.sent:,} spans sent to {sender.endpoint}"
+    if sender.refused:
+        words += f", which did not keep {sender.refused:,} of them"
     going = sum(len(stream.teller.open) for stream in streams)
     if going:
         words += f"; {going:,} prompts have no end yet, and their agent spans follow when they have"

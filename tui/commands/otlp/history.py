@@ -34,11 +34,12 @@ _STOPS = ("PermissionRejected", "QuestionDismissed")
 
 
 class Call(msgspec.Struct):
-    """A tool call: how it began and ended, and where its texts are by their kind."""
+    """A tool call: how it began and ended, and where its texts are, by kind and then by reference: a result of 2.x
+    may have several."""
 
     began: OpStarted
     end: OpFinalized | None = None
-    texts: dict[str, PayloadRef] = {}
+    texts: dict[str, dict[str, PayloadRef]] = {}
 
 
 class Step(msgspec.Struct):
@@ -150,7 +151,7 @@ class History:
             if kind in ("llm_response", "llm_reasoning"):
                 step.texts[event.part_id] = event
             elif kind in ("tool_request", "tool_response") and (call := step.calls.get(event.part_id)) is not None:
-                call.texts[kind] = event
+                call.texts.setdefault(kind, {})[event.uri] = event
 
     def _rare(self, event: Event) -> None:
         match event:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 
@@ -12,10 +13,15 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExportResult
 
+from tui.commands.otlp.answers import WarySession
+from tui.text import sanitize
+
 BATCH = 1_000
 """Most spans of a request."""
 BATCH_BYTES = 2_000_000
 """Bytes of texts with which a request is full, too: collectors refuse requests of some megabytes."""
+CREDENTIALS = "_CREDENTIAL_PROVIDER"
+"""End of the names of the SDK's variables that name a session of `requests` by an entry point."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
 """How long is waited when the exporter has given up, at first and at most; it has waited and tried itself before
 that."""
@@ -72,7 +78,10 @@ class Sender:
     ) -> None:
         _LOGGER.addHandler(_REASONS)
         _LOGGER.propagate = False
-        self._exporter = OTLPSpanExporter(endpoint=endpoint, headers=dict(headers))
+        self._session = WarySession()
+        # A session that the environment names knows how to log in, which ours does not.
+        own = None if any(name.endswith(CREDENTIALS) for name in os.environ) else self._session
+        self._exporter = OTLPSpanExporter(endpoint=endpoint, headers=dict(headers), session=own)
         self.endpoint = self._exporter._endpoint
         self._patient = patient
         self._say = say
@@ -80,10 +89,16 @@ class Sender:
         self.sent = 0
         """Spans that were acknowledged."""
 
+    @property
+    def refused(self) -> int:
+        """Spans of those that the collector said it did not keep."""
+        return self._session.refused
+
     async def send(self, spans: Sequence[ReadableSpan]) -> None:
         """Returns when all of them have been acknowledged. Raises NotTaken."""
         pause, said = FIRST_PAUSE_S, ""
         async with self._turn:
+            refused = self.refused
             while True:
                 _REASONS.clear()
                 if await asyncio.to_thread(self._exporter.export, spans) is SpanExportResult.SUCCESS:
@@ -99,6 +114,11 @@ class Sender:
             if said:
                 self._say(f"{self.endpoint} takes spans again")
             self.sent += len(spans)
+            if self.refused > refused:
+                count, why = self.refused - refused, sanitize.label(self._session.why, 200)
+                self._say(
+                    f"{self.endpoint} took {len(spans):,} spans and kept {count:,} of them not: {why or 'no reason'}"
+                )
 
     def close(self) -> None:
         """Ends a request that is under way."""

@@ -82,8 +82,8 @@ class Texts:
         return {"type": "tool_call_response", "id": clean(call.began.part_id), "response": text}
 
     async def _of_call(self, call: Call, kind: str) -> str | None:
-        ref = call.texts.get(kind)
-        return await self._read(ref) if ref is not None else None
+        found = [text for ref in call.texts.get(kind, {}).values() if (text := await self._read(ref)) is not None]
+        return "\n".join(found) if found else None
 
     async def _read(self, ref: PayloadRef) -> str | None:
         """A text, or why it does not stand here; None of a prompt without one."""
