@@ -18,7 +18,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from tests.adapter import corpus
 from tests.tui.otlp import receiver
 from tests.tui.otlp.receiver import Collector, send
-from tui.commands.otlp import answers, sending
+from tui.commands.otlp import sending
 from tui.commands.otlp.arguments import endpoint, header
 from tui.commands.otlp.command import MARK, otlp
 
@@ -227,7 +227,7 @@ def test_an_answer_of_any_other_kind_is_an_acknowledgement(database: Path, body:
 
 
 def test_an_answer_without_end_is_not_read_to_it(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answers, "ANSWER_MOST", 100)
+    monkeypatch.setattr(sending, "ANSWER_MOST", 100)
     with Collector() as collector:
         collector.body, collector.length = b"x" * 200, 10**9
         # The rest never comes.
