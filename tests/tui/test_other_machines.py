@@ -23,11 +23,14 @@ from tui.model.status.state import session_state
 from tui.model.status.whereabouts import find
 from tui.model.store.store import Store
 from tui.model.sums.rollup import context
+from tui.model.tree.headings import directory, heading_key, name
+from tui.model.tree.sorting import Arrangement, group
 from tui.render.bars.breadcrumb import databases
 from tui.render.bars.health import health_lines
 from tui.render.bars.status import problem_lines
 from tui.render.cards.session_card import session_card
 from tui.render.rows.tree_row import cells_of
+from tui.render.spend.words import Names
 from tui.terminal.notify_command import facts as notice_facts
 
 NOW = 107_000_000
@@ -180,3 +183,14 @@ def test_the_time_of_a_row_that_nobody_sees_any_more_stands_still() -> None:
     before = cells_of(store, row, NOW).columns["time"]
     store.lose_sight(FAR, NOW)
     assert cells_of(store, row, NOW + 600_000_000).columns["time"] == before
+
+
+def test_projects_of_two_machines_are_two_projects_though_they_lie_in_one_directory() -> None:
+    store = store_of(session("s0", 100, cwd="/far/app"), *there(*RUN))
+    by_projects = Arrangement(grouping="projects")
+    groups = [group(one, None, by_projects, is_news=False) for one in store.sessions.values()]
+    names = [(name(heading_key(one)), directory(heading_key(one))) for one in groups]
+    assert names == [("app", "/far/app"), ("app", "box:/far/app")]
+    places = [one.place for one in store.sessions.values()]
+    assert [Names(store, (), places).of("project", place) for place in places] == places
+    assert Names(store).of("session", (FAR, "s1")) == "box A thing"

@@ -236,6 +236,11 @@ class Session(msgspec.Struct):
         return sanitize.label(host_of(self.source), HOST_LIMIT)
 
     @property
+    def place(self) -> str:
+        """Its directory, behind the name of its machine where that is another one: what tells projects apart."""
+        return f"{self.host}:{self.cwd}" if self.host else self.cwd
+
+    @property
     def newest_prompt(self) -> Prompt | None:
         """The last prompt that was taken up."""
         return next((prompt for prompt in reversed(self.prompts.values()) if not prompt.waits), None)

@@ -166,7 +166,7 @@ class Ledger:
                 continue
             read = read and book.whole and key not in self._stale
             own_top: SessionKey = links.top(key)
-            in_project, in_top = project in (None, session.cwd), top in (None, own_top)
+            in_project, in_top = project in (None, session.place), top in (None, own_top)
             of_session, of_project, of_top = Sum(), Sum(), Sum()
             for cell in book.cells:
                 if not first <= cell.day <= last:
@@ -205,10 +205,10 @@ class Ledger:
             if of_session:
                 counted += 1
                 total.add(of_session)
-                _to(rows["project"], session.cwd, of_session)
+                _to(rows["project"], session.place, of_session)
                 _to(rows["session"], own_top, of_session)
             if of_project:
-                _to(rows["project"], session.cwd, of_project)
+                _to(rows["project"], session.place, of_project)
             if of_top:
                 _to(rows["session"], own_top, of_top)
             # A row alone says nothing of these.

@@ -49,7 +49,7 @@ def project(cwd: str) -> str:
 def group(top: Session, need: Need | None, how: Arrangement, *, is_news: bool) -> str:
     """The heading under which a tree stands, "" where there are none."""
     if how.grouping == "projects":
-        return f"{project(top.cwd).lower()}\0{top.cwd}"
+        return f"{project(top.cwd).lower()}\0{top.place}"
     return f"{BAND_MARK}{BANDS.index(band_of(need, is_news=is_news))}" if how.grouping == "bands" else ""
 
 

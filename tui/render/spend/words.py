@@ -45,7 +45,7 @@ class Names:
             return weekday(place)
         if isinstance(place, tuple):
             session = self._store.sessions.get(place)
-            return session.name if session is not None else _UNKNOWN["session"]
+            return f"{session.host} {session.name}".lstrip() if session is not None else _UNKNOWN["session"]
         if measure == "model" and self._models[_bare(place)] < 2:
             place = _bare(place)
         elif measure == "project" and self._projects[project(place)] < 2:
