@@ -381,13 +381,19 @@ def _path(words: str) -> object:
 def _endpoint(words: str) -> str:
     from tui.commands.otlp.arguments import endpoint  # who does not send does not load it
 
-    return endpoint(words)
+    try:
+        return endpoint(words)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{words!r} is no URL: write http://host:4318") from None
 
 
 def _header(words: str) -> str:
     from tui.commands.otlp.arguments import header
 
-    return header(words)
+    try:
+        return header(words)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{words!r} is no header: write NAME=VALUE") from None
 
 
 def _size(words: str) -> int:

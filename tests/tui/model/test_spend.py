@@ -16,7 +16,7 @@ from tests.tui.model.builders import SOURCE, at, op, session, store_of, turn, tu
 from tui.model.records import Session
 from tui.model.spend.book import BESIDE, NOT_READ, Sum, of_row, of_steps, shared, sum_of
 from tui.model.spend.days import RANGES, Days, Range, between, date, named
-from tui.model.spend.ledger import Ledger
+from tui.model.spend.ledger import MEASURES, Ledger, Measure, Place, Tables
 from tui.model.spend.looking import Looking
 from tui.model.store.store import Store
 from tui.render.spend.words import Names, notes
@@ -348,3 +348,11 @@ def test_pages_are_read_one_after_the_other_and_what_cannot_be_read_is_not_asked
     looking.plan()
     assert looking.next_page() is None
     assert looking.problem == "it is locked"
+
+
+def test_what_is_beside_the_steps_is_said_when_all_of_it_is_known() -> None:
+    beside = Sum(cost=0.5, input=100)
+    nothing: dict[Measure, dict[Place, Sum]] = {measure: {} for measure in MEASURES}
+    tables = Tables(Sum(), nothing, {}, 2, Sum(), Sum(), beside, Sum(), 0, 0, True)
+    assert any("beside the steps: $0.50" in words for words in notes(tables, Names(Store()), ()))
+    assert notes(tables._replace(read=False), Names(Store()), ()) == []

@@ -108,7 +108,7 @@ def _summary(sender: Sender, streams: list[Stream]) -> str:
         words += f", which did not keep {sender.refused:,} of them"
     going = sum(len(stream.teller.open) for stream in streams)
     if going:
-        words += f"; {going:,} prompts have no end yet, and their agent spans follow when they have"
+        words += f"; {going:,} prompt{'s' * (going != 1)} without an end yet, of which a later run sends the agent span"
     return words
 
 

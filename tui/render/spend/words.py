@@ -85,7 +85,8 @@ def notes(tables: Tables, names: Names, shown: Collection[Measure]) -> list[str]
         found.append(f"left out: {_said(tables.copied)} that forks copied from their originals")
     if tables.elsewhere:
         found.append(f"left out: {_said(tables.elsewhere)} in older copies of sessions, in other databases")
-    if tables.beside.cost > CENT_SHARE or tables.beside.tokens:
+    # A part of it would say that this is all: by day some sessions need not be read.
+    if tables.read and (tables.beside.cost > CENT_SHARE or tables.beside.tokens):
         found.append(
             f"beside the steps: {_said(tables.beside)} that no step tells of (titles, compactions, deleted steps), "
             "on the day its session began"
