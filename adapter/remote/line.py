@@ -386,12 +386,15 @@ class Line:
 
     async def _watch(self, child: Child) -> None:
         """Asks every few seconds whether anybody is there, and ends a command through which nothing comes."""
+        began = self._monotonic()
         while True:
             child.write(encoded(Ping(self._clock())))
             await asyncio.sleep(PING_S)
             quiet = self._monotonic() - self._heard
             if quiet > SILENCE_S:
                 child.kill(words.silent(quiet))
+            elif not self.is_up and self._monotonic() - began > SILENCE_S:
+                child.kill(words.unanswered())
 
     def _cut(self, why: str) -> None:
         """There is no line, for this reason; what was asked fails with it."""

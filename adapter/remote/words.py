@@ -105,6 +105,11 @@ def silent(seconds: float) -> str:
     return f"the line is dead: nothing came for {seconds:.0f} s"
 
 
+def unanswered() -> str:
+    """It speaks, and answers no ping, by which a line stands."""
+    return nonsense("it answers no ping")
+
+
 def other_protocol(protocol: int, program: str) -> str:
     """The far end greets with another version of the protocol."""
     age = "older" if protocol < PROTOCOL else "newer"

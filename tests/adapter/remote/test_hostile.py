@@ -360,3 +360,15 @@ async def test_one_event_that_is_none_moves_no_time_of_the_others(tmp_path: Path
     taken, wrong = doors.events(decoded, "there", 5_000_000)
     assert [event.ts for event in taken] == [good["ts"] - 5_000_000]
     assert wrong == ["cost is of another type than it should be"]
+
+
+async def test_a_far_end_that_speaks_and_answers_no_ping_is_no_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines, "PING_S", 0.0)
+    monkeypatch.setattr(lines, "SILENCE_S", 0.05)
+    # It goes on telling of its databases, and never stops.
+    host, spoken = speaking([[HELLO, *[{"is": "databases", "databases": []}] * 100_000]])
+    source = host.sources()[0]
+    monkeypatch.setattr(Speaker, "write", lambda self, line: None)
+    async with source:
+        await eventually(lambda: source._line.why not in ("", lines.OPENING))
+        assert "it answers no ping" in spoken[0].said

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """The name of a header (RFC 9110)."""
@@ -14,7 +14,15 @@ def endpoint(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(url)
-    return url if parts.path.endswith("/v1/traces") else f"{url.removesuffix('/')}/v1/traces"
+    if parts.path.endswith("/v1/traces"):
+        return url
+    return urlunsplit(parts._replace(path=f"{parts.path.removesuffix('/')}/v1/traces"))
+
+
+def shown(url: str) -> str:
+    """A URL as it may be printed: without the name and password in it."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def header(words: str) -> str:

@@ -21,6 +21,7 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 from requests import PreparedRequest, Response, Session
 from requests.exceptions import ContentDecodingError, ReadTimeout, TooManyRedirects
 
+from tui.commands.otlp.arguments import shown
 from tui.text import sanitize
 
 BATCH = 1_000
@@ -141,7 +142,8 @@ class Sender:
         # A session that the environment names knows how to log in, which ours does not.
         own = None if any(name.endswith(CREDENTIALS) for name in os.environ) else self._session
         self._exporter = OTLPSpanExporter(endpoint=endpoint, headers=dict(headers), session=own)
-        self.endpoint = self._exporter._endpoint
+        self.endpoint = shown(self._exporter._endpoint)
+        """Where to, as it may be printed."""
         self._patient = patient
         self._say = say
         self._turn = asyncio.Lock()
@@ -175,9 +177,7 @@ class Sender:
             self.sent += len(spans)
             if self.refused > refused:
                 count, why = self.refused - refused, sanitize.label(self._session.why, 200)
-                self._say(
-                    f"{self.endpoint} took {len(spans):,} spans and kept {count:,} of them not: {why or 'no reason'}"
-                )
+                self._say(f"{self.endpoint} did not keep {count:,} of {len(spans):,} spans: {why or 'no reason given'}")
 
     def close(self) -> None:
         """Ends a request that is under way."""
