@@ -54,8 +54,9 @@ def comparable(output: str, database: Path) -> str:
     for here in (f"opencode:{database}", f"box:{database}", str(database)):
         output = output.replace(here, "via:box")
     for names_host in ("  box:", "  box  "):
-        # In text the host stands before the project, or in a column of its own.
+        # In text the host stands before the project, or in a column of its own; before a session that cost something.
         output = output.replace(names_host, "  ")
+    output = re.sub(r"^box (Lab \w+)", r"\1    ", output, flags=re.MULTILINE)
     return OF_THIS_RUN.sub("", output)
 
 

@@ -19,7 +19,7 @@ from tests.adapter import corpus
 from tests.tui.otlp import receiver
 from tests.tui.otlp.receiver import Collector, send
 from tui.commands.otlp import sending
-from tui.commands.otlp.arguments import endpoint, header, shown
+from tui.commands.otlp.arguments import endpoint, header
 from tui.commands.otlp.command import MARK, otlp
 
 
@@ -298,7 +298,7 @@ def test_an_endpoint_is_a_base_or_the_path_of_traces() -> None:
     assert endpoint("https://cloud/api/otel/") == "https://cloud/api/otel/v1/traces"
     assert endpoint("http://box/v1/traces") == "http://box/v1/traces"
     assert endpoint("http://box:4318/otel?key=1") == "http://box:4318/otel/v1/traces?key=1"
-    assert shown("https://ada:secret@box/v1/traces") == "https://box/v1/traces"
+    assert sending.shown("https://ada:secret@box/v1/traces") == "https://box/v1/traces"
     for bad in ("box:4318", "ftp://box", "http://"):
         with pytest.raises(ValueError, match=re.escape(bad)):
             endpoint(bad)

@@ -19,12 +19,6 @@ def endpoint(url: str) -> str:
     return urlunsplit(parts._replace(path=f"{parts.path.removesuffix('/')}/v1/traces"))
 
 
-def shown(url: str) -> str:
-    """A URL as it may be printed: without the name and password in it."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-
-
 def header(words: str) -> str:
     """A header as NAME=VALUE."""
     name, equals, value = words.partition("=")

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -21,7 +22,6 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 from requests import PreparedRequest, Response, Session
 from requests.exceptions import ContentDecodingError, ReadTimeout, TooManyRedirects
 
-from tui.commands.otlp.arguments import shown
 from tui.text import sanitize
 
 BATCH = 1_000
@@ -43,6 +43,12 @@ ANSWER_S = 10.0
 
 class NotTaken(Exception):
     """The collector did not take some spans, and nobody waits for it. The message is a sentence for the user."""
+
+
+def shown(url: str) -> str:
+    """A URL as it may be printed: without the name and password in it."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 class Reasons(logging.Handler):
