@@ -42,7 +42,7 @@ from adapter.opencode.ending import outcome
 from adapter.opencode.queries import all_sessions, count_rows, ends, newest_roots, one_session, updated_ms
 from adapter.opencode.sessions import LastAnswer
 from adapter.opencode.storage import RawSession, read_whole
-from adapter.pace import PAUSE_S
+from adapter.pace import PAUSE_S, Beats
 from adapter.sqlite.files import size_of, what_lies_at
 from adapter.sqlite.reader import Row
 from adapter.sqlite.rows import Lost
@@ -98,7 +98,8 @@ class Follower:
         self._monotonic = monotonic
         self._notify = notify
         self._watch: Watch | None = None
-        self._gate = Gate(database.reader, monotonic)
+        self._beats = Beats(monotonic)
+        self._gate = Gate(database.reader, monotonic, self._beats)
         self._looker = Looker(self.memory, self._is_live)
         self._backlog = Backlog(database, self.memory, monotonic)
         # What has to be loaded, compared and looked at beside that.
@@ -207,7 +208,7 @@ class Follower:
         hindered, changed = False, 0
         self._trouble = ""
         database = self.database
-        async with Watch(database.path, notify=self._notify and not once) as watch:
+        async with Watch(database.path, notify=self._notify and not once, beats=self._beats) as watch:
             self._watch = watch
             while True:
                 try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from adapter.pace import Beats
 from adapter.sqlite.files import Signature
 from adapter.sqlite.reader import Reader
 
@@ -28,13 +29,14 @@ class Gate:
     """When the next look is due. `state` is what the last one was taken at (`Snapshot.state`), None to look in any
     case; `more` says that it did not come to the end of what there is."""
 
-    def __init__(self, reader: Reader, monotonic: Callable[[], float]) -> None:
+    def __init__(self, reader: Reader, monotonic: Callable[[], float], beats: Beats) -> None:
         self.state: object = None
         self.more = False
         self.is_written = False
         """Whether the files were written since the look before the last, or nobody can be sure."""
         self._reader = reader
         self._monotonic = monotonic
+        self._beats = beats
         self._signature: Signature | None = None
         self._settled = False
         self._looked_last = True
@@ -46,6 +48,8 @@ class Gate:
 
     def is_due(self) -> bool:
         """Whether a look may find something; the caller then takes it. Raises SourceUnavailable."""
+        if not self.more and self._signature is not None and self._beats.wait_s:
+            return False
         now = self._monotonic()
         signature = self._reader.look()
         untouched = signature == self._signature
@@ -75,6 +79,7 @@ class Gate:
         """The look found something."""
         self._barren = 0
         self._found_at = self._monotonic()
+        self._beats.taken()
 
     def found_nothing(self) -> None:
         """Something was committed, and the look found nothing of ours."""
@@ -95,6 +100,8 @@ class Gate:
     @property
     def waits_s(self) -> float:
         """In how many seconds a look that was put off is due; 0 when none is."""
+        if beat_s := self._beats.wait_s:
+            return beat_s
         if self._barren_until > (now := self._monotonic()):
             return self._barren_until - now
         return 0.0 if self._settled else SETTLED_NS / 1e9

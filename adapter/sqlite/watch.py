@@ -1,9 +1,9 @@
 """When to look: notifications about the database's directory, and a tick as the net under them.
 
 The directory is watched, not the files: `-wal` comes and goes. A watch costs a wake-up per step for ever, so it is fast
-only while something changes. At 20 commits a second 20/5 ms gives p50 8 ms, p99 14-19 ms at 1 % of a core idle (20/10:
-p50 17 ms, 0.6 %). 200/100 ms costs 0.16 % idle, 1600/50 0.24 %; the first of the two is the longest that a steady
-stream of commits can hide the first of them.
+only while something changes. 20/5 ms gives p50 8 ms, p99 14-19 ms at 1 % of a core idle (20/10: p50 17 ms, 0.6 %).
+200/100 ms costs 0.16 % idle, 1600/50 0.24 %; the first of the two is the longest that a steady stream of commits can
+hide the first of them. What is written on and on is looked at in beats (pace.py), and the watch rests in between.
 
 After a minute without a change the net is looked into every second second, and the watch tells that nothing happened
 every five: both together were 0.19 % of a core at one second each, more than the notifications.
@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from adapter.pace import Beats
 from adapter.sqlite.files import real_file
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ EARLY_S = (0.0005, 0.001, 0.004, 0.016, 0.064)
 """Pauses before further looks after a notification: it comes before the WAL index is updated, up to 12 ms (measured
 with synchronous=FULL; opencode writes with NORMAL, 1 in 100 is early)."""
 LATE_S = (0.016,)
-"""The same once a commit was seen, as the notification may have been of the next one."""
+"""The same once a commit was seen, as the notification may have been of the next one; under load with the next beat."""
 
 
 class Watch:
@@ -48,7 +49,14 @@ class Watch:
     20 ms to import, just while the screen is set up.
     """
 
-    def __init__(self, path: Path, *, notify: bool = True, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        notify: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+        beats: Beats | None = None,
+    ) -> None:
         self._path = path
         self._notify = notify
         self._clock = clock
@@ -58,6 +66,7 @@ class Watch:
         self._closed = False
         self._task: asyncio.Task[None] | None = None
         self._active_at = clock()
+        self._beats = beats or Beats(clock)
         self._pauses: Iterator[float] = iter(())
         self._notified = False
         self.problem = ""
@@ -79,7 +88,7 @@ class Watch:
 
     def active(self) -> None:
         """A change was seen: watch closely for the next minute."""
-        self._pauses = iter(LATE_S)
+        self._pauses = iter(max(pause, self._beats.wait_s) for pause in LATE_S)
         was_fast = self._fast()
         self._active_at = self._clock()
         if not was_fast:
@@ -104,7 +113,7 @@ class Watch:
         early; True when woken before the time."""
         self._waited.set()
         if not self._notify or self.problem:
-            timeout_s = min(timeout_s, POLL_S if self._fast() else QUIET_POLL_S)
+            timeout_s = min(timeout_s, max(POLL_S, self._beats.wait_s) if self._fast() else QUIET_POLL_S)
         timeout_s = min(timeout_s, next(self._pauses, timeout_s))
         try:
             async with asyncio.timeout(max(0.0, timeout_s)):
@@ -150,6 +159,8 @@ class Watch:
                 ):
                     self.problem = ""
                     if _changes:
+                        # What else is written until then comes with it.
+                        await asyncio.sleep(self._beats.wait_s)
                         self.notice()
                     if fast != self._fast() or directory != _inode(real_file(self._path).parent):
                         break

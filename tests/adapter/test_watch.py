@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from adapter.pace import AT_ONCE, Beats
 from adapter.sqlite import watch as module
 from adapter.sqlite.watch import EARLY_S, FAST_FOR_S, LATE_S, POLL_S, QUIET_POLL_S, QUIET_TICK_S, TICK_S, Watch
 from tests.adapter.follower import Follower
@@ -71,6 +72,56 @@ async def test_once_the_commit_was_seen_one_more_look_is_enough(watch: Watch, wa
     assert await watch.wait(10) is True
     watch.active()
     assert await waits(2) == [*LATE_S, 10]
+
+
+def after(turns: int, beats: Beats) -> Beats:
+    """The beats when so many turns have been taken."""
+    for _ in range(turns):
+        beats.taken()
+    return beats
+
+
+def under_load(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Changes were seen one after the other; the next beat is in 60 ms."""
+    monkeypatch.setattr(watch, "_beats", after(AT_ONCE, Beats(lambda: 100.04)))
+    watch.active()
+
+
+async def test_under_load_the_look_after_a_commit_waits_for_the_beat(
+    watch: Watch, waits: Waits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    under_load(watch, monkeypatch)
+    assert await waits(2) == [pytest.approx(0.06), 10]
+
+
+async def test_under_load_a_notification_waits_for_the_beat(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    under_load(watch, monkeypatch)
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    async def changing(*_places: Path, **_options: object) -> AsyncIterator[set[object]]:
+        yield {"a change"}
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("watchfiles.awatch", changing)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    async with asyncio.timeout(5), watch:
+        assert await watch.wait(10) is True
+    assert slept == [pytest.approx(0.06)]
+
+
+async def test_under_load_without_notifications_the_file_is_looked_at_with_the_beat(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = Watch(tmp_path / "opencode.db", notify=False)
+    monkeypatch.setattr(watch, "_beats", after(AT_ONCE, Beats(lambda: 100.01)))
+    asked: list[float] = []
+    real = asyncio.timeout
+    monkeypatch.setattr(asyncio, "timeout", lambda delay: (asked.append(delay), real(0))[1])
+    assert await watch.wait(10) is False
+    assert asked == [pytest.approx(0.09)]
 
 
 async def test_a_nudge_is_no_notification(watch: Watch, waits: Waits) -> None:

@@ -12,12 +12,13 @@ import pytest
 from msgspec.structs import replace
 
 from adapter.health import Health
+from adapter.pace import AT_ONCE, BEAT_S
 from tests.tui import story
 from tests.tui.listener import Listener, many
 from tests.tui.stage import health, until
 from tests.tui.story import NOW, SOURCE
 from tui.feed import queue as queues
-from tui.feed.queue import Arrival, Arrivals
+from tui.feed.queue import Answer, Arrival, Arrivals
 from tui.model.store.store import Store
 
 
@@ -175,8 +176,12 @@ class Loop:
         call()
 
     def call_later(self, wait: float, call: Callable[[], None], **_: object) -> asyncio.TimerHandle:
-        self._timers.append((self.now + wait, call))
-        return Mock(spec=asyncio.TimerHandle)
+        timer = (self.now + wait, call)
+        self._timers.append(timer)
+        handle = Mock(spec=asyncio.TimerHandle)
+        handle.when.return_value = timer[0]
+        handle.cancel.side_effect = lambda: timer in self._timers and self._timers.remove(timer)
+        return handle
 
     def pass_time(self, seconds: float) -> None:
         """Lets time pass, and calls what is due then."""
@@ -203,21 +208,52 @@ def at_once(arrivals: Arrivals, number: int) -> bool:
 async def test_what_follows_on_a_quiet_time_is_applied_at_once() -> None:
     arrivals, loop, _ = on_a_loop()
     assert [at_once(arrivals, number) for number in range(4)] == [True, True, True, False]
-    loop.pass_time(queues.PERIOD)
+    loop.pass_time(BEAT_S)
     assert not arrivals.waiting
     assert not at_once(arrivals, 4)
-    loop.pass_time(queues.PERIOD)
-    loop.pass_time(3 * queues.PERIOD)
+    loop.pass_time(BEAT_S)
+    loop.pass_time(3 * BEAT_S)
     assert [at_once(arrivals, number) for number in range(5, 9)] == [True, True, True, False]
 
 
-async def test_a_stream_is_applied_thirty_times_a_second() -> None:
+async def test_a_stream_is_applied_ten_times_a_second() -> None:
     arrivals, loop, listener = on_a_loop()
     for number in range(100):
         at_once(arrivals, number)
-        loop.pass_time(queues.PERIOD / 4)
-    assert 25 <= len(listener.changes) <= 25 + queues.AT_ONCE
+        loop.pass_time(BEAT_S / 4)
+    assert 25 <= len(listener.changes) <= 25 + AT_ONCE
     assert len(arrivals.store.sessions) >= 96
+
+
+@pytest.mark.parametrize(
+    "awaited", [Answer(lambda: None), Arrival(SOURCE, many(1), loaded=["ses_0"]), Arrival(SOURCE, [], begun=["ses_0"])]
+)
+async def test_what_somebody_waits_for_waits_for_no_beat(awaited: Answer | Arrival) -> None:
+    arrivals, loop, _ = on_a_loop()
+    while at_once(arrivals, 1):
+        pass
+    arrivals.offer(awaited)
+    loop.pass_time(queues.BACKLOG_PERIOD)
+    assert not arrivals.waiting
+
+
+async def test_many_answers_leave_half_of_the_time_for_keys() -> None:
+    arrivals, loop, _ = on_a_loop()
+    answered: list[float] = []
+    for _ in range(1000):
+        arrivals.offer(Answer(lambda: answered.append(loop.now)))
+        loop.pass_time(0.001)
+    assert len(answered) >= 1000 - BEAT_S / 0.001
+    assert len(set(answered)) <= 1 / queues.BACKLOG_PERIOD + 1 / BEAT_S + AT_ONCE
+
+
+async def test_what_comes_while_all_is_quiet_is_applied_though_an_answer_came_before() -> None:
+    arrivals, loop, _ = on_a_loop()
+    for number in range(20):
+        arrivals.offer(Answer(lambda: None))
+        at_once(arrivals, number)
+        loop.pass_time(BEAT_S)
+        assert not arrivals.waiting
 
 
 async def test_a_long_backlog_delays_nothing_that_comes_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,7 +263,7 @@ async def test_a_long_backlog_delays_nothing_that_comes_behind_it(monkeypatch: p
     while arrivals.waiting:
         loop.pass_time(queues.BACKLOG_PERIOD)
     at_once(arrivals, 1)
-    loop.pass_time(queues.PERIOD)
+    loop.pass_time(BEAT_S)
     assert not arrivals.waiting
 
 

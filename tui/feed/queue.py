@@ -2,8 +2,8 @@
 
 A batch goes into the queue and, only when the queue was empty, one call is scheduled on the UI loop (a call per event
 would cost 50-260 µs each; a batch applies at 1-4 µs an event). The UI side applies what is there for at most BUDGET,
-hands one merged change set to the screen and comes back after PERIOD if something is left. With nothing to read
-neither side wakes up.
+hands one merged change set to the screen and comes back with the next beat if something is left. With nothing to read
+neither side wakes up. What somebody waits for, an answer or a session that is whole, does not wait for a beat.
 
 What happens when more comes than can be applied: a producer that is HIGH events ahead waits, nothing in the queue is
 dropped or reordered, and what changes meanwhile in the database is read once, in its newest state, when the producer
@@ -25,21 +25,19 @@ from msgspec.structs import replace
 
 from adapter.events import Event
 from adapter.health import Health
+from adapter.pace import Beats
 from tui.feed.lag import Delays
 from tui.model.records import ChangeSet
 from tui.model.store.store import Store
 from tui.protocols import Listener
 from tui.render.bars.health import Lags
 
-PERIOD = 0.033
-"""Seconds between two applications under load: 30 Hz is as fast as anyone can read."""
-
-AT_ONCE = 3
-"""Applications that may follow on each other without a pause after a quiet time: opencode writes a call that begins in
-two or three commits within 20 ms, and the one that says what is called was late by a whole PERIOD."""
+PHASE_S = 0.025
+"""Seconds behind the beat at which the sources are read, by then they have told what they read (2 to 3 ms each)."""
 
 BACKLOG_PERIOD = 0.012
-"""The same while a backlog is being worked off (a start, a big session): half of the loop stays free for keys."""
+"""Seconds between two applications while a backlog is being worked off (a start, a big session): half of the loop stays
+free for keys."""
 
 BUDGET = 0.008
 """Seconds that one application may take before the loop gets to handle keys and paint."""
@@ -98,6 +96,8 @@ class Arrivals:
         self._queue: deque[Arrival | Answer | Anew] = deque()
         self._waiting_events = 0
         self._awake = False
+        self._in_haste = False
+        """Whether somebody waits for what is in the queue."""
         self._closed = False
         self._producer: asyncio.AbstractEventLoop | None = None
         self._room: asyncio.Event | None = None
@@ -105,7 +105,8 @@ class Arrivals:
         self._ui_loop: asyncio.AbstractEventLoop | None = None
         self._context: contextvars.Context | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._next_at = 0.0
+        self._beats = Beats(self._now, PHASE_S)
+        self._applied_at = float("-inf")
         self._current: Arrival | None = None
         self._position = 0
         self._busy_since: float | None = None
@@ -121,9 +122,13 @@ class Arrivals:
             if self._closed:
                 return
             self._queue.append(item)
+            awaited = isinstance(item, Answer)
             if isinstance(item, Arrival):
                 self._waiting_events += len(item.events)
-            wake = not self._awake
+                awaited = bool(item.loaded or item.begun)
+            haste = awaited and not self._in_haste
+            wake = haste or not self._awake
+            self._in_haste = self._in_haste or haste
             self._awake = True
         if wake and self._ui_loop is not None and not self._ui_loop.is_closed():
             self._ui_loop.call_soon_threadsafe(self._wake, context=self._context)
@@ -286,31 +291,40 @@ class Arrivals:
 
     def _again(self, busy: bool) -> None:
         """Schedules the next application when something is left, else goes to sleep."""
-        loop = self._ui_loop
         with self._lock:
             backlog = self.waiting
             self._awake = backlog
+            self._in_haste = self._in_haste and backlog
         if not backlog:
             if self._unfrozen >= FREEZE_AFTER:
                 # What is young and garbage already must not stay with it.
                 gc.collect(1)
                 gc.freeze()
             self._unfrozen = 0
-        if loop is None:
-            return
-        now = loop.time()
-        self._next_at = min(max(self._next_at, now - (AT_ONCE - 1) * PERIOD), now) + PERIOD
+        self._beats.taken()
+        self._applied_at = self._now()
         if backlog:
-            self._timer = loop.call_later(BACKLOG_PERIOD if busy else PERIOD, self.apply, context=self._context)
+            self._apply_in(BACKLOG_PERIOD if busy or self._in_haste else self._beats.wait_s)
 
     def _wake(self) -> None:
-        if self._timer is not None or self._ui_loop is None or self._closed:
+        if self._ui_loop is None or self._closed:
             return
-        wait = self._next_at - self._ui_loop.time()
-        if wait <= 0:
+        wait_s = self._beats.wait_s
+        if self._in_haste:
+            wait_s = min(wait_s, self._applied_at + BACKLOG_PERIOD - self._now())
+        if wait_s <= 0:
             self.apply()
-        else:
-            self._timer = self._ui_loop.call_later(wait, self.apply, context=self._context)
+        elif self._timer is None or self._timer.when() > self._now() + wait_s:
+            self._apply_in(wait_s)
+
+    def _apply_in(self, wait_s: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._ui_loop is not None:
+            self._timer = self._ui_loop.call_later(wait_s, self.apply, context=self._context)
+
+    def _now(self) -> float:
+        return self._ui_loop.time() if self._ui_loop is not None else time.monotonic()
 
     def _next(self) -> Arrival | Answer | Anew | None:
         if self._current is not None:

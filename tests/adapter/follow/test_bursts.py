@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from adapter.events import SourceError
+from adapter.pace import AT_ONCE, BEAT_S
 from tests.adapter.follow.helpers import Clocks, quiet
-from tests.adapter.follower import Follower
+from tests.adapter.follower import Follower, eventually
 from tests.adapter.opencode_writer import OpencodeWriter, answer, insert, tool
 from tests.adapter.writer import Statement
 
@@ -67,6 +68,35 @@ async def test_a_burst_of_events_arrives_whole_and_so_does_the_next(tmp_path: Pa
             assert follower.of(SourceError) == []
             assert follower.source.health().warnings == {}
             assert follower.source.health().interruptions == 0
+
+
+async def test_what_is_committed_on_and_on_is_read_with_the_beat(tmp_path: Path) -> None:
+    moment = [1000.0]
+    with OpencodeWriter(tmp_path / "opencode.db") as opencode:
+        session = opencode.session()
+        message = opencode.assistant(session)
+        async with Follower(opencode.path, monotonic=lambda: moment[0]) as follower:
+            await follower.loaded(session)
+            moment[0] += 10.04
+
+            def texts() -> int:
+                found = follower.session(session)
+                return len(found.turns[message].ops) if found is not None else 0
+
+            for number in range(AT_ONCE):
+                opencode.part(message, {"type": "text", "text": "at once"})
+                follower.nudge()
+                await follower.until(lambda number=number: texts() == number + 1)  # type: ignore[misc]
+            opencode.part(message, {"type": "text", "text": "with the beat"})
+            asked = follower.source.health().hops
+            follower.nudge()
+            watch = follower.source._follower._watch
+            await eventually(lambda: not watch._woken.is_set())
+            assert (texts(), follower.source.health().hops) == (AT_ONCE, asked)
+            moment[0] += BEAT_S
+            follower.nudge()
+            await follower.until(lambda: texts() == AT_ONCE + 1)
+            await follower.equals_cold_load()
 
 
 async def test_what_is_asked_for_comes_before_what_is_loaded_by_itself(tmp_path: Path) -> None:
