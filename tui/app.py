@@ -256,7 +256,7 @@ class ViewerApp(TerminalApp, ContainedApp, KeysInTurn, inherit_bindings=False):
             if self.view.problem and all(health.state == "ok" for health in healths.values()):
                 self.main.show_problem("")
             arrivals = self.feed.arrivals
-            self.main.health_changed(healths, arrivals.lags(), arrivals.behind)
+            self.main.health_changed(healths, arrivals.lags, arrivals.behind)
 
     def problem(self, text: str) -> None:
         """Something went wrong that a person should know."""

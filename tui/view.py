@@ -157,6 +157,7 @@ class View:
         self._drawn = Summary()
         self._summed = Sum()
         self._titled = (0, 0)
+        self._said_of_sources: object = None
         self._watched: frozenset[str] = frozenset()
         self._cursor: Key | None = None
         self._begin()
@@ -295,7 +296,9 @@ class View:
                 # A clock that is ahead of ours must not make a source fresh for longer. Who does not say is believed.
                 self._known[name] = (health, min(now_us, int(health.looked * SECOND) or now_us))
         self._pass(now_us)
-        self._frame.status = True
+        said = [*map(_in_bar, self.healths)], bool(self.store.sessions)
+        if said != self._said_of_sources:
+            self._said_of_sources, self._frame.status = said, True
         return self._done()
 
     def rebuild(self, now_us: int) -> Frame:
@@ -981,6 +984,11 @@ class View:
 
     def _load(self, sessions: list[Session]) -> None:
         self._frame.load += [session.key for session in sessions]
+
+
+def _in_bar(health: Health) -> tuple[object, ...]:
+    """What the bar, and the sentences where there is no session, say of a source."""
+    return health.path, health.host, health.backup, health.state, health.message, health.unread
 
 
 def _itself(session: Session) -> list[Key]:

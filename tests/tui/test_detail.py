@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -451,15 +452,26 @@ async def test_a_session_that_takes_long_to_add_up_is_added_up_less_often(monkey
         made: list[int] = []
         real = tabs.tabs_of
         monkeypatch.setattr(tabs, "tabs_of", lambda store, key: made.append(1) or real(store, key))
-        # On a busy machine anything may take long.
-        monkeypatch.setattr(detail, "CHEAP", 60.0)
-        for size in range(2, 12):
-            feed(app, looping(size=size))
-        assert len(made) == 10
-        monkeypatch.setattr(detail, "CHEAP", 0.005)
-        app.main.detail._cost = 0.03
-        made.clear()
+        app.main.detail._cost, app.main.detail._drawn_at = 0.03, time.perf_counter()
         for size in range(12, 32):
             feed(app, looping(size=size))
         assert made == []
         await until(pilot, lambda: len(made) == 1)
+
+
+async def test_a_row_that_changes_on_and_on_is_drawn_at_once_and_then_now_and_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    moment = [100.0]
+    async with playing(looping()) as (app, pilot):
+        monkeypatch.setattr(detail.time, "perf_counter", lambda: moment[0])
+        made: list[float] = []
+        real = tabs.tabs_of
+        monkeypatch.setattr(tabs, "tabs_of", lambda store, key: made.append(moment[0]) or real(store, key))
+        app.main.detail._drawn_at = 0.0
+        for size in range(2, 12):
+            feed(app, looping(size=size))
+            moment[0] += 0.1
+        assert made == pytest.approx([100.0 + n * detail.SPACED_S for n in range(5)])
+        # The last state is drawn though nothing else changes.
+        await until(pilot, lambda: len(made) == 6)

@@ -71,6 +71,8 @@ TAB_OF = {"output": OUTPUT, "input": INPUT, "prompt": INPUT, "answer": OUTPUT, "
 """The tab that shows a hit of a kind; the overview has the others."""
 LAID_OUT_S = 0.03
 """Seconds after which a pane that was hidden has been laid out."""
+SAME_S = 0.005
+"""Seconds by which two times may differ that are the same to a person: a timer costs 0.2 ms."""
 ROOMY = 20
 """Lines from which one of them says where the cursor is."""
 
@@ -151,7 +153,7 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
         self.requests = requests
         self.paths = paths
         self._databases: dict[str, str] = {}
-        self.lags: Lags | None = None
+        self._lags: Callable[[], Lags | None] = lambda: None
         self.behind = 0
         self._clock: Timer | None = None
         self._due_s = 0.0
@@ -176,7 +178,8 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
         self.panes = Panes(left, self.detail, share=settings.tree_width, id="panes")
         self.empty = EmptyPane(no_sessions, id="empty")
         self.health = HealthPane(id="health")
-        self.key_bar = KeyBar(keys.bar(keys.Context()), keymap.keys, id="keys")
+        self._keys_for = keys.Context()
+        self.key_bar = KeyBar(keys.bar(self._keys_for), keymap.keys, id="keys")
         self.spend: SpendScreen | None = None
 
     @property
@@ -210,12 +213,20 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
             self.spend.changed(changes)
         return self.draw(self.view.apply(changes, self.now()))
 
-    def health_changed(self, healths: dict[str, Health], lags: Lags | None, behind: int) -> None:
-        """Takes the newest health of all sources in, and how many events the screen is behind them."""
-        self.lags, self.behind = lags, behind
-        self._databases = databases(tuple(healths.values()))
-        self.health.update(tuple(healths.values()), lags, self.view.tally.counts)
-        self.draw(self.view.heard(healths, self.now()))
+    def health_changed(self, healths: dict[str, Health], lags: Callable[[], Lags | None], behind: int) -> None:
+        """Takes the newest health of all sources in, and how many events the screen is behind them. Of `lags` is asked
+        when they are drawn, which is not for each batch."""
+        before, self._lags, self.behind = self.behind, lags, behind
+        frame = self.view.heard(healths, self.now())
+        if frame.status:
+            self._databases = databases(self.view.healths)
+        frame.status = frame.status or behind != before
+        if self.health.display:
+            self._show_health()
+        self.draw(frame)
+
+    def _show_health(self) -> None:
+        self.health.update(self.view.healths, self._lags(), self.view.tally.counts)
 
     def show_problem(self, text: str) -> None:
         """Shows one calm line, or takes it away."""
@@ -237,7 +248,10 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
 
     def tick(self) -> None:
         """Lets time pass for everything, in sight or not."""
-        self.draw(self.view.tick(self.now()))
+        frame = self.view.tick(self.now())
+        # How late changes come is said as of now and then.
+        frame.status = True
+        self.draw(frame)
 
     def _on_time(self) -> None:
         self._clock = None
@@ -250,7 +264,8 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
         """Sets the clock to when the view has to be ticked next, if that is sooner than what it is set to."""
         due_s = self.view.patience_s(self.now())
         if self._clock is not None:
-            if self._due_s <= time.monotonic() + due_s:
+            # What is due at the same second differs by microseconds from one look at the clocks to the next.
+            if self._due_s <= time.monotonic() + due_s + SAME_S:
                 return
             self._clock.stop()
         self._due_s = time.monotonic() + due_s
@@ -322,7 +337,7 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
             healths=tuple(one if one.host else msgspec.structs.replace(one, message="") for one in view.healths)
             if empty
             else view.healths,
-            lags=self.lags,
+            lags=self._lags(),
             behind=self.behind,
             running=summary.running,
             waiting=summary.waiting,
@@ -520,7 +535,9 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
             reads=self.detail.tab == TRANSCRIPT,
             timeline=self.detail.tab == TIMELINE,
         )
-        self.key_bar.update(keys.bar(here))
+        if here != self._keys_for:
+            self._keys_for = here
+            self.key_bar.update(keys.bar(here))
 
     def _focused(self) -> Pane:
         if self.bar.input.has_focus:
@@ -693,7 +710,7 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
         pane = self.health
         pane.display = not pane.display
         if pane.display:
-            pane.update(self.view.healths, self.lags, self.view.tally.counts)
+            self._show_health()
             self.requests.probe()
 
     def action_spend(self) -> None:

@@ -36,12 +36,14 @@ from tui.widgets.search_view import SearchView
 from tui.widgets.timeline_view import TimelineView
 from tui.widgets.transcript import Transcript
 
-CHEAP = 0.005
-"""Seconds that drawing the node again may take to be done whenever it has changed."""
+SPACED_S = 0.2
+"""A node that changes on and on is drawn again after so long: every second time that the tree is."""
+EARLY_S = 0.03
+"""So much sooner where the tree is drawn anyway: both together are one frame."""
 TAIL = 12
 """Last lines of an output that the Overview of a call shows."""
 SHARE = 10
-"""A dearer one waits so many times as long as it takes: no more than a tenth of the time goes into it."""
+"""A dear one waits so many times as long as it takes: no more than a tenth of the time goes into it."""
 
 FETCH_AFTER = 0.06
 """Seconds the cursor has to rest on a node before its text is fetched: a held-down arrow key passes many. The node
@@ -95,7 +97,7 @@ class Detail(Contained, Vertical):
         self._stale: set[str] = set()
         self._record: tuple[str, payload.Shown] | None = None
         self._timer: Timer | None = None
-        self._cost = 0.0
+        self._cost, self._drawn_at = 0.0, float("-inf")
         self._redraw: Timer | None = None
         self._turned = float("-inf")
         self._marked = False
@@ -156,7 +158,7 @@ class Detail(Contained, Vertical):
             self._marked = False
             self.view.search("")
         before, self._turned = self._turned, time.perf_counter()
-        self._cost = 0.0
+        self._cost, self._drawn_at = 0.0, float("-inf")
         if self._redraw is not None:
             self._redraw.stop()
             self._redraw = None
@@ -227,21 +229,23 @@ class Detail(Contained, Vertical):
             self._draw_again()
 
     def _draw_again(self) -> None:
-        """At once where that is cheap; the sums of a session of thousands of steps take a share of the time only."""
-        if self._redraw is not None:
-            return
-        if self._cost > CHEAP:
-            self._redraw = self.set_timer(self._cost * SHARE, self._draw_now)
-        else:
+        """At once after a quiet time; the sums of a session of thousands of steps take a share of the time only."""
+        wait_s = self._drawn_at + max(SPACED_S, self._cost * SHARE) - time.perf_counter()
+        if wait_s <= EARLY_S:
             self._draw_now()
+        elif self._redraw is None:
+            self._redraw = self.set_timer(wait_s + EARLY_S, self._draw_now)
 
     def _draw_now(self) -> None:
         began = time.perf_counter()
-        self._redraw = None
+        if self._redraw is not None:
+            self._redraw.stop()
+            self._redraw = None
         before = self.tab
         self._look_again()
         self._draw(keep=self.tab == before)
-        self._cost = time.perf_counter() - began
+        self._drawn_at = time.perf_counter()
+        self._cost = self._drawn_at - began
 
     def on_resize(self) -> None:
         self._draw_tabs()

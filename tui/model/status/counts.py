@@ -52,11 +52,11 @@ class Tally:
         self._failed: set[SessionKey] = set()
         self._cost = 0.0
         self._midnight = 0
+        self.counts = Counts()
+        """The sums as of the last `update` or `tick`."""
 
-    @property
-    def counts(self) -> Counts:
-        """The sums as of the last `update` or `tick`. Few sessions need anything or have failed today, so that finding
-        their trees costs next to nothing."""
+    def _sum(self) -> Counts:
+        """Few sessions need anything or have failed today, so that finding their trees costs next to nothing."""
         needs, links = by_tree(self._store, self._needs), self._store.links
         trees = Counter(needs.values())
         return Counts(
@@ -76,12 +76,14 @@ class Tally:
             self._judge(touched, now_us)
         if len(self._shares) > len(self._store.sessions):
             self._judge([key for key in self._shares if key not in self._store.sessions], now_us)
+        self.counts = self._sum()
         return self.counts
 
     def tick(self, now_us: int) -> Counts:
         """Judges again what time alone can change: whatever runs or waits."""
         if not self._new_day(now_us):
             self._judge(list(self._needs), now_us)
+        self.counts = self._sum()
         return self.counts
 
     def recount(self, now_us: int) -> Counts:
