@@ -31,6 +31,8 @@ SOONEST_S, LATEST_S = 0.2, 10.0
 """Bounds of the pause between two comparisons: one that was held up by a busy machine must not put off the next."""
 COMPARE_SHARE = 20
 """All session rows are compared again after this many times the last comparison's duration: at most 5 % of a core."""
+FED = 5
+"""Both are so many times as long where a feed tells of every write, and the comparison is only the net under it."""
 
 
 class Looked(msgspec.Struct, frozen=True):
@@ -143,7 +145,8 @@ class Reconciler:
 
     def ended(self, took_s: float, now: float) -> None:
         """A comparison that took so long has ended (monotonic seconds): sets when the next may begin."""
-        self.due = now + min(max(SOONEST_S, COMPARE_SHARE * took_s), LATEST_S)
+        pause_s = max(SOONEST_S, COMPARE_SHARE * took_s) * (FED if self._database.schema.has_whole_feed else 1)
+        self.due = now + min(pause_s, LATEST_S)
 
     def must(self, record: Record) -> bool:
         """Whether a session has to be read again whatever the lists say."""

@@ -88,7 +88,7 @@ class Watch:
 
     def active(self) -> None:
         """A change was seen: watch closely for the next minute."""
-        self._pauses = iter(max(pause, self._beats.wait_s) for pause in LATE_S)
+        self._pauses = iter(LATE_S)
         was_fast = self._fast()
         self._active_at = self._clock()
         if not was_fast:
@@ -114,7 +114,8 @@ class Watch:
         self._waited.set()
         if not self._notify or self.problem:
             timeout_s = min(timeout_s, max(POLL_S, self._beats.wait_s) if self._fast() else QUIET_POLL_S)
-        timeout_s = min(timeout_s, next(self._pauses, timeout_s))
+        # Under load nothing is looked at before the beat, however often.
+        timeout_s = min(timeout_s, max(next(self._pauses, timeout_s), self._beats.wait_s))
         try:
             async with asyncio.timeout(max(0.0, timeout_s)):
                 await self._woken.wait()

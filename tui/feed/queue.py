@@ -48,6 +48,9 @@ SLICE = 200
 HIGH, LOW = 20_000, 5_000
 """Events waiting in the queue at which a producer pauses, and goes on."""
 
+MEASURED_S = 1.0
+"""How often it is measured when a frame gets to the terminal: to be called back takes Textual five messages."""
+
 BEHIND_AFTER = 0.5
 """Seconds that a backlog has to last before the screen says so: opening a big session takes less."""
 
@@ -106,7 +109,7 @@ class Arrivals:
         self._context: contextvars.Context | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._beats = Beats(self._now, PHASE_S)
-        self._applied_at = float("-inf")
+        self._applied_at = self._measured_at = float("-inf")
         self._current: Arrival | None = None
         self._position = 0
         self._busy_since: float | None = None
@@ -246,8 +249,9 @@ class Arrivals:
         now = self._clock()
         # The rows have their times by another clock, or by one that was set back since.
         self._delays.to_model(max(0.0, now - at) * 1000 for at in committed)
-        if drawn and committed:
-            applied = time.perf_counter()
+        applied = time.perf_counter()
+        if drawn and committed and applied > self._measured_at + MEASURED_S:
+            self._measured_at = applied
             self._listener.after_paint(lambda: self._delays.to_paint((time.perf_counter() - applied) * 1000))
         for answer in calls:
             try:
