@@ -1,9 +1,10 @@
 """When to look: notifications about the database's directory, and a tick as the net under them.
 
 The directory is watched, not the files: `-wal` comes and goes. A watch costs a wake-up per step for ever, so it is fast
-only while something changes. 20/5 ms gives p50 8 ms, p99 14-19 ms at 1 % of a core idle (20/10: p50 17 ms, 0.6 %).
-200/100 ms costs 0.16 % idle, 1600/50 0.24 %; the first of the two is the longest that a steady stream of commits can
-hide the first of them. What is written on and on is looked at in beats (pace.py), and the watch rests in between.
+only while something changes. 20/5 ms gives p50 8 ms, p99 14-19 ms at 1 % of a core idle (20/10: p50 17 ms, 0.6 %;
+50/25: 0.2 %). 200/100 ms costs 0.16 % idle, 1600/50 0.24 %; the first of the two is the longest that a steady stream of
+commits can hide the first of them. What is written on and on is looked at in beats (pace.py), and the watch rests in
+between.
 
 After a minute without a change the net is looked into every second second, and the watch tells that nothing happened
 every five: both together were 0.19 % of a core at one second each, more than the notifications.
@@ -24,10 +25,9 @@ from adapter.sqlite.files import real_file
 if TYPE_CHECKING:
     from watchfiles import Change
 
-FAST = (20, 5, 1000)
-SLOW = (200, 100, 5000)
+FAST, EASY, SLOW = (20, 5, 1000), (50, 25, 1000), (200, 100, 5000)
 """Debounce, step, and after how long the watch says that nothing happened, all in ms."""
-FAST_FOR_S = 60.0
+FAST_FOR_S, EASY_FOR_S = 5.0, 60.0
 TICK_S = 1.0
 QUIET_TICK_S = 2.0
 POLL_S, QUIET_POLL_S = 0.05, 0.25
@@ -89,7 +89,7 @@ class Watch:
     def active(self) -> None:
         """A change was seen: watch closely for the next minute."""
         self._pauses = iter(LATE_S)
-        was_fast = self._fast()
+        was_fast = self._pace() == FAST
         self._active_at = self._clock()
         if not was_fast:
             self._stop.set()
@@ -97,7 +97,7 @@ class Watch:
     @property
     def tick(self) -> float:
         """Seconds after which to look though nothing was notified."""
-        return TICK_S if self._fast() else QUIET_TICK_S
+        return QUIET_TICK_S if self._pace() == SLOW else TICK_S
 
     def nudge(self) -> None:
         """Ends the present `wait`."""
@@ -113,7 +113,7 @@ class Watch:
         early; True when woken before the time."""
         self._waited.set()
         if not self._notify or self.problem:
-            timeout_s = min(timeout_s, max(POLL_S, self._beats.wait_s) if self._fast() else QUIET_POLL_S)
+            timeout_s = min(timeout_s, QUIET_POLL_S if self._pace() == SLOW else max(POLL_S, self._beats.wait_s))
         # Under load nothing is looked at before the beat, however often.
         timeout_s = min(timeout_s, max(next(self._pauses, timeout_s), self._beats.wait_s))
         try:
@@ -127,8 +127,9 @@ class Watch:
             self._pauses = iter(EARLY_S)
         return True
 
-    def _fast(self) -> bool:
-        return self._clock() - self._active_at < FAST_FOR_S
+    def _pace(self) -> tuple[int, int, int]:
+        quiet_s = self._clock() - self._active_at
+        return FAST if quiet_s < FAST_FOR_S else EASY if quiet_s < EASY_FOR_S else SLOW
 
     def _ours(self, _change: Change, name: str) -> bool:
         # The -shm is memory-mapped and says nothing; other files of the data directory are not about sessions.
@@ -143,8 +144,7 @@ class Watch:
         # A cancellation can get lost in awatch when it comes while that ends by itself.
         while not self._closed:
             self._stop.clear()
-            fast = self._fast()
-            debounce, step, timeout = FAST if fast else SLOW
+            pace = debounce, step, timeout = self._pace()
             place = real_file(self._path).parent
             directory = _inode(place)
             try:
@@ -163,7 +163,7 @@ class Watch:
                         # What else is written until then comes with it.
                         await asyncio.sleep(self._beats.wait_s)
                         self.notice()
-                    if fast != self._fast() or directory != _inode(real_file(self._path).parent):
+                    if pace != self._pace() or directory != _inode(real_file(self._path).parent):
                         break
             except FileNotFoundError:
                 # The directory is not there yet: the tick goes on looking.

@@ -10,7 +10,7 @@ import pytest
 
 from adapter.pace import AT_ONCE, Beats
 from adapter.sqlite import watch as module
-from adapter.sqlite.watch import EARLY_S, FAST_FOR_S, LATE_S, POLL_S, QUIET_POLL_S, QUIET_TICK_S, TICK_S, Watch
+from adapter.sqlite.watch import EARLY_S, EASY_FOR_S, LATE_S, POLL_S, QUIET_POLL_S, QUIET_TICK_S, TICK_S, Watch
 from tests.adapter.follower import Follower
 from tests.adapter.opencode_writer import OpencodeWriter
 
@@ -143,7 +143,7 @@ async def test_the_net_under_the_notifications_is_wider_after_a_minute_without_a
     moment = [100.0]
     watch = Watch(tmp_path / "opencode.db", clock=lambda: moment[0])
     assert watch.tick == TICK_S
-    moment[0] += FAST_FOR_S
+    moment[0] += EASY_FOR_S
     assert watch.tick == QUIET_TICK_S
     watch.active()
     assert watch.tick == TICK_S
@@ -235,7 +235,7 @@ async def test_a_system_that_does_not_notify_is_named_and_the_file_is_looked_at_
         real = asyncio.timeout
         monkeypatch.setattr(asyncio, "timeout", lambda delay: (asked.append(delay), real(0))[1])
         await watch.wait(10)
-        moment[0] += FAST_FOR_S
+        moment[0] += EASY_FOR_S
         await watch.wait(10)
         assert asked == [POLL_S, QUIET_POLL_S]
         monkeypatch.undo()

@@ -18,6 +18,7 @@ import signal
 import termios
 import time
 from collections.abc import Iterator
+from threading import Event
 from typing import Any, Protocol, cast
 
 from textual import events
@@ -34,8 +35,6 @@ from tui.terminal.input import Input, Pasted
 MOST_WAITING = 200
 """Keys and mouse events that wait at most: a third of a second of work, and more than anybody types ahead."""
 READ = 4096
-LOOK_EVERY_S = 0.1
-"""Between two looks whether the driver is to stop."""
 STOPS_WITHIN_S = 0.2
 """Within which a process that can be stopped is: a signal to the own process is delivered at once, or at the next
 occasion."""
@@ -65,6 +64,26 @@ class Stoppable(Protocol):
         """Stops by itself; on the app's loop."""
 
 
+class _Exit(Event):
+    """Whether the driver is to stop, as a file that can be read then: who waits for keys waits for both, and does not
+    have to look ten times a second (a tenth of a percent of a core)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Open as long as the process: a driver is closed when the process is to be stopped, and goes on.
+        self.told, self._tells = os.pipe()
+
+    def set(self) -> None:
+        if not self.is_set():
+            os.write(self._tells, b"x")
+        super().set()
+
+    def clear(self) -> None:
+        if self.is_set():
+            os.read(self.told, 1)
+        super().clear()
+
+
 class TerminalDriver(LinuxDriver):
     """Textual's driver for terminals, bounded."""
 
@@ -74,6 +93,7 @@ class TerminalDriver(LinuxDriver):
         super().__init__(app, debug=debug, mouse=mouse, size=size)
         self.encoding = getattr(app, "encoding", "")
         self._basic = terminals.is_basic(os.environ)
+        self.exit_event: _Exit = _Exit()
         self._active = False
         self._continued = False
         self._sent = self._arrived = 0
@@ -95,17 +115,20 @@ class TerminalDriver(LinuxDriver):
     def run_input_thread(self) -> None:
         """Reads keys until the driver stops, or the terminal is gone."""
         source, keys = Input(self.encoding), _Keys(self._debug)
-        flooded, last = False, time.monotonic()
+        flooded, rests, last = False, True, time.monotonic()
         while not self.exit_event.is_set():
-            if select.select([self.fileno], (), (), min(source.rest_s, LOOK_EVERY_S))[0]:
+            wait_s = None if rests else max(0.0, last + source.rest_s - time.monotonic())
+            ready = select.select([self.fileno, self.exit_event.told], (), (), wait_s)[0]
+            if self.fileno in ready:
                 if not (data := self._read()):
                     return
-                last = time.monotonic()
+                rests, last = False, time.monotonic()
                 # A flood is dropped as bytes: to make keys of it takes as long as it lasts.
                 flooded = flooded or not self._pass_on(source.feed(data), keys)
                 if flooded and any(leave in data for leave in _CTRL_C):
                     self.process_message(events.Key("ctrl+c", "\x03"))
-            elif time.monotonic() - last >= source.rest_s:
+            elif not rests and time.monotonic() - last >= source.rest_s:
+                rests = True
                 if flooded:
                     flooded = False
                     self._tell_size()
