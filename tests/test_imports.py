@@ -73,9 +73,10 @@ def test_what_is_told_of_the_program_itself_loads_no_textual() -> None:
     assert not loaded & {"textual", "rich"}
 
 
-BASE = {"adapter", "aiosqlite", "msgspec", "tui", "typing_extensions"}
-"""What reading once needs; `msgspec` takes `typing_extensions` where it is. Following takes `watchfiles`, too, when it
-begins to watch."""
+ONCE = {"adapter", "msgspec", "tui", "typing_extensions"}
+"""What reading once needs; `msgspec` takes `typing_extensions` where it is."""
+BASE = ONCE | {"aiosqlite"}
+"""What reading beside an event loop needs. Following takes `watchfiles`, too, when it begins to watch."""
 OTLP = {"opentelemetry", "google", "requests", "urllib3", "certifi", "charset_normalizer", "idna", "psutil"}
 """What the SDK and its exporter bring; `otlp` alone loads them."""
 MODULES = """
@@ -95,12 +96,12 @@ print(len(ours), *(name for name in others if not name.startswith(("_", "cython_
     ("command", "packages", "most"),
     [
         ("--help", {"tui"}, 3),
-        ("doctor", BASE | {"psutil"}, 86),
+        ("doctor", ONCE | {"psutil"}, 86),
         ("events", BASE, 72),
-        ("tree", BASE, 104),
-        ("ls", BASE, 113),
-        ("grep", BASE, 119),
-        ("spend", BASE, 113),
+        ("tree", ONCE, 104),
+        ("ls", ONCE, 113),
+        ("grep", ONCE, 119),
+        ("spend", ONCE, 113),
         ("otlp", BASE | OTLP, 113),
     ],
 )
@@ -121,6 +122,16 @@ def test_a_command_loads_no_more_than_it_needs(command: str, packages: set[str],
     # A package that is not listed costs milliseconds at every start.
     assert set(found) <= packages
     assert int(count) <= most
+
+
+@pytest.mark.parametrize("command", ["doctor", "tree", "ls", "grep", "spend", "show", "export"])
+def test_what_looks_once_needs_no_event_loop(command: str, tmp_path: Path) -> None:
+    database = corpus.build("1.18.33/plain", tmp_path / "opencode.db")
+    uri = "opencode-sqlite://?part_id=x&field=text"
+    arguments = {"grep": ["plain"], "show": [uri], "export": ["ses_"]}.get(command, [])
+    found = roots_after(f"from tui.cli import main\nmain([{command!r}, '--db', {str(database)!r}, *{arguments!r}])")
+    assert "sqlite3" in found
+    assert not found & {"asyncio", "aiosqlite", "watchfiles"}
 
 
 def test_the_app_loads_no_more_than_it_needs() -> None:

@@ -31,7 +31,7 @@ began = time.perf_counter()
 child = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 _, status, used = os.wait4(child.pid, 0)
 took, cpu = time.perf_counter() - began, used.ru_utime + used.ru_stime
-print(took, cpu, used.ru_maxrss / 1024, os.waitstatus_to_exitcode(status))
+print(took, cpu, used.ru_maxrss / 1024, os.waitstatus_to_exitcode(status), flush=True)
 os._exit(0)
 """
 """Starts a command from a small process: the peak of a child begins with what its parent held."""

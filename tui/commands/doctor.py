@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import os
 import sys
 import time
@@ -23,7 +22,7 @@ from adapter.processes.registration import service_pids
 from adapter.processes.table import Table
 from adapter.sqlite.files import side_file
 from tui.commands.remarks import complain, remark
-from tui.commands.sources import enter_sources, home
+from tui.commands.sources import enter_sources, home, needs_loop
 from tui.exit_codes import DEGRADED, OK, UNUSABLE
 from tui.files import problem
 from tui.render import numbers
@@ -51,7 +50,11 @@ async def doctor(arguments: argparse.Namespace, paths: list[Path]) -> int:
     async with AsyncExitStack() as stack:
         for source in await enter_sources(stack, arguments, paths, table):
             try:
-                healths.append(await examine(source, full=arguments.full, said=remark))
+                await read_for_a_while(source, full=arguments.full, said=remark)
+                if is_written(source):
+                    await follow_for_a_moment(source, runs=needs_loop(arguments))
+                await source.processes()
+                healths.append(await source.probe())
             except (AdapterError, OSError) as error:
                 words = problem(error) if isinstance(error, OSError) else str(error)
                 healths.append(msgspec.structs.replace(source.health(), state="error", message=words))
@@ -69,10 +72,9 @@ async def doctor(arguments: argparse.Namespace, paths: list[Path]) -> int:
     return DEGRADED if any(health.degraded for health in healths) else OK
 
 
-async def examine(source: Source, *, full: bool, said: Callable[[str], None]) -> Health:
-    """Reads sessions row by row, so that what cannot be read is counted: all with `full`, else for LIMIT_S; then
-    follows for a moment, if somebody writes, to see how late we are. `said` gets a line each second. Raises the
-    adapter's errors."""
+async def read_for_a_while(source: Source, *, full: bool, said: Callable[[str], None]) -> None:
+    """Reads sessions row by row, so that what cannot be read is counted: all with `full`, else for LIMIT_S. `said` gets
+    a line each second. Raises the adapter's errors."""
     began = due = time.monotonic()
     async for _ in source.stream():
         now = time.monotonic()
@@ -81,15 +83,24 @@ async def examine(source: Source, *, full: bool, said: Callable[[str], None]) ->
         if now - due > SAID_S:
             due = now
             said(f"{source.path}: {source.health().checked:,} sessions read")
-    if is_written(source):
+
+
+async def follow_for_a_moment(source: Source, *, runs: bool) -> None:
+    """Follows what somebody writes, to see how late we are. Where no event loop `runs` it has one of its own."""
+    import asyncio  # nobody writes into most databases, and it is three starts of Python
+
+    async def follow() -> None:
         try:
             async with asyncio.timeout(FOLLOW_S):
                 async for _ in source.tail():
                     pass
         except TimeoutError:
             pass  # the only way a tail ends
-    await source.processes()
-    return await source.probe()
+
+    if runs:
+        await follow()
+    else:
+        asyncio.run(follow())
 
 
 def is_written(source: Source) -> bool:
