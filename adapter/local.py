@@ -24,7 +24,7 @@ from adapter.opencode.payloads import resolve
 from adapter.opencode.queries import all_sessions, count_rows, ownerless
 from adapter.opencode.rows import RawRow, SessionRow, milliseconds, session_row
 from adapter.opencode.sessions import map_session, root_of
-from adapter.opencode.storage import RawSession, read_page, read_whole
+from adapter.opencode.storage import RawSession, parents_above, read_page, read_whole
 from adapter.pace import paced
 from adapter.sqlite.reader import Pieces, Reader, Snapshot, Work
 from adapter.sqlite.rows import Lost, table_rows
@@ -215,8 +215,14 @@ class OpencodeSource:
         """One session's whole tree as it is now, without following it; empty when it is not there.
         Raises SourceUnavailable."""
         await self.open()
-        raw = await self._database.read_fresh(lambda snapshot: read_whole(snapshot, self._database.schema, session_id))
-        return await self._follower.memory.once(session_id, raw, await self._parents())
+
+        def work(snapshot: Snapshot) -> Pieces[tuple[RawSession, dict[str, str | None]]]:
+            schema = self._database.schema
+            raw = yield from read_whole(snapshot, schema, session_id)
+            return raw, (yield from parents_above(snapshot, schema, raw.session))
+
+        raw, parents = await self._database.read_fresh(work)
+        return await self._follower.memory.once(session_id, raw, parents)
 
     async def probe(self) -> Health:
         """Health with fresh counts. Raises SourceUnavailable."""

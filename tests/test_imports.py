@@ -96,13 +96,13 @@ print(len(ours), *(name for name in others if not name.startswith(("_", "cython_
     ("command", "packages", "most"),
     [
         ("--help", {"tui"}, 3),
-        ("doctor", ONCE | {"psutil"}, 86),
+        ("doctor", ONCE | {"psutil"}, 85),
         ("events", BASE, 72),
-        ("tree", ONCE, 104),
+        ("tree", ONCE, 105),
         ("ls", ONCE, 113),
-        ("grep", ONCE, 119),
+        ("grep", ONCE, 116),
         ("spend", ONCE, 113),
-        ("otlp", BASE | OTLP, 113),
+        ("otlp", BASE | OTLP, 114),
     ],
 )
 def test_a_command_loads_no_more_than_it_needs(command: str, packages: set[str], most: int, tmp_path: Path) -> None:
