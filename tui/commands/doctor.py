@@ -32,8 +32,9 @@ from tui.text import sanitize
 from tui.text.moments import date_and_time
 from tui.text.safe_json import json_line
 
-LIMIT_S = 1.5
-"""`doctor` reads sessions for this long, unless it is to read all, and says how many it got through."""
+LIMIT_S = 0.5
+"""`doctor` reads sessions for this long, unless it is to read all, and says how many it got through: 300 of 100 parts.
+With 1.5 s that was more than half of what it took of 2.2 GB."""
 SAID_S = 1.0
 """How often it says how far it is, when it takes longer."""
 FOLLOW_S = 1.0
