@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from functools import partial
@@ -25,7 +24,7 @@ from adapter.opencode.payloads import resolve
 from adapter.opencode.queries import all_sessions, count_rows, ownerless
 from adapter.opencode.rows import RawRow, SessionRow, milliseconds, session_row
 from adapter.opencode.sessions import map_session, root_of
-from adapter.opencode.storage import RawSession, read_page, read_whole
+from adapter.opencode.storage import RawSession, parents_above, read_page, read_whole
 from adapter.pace import paced
 from adapter.sqlite.reader import Pieces, Reader, Snapshot, Work
 from adapter.sqlite.rows import Lost, table_rows
@@ -49,7 +48,8 @@ class OpencodeSource:
     `clock` gives unix seconds, `monotonic` seconds that never go back; `watch=False` polls instead of asking the system
     for notifications; `limit_s` is the hard stop of one read transaction (reader.LIMIT_S unless given); `servers` gives
     the names of the MCP servers that are configured for a directory; `backup` says that it is a copy which nobody
-    writes; `table` has the processes of this machine, without one nothing is known of them.
+    writes; `table` has the processes of this machine, without one nothing is known of them. What is `inline` reads on
+    the thread of the caller: only following needs an event loop then.
     """
 
     def __init__(
@@ -63,6 +63,7 @@ class OpencodeSource:
         servers: Callable[[str], frozenset[str]] = lambda _directory: frozenset(),
         backup: bool = False,
         table: Table | None = None,
+        inline: bool = False,
     ) -> None:
         self.path = Path(path).absolute()
         self.backup = backup
@@ -71,7 +72,7 @@ class OpencodeSource:
         self._table = table
         self._new_health = partial(HealthWriter, self.source, encodable(self.path), clock, monotonic, backup=backup)
         self._health = self._new_health()
-        self._reader = Reader(self.path, limit_s=limit_s)
+        self._reader = Reader(self.path, limit_s=limit_s, inline=inline)
         self._database = Database(self.path, self._reader)
         self._new_follower = partial(
             Follower,
@@ -214,8 +215,14 @@ class OpencodeSource:
         """One session's whole tree as it is now, without following it; empty when it is not there.
         Raises SourceUnavailable."""
         await self.open()
-        raw = await self._database.read_fresh(lambda snapshot: read_whole(snapshot, self._database.schema, session_id))
-        return await self._follower.memory.once(session_id, raw, await self._parents())
+
+        def work(snapshot: Snapshot) -> Pieces[tuple[RawSession, dict[str, str | None]]]:
+            schema = self._database.schema
+            raw = yield from read_whole(snapshot, schema, session_id)
+            return raw, (yield from parents_above(snapshot, schema, raw.session))
+
+        raw, parents = await self._database.read_fresh(work)
+        return await self._follower.memory.once(session_id, raw, parents)
 
     async def probe(self) -> Health:
         """Health with fresh counts. Raises SourceUnavailable."""
@@ -234,7 +241,7 @@ class OpencodeSource:
     async def processes(self) -> Health:
         """Health with a fresh look at the processes that run opencode here."""
         if self._table is not None:
-            found = await asyncio.to_thread(self._table.look, str(self.path))
+            found = await self._reader.aside(partial(self._table.look, str(self.path)))
             self._health.note(processes=found)
         return self.health()
 

@@ -73,10 +73,21 @@ def test_what_is_told_of_the_program_itself_loads_no_textual() -> None:
     assert not loaded & {"textual", "rich"}
 
 
-BASE = {"adapter", "aiosqlite", "msgspec", "tui", "typing_extensions"}
-"""What reading once needs; `msgspec` takes `typing_extensions` where it is. Following takes `watchfiles`, too, when it
-begins to watch."""
-OTLP = {"opentelemetry", "google", "requests", "urllib3", "certifi", "charset_normalizer", "idna", "psutil"}
+ONCE = {"adapter", "msgspec", "tui"}
+"""What reading once needs."""
+BASE = ONCE | {"aiosqlite"}
+"""What reading beside an event loop needs. Following takes `watchfiles`, too, when it begins to watch."""
+OTLP = {
+    "opentelemetry",
+    "google",
+    "requests",
+    "urllib3",
+    "certifi",
+    "charset_normalizer",
+    "idna",
+    "psutil",
+    "typing_extensions",
+}
 """What the SDK and its exporter bring; `otlp` alone loads them."""
 MODULES = """
 import sys
@@ -95,13 +106,13 @@ print(len(ours), *(name for name in others if not name.startswith(("_", "cython_
     ("command", "packages", "most"),
     [
         ("--help", {"tui"}, 3),
-        ("doctor", BASE | {"psutil"}, 86),
+        ("doctor", ONCE | {"psutil"}, 85),
         ("events", BASE, 72),
-        ("tree", BASE, 104),
-        ("ls", BASE, 113),
-        ("grep", BASE, 119),
-        ("spend", BASE, 113),
-        ("otlp", BASE | OTLP, 113),
+        ("tree", ONCE, 105),
+        ("ls", ONCE, 113),
+        ("grep", ONCE, 116),
+        ("spend", ONCE, 113),
+        ("otlp", BASE | OTLP, 114),
     ],
 )
 def test_a_command_loads_no_more_than_it_needs(command: str, packages: set[str], most: int, tmp_path: Path) -> None:
@@ -123,12 +134,22 @@ def test_a_command_loads_no_more_than_it_needs(command: str, packages: set[str],
     assert int(count) <= most
 
 
+@pytest.mark.parametrize("command", ["doctor", "tree", "ls", "grep", "spend", "show", "export"])
+def test_what_looks_once_needs_no_event_loop(command: str, tmp_path: Path) -> None:
+    database = corpus.build("1.18.33/plain", tmp_path / "opencode.db")
+    uri = "opencode-sqlite://?part_id=x&field=text"
+    arguments = {"grep": ["plain"], "show": [uri], "export": ["ses_"]}.get(command, [])
+    found = roots_after(f"from tui.cli import main\nmain([{command!r}, '--db', {str(database)!r}, *{arguments!r}])")
+    assert "sqlite3" in found
+    assert not found & {"asyncio", "aiosqlite", "watchfiles"}
+
+
 def test_the_app_loads_no_more_than_it_needs() -> None:
     loaded = roots_after("import tui.start")
     # What the demo reads its recording with.
     assert not loaded & {"gzip", "watchfiles"}
     others = {name for name in loaded if not name.startswith("_")} - sys.stdlib_module_names - {"runpy"}
-    assert others <= BASE | {"platformdirs", "rich", "textual"}
+    assert others <= BASE | {"platformdirs", "rich", "textual", "typing_extensions"}
 
 
 INTERRUPTED = """

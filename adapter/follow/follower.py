@@ -7,12 +7,11 @@ error in between. Pauses are counted on the monotonic clock; the clock of the wa
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
-from contextlib import aclosing
-from typing import Any
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -46,7 +45,11 @@ from adapter.pace import PAUSE_S, Beats
 from adapter.sqlite.files import size_of, what_lies_at
 from adapter.sqlite.reader import Row
 from adapter.sqlite.rows import Lost
-from adapter.sqlite.watch import Watch
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from adapter.sqlite.watch import Watch
 
 NEWEST_LOADED = 3
 """So many of the newest sessions are loaded in any case, so that a start shows something to read."""
@@ -208,7 +211,7 @@ class Follower:
         hindered, changed = False, 0
         self._trouble = ""
         database = self.database
-        async with Watch(database.path, notify=self._notify and not once, beats=self._beats) as watch:
+        async with self._watching(once) as watch:
             self._watch = watch
             while True:
                 try:
@@ -226,7 +229,7 @@ class Follower:
                     # What the feed and the counters tell of the time since the file was open last is read, too: a
                     # row rewritten in the same millisecond leaves no trace in what the catalogue compares.
                     self._gate.open()
-                    async for batch in self._steps(watch, once):
+                    async for batch in self._steps(watch):
                         hindered, changed, self._trouble = False, 0, ""
                         yield batch
                     return
@@ -239,7 +242,7 @@ class Follower:
                     if once and changed > CHANGES_ONCE:
                         raise SourceBusy(f"{database.path} changes faster than it can be read: {error}") from None
                     if changed < CHANGED_OFTEN:
-                        await asyncio.sleep(CHANGED_S)
+                        await database.reader.sleep(CHANGED_S)
                         continue
                     # The same again and again is no replacement but something that we do not understand.
                     if (batch := self._in_trouble("error", str(error))) is not None:
@@ -260,6 +263,14 @@ class Follower:
                         yield batch
                     await self._wait_for_another_file(watch)
 
+    def _watching(self, once: bool) -> AbstractAsyncContextManager[Watch | None]:
+        """What waits for changes; nothing for who looks once."""
+        if once:
+            return nullcontext()
+        from adapter.sqlite.watch import Watch  # it needs asyncio, which who looks once does not load
+
+        return Watch(self.database.path, notify=self._notify, beats=self._beats)
+
     def _in_trouble(self, state: str, words: str) -> Batch | None:
         """The file cannot be read, for this reason; None when that has been told."""
         self._health.note(state=state, message=words)
@@ -271,16 +282,19 @@ class Follower:
         self.memory.pending.append(SourceError(source=self._source, ts=now, message=words))
         return self._batch(cursor=False)
 
-    async def _wait_for_another_file(self, watch: Watch) -> None:
+    async def _wait_for_another_file(self, watch: Watch | None) -> None:
         """Waits before the next attempt to open: less than RETRY_S only when the database file itself changed. Its WAL
         tells nothing new: as long as another process writes that, it would wake us all the time."""
         before, until = what_lies_at(self.database.path), self._monotonic() + RETRY_S
         while (left := until - self._monotonic()) > 0 and what_lies_at(self.database.path) == before:
-            await watch.wait(left)
+            if watch is not None:
+                await watch.wait(left)
+            else:
+                await self.database.reader.sleep(min(left, CHANGED_S))
 
     # -- the loop
 
-    async def _steps(self, watch: Watch, once: bool) -> AsyncIterator[Batch]:
+    async def _steps(self, watch: Watch | None) -> AsyncIterator[Batch]:
         final = False
         while True:
             worked = False
@@ -313,7 +327,7 @@ class Follower:
                     yield batch
             if worked or self._gate.more:
                 continue
-            if once:
+            if watch is None:
                 if self.reconciler.expected:
                     if (batch := await self._compare()) is not None:
                         yield batch
@@ -340,7 +354,7 @@ class Follower:
 
     # -- a look
 
-    async def _look(self, watch: Watch) -> Batch | None:
+    async def _look(self, watch: Watch | None) -> Batch | None:
         """Asks the gate, and reads what one or more commits changed."""
         database, gate = self.database, self._gate
         is_due = gate.is_due()
@@ -380,7 +394,8 @@ class Follower:
             gate.found_nothing()
             return None
         gate.found()
-        watch.active()
+        if watch is not None:
+            watch.active()
         return batch
 
     async def _work(self, look: Look | None = None) -> Batch | None:
@@ -489,29 +504,33 @@ class Follower:
         self._health.note(checked=self._health.now.checked + page, unread=len(self._unchecked))
         return self._batch(page) if memory.pending or not self._unchecked else None
 
-    async def _load(self, session_id: str, watch: Watch) -> AsyncIterator[Batch]:
+    async def _load(self, session_id: str, watch: Watch | None) -> AsyncIterator[Batch]:
         """Reads a session whole. One of 200,000 parts takes half a minute, so what is committed to others is told
         meanwhile, and what a person asks for comes first."""
         schema = self.database.schema
         self._loading.append(session_id)
         try:
             with self._backlog.holding(session_id):
-                reading = asyncio.create_task(
-                    self.database.read(lambda snapshot: read_whole(snapshot, schema, session_id))
-                )
-                try:
-                    while not (await asyncio.wait({reading}, timeout=PAUSE_S))[0]:
-                        async for batch in self._meanwhile(watch):
-                            yield batch
-                finally:
-                    await _ended(reading)
-                raw = reading.result()
+                reading = self.database.read(lambda snapshot: read_whole(snapshot, schema, session_id))
+                if watch is None:
+                    raw = await reading
+                else:
+                    import asyncio  # who looks once does not load it
+
+                    task = asyncio.create_task(reading)
+                    try:
+                        while not (await asyncio.wait({task}, timeout=PAUSE_S))[0]:
+                            async for batch in self._meanwhile(watch):
+                                yield batch
+                    finally:
+                        await _ended(task)
+                    raw = task.result()
                 async with aclosing(self._map(session_id, raw)) as pieces:
                     async for is_beginning in pieces:
                         if is_beginning:
                             self._begun.add(session_id)
                             yield self._batch(begun=[session_id])
-                        else:
+                        elif watch is not None:
                             async for batch in self._meanwhile(watch):
                                 yield batch
         finally:
@@ -685,6 +704,8 @@ class Follower:
 
 async def _ended(task: asyncio.Task[Any]) -> None:
     """Stops a task, if it has not come to its end, and waits until it has."""
+    import asyncio  # it is loaded: there is a task
+
     task.cancel()
     await asyncio.wait({task})
     if not task.cancelled():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TypeVar
 
@@ -35,7 +34,7 @@ class Database:
         self.path = path
         self.reader = reader
         self.known = Known()
-        self._learning = asyncio.Lock()
+        self._learning = reader.lock()
         self._learned = False
 
     @property

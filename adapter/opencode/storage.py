@@ -17,6 +17,7 @@ from adapter.opencode.json import Malformed
 from adapter.opencode.queries import one_session
 from adapter.opencode.rows import RawRow, SessionRow, raw_message, raw_part, session_row
 from adapter.opencode.schema import Schema
+from adapter.opencode.sessions import MAX_DEPTH
 from adapter.opencode.v1 import queries as v1
 from adapter.opencode.v1.mapping import order_parts
 from adapter.opencode.v1.ops import PartRow
@@ -90,6 +91,19 @@ def read_whole(snapshot: Snapshot, schema: Schema, session_id: str) -> Pieces[Ra
     except Damaged:
         return RawSession(columns, lost=lost, unreadable=DAMAGED.why)
     return RawSession(columns, messages, parts, in_order, lost)
+
+
+def parents_above(snapshot: Snapshot, schema: Schema, row: SessionRow | None) -> Pieces[dict[str, str | None]]:
+    """The parents of a session, of its parent and so on, as far as `root_of` looks: to read those of all sessions for
+    each of 2,000 would be most of the work."""
+    found: dict[str, str | None] = {}
+    while row is not None and row.id not in found:
+        found[row.id] = row.parent_id
+        if not row.parent_id or len(found) > MAX_DEPTH:
+            break
+        columns = yield from one_session(snapshot, schema, row.parent_id, [])
+        row = session_row(columns) if columns else None
+    return found
 
 
 def read_page(snapshot: Snapshot, schema: Schema, session_ids: Sequence[str]) -> Pieces[list[RawSession]]:

@@ -1,24 +1,23 @@
 """The only place that opens SQLite. Strictly read-only, and harmless to the writer.
 
 A connection is opened from a bare path (the URI is rebuilt here, no parameter of a caller survives) and hardened.
-`Reader.read` runs one generator function of it as one synchronous transaction in aiosqlite's thread: one hop to the
-thread and back, nothing awaited while it is open. It may give the transaction back at each `yield`; what it does next
+`Reader.read` runs one generator function of it as one synchronous transaction where the connection lives: in a thread
+beside the event loop (`threads.py`), one hop there and back, or on the thread of the caller (`inline.py`). Nothing is
+awaited while it is open. It may give the transaction back at each `yield`; what it does next
 is done in another one. So whatever is read has a next smaller piece, down to one row, and what cannot be divided is
 given twice the time each time that it was stopped: a slow machine makes everything later and nothing else.
 """
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import os
 import sqlite3
 import time
 from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any, TypeVar
-
-import aiosqlite
+from typing import Any, Protocol, TypeVar
 
 from adapter.contract import (
     AdapterError,
@@ -151,19 +150,38 @@ class _Stale(Exception):
     """The connection no longer shows what lies at the path: open it anew and read again."""
 
 
-class _Thread(aiosqlite.Connection):
-    """aiosqlite's connection with the one call that it lacks: a function run in its thread."""
+class Worker(Protocol):
+    """Where a connection lives."""
 
     raw: SafeConnection
 
     async def run(self, function: Callable[[], T]) -> T:
-        """Runs a function in the thread of the connection and gives its result."""
-        result: T = await self._execute(function)  # type: ignore[no-untyped-call]
-        return result
+        """Runs a function there and gives its result."""
+        ...
+
+
+class Workers(Protocol):
+    """Where the connections of a reader live (`threads.py`, `inline.py`), and how who reads waits there."""
+
+    @property
+    def is_ending(self) -> bool: ...
+
+    def lock(self) -> AbstractAsyncContextManager[object]: ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+    async def aside(self, function: Callable[[], T]) -> T: ...
+
+    async def start(self, connect: Callable[[], SafeConnection]) -> Worker: ...
+
+    async def end(self, worker: Any) -> None: ...
+
+    async def ended(self) -> None: ...
 
 
 class Snapshot:
-    """What one `read` sees: a transaction, or one after the other where the work yields. Lives in SQLite's thread."""
+    """What one `read` sees: a transaction, or one after the other where the work yields. It lives where the connection
+    does."""
 
     def __init__(self, reader: Reader, lane: _Lane) -> None:
         self.path = reader.path
@@ -280,9 +298,9 @@ class _Lane:
 
     numbers = itertools.count(1)
 
-    def __init__(self, thread: _Thread, mode: str, opened: Signature) -> None:
-        self.thread = thread
-        self.raw = thread.raw
+    def __init__(self, worker: Worker, mode: str, opened: Signature) -> None:
+        self.worker = worker
+        self.raw = worker.raw
         self.mode = mode
         self.opened = opened
         self.number = next(self.numbers)
@@ -303,32 +321,45 @@ class Reader:
     """Reads the database at a path: opens it when it is first asked, and anew when the files have changed.
 
     `mode` is how it was opened last: `readonly_shm`, `ro`, `ro (made -shm)` or `immutable`. Figures: `statements`,
-    `transactions`, `hops` to the thread, `retries` (the file was busy and was asked again), `longest_s` of one
-    transaction. `limit_s` is the hard stop of a transaction in seconds.
+    `transactions`, `hops` to where the connection lives, `retries` (the file was busy and was asked again), `longest_s`
+    of one transaction. `limit_s` is the hard stop of a transaction in seconds. `inline` reads on the thread of the
+    caller and needs no event loop; one thing is then done after the other.
     """
 
-    def __init__(self, path: Path, *, limit_s: float | None = None) -> None:
+    def __init__(self, path: Path, *, limit_s: float | None = None, inline: bool = False) -> None:
         self.path = path
         self.limit_s = LIMIT_S if limit_s is None else limit_s
         self.mode = ""
         self.statements = self.transactions = self.hops = self.retries = 0
         self.longest_s = 0.0
         self._lanes: dict[str, _Lane] = {}
-        self._locks = {name: asyncio.Lock() for name in ("main", "side")}
+        self._workers = _workers(inline)
+        self._locks = {name: self.lock() for name in ("main", "side")}
         self._closed = False
-        self._endings: set[asyncio.Future[None]] = set()
 
     @property
     def is_open(self) -> bool:
         """Whether a connection is open now, or still being closed: it keeps others from removing the WAL."""
-        return bool(self._lanes or self._endings)
+        return bool(self._lanes) or self._workers.is_ending
+
+    def lock(self) -> AbstractAsyncContextManager[object]:
+        """Keeps those apart who read by it."""
+        return self._workers.lock()
+
+    async def sleep(self, seconds: float) -> None:
+        """Waits, beside an event loop so that it goes on meanwhile."""
+        await self._workers.sleep(seconds)
+
+    async def aside(self, function: Callable[[], T]) -> T:
+        """Runs a function that takes its time and reads no database, so that an event loop goes on meanwhile."""
+        return await self._workers.aside(function)
 
     def look(self) -> Signature:
         """What lies at the path now, without asking SQLite. Raises SourceUnavailable."""
         return signature(self.path)
 
     async def read(self, work: Work[T], *, file: tuple[int, int] | None = None, side: bool = False) -> T:
-        """Runs a generator function of a snapshot in SQLite's thread and gives what it returns.
+        """Runs a generator function of a snapshot where its connection lives and gives what it returns.
 
         It is done in as many transactions as it takes; it is begun again from its beginning when the
         file was written over or its WAL was made anew meanwhile, so it must not change anything but what it returns.
@@ -365,7 +396,7 @@ class Reader:
                 if damaged > 1:
                     raise
                 await self._close_lanes()
-                await asyncio.sleep(RETRY_S)
+                await self._workers.sleep(RETRY_S)
             except ValueError as error:
                 # aiosqlite's word for a connection that another task has closed meanwhile.
                 if "closed" not in str(error).lower() and "no active connection" not in str(error).lower():
@@ -394,15 +425,14 @@ class Reader:
         for name, lane in list(self._lanes.items()):
             if not lane.readers and self._lanes.get(name) is lane:
                 del self._lanes[name]
-                await self._end(lane.thread)
+                await self._workers.end(lane.worker)
 
     async def close(self) -> None:
         """Closes for good, and waits for connections that others began to close; a read raises SourceUnavailable until
         the next `reopen`. Never fails."""
         self._closed = True
         await self._close_lanes()
-        if self._endings:
-            await asyncio.wait(set(self._endings))
+        await self._workers.ended()
 
     def reopen(self) -> None:
         """Takes `close` back. Only who has closed it may do so: a read that is still going on somewhere would open a
@@ -428,12 +458,7 @@ class Reader:
             while not outcome:
                 async with self._locks[name]:
                     self.hops += 1
-                    try:
-                        await lane.thread.run(lambda: snapshot.transaction(step))
-                    except asyncio.CancelledError:
-                        # What still runs for nobody stops at once.
-                        lane.raw.deadline = 0.0
-                        raise
+                    await lane.worker.run(lambda: snapshot.transaction(step))
         finally:
             lane.readers -= 1
             if not outcome:
@@ -452,7 +477,7 @@ class Reader:
         lane = await self._climb()
         # A connection that is left open keeps a thread, and the thread the process.
         if self._closed:
-            await self._end(lane.thread)
+            await self._workers.end(lane.worker)
             raise SourceUnavailable(f"{self.path} has been closed")
         self._lanes[name] = lane
         self.mode = lane.mode
@@ -462,7 +487,7 @@ class Reader:
         last: AdapterError = SourceBusy(f"{self.path} is locked; trying again")
         for attempt in range(RETRIES):
             if attempt:
-                await asyncio.sleep(RETRY_S)
+                await self._workers.sleep(RETRY_S)
             now = signature(self.path)
             for mode, parameters in rungs(self.path, now):
                 try:
@@ -477,13 +502,9 @@ class Reader:
         raise last
 
     async def _open(self, mode: str, parameters: str, opened: Signature) -> _Lane:
-        made: list[SafeConnection] = []
-        failed: list[sqlite3.Error | UnicodeError] = []
-
-        def connect() -> sqlite3.Connection:
-            raw: SafeConnection | None = None
+        def connect() -> SafeConnection:
+            raw = _connect(self.path, parameters)
             try:
-                raw = _connect(self.path, parameters)
                 try:
                     _meet(raw, self.path, opened)
                 except sqlite3.DatabaseError as error:
@@ -495,46 +516,23 @@ class Reader:
                 raw.be_patient()
                 if mode == "readonly_shm" and not opened.wal_size and not _has_a_steady_gate(raw):
                     raise sqlite3.OperationalError("nobody has the -shm open")
-                made.append(raw)
                 return raw
-            except (sqlite3.Error, UnicodeDecodeError) as error:
-                # aiosqlite does not wait for its thread when this raises, and the thread then breaks, with a
-                # traceback, on the loop that has been closed meanwhile. What is open is closed properly.
-                failed.append(error)
-                if raw is not None:
-                    raw.close()
-                return sqlite3.connect(":memory:")
+            except (sqlite3.Error, UnicodeDecodeError):
+                raw.close()
+                raise
 
         self.hops += 1
-        thread = _Thread(connect, iter_chunk_size=64)
-        is_open = False
-        # What has begun to open is waited for, so that a task that is cancelled meanwhile leaves nothing open.
-        opening = asyncio.ensure_future(_begin(thread))
         try:
-            await asyncio.shield(opening)
-            if failed:
-                raise _translate(failed[0], self.path, opening=True) from failed[0]
-            thread.raw = made[0]
-            is_open = True
-            return _Lane(thread, mode, opened)
-        finally:
-            if not is_open:
-                await opening
-                await self._end(thread)
-
-    async def _end(self, thread: _Thread) -> None:
-        """Closes a connection. Who is cancelled meanwhile leaves it to `close`: no thread must outlive the loop."""
-        ending = asyncio.ensure_future(_close_thread(thread))
-        self._endings.add(ending)
-        ending.add_done_callback(self._endings.discard)
-        await asyncio.shield(ending)
+            return _Lane(await self._workers.start(connect), mode, opened)
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            raise _translate(error, self.path, opening=True) from error
 
     async def _close_lanes(self) -> None:
         """Closes all connections, also those that others use: while one is left, SQLite shares its view of a WAL that
         was made anew with every new connection of the process."""
         for name in list(self._lanes):
             lane = self._lanes.pop(name)
-            await self._end(lane.thread)
+            await self._workers.end(lane.worker)
 
 
 def _connect(path: Path, parameters: str, *, trusted: bool = False) -> SafeConnection:
@@ -580,15 +578,15 @@ def _has_a_steady_gate(raw: SafeConnection) -> bool:
     return bool(versions[0] == versions[1])
 
 
-async def _begin(thread: _Thread) -> None:
-    await thread
+def _workers(inline: bool) -> Workers:
+    """Where connections live. Each loads no more than it needs."""
+    if inline:
+        from adapter.sqlite.inline import Inline
 
+        return Inline()
+    from adapter.sqlite.threads import Threads
 
-async def _close_thread(thread: _Thread) -> None:
-    try:
-        await thread.close()
-    except (sqlite3.Error, ValueError):  # already closed, or the file is gone
-        pass
+    return Threads()
 
 
 def _forget(pieces: Generator[None, None, Any]) -> None:

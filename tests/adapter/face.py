@@ -32,6 +32,9 @@ from typing import Any, NamedTuple, Self, TextIO
 
 import msgspec
 
+import adapter.sqlite.inline
+import adapter.sqlite.threads
+import adapter.sqlite.watch  # noqa: F401 - so do readers and who follows
 from adapter.local import OpencodeSource
 from tests.adapter.writer import ROOT
 from tui.cli import main

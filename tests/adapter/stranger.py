@@ -24,7 +24,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import adapter.processes.this_machine  # noqa: F401 - and so do commands
+import adapter.processes.this_machine
+import adapter.sqlite.inline
+import adapter.sqlite.threads
+import adapter.sqlite.watch  # noqa: F401 - and so do commands and readers
 import tui.commands.doctor
 import tui.commands.events
 import tui.commands.export.command

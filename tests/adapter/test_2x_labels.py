@@ -10,7 +10,7 @@ from tests.adapter.follower import Follower, cold_store
 from tests.adapter.writer import now_ms
 from tests.adapter.writer_2x import Writer2x, call, step
 from tests.adapter.writer_preview import WriterPreview
-from tui.commands.tree_json import tree_text
+from tui.commands.tree_json import tops, tree_text
 from tui.model.records import Row, op_key
 from tui.model.status.state import is_open, op_state, session_state
 from tui.render.lines import plain
@@ -34,7 +34,7 @@ async def test_a_summary_a_command_and_notices_are_no_steps_and_no_prompts(tmp_p
         opencode.add(session, "assistant", step(TEXT, created=now_ms(), completed=now_ms()))
         opencode.add(session, "synthetic", {"text": "Plan mode is on."})
         store = await cold_store(opencode.path)
-        lines = [line.strip()[2:] for line in tree_text(store, now_ms() * 1000)]
+        lines = [line.strip()[2:] for line in tree_text(store, tops(store), now_ms() * 1000)]
         assert [line.partition("  ")[0] for line in lines[1:]] == [
             "prompt: Go.",
             "step 1",
@@ -90,7 +90,8 @@ async def test_a_command_in_the_background_goes_on_until_its_notice(tmp_path: Pa
                 assert "put into the background 1m ago, and its end has not been told" in state.reason
             assert is_open(found)
             assert any(
-                "shell  sleep 3  in the background  [tool?" in line for line in tree_text(follower.store, at * 1000)
+                "shell  sleep 3  in the background  [tool?" in line
+                for line in tree_text(follower.store, tops(follower.store), at * 1000)
             )
             assert plain(cells_of(follower.store, Row(op_key(found, op), 2, ""), at * 1000).flags).count("background")
             # Hours later only its own row says it.

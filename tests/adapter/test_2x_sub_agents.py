@@ -12,7 +12,7 @@ from tests.adapter.follower import Follower, cold_store
 from tests.adapter.writer import now_ms
 from tests.adapter.writer_2x import Writer2x, call, step
 from tests.adapter.writer_preview import WriterPreview
-from tui.commands.tree_json import tree, tree_text
+from tui.commands.tree_json import tops, tree_objects, tree_text
 from tui.model.status.state import session_state
 from tui.model.store.store import Store
 
@@ -42,7 +42,7 @@ async def test_a_child_hangs_under_its_running_call_and_stays_there(tmp_path: Pa
             assert called.id == f"{message}:tool0:tool"
             cold = await cold_store(opencode.path)
             assert called_in_cold_load(cold, child) == called.id
-            told = next(one for one in tree(cold, 0, [])["sessions"] if one["id"] == parent)
+            told = next(one for one in tree_objects(cold, tops(cold), 0) if one["id"] == parent)
             assert [op["child_session_id"] for op in told["turns"][0]["ops"] if op["kind"] == "tool"] == [child]
             inner = {"sessionID": child, "status": "completed"}
             done = delegates("completed", completed=now_ms(), content=[TEXT], metadata=inner)
@@ -80,5 +80,5 @@ async def test_a_call_that_failed_or_was_stopped_keeps_its_child(tmp_path: Path,
         assert store.call_key(kid) is not None
         state = session_state(store, kid, now_ms() * 1000)
         assert (state.name, "Tool execution interrupted: subagent" in state.reason) == ("orphaned", True)
-        lines = [line.strip() for line in tree_text(store, now_ms() * 1000)]
+        lines = [line.strip() for line in tree_text(store, tops(store), now_ms() * 1000)]
         assert any("subagent  Read the file  general" in line for line in lines)

@@ -14,7 +14,7 @@ from tests.adapter.follower import Follower, cold_store
 from tests.adapter.writer import now_ms
 from tests.adapter.writer_2x import Writer2x, call, step
 from tests.adapter.writer_preview import WriterPreview
-from tui.commands.tree_json import tree, tree_text
+from tui.commands.tree_json import tops, tree_objects, tree_text
 from tui.model.records import Session
 from tui.model.status.state import prompt_state, session_state
 
@@ -88,7 +88,9 @@ async def test_prompts_wait_beside_a_turn_and_are_taken_up_in_their_order(openco
         assert session_state(follower.store, found, now_ms() * 1000).name == "tool"
         state = prompt_state(follower.store, found, found.prompts[steers], now_ms() * 1000)
         assert (state.name, state.subject) == ("starting", "waits")
-        lines = [line.strip()[2:].split("  ")[0] for line in tree_text(follower.store, now_ms() * 1000)]
+        lines = [
+            line.strip()[2:].split("  ")[0] for line in tree_text(follower.store, tops(follower.store), now_ms() * 1000)
+        ]
         assert lines[-4:] == [
             "waits for the next step: Steer.",
             "waits for the end of the turn: Later.",
@@ -150,8 +152,8 @@ async def test_a_prompt_that_waits_while_no_turn_is_going_on(tmp_path: Path) -> 
         (found,) = store.sessions.values()
         state = session_state(store, found, now_ms() * 1000)
         assert (state.name, "no turn is going on that would take it up" in state.reason) == ("idle", True)
-        assert "  … waits for the next step: Later." in list(tree_text(store, now_ms() * 1000))
-        (told,) = tree(store, now_ms() * 1000, [])["sessions"]
+        assert "  … waits for the next step: Later." in list(tree_text(store, tops(store), now_ms() * 1000))
+        (told,) = list(tree_objects(store, tops(store), now_ms() * 1000))
         assert [(one["label"], one["delivery"]) for one in told["waiting"]] == [("Later.", "steer")]
 
 

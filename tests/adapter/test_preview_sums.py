@@ -11,7 +11,7 @@ from tests.adapter.follower import Follower, cold_store
 from tests.adapter.writer_2x import Writer2x, step
 from tests.adapter.writer_preview import WriterPreview
 from tui.commands.doctor import lines
-from tui.commands.tree_json import tree_text
+from tui.commands.tree_json import tops, tree_text
 from tui.model.sums.rollup import NO_DOUBT, own, subtree
 from tui.render.bars.health import health_lines
 from tui.render.lines import plain
@@ -51,7 +51,7 @@ async def test_a_fork_begins_at_nothing_with_steps_that_are_marked_as_copied(tmp
         session = next(one for one in store.sessions.values() if one.id == fork)
         assert (own(store, session).usage.total, own(store, session).cost) == (0, 0.0)
         assert (subtree(store, session).cost, own(store, session).doubt) == (0.0, NO_DOUBT)
-        told = list(tree_text(store, 10**15))
+        told = list(tree_text(store, tops(store), 10**15))
         assert [line for line in told if "copied" in line] == [
             "  ✓ prompt: Say hello.  copied  in 1000 out 0 $0.0010",
             "    ✓ step 1  Hello.  copied  in 1000 out 0 $0.0010",

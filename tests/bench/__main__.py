@@ -36,6 +36,7 @@ MEASUREMENTS: dict[str, Callable[[argparse.Namespace], Iterator[Line]]] = {
     "events": commands.events,
     "otlp": otlp.otlp,
     "commands": commands.starts,
+    "looks": commands.looks,
     "tree": frames.tree,
     "search": search.search,
     "timeline": frames.timeline,

@@ -31,7 +31,7 @@ began = time.perf_counter()
 child = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 _, status, used = os.wait4(child.pid, 0)
 took, cpu = time.perf_counter() - began, used.ru_utime + used.ru_stime
-print(took, cpu, used.ru_maxrss / 1024, os.waitstatus_to_exitcode(status))
+print(took, cpu, used.ru_maxrss / 1024, os.waitstatus_to_exitcode(status), flush=True)
 os._exit(0)
 """
 """Starts a command from a small process: the peak of a child begins with what its parent held."""
@@ -92,6 +92,22 @@ def starts(arguments: argparse.Namespace) -> Iterator[Line]:
             yield Line(f"`{name}` imports Textual", "counter", found, 0, "times")
 
 
+LOOKS = {"ls": 0.3, "doctor": 1.0, "tree": 4.0, "tree --json": 4.0}
+"""Seconds of CPU wanted over 2.2 GB."""
+
+
+def looks(arguments: argparse.Namespace) -> Iterator[Line]:
+    """`ls`, `doctor` and `tree` over a whole store: CPU, and memory against a small store."""
+    small, big = cached(MANY, arguments.stores), cached(BIG, arguments.stores)
+    for words, wanted in LOOKS.items():
+        before = run(of(small, *words.split())).memory
+        taken = [run(of(big, *words.split())) for _ in range(1 if arguments.quick else 3)]
+        seconds, memory = min(one.cpu for one in taken), max(one.memory for one in taken)
+        yield Line(f"`{words}` over 2.2 GB, CPU", "time", seconds, wanted, "s")
+        note = f"peak {memory:.0f} MB; over 54 MB: {before:.0f} MB"
+        yield Line(f"memory of `{words}`, 2.2 GB against 54 MB", "ratio", memory / before, 1.25, "x", note)
+
+
 def events(arguments: argparse.Namespace) -> Iterator[Line]:
     """`events` over a whole store, thrown away."""
     runs = 1 if arguments.quick else 5
@@ -108,6 +124,6 @@ def events(arguments: argparse.Namespace) -> Iterator[Line]:
     yield Line("memory of `events`, 2.2 GB against 54 MB", "ratio", memory / small, 1.25, "x", note)
 
 
-def of(path: Path) -> list[str]:
-    """`events` of a database."""
-    return [sys.executable, "-m", "tui", "events", "--db", str(path)]
+def of(path: Path, *words: str) -> list[str]:
+    """A command about a database; `events` unless it is said."""
+    return [sys.executable, "-m", "tui", *(words or ["events"]), "--db", str(path)]

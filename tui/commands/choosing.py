@@ -10,7 +10,7 @@ from adapter.contract import Source
 from tui.commands.remarks import remark
 from tui.commands.sources import alone
 from tui.model.filter.cards import Card, Index
-from tui.model.filter.language import Found, Term, parse, search, undecided
+from tui.model.filter.language import NOTHING_ASKED, Found, Term, parse, search, undecided
 from tui.model.filter.texts import Answers
 from tui.model.records import SessionKey
 from tui.model.store.store import Store
@@ -34,9 +34,10 @@ class Filter:
 
     async def find(self, store: Store, sources: list[Source]) -> tuple[Found, list[bool]]:
         """The sessions that it finds, as the screen knows them when it starts; what they did is read where the filter
-        asks for it. And which of the sources could be read."""
+        asks for it. And which of the sources could be read. Without terms nothing is asked of any: a card of each would
+        be a tenth of `ls`."""
         read = [await alone(_glance(store, source)) for source in sources]
-        return await self.among(store, sources), read
+        return await self.among(store, sources) if self.terms else NOTHING_ASKED, read
 
     async def among(self, store: Store, sources: Sequence[Source]) -> Found:
         """Those of the sessions of a store that it finds."""

@@ -35,7 +35,7 @@ async def ls(arguments: argparse.Namespace, paths: list[Path]) -> int:
     wrong = next((term.problem for term in found.terms if term.problem), "")
     if wrong:
         return complain(wrong)
-    sessions = in_order(store, found.cards)
+    sessions = in_order(store, found.cards if wanted.terms else store.sessions)
     if arguments.json:
         sys.stdout.buffer.write(json_line(listing(store, sessions, now_us, [source.source for source in sources])))
     else:

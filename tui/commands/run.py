@@ -6,16 +6,18 @@ Nothing here may import Textual: these commands have to start fast and work in a
 from __future__ import annotations
 
 import argparse
-import asyncio
 import os
 import sys
+from collections.abc import Coroutine
 from importlib import import_module
+from typing import Any
 
 from adapter.contract import AdapterError
 from adapter.opencode.discover import data_directory, distinct, locate
+from adapter.pace import at_once
 from adapter.sqlite.permissions import obstacle
 from tui.commands.remarks import complain
-from tui.commands.sources import home
+from tui.commands.sources import FOLLOWING, home, needs_loop
 
 COMMANDS = {
     "events": "tui.commands.events",
@@ -29,8 +31,6 @@ COMMANDS = {
     "otlp": "tui.commands.otlp.command",
 }
 """The module of each command; the function in it has the command's name."""
-FOLLOWING = ("events", "otlp")
-"""Those that with --follow wait for a database that is not there yet."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -70,7 +70,11 @@ def run(arguments: argparse.Namespace) -> int:
         paths = paths or (located.paths if waits else [])
     try:
         command = getattr(import_module(COMMANDS[arguments.command]), arguments.command)
-        status: int = asyncio.run(command(arguments, distinct(paths)))
-        return status
+        work: Coroutine[Any, Any, int] = command(arguments, distinct(paths))
+        if not needs_loop(arguments):
+            return at_once(work)
+        import asyncio  # three starts of Python
+
+        return asyncio.run(work)
     except AdapterError as error:
         return complain(str(error))

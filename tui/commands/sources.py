@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import errno
 import os
 from collections.abc import AsyncIterator, Coroutine, Sequence
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
     from tui.model.store.store import Store
 
 
+FOLLOWING = ("events", "otlp")
+"""Commands that with --follow wait for what comes, and for a database that is not there yet."""
 RARE = frozenset({SourceError, LogEntry})
 """What may be a remark about a source. To look for the kinds first takes a sixth of looking at each event."""
 
@@ -38,9 +39,11 @@ async def enter_sources(
     """The sources of these databases and of the hosts of the command line, open until the stack ends; those that
     cannot be reached say so when they are asked. With a `table` those of this machine know the processes, too."""
     found: list[Source] = []
-    for here in local_sources(arguments, paths, table):
+    for here in local_sources(arguments, paths, table, inline=not needs_loop(arguments)):
         found.append(await stack.enter_async_context(here))
     if arguments.hosts:
+        import asyncio
+
         from adapter.remote.source import Host  # few have another machine
 
         hosts = [Host(words, name, program=PROGRAM) for name, words in arguments.hosts]
@@ -54,15 +57,20 @@ async def enter_sources(
 
 
 def local_sources(
-    arguments: argparse.Namespace, paths: Sequence[Path], table: Table | None = None
+    arguments: argparse.Namespace, paths: Sequence[Path], table: Table | None = None, *, inline: bool = False
 ) -> list[OpencodeSource]:
-    """The sources of databases of this machine."""
+    """The sources of databases of this machine; what is `inline` needs no event loop."""
     servers = OpencodeConfig(os.environ, home()).mcp_servers
     watch = not arguments.no_watch
     return [
-        OpencodeSource(path, watch=watch, servers=servers, backup=path in arguments.backups, table=table)
+        OpencodeSource(path, watch=watch, servers=servers, backup=path in arguments.backups, table=table, inline=inline)
         for path in paths
     ]
+
+
+def needs_loop(arguments: argparse.Namespace) -> bool:
+    """Whether a command needs an event loop: it follows, or asks other machines. What looks once does not."""
+    return bool(arguments.hosts) or arguments.command in FOLLOWING
 
 
 async def alone(reading: Coroutine[None, None, None]) -> bool:
@@ -93,6 +101,8 @@ def remark_on_source(events: list[Event]) -> None:
 
 async def patiently(source: Source, cursor: str | None, *, follow: bool) -> AsyncIterator[Batch]:
     """The stream of a source; with `follow` a database that is not there yet, or not any more, is waited for."""
+    import asyncio  # who follows has it
+
     told = ""
     while True:
         try:

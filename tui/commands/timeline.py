@@ -12,16 +12,12 @@ from tui.model.tree.layout import row_key
 from tui.render.timeline.text import timeline_lines
 
 
-def timeline_text(store: Store, now_us: int, width: int, *, letters: bool) -> Iterator[str]:
-    """A timeline for each session at the top of its tree, oldest first, with nothing folded but what a step thought and
-    wrote. `letters` stand for the fills where there is ASCII only."""
-    tops = sorted((store.sessions[key] for key in store.tops()), key=lambda one: (one.start_ts, one.source, one.id))
-    for place, top in enumerate(tops):
-        if place:
-            yield ""
-        made = Timelines(store).of(session_key(top), now_us, unfolded(store, top))
-        assert made is not None
-        yield from timeline_lines(store, made, width, letters=letters)
+def timeline_text(store: Store, top: Session, now_us: int, width: int, *, letters: bool) -> Iterator[str]:
+    """The timeline of a session at the top of its tree, with nothing folded but what a step thought and wrote.
+    `letters` stand for the fills where there is ASCII only."""
+    made = Timelines(store).of(session_key(top), now_us, unfolded(store, top))
+    assert made is not None
+    yield from timeline_lines(store, made, width, letters=letters)
 
 
 def unfolded(store: Store, top: Session) -> dict[Key, bool]:

@@ -1,8 +1,8 @@
-"""The model for other programs and for pipes: as one JSON-ready object, and as indented lines of text."""
+"""The model for other programs and for pipes: as JSON-ready objects, and as indented lines of text."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -28,19 +28,33 @@ QUIET = frozenset({"aborted", "cancelled", "truncated", "idle", "completed", "ar
 """States of which the mark says enough."""
 
 
-def tree(store: Store, now_us: int, source_paths: list[str]) -> dict[str, Any]:
-    """All sessions, parents before children and older before newer, in the shape of `tree --json`. `status` is what the
-    rows say (`running` unless a final says otherwise), `state` and `reason` what we make of it at `now_us`; `copies`
-    are in other sources, and not shown."""
-    return {
-        "sources": list(source_paths),
-        "sessions": [_session(store, session, now_us) for session in _walk(store)],
-    }
+def tops(store: Store) -> list[Session]:
+    """The sessions at the top of their trees, the oldest first."""
+    found = [store.sessions[key] for key in store.tops()]
+    return sorted(found, key=lambda session: (session.start_ts, session.source, session.id))
 
 
-def tree_text(store: Store, now_us: int, *, ascii_marks: bool = False) -> Iterator[str]:
+def family(store: Store, top: Session) -> list[Session]:
+    """A session and all below it, parents before children and older before newer."""
+    stack, found = [top], []
+    while stack:
+        found.append(stack.pop())
+        stack.extend(reversed(store.children_of(found[-1])))
+    return found
+
+
+def tree_objects(store: Store, trees: Iterable[Session], now_us: int) -> Iterator[dict[str, Any]]:
+    """The sessions of these trees, parents before children and older before newer, in the shape of `tree --json`.
+    `status` is what the rows say (`running` unless a final says otherwise), `state` and `reason` what we make of it at
+    `now_us`; `copies` are in other sources, and not shown."""
+    for top in trees:
+        for session in family(store, top):
+            yield _session(store, session, now_us)
+
+
+def tree_text(store: Store, trees: Iterable[Session], now_us: int, *, ascii_marks: bool = False) -> Iterator[str]:
     """The same as lines: a mark, the words, agent, model, tokens and money; steps, calls and sub-agents below."""
-    for top in _tops(store):
+    for top in trees:
         stack: list[tuple[Session | Prompt | Turn | Op, Session, int]] = [(top, top, 0)]
         while stack:
             node, session, depth = stack.pop()
@@ -53,19 +67,6 @@ def tree_text(store: Store, now_us: int, *, ascii_marks: bool = False) -> Iterat
             told = f"  [{state.name}{doubt}: {state.reason}]" if state.name not in QUIET else ""
             yield "  " * min(depth, INDENT_LIMIT) + f"{mark} {words}{told}"
             stack.extend((child, owner, depth + 1) for child, owner in reversed(_below(store, node, session)))
-
-
-def _tops(store: Store) -> list[Session]:
-    tops = [store.sessions[key] for key in store.tops()]
-    return sorted(tops, key=lambda session: (session.start_ts, session.source, session.id))
-
-
-def _walk(store: Store) -> Iterator[Session]:
-    stack = _tops(store)[::-1]
-    while stack:
-        session = stack.pop()
-        yield session
-        stack.extend(reversed(store.children_of(session)))
 
 
 def _session(store: Store, session: Session, now_us: int) -> dict[str, Any]:

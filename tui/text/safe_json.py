@@ -20,7 +20,12 @@ UNSAFE_IN_JSON = re.compile(
 
 def json_line(value: Any) -> bytes:
     """A value as one line of JSON that no terminal takes for a command."""
-    return _harmless(ENCODER.encode(value)) + b"\n"
+    return json_text(value) + b"\n"
+
+
+def json_text(value: Any) -> bytes:
+    """The same without the end of the line."""
+    return _harmless(ENCODER.encode(value))
 
 
 def json_lines(values: Sequence[Any]) -> Iterator[bytes]:

@@ -23,6 +23,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import overload
 
 from tui.text.raw_lines import ANY_END, RawLines
@@ -38,7 +39,7 @@ _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 # ECMA-48 with the 7-bit and 8-bit introducers. Bodies exclude all controls: a body cannot run over another
 # introducer, which keeps matching linear and keeps a lost terminator from eating the rest of the text.
 _BODY = r"[^\x00-\x08\x0a-\x1f\x7f-\x9f]*"
-_SEQUENCE = re.compile(
+_SEQUENCE = (
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI
     rf"|(?:\x1b\]|\x9d){_BODY}(?:\x07|\x1b\\|\x9c)"  # OSC: titles, links, clipboard
     rf"|(?:\x1b[PX^_]|[\x90\x98\x9e\x9f]){_BODY}(?:\x1b\\|\x9c)"  # DCS, SOS, PM, APC
@@ -47,23 +48,29 @@ _SEQUENCE = re.compile(
 
 # Invisible characters that change how their neighbours are drawn or measured. The Arabic and Kaithi number
 # signs are format characters too, but visible ones, and stay.
-_INVISIBLE = re.compile(
+_INVISIBLE = (
     "["
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
     "\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb"
     "\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
     "]+"
 )
-_HARMFUL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
-_HARMFUL_IN_BLOCK = re.compile(_HARMFUL.pattern.replace("\x00-\x1f", "\x00-\x09\x0b-\x1f"))
+_HARMFUL = "[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]"
+_HARMFUL_IN_BLOCK = _HARMFUL.replace("\x00-\x1f", "\x00-\x09\x0b-\x1f")
 # Bidi and deprecated format characters, annotations, tags: what makes a text look like another one.
-_TURNING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2065-\u206f\ufff9-\ufffb\U000e0000-\U000e00ff]+")
-_HARMFUL_OUTSIDE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]|\r(?!\n|\\Z)")
+_TURNING = "[\u061c\u200e\u200f\u202a-\u202e\u2065-\u206f\ufff9-\ufffb\U000e0000-\U000e00ff]+"
+_HARMFUL_OUTSIDE = "[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]|\r(?!\n|\\Z)"
 _MARK = "[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
-_MARKS = re.compile(f"({_MARK}{{{MARK_LIMIT}}}){_MARK}+")
-_LEADING_MARKS = re.compile(f"^{_MARK}+")
-_ANY_TROUBLE = re.compile(_HARMFUL_IN_BLOCK.pattern[:-1] + _INVISIBLE.pattern[1:-2] + _MARK[1:])
-_COLOUR = re.compile(r"(?:\x1b\[|\x9b)([0-9;:]*)m")  # SGR, the one sequence whose meaning is kept
+_MARKS = f"({_MARK}{{{MARK_LIMIT}}}){_MARK}+"
+_LEADING_MARKS = f"^{_MARK}+"
+_ANY_TROUBLE = _HARMFUL_IN_BLOCK[:-1] + _INVISIBLE[1:-2] + _MARK[1:]
+_COLOUR = r"(?:\x1b\[|\x9b)([0-9;:]*)m"  # SGR, the one sequence whose meaning is kept
+
+
+@cache
+def _pattern(words: str) -> re.Pattern[str]:
+    """A pattern, compiled for the first text that needs it: all ten take 5 ms, and most texts are ASCII."""
+    return re.compile(words)
 
 
 def label(text: str, limit: int = LABEL_LIMIT) -> str:
@@ -75,10 +82,10 @@ def label(text: str, limit: int = LABEL_LIMIT) -> str:
     head = text[: limit * 16]
     clean = " ".join(head.split())
     if not (clean.isascii() and clean.isprintable()):
-        clean = _INVISIBLE.sub("", head)
-        clean = _SEQUENCE.sub("", clean)
+        clean = _pattern(_INVISIBLE).sub("", head)
+        clean = _pattern(_SEQUENCE).sub("", clean)
         clean = " ".join(clean.split())
-        clean = _MARKS.sub(r"\1", _HARMFUL.sub(_REPLACEMENT, clean))
+        clean = _pattern(_MARKS).sub(r"\1", _pattern(_HARMFUL).sub(_REPLACEMENT, clean))
     if len(clean) > limit or len(head) < len(text):
         return clean[: max(0, limit - 1)].rstrip() + "…"
     return clean
@@ -90,10 +97,10 @@ def line(text: str, limit: int = LINE_LIMIT) -> str:
     if cut:
         text = text[:limit]
     if not (text.isascii() and text.isprintable()):
-        text = _INVISIBLE.sub("", text)
-        text = _SEQUENCE.sub("", text)
+        text = _pattern(_INVISIBLE).sub("", text)
+        text = _pattern(_SEQUENCE).sub("", text)
         text = text.expandtabs(TAB_SIZE)
-        text = _MARKS.sub(r"\1", _HARMFUL.sub(_REPLACEMENT, text))
+        text = _pattern(_MARKS).sub(r"\1", _pattern(_HARMFUL).sub(_REPLACEMENT, text))
         cut = cut or len(text) > limit
     return text[: limit - 1] + "…" if cut else text
 
@@ -103,12 +110,12 @@ def block(text: str, tab_size: int = TAB_SIZE) -> str:
     a million lines one by one is what costs."""
     if text.isascii():
         if not text.replace("\n", "").isprintable():
-            text = _SEQUENCE.sub("", text).expandtabs(tab_size)
-            text = _HARMFUL_IN_BLOCK.sub(_REPLACEMENT, text)
-    elif _ANY_TROUBLE.search(text):
-        text = _INVISIBLE.sub("", text)
-        text = _SEQUENCE.sub("", text).expandtabs(tab_size)
-        text = _MARKS.sub(r"\1", _HARMFUL_IN_BLOCK.sub(_REPLACEMENT, text))
+            text = _pattern(_SEQUENCE).sub("", text).expandtabs(tab_size)
+            text = _pattern(_HARMFUL_IN_BLOCK).sub(_REPLACEMENT, text)
+    elif _pattern(_ANY_TROUBLE).search(text):
+        text = _pattern(_INVISIBLE).sub("", text)
+        text = _pattern(_SEQUENCE).sub("", text).expandtabs(tab_size)
+        text = _pattern(_MARKS).sub(r"\1", _pattern(_HARMFUL_IN_BLOCK).sub(_REPLACEMENT, text))
     return text
 
 
@@ -120,8 +127,8 @@ def outside(text: str) -> str:
         if text.isprintable():
             return text
     else:
-        text = _TURNING.sub("", text)
-    return _HARMFUL_OUTSIDE.sub(_REPLACEMENT, _SEQUENCE.sub("", text))
+        text = _pattern(_TURNING).sub("", text)
+    return _pattern(_HARMFUL_OUTSIDE).sub(_REPLACEMENT, _pattern(_SEQUENCE).sub("", text))
 
 
 def runs(text: str, limit: int = LINE_LIMIT) -> list[tuple[str | None, str]]:
@@ -129,7 +136,7 @@ def runs(text: str, limit: int = LINE_LIMIT) -> list[tuple[str | None, str]]:
     `;` and `:` only, None where there is none. Every other sequence goes, as in `line`, and tabs stop at every eighth
     column, as in a terminal."""
     cut = len(text) > limit
-    first, *rest = _COLOUR.split(text[:limit])
+    first, *rest = _pattern(_COLOUR).split(text[:limit])
     pieces: list[tuple[str | None, str]] = []
     column = 0
     for parameters, piece in [(None, first), *zip(rest[::2], rest[1::2], strict=True)]:
@@ -138,7 +145,7 @@ def runs(text: str, limit: int = LINE_LIMIT) -> list[tuple[str | None, str]]:
         clean = line(piece, limit)
         if parameters is not None:
             # Marks pile up across pieces otherwise, a few behind every change of colour.
-            clean = _LEADING_MARKS.sub("", clean)
+            clean = _pattern(_LEADING_MARKS).sub("", clean)
         column += len(clean)
         pieces.append((parameters, clean))
     if cut:
@@ -148,7 +155,7 @@ def runs(text: str, limit: int = LINE_LIMIT) -> list[tuple[str | None, str]]:
 
 def colours(text: str) -> list[str]:
     """The parameters of the SGR sequences in a text, in order."""
-    return _COLOUR.findall(text)
+    return _pattern(_COLOUR).findall(text)
 
 
 class Lines(Sequence[str]):

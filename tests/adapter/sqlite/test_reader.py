@@ -467,14 +467,14 @@ async def test_close_waits_for_a_connection_whose_closing_was_cancelled(
     reader = Reader(database)
     assert await titles(reader)
     (lane,) = reader._lanes.values()
-    close, begun, may_close = lane.thread.close, asyncio.Event(), asyncio.Event()
+    close, begun, may_close = lane.worker.close, asyncio.Event(), asyncio.Event()
 
     async def close_late() -> None:
         begun.set()
         await may_close.wait()
         await close()
 
-    monkeypatch.setattr(lane.thread, "close", close_late)
+    monkeypatch.setattr(lane.worker, "close", close_late)
     resting = asyncio.create_task(reader.rest())
     try:
         await begun.wait()
@@ -491,7 +491,7 @@ async def test_close_waits_for_a_connection_whose_closing_was_cancelled(
     await closing
     assert not reader.is_open
     with pytest.raises(ValueError, match="Connection closed"):
-        await lane.thread.run(lambda: None)
+        await lane.worker.run(lambda: None)
 
 
 CLOSES = """

@@ -6,7 +6,7 @@ import json
 
 from adapter.events import Event, Usage
 from tests.tui.model.builders import SOURCE, at, op, op_end, prompt, session, store_of, task, turn, turn_end
-from tui.commands.tree_json import INDENT_LIMIT, tree, tree_text
+from tui.commands.tree_json import INDENT_LIMIT, tops, tree_objects, tree_text
 from tui.model.store.store import Store
 from tui.render.rows.tree_row import io
 
@@ -34,9 +34,8 @@ cost subtree turns waiting"""
 
 def test_the_object_has_the_planned_shape_parents_first() -> None:
     store = store_of(*FAMILY)
-    told = json.loads(json.dumps(tree(store, at(10), ["/tmp/opencode.db"])))
-    assert told["sources"] == ["/tmp/opencode.db"]
-    top, kid = told["sessions"]
+    told = json.loads(json.dumps(list(tree_objects(store, tops(store), at(10)))))
+    top, kid = told
     assert (top["id"], kid["id"], kid["parent_id"], kid["root_id"], kid["kind"]) == (
         "s1",
         "kid",
@@ -67,7 +66,8 @@ def test_the_object_has_the_planned_shape_parents_first() -> None:
 
 
 def test_the_text_nests_a_sub_agent_under_its_call() -> None:
-    assert list(tree_text(store_of(*FAMILY), at(10))) == [
+    store = store_of(*FAMILY)
+    assert list(tree_text(store, tops(store), at(10))) == [
         "● Fix it  build  opus  in 19 out 2 $0.7500  [tool: task has run for 6s]",
         "  ● prompt: make it stable  in 10 out 2 $0.2500  [tool: task has run for 6s]",
         "    ● step 1  Let me look  in 10 out 2 $0.2500  [tool: task has run for 6s]",
@@ -80,42 +80,42 @@ def test_the_text_nests_a_sub_agent_under_its_call() -> None:
 
 def test_sessions_without_title_or_turns_and_uncalled_children_are_listed() -> None:
     store = store_of(session(), session("kid", 2, parent_id="s1", title="lost child"))
-    assert list(tree_text(store, at(10))) == ["◦ (no title)", "  ◦ lost child"]
+    assert list(tree_text(store, tops(store), at(10))) == ["◦ (no title)", "  ◦ lost child"]
 
 
 def test_a_sum_below_what_the_steps_prove_has_a_question_mark() -> None:
     row = session(title="A run", extras={"cost": 0.03, "usage": {"input": 9}})
     end = op_end("p1", "a1", "llm", 1, usage=Usage(input=9), cost=0.45)
     store = store_of(row, turn("a1"), op("p1", "a1", "llm", 1), end)
-    assert next(tree_text(store, at(10))).partition("  [")[0] == "● A run  in 9 out 0 $0.0300?"
+    assert next(tree_text(store, tops(store), at(10))).partition("  [")[0] == "● A run  in 9 out 0 $0.0300?"
 
 
 def test_in_and_out_are_those_of_the_screen() -> None:
     usage = Usage(input=9, output=20, reasoning=5, cache_read=1)
     store = store_of(session(title="A run"), turn("a1"), turn_end("a1", 1, 9, usage=usage))
-    told = [line.partition("  in ")[2].split() for line in tree_text(store, at(10))]
+    told = [line.partition("  in ")[2].split() for line in tree_text(store, tops(store), at(10))]
     assert {tuple(words[:3]) for words in told} == {("10", "out", "25")}
     assert io(usage) == "10/25"
 
 
 def test_the_marks_are_those_of_the_screen_and_ascii_where_the_output_has_no_others() -> None:
     store = store_of(session(title="Größe"))
-    assert list(tree_text(store, at(10))) == ["◦ Größe"]
-    assert list(tree_text(store, at(10), ascii_marks=True)) == ["- Größe"]
+    assert list(tree_text(store, tops(store), at(10))) == ["◦ Größe"]
+    assert list(tree_text(store, tops(store), at(10), ascii_marks=True)) == ["- Größe"]
 
 
 def test_nothing_is_nothing() -> None:
-    assert tree(store_of(), 0, []) == {"sources": [], "sessions": []}
-    assert list(tree_text(store_of(), 0)) == []
+    assert list(tree_objects(store_of(), tops(store_of()), 0)) == []
+    assert list(tree_text(store_of(), [], 0)) == []
 
 
 def test_a_cycle_and_great_depth_are_printed_once_and_within_the_screen() -> None:
     chain = [session(f"s{n:04}", n, parent_id=f"s{(n - 1) % 2000:04}", title=f"t{n}") for n in range(2000)]
     store = store_of(*chain)
-    lines = list(tree_text(store, at(9000)))
+    lines = list(tree_text(store, tops(store), at(9000)))
     assert len(lines) == len(set(lines)) == 2000
     assert max(len(line) - len(line.lstrip()) for line in lines) == 2 * INDENT_LIMIT
-    assert len(tree(store, at(9000), [])["sessions"]) == 2000
+    assert len(list(tree_objects(store, tops(store), at(9000)))) == 2000
 
 
 def test_text_of_strangers_is_harmless_in_both() -> None:
@@ -123,10 +123,10 @@ def test_text_of_strangers_is_harmless_in_both() -> None:
     store = store_of(
         session(title=evil), prompt("u1", text=evil), turn("a1", 1, 3, "u1"), op("p1", "a1", name=evil, label=evil)
     )
-    lines = list(tree_text(store, at(9000)))
+    lines = list(tree_text(store, tops(store), at(9000)))
     assert len(lines) == 4
     assert all(line.isprintable() and "[/foo]" in line for line in lines if "step" not in line)
-    title = tree(store, at(9000), [])["sessions"][0]["title"]
+    title = next(tree_objects(store, tops(store), at(9000)))["title"]
     assert title.isprintable()
     assert (SOURCE, "s1") in store.sessions
 
@@ -140,5 +140,5 @@ def test_a_doubt_about_a_sub_agent_is_one_about_the_prompt_and_the_step_that_cal
     call = op("p1", "a1", "session", child="k1")
     store.apply([session(title="Top"), prompt("u1"), turn("a1", 1, 3, "u1"), call, row, step, billed])
     store.mark_loaded(SOURCE, "k1")
-    lines = list(tree_text(store, at(10)))
+    lines = list(tree_text(store, tops(store), at(10)))
     assert [line.count("$0.0010?") for line in lines[:4]] == [1, 1, 1, 1]

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from adapter.events import Event
 from tests.tui.model.builders import SOURCE, at, failed, prompt, session, store_of, turn, turn_end
 from tui.commands.listing import listing
-from tui.commands.tree_json import tree, tree_text
+from tui.commands.tree_json import tops, tree_objects, tree_text
 from tui.model.filter.cards import Index, card_of
 from tui.model.filter.language import parse, search
 from tui.model.records import ChangeSet, Row, session_key
@@ -54,9 +54,9 @@ def said(store: Store) -> Said:
             name: bool(search(parse(f"is:{name}", NOW), index.cards.values()).cards)
             for name in ("aborted", "failed", "idle")
         },
-        status=tree(store, NOW, [])["sessions"][0]["status"],
+        status=next(tree_objects(store, tops(store), NOW))["status"],
         listed=listing(store, [only], NOW, [])["sessions"][0]["state"],
-        line=next(tree_text(store, NOW)).partition("  [")[0],
+        line=next(tree_text(store, tops(store), NOW)).partition("  [")[0],
         failed_today=Tally(store).update(ChangeSet(roots={KEY}, dirty=set()), NOW).failed_today,
         fails=bool(failures(only)),
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from adapter.contract import AdapterError, Batch, PayloadError, Source
 from adapter.events import SessionStarted
+from tui.commands.progress import Progress
 from tui.commands.remarks import complain, remark
 from tui.commands.sources import alone, enter_sources, patiently, protected, remark_on_source, status_of
 from tui.exit_codes import DEGRADED, OK
@@ -30,9 +30,6 @@ SERVICE = "opencode"
 """The service's name, unless the environment says another."""
 PAUSE_S = 0.25
 """After so long without anything new, what waits for its request to be full leaves."""
-BAR = 24
-"""Cells of the progress bar."""
-DRAWN_S = 0.1
 T = TypeVar("T")
 
 
@@ -210,42 +207,3 @@ async def with_pauses(batches: AsyncIterator[Batch]) -> AsyncGenerator[Batch | N
             waiting.cancel()
             await asyncio.wait({waiting})
         await batches.aclose()  # type: ignore[attr-defined]
-
-
-class Progress:
-    """A bar on stderr, where that is a terminal: how many of the sessions have been told."""
-
-    def __init__(self) -> None:
-        self.total = 0
-        self._told = 0
-        self._began = time.monotonic()
-        self._drawn = float("-inf")
-        self._is_shown = sys.stderr is not None and sys.stderr.isatty()
-
-    def told(self, sessions: int) -> None:
-        """Takes how many sessions were told, and draws ten times a second until all have been."""
-        self._told += sessions
-        now = time.monotonic()
-        if self._is_shown and self._told <= self.total and now - self._drawn >= DRAWN_S:
-            self._drawn = now
-            filled = BAR * self._told // max(1, self.total)
-            rate = self._told / max(0.1, now - self._began)
-            words = f"{self._told:,} of {self.total:,} sessions, {rate:,.0f} a second"
-            self._write(f"\r[{'#' * filled}{'-' * (BAR - filled)}] {words}\x1b[K")
-
-    def say(self, words: str) -> None:
-        """A remark that does not stand behind the bar."""
-        self.done()
-        remark(words)
-
-    def done(self) -> None:
-        """Takes the bar away."""
-        if self._is_shown and self._drawn > 0:
-            self._write("\r\x1b[K")
-
-    def _write(self, words: str) -> None:
-        try:
-            sys.stderr.write(words)
-            sys.stderr.flush()
-        except OSError:
-            pass  # a terminal that has gone must not end what goes elsewhere

@@ -26,7 +26,6 @@ from adapter.events import (
     TurnStarted,
 )
 from tui.model.records import (
-    Key,
     Log,
     Op,
     Payload,
@@ -40,7 +39,7 @@ from tui.model.records import (
     turn_key,
 )
 from tui.model.store import facts
-from tui.model.store.batch import Batch, Touch
+from tui.model.store.batch import Batch, Touch, keys_of_turn
 from tui.model.store.remarks import LogBook
 from tui.model.store.unnamed import may_call
 from tui.text.sanitize import label
@@ -66,7 +65,7 @@ def unload(store: Store, key: SessionKey, batch: Batch) -> None:
     for turn in session.turns.values():
         for op in turn.ops.values():
             _forget_call(store, session, op, batch)
-        batch.dirty.update(_keys_of_turn(session, turn))
+        batch.dirty.update(keys_of_turn(session, turn))
     store.homes.pop(key, None)
     session.turns, session.prompts, session.aside, session.loaded, session.partial = {}, {}, {}, False, False
     batch.change(key).layout = True
@@ -173,8 +172,8 @@ def _session_removed(store: Store, event: SessionRemoved, batch: Batch) -> None:
 
 def _content(store: Store, event: Any, batch: Batch) -> tuple[SessionKey, Session]:
     """The session whose prompts or turns an event speaks of: with the first of them it counts as loaded."""
-    session = _session(store, event, batch)
-    key = session.key
+    key = (event.source, event.session_id)
+    session = store.sessions.get(key) or _session(store, event, batch)
     if not session.loaded:
         session.loaded, session.partial = True, key in store.arriving
         batch.read.add(key)
@@ -201,7 +200,7 @@ def _turn_started(store: Store, event: TurnStarted, batch: Batch) -> None:
     new = facts.turn_facts(event)
     if all(getattr(turn, name) == value for name, value in new.items()):
         return
-    touch = batch.change(key, *_keys_of_turn(session, turn))
+    touch = batch.change(key, *keys_of_turn(session, turn))
     if turn.seq != event.turn_seq or turn.prompt_id != event.prompt_id or turn.start_ts != event.ts:
         touch.layout = touch.turns = True
     if turn.start_ts:
@@ -209,7 +208,7 @@ def _turn_started(store: Store, event: TurnStarted, batch: Batch) -> None:
     for name, value in new.items():
         setattr(turn, name, value)
     session.last_ts = max(session.last_ts, turn.start_ts, facts.updated_at(turn.extras))
-    batch.dirty.update(_keys_of_turn(session, turn))
+    batch.dirty.update(keys_of_turn(session, turn))
 
 
 def _turn_finalized(store: Store, event: TurnFinalized, batch: Batch) -> None:
@@ -220,7 +219,7 @@ def _turn_finalized(store: Store, event: TurnFinalized, batch: Batch) -> None:
     for name, value in new.items():
         setattr(turn, name, value)
     session.last_ts = max(session.last_ts, turn.end_ts)
-    batch.change(key, *_keys_of_turn(session, turn))
+    batch.change(key, *keys_of_turn(session, turn))
 
 
 def _turn_removed(store: Store, event: TurnRemoved, batch: Batch) -> None:
@@ -238,19 +237,12 @@ def _turn_removed(store: Store, event: TurnRemoved, batch: Batch) -> None:
         for name, op in turn.ops.items():
             _forget_call(store, session, op, batch)
             store.homes[key].pop(name, None)
-        batch.dirty.update(_keys_of_turn(session, turn))
+        batch.dirty.update(keys_of_turn(session, turn))
     if prompt is not None:
         batch.dirty.add(prompt_key(session, prompt))
     if turn is not None or prompt is not None:
         batch.change(key)
         touch.layout = touch.recount = True
-
-
-def _keys_of_turn(session: Session, turn: Turn) -> list[Key]:
-    keys = [turn_key(session, turn)]
-    if turn.prompt_id:
-        keys.append(Key(session.source, "prompt", session.id, turn.prompt_id))
-    return keys
 
 
 # -- ops and payloads -------------------------------------------------------------------------------------------
@@ -261,14 +253,17 @@ def _op_started(store: Store, event: OpStarted, batch: Batch) -> None:
         return
     key, session, turn = _turn(store, event, batch)
     old = turn.ops.get(op_id(event.part_id, event.op_kind))
-    base = old or Op(part_id=event.part_id, kind=event.op_kind, message_id=event.message_id, seq=event.op_seq)
-    new = replace(base, **facts.op_facts(event))
-    if new == old:
-        return
-    if old is not None and old.start_ts:
-        new = replace(new, **facts.NO_OP_END)
-        _drop_refs_of_part(session, turn, event.part_id, batch)
-        new.payloads = {uri: item for uri, item in old.payloads.items() if item.part_id != event.part_id}
+    if old is None:
+        told = facts.op_facts(event)
+        new = Op(part_id=event.part_id, kind=event.op_kind, message_id=event.message_id, **told)
+    else:
+        new = replace(old, **facts.op_facts(event))
+        if new == old:
+            return
+        if old.start_ts:
+            new = replace(new, **facts.NO_OP_END)
+            _drop_refs_of_part(session, turn, event.part_id, batch)
+            new.payloads = {uri: item for uri, item in old.payloads.items() if item.part_id != event.part_id}
     _put_op(store, session, turn, old, new, batch.touch(key), batch)
 
 
@@ -284,21 +279,25 @@ def _op_finalized(store: Store, event: OpFinalized, batch: Batch) -> None:
 def _put_op(store: Store, session: Session, turn: Turn, old: Op | None, new: Op, touch: Touch, batch: Batch) -> None:
     if new == old:
         return
-    name = op_id(new.part_id, new.kind)
+    key = op_key(session, new)
+    name, owner = key.id, key.owner
     turn.ops[name] = new
-    store.homes.setdefault(session.key, {})[name] = turn.message_id
-    batch.change(session.key, op_key(session, new), *_keys_of_turn(session, turn))
+    store.homes.setdefault(owner, {})[name] = turn.message_id
+    batch.change(owner, key)
+    batch.change_turn(session, turn)
     if old is None or old.seq != new.seq:
         touch.layout = True
         touch.ops.add(turn.message_id)
-    store.links.ask(session.key, op_key(session, new), may_call(new))
+    is_asking = may_call(new)
+    if is_asking or store.links.knows_any_unnamed:
+        store.links.ask(owner, key, is_asking)
     told_as = new.extras.get("told_as")
     if new.kind == "tool" and isinstance(told_as, list):
         session.aside[name] = told_as
-    else:
+    elif session.aside:
         session.aside.pop(name, None)
     if old is None:
-        batch.began(session, op_key(session, new))
+        batch.began(session, key)
     if old is None or old.child_session_id != new.child_session_id:
         if old is not None:
             _link_child(store, session, old, "", batch)
@@ -327,7 +326,8 @@ def _link_child(store: Store, session: Session, op: Op, child_id: str, batch: Ba
 
 def _forget_call(store: Store, session: Session, op: Op, batch: Batch) -> None:
     """An op is gone, and with it the call that it was."""
-    store.links.ask(session.key, op_key(session, op), False)
+    if store.links.knows_any_unnamed:
+        store.links.ask(session.key, op_key(session, op), False)
     session.aside.pop(op_id(op.part_id, op.kind), None)
     _link_child(store, session, op, "", batch)
 
@@ -355,7 +355,7 @@ def _op_removed(store: Store, event: OpRemoved, batch: Batch) -> None:
         batch.dirty.add(op_key(session, op))
     lost = _drop_refs_of_part(session, turn, event.part_id, batch)
     if gone or lost:
-        batch.change(key, *_keys_of_turn(session, turn))
+        batch.change(key, *keys_of_turn(session, turn))
         touch.ops.add(turn.message_id)
         touch.recount = True
         touch.layout = touch.layout or bool(gone)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from tui.model.records import Key, Payload, Session, SessionKey
+from tui.model.records import Key, Payload, Session, SessionKey, Turn, turn_key
 
 
 class Touch(msgspec.Struct):
@@ -36,6 +36,7 @@ class Batch:
         self.rows: set[str] = set()
         self.new: set[Key] = set()
         self.read: set[SessionKey] = set()
+        self._noted: tuple[Turn | None, str] = (None, "")
 
     def touch(self, session: SessionKey) -> Touch:
         """The notes about a session."""
@@ -50,7 +51,21 @@ class Batch:
         self.dirty.update(keys)
         return self.touch(session)
 
+    def change_turn(self, session: Session, turn: Turn) -> None:
+        """Notes that a turn is different. A turn is told op by op: what was noted last is not noted again."""
+        if self._noted[0] is not turn or self._noted[1] != turn.prompt_id:
+            self._noted = turn, turn.prompt_id
+            self.dirty.update(keys_of_turn(session, turn))
+
     def began(self, session: Session, key: Key) -> None:
         """Notes a node that was not there; in a session that is only now being read it says nothing."""
         if session.whole and session.key not in self.read:
             self.new.add(key)
+
+
+def keys_of_turn(session: Session, turn: Turn) -> list[Key]:
+    """A turn and the prompt that it answers."""
+    keys = [turn_key(session, turn)]
+    if turn.prompt_id:
+        keys.append(Key(session.source, "prompt", session.id, turn.prompt_id))
+    return keys

@@ -202,6 +202,8 @@ def _usage(value: Any) -> Usage | None:
 
 
 def _extras(extras: Mapping[str, Any]) -> dict[str, Any]:
+    if not extras:
+        return {}
     return {key: value if type(value) in NUMBERS else _clean(value, NEST_LIMIT) for key, value in extras.items()}
 
 
