@@ -95,13 +95,13 @@ print(len(ours), *(name for name in others if not name.startswith(("_", "cython_
     ("command", "packages", "most"),
     [
         ("--help", {"tui"}, 3),
-        ("doctor", BASE | {"psutil"}, 86),
-        ("events", BASE, 72),
-        ("tree", BASE, 104),
-        ("ls", BASE, 113),
+        ("doctor", BASE | {"psutil"}, 87),
+        ("events", BASE, 74),
+        ("tree", BASE, 106),
+        ("ls", BASE, 114),
         ("grep", BASE, 119),
-        ("spend", BASE, 113),
-        ("otlp", BASE | OTLP, 113),
+        ("spend", BASE, 114),
+        ("otlp", BASE | OTLP, 115),
     ],
 )
 def test_a_command_loads_no_more_than_it_needs(command: str, packages: set[str], most: int, tmp_path: Path) -> None:
