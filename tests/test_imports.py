@@ -101,7 +101,7 @@ print(len(ours), *(name for name in others if not name.startswith(("_", "cython_
         ("ls", BASE, 114),
         ("grep", BASE, 119),
         ("spend", BASE, 114),
-        ("otlp", BASE | OTLP, 115),
+        ("otlp", BASE | OTLP, 117),
     ],
 )
 def test_a_command_loads_no_more_than_it_needs(command: str, packages: set[str], most: int, tmp_path: Path) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from pathlib import Path
@@ -20,13 +18,11 @@ import pytest
 
 from adapter.contract import Batch, SourceUnavailable
 from adapter.events import AnyEvent, SourceProgress
-from adapter.follow import scan
 from adapter.follow.crew import crew, worker
-from adapter.follow.crew.messages import HEAD, Answer, Ask, Begin, Figures
 from adapter.local import OpencodeSource
-from adapter.sqlite.reader import Reader
 from tests.adapter import corpus, damage
 from tests.adapter.follower import apply, cold_store, differences, eventually
+from tests.adapter.inside import Inside, have_help, help_inside
 from tests.adapter.opencode_writer import OpencodeWriter, tool
 from tui.model.store.store import Store
 from tui.text.safe_json import json_lines
@@ -35,62 +31,14 @@ MANY_SESSIONS = "1.18.33/lifecycle"
 DECODER = msgspec.json.Decoder(AnyEvent)
 
 
-def decoded(text: bytes, kind: Any) -> Any:
-    """A message without its length."""
-    return msgspec.msgpack.decode(text[HEAD.size :], type=kind)
-
-
-class Inside:
-    """A worker in this process: what it does comes in the same messages."""
-
-    asked: int
-    left: int
-
-    def __init__(self, its: crew.Crew, begin: bytes) -> None:
-        self.pages: deque[int] = deque()
-        self.is_ready = True
-        self._crew = its
-        self._begin: Begin = decoded(begin, Begin)
-        self._tasks: list[asyncio.Task[None]] = []
-        self._turn = asyncio.Lock()
-
-    def send(self, ask: Ask) -> None:
-        text = crew.message(ask)
-        self._tasks.append(asyncio.create_task(self._page(decoded(text, Ask))))
-
-    async def _page(self, ask: Ask) -> None:
-        # Closed at once: who is cancelled leaves nothing open.
-        async with self._turn:
-            reader = Reader(Path(os.fsdecode(self._begin.path)), limit_s=self._begin.limit_s)
-            sessions, pieces = await worker._page(reader, self._begin.source, json_lines, ask)
-            await reader.close()
-        Inside.asked += len(sessions)
-        Inside.left += sessions.count(None)
-        answer = decoded(crew.message(Answer(sessions, Figures(longest_s=0.1))), Answer)
-        self._crew.answered(self, answer, b"".join(pieces))  # type: ignore[arg-type]
-
-    def end(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-
-    def wait(self) -> None:
-        """There is nothing to wait for."""
-
-
 @pytest.fixture
 def helped(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every scan has two workers, and pages of two sessions."""
-    monkeypatch.setattr(scan, "MANY_ROWS", 0)
-    monkeypatch.setattr(scan, "SCAN_PAGE", 2)
-    monkeypatch.setattr(crew, "cores", lambda: 2)
+    have_help(monkeypatch)
 
 
 @pytest.fixture
 def inside(helped: None, monkeypatch: pytest.MonkeyPatch) -> type[Inside]:
-    """They are in this process."""
-    Inside.asked = Inside.left = 0
-    monkeypatch.setattr(crew, "Worker", Inside)
-    return Inside
+    return help_inside(monkeypatch)
 
 
 @pytest.fixture
