@@ -187,6 +187,16 @@ async def test_workers_that_cannot_be_started_cost_nothing(
     same(await read(path), alone)
 
 
+async def test_a_scan_that_is_left_before_its_workers_are_ready_says_nothing(tmp_path: Path, helped: None) -> None:
+    path = corpus.build(MANY_SESSIONS, tmp_path / "opencode.db")
+    faults: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, fault: faults.append(fault))
+    async with OpencodeSource(path, watch=False) as source, aclosing(source.stream(make=json_lines)) as stream:
+        await anext(stream)
+    await asyncio.sleep(0)
+    assert faults == []
+
+
 async def test_a_small_database_starts_no_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def started(*_: Any) -> Any:
         raise AssertionError("a process")

@@ -19,12 +19,12 @@ import msgspec
 from adapter.follow.crew.messages import Answer, Ask, Begin, message, receive
 
 WORKERS = 2
-"""Most processes. They take a core each, and the machine is opencode's."""
+"""Most processes, also where several files are scanned. They take a core each, and the machine is opencode's."""
 QUEUED = 2
 """Pages that one has at once: one that it is at, and one to go on with while its answer is on the way."""
-AHEAD = 12
+AHEAD = 8
 """Pages that are read before their turn."""
-AHEAD_BYTES = 32_000_000
+AHEAD_BYTES = 4_000_000
 """Bytes of answers that wait for their turn; with so many nothing more is handed out."""
 PIPE_BYTES = 1 << 20
 """Room of a pipe, where the system lets it be chosen (Linux): 64 kB change hands twenty times as often."""
@@ -45,6 +45,9 @@ class Crew:
     """Use as an async context manager. `ask(number)` says what is asked of a worker for a page, None where nothing can
     be; there are `pages` of them."""
 
+    running = 0
+    """The processes of all crews."""
+
     def __init__(self, begin: Begin, ask: Callable[[int], Ask | None], pages: int) -> None:
         self._begin = message(begin)
         self._ask = ask
@@ -59,25 +62,24 @@ class Crew:
 
     async def __aenter__(self) -> Self:
         # On one core nothing is gained.
-        for _ in range(min(WORKERS, self._pages) if cores() > 1 else 0):
+        for _ in range(min(WORKERS - Crew.running, self._pages) if cores() > 1 else 0):
             try:
                 self._workers.append(Worker(self, self._begin))
             except OSError:
                 break
+            Crew.running += 1
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        # What they still say comes later, and nothing more is handed out for it.
+        self._pages = 0
         for worker in self._workers:
             worker.end()
         for worker in self._workers:
             worker.wait()
-
-    @property
-    def pids(self) -> list[int]:
-        """The processes that live."""
-        return [worker.process.pid for worker in self._workers if worker.is_ready]
+        Crew.running -= len(self._workers)
 
     async def page(self, number: int) -> Page | None:
         """What became of a page, whose turn it is now; None when nobody has done it, and nobody will."""
