@@ -27,7 +27,7 @@ Every message is one line that says what is wrong and what to do about it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -44,7 +44,7 @@ class Batch(msgspec.Struct, frozen=True):
     it and the rest in a later one, `released` those of which nothing comes until one changes and is told whole.
 
     `rows` were read for it. `committed_at` is the newest row's own time in unix seconds, 0 when the batch is not about
-    a fresh change.
+    a fresh change. `made` is what a `Make` made of events that come before `events` and are not among them.
     """
 
     events: list[Event]
@@ -54,6 +54,11 @@ class Batch(msgspec.Struct, frozen=True):
     committed_at: float = 0.0
     released: list[str] = []
     begun: list[str] = []
+    made: bytes | memoryview = b""
+
+
+Make = Callable[[Sequence[Event]], Iterable[bytes]]
+"""What is to be made of the events of a session, in pieces: a function of a module, which another process can apply."""
 
 
 class PayloadText(msgspec.Struct, frozen=True):
@@ -154,8 +159,11 @@ class Source(Protocol):
         everything from the beginning. Raises SourceUnavailable."""
         ...
 
-    def stream(self, cursor: str | None = None, *, follow: bool = False) -> AsyncIterator[Batch]:
+    def stream(
+        self, cursor: str | None = None, *, follow: bool = False, make: Make | None = None
+    ) -> AsyncIterator[Batch]:
         """Every session whole, one batch each, and with `follow` every change from then on; goes on behind a cursor.
+        With `make` some batches may have what that made of a session (`made`) in the place of its events.
         Raises SourceUnavailable."""
         ...
 

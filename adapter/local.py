@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 import msgspec
 
-from adapter.contract import Batch, PayloadText, SearchPage, SourceChanged, SourceUnavailable, Spending, encodable
-from adapter.events import Event, LogEntry, SourceProgress
+from adapter.contract import Batch, Make, PayloadText, SearchPage, SourceChanged, SourceUnavailable, Spending, encodable
+from adapter.events import Event, LogEntry
 from adapter.follow import position as cursors
 from adapter.follow.detect.counters import Counters
 from adapter.follow.follower import Follower
-from adapter.follow.position import Cursor, EmittedSession, Watermarks
+from adapter.follow.position import Cursor, Watermarks
 from adapter.follow.resume import current_marks, emitted_before
 from adapter.health import Health, HealthWriter
 from adapter.opencode.database import Database
 from adapter.opencode.payloads import resolve
-from adapter.opencode.queries import all_sessions, count_rows, ownerless
-from adapter.opencode.rows import RawRow, SessionRow, milliseconds, session_row
+from adapter.opencode.queries import all_sessions, count_rows
+from adapter.opencode.rows import SessionRow, milliseconds, session_row
 from adapter.opencode.sessions import map_session, root_of
-from adapter.opencode.storage import RawSession, parents_above, read_page, read_whole
+from adapter.opencode.storage import RawSession, parents_above, read_whole
 from adapter.pace import paced
 from adapter.sqlite.reader import Pieces, Reader, Snapshot, Work
 from adapter.sqlite.rows import Lost, table_rows
@@ -32,9 +32,6 @@ from adapter.sqlite.rows import Lost, table_rows
 if TYPE_CHECKING:
     from adapter.processes.table import Table
 
-SCAN_PAGE = 8
-"""Sessions that a scan reads by one hop to SQLite's thread. Reading the next page meanwhile gains nothing: that thread
-needs the interpreter for every row and gets it every 5 ms (measured: 32,000 parts/s with and without)."""
 SEARCH_PAGE = 200
 """Most sessions of one piece of a search: empty ones take next to no time."""
 PAYLOAD_LIMIT = 32_000_000
@@ -70,6 +67,7 @@ class OpencodeSource:
         self.source = f"opencode:{encodable(self.path)}"
         self._clock = clock
         self._table = table
+        self._servers = servers
         self._new_health = partial(HealthWriter, self.source, encodable(self.path), clock, monotonic, backup=backup)
         self._health = self._new_health()
         self._reader = Reader(self.path, limit_s=limit_s, inline=inline)
@@ -145,14 +143,17 @@ class OpencodeSource:
         async for batch in self._follower.follow(once=True):
             yield batch
 
-    async def stream(self, cursor: str | None = None, *, follow: bool = False) -> AsyncIterator[Batch]:
+    async def stream(
+        self, cursor: str | None = None, *, follow: bool = False, make: Make | None = None
+    ) -> AsyncIterator[Batch]:
         """Every session whole, oldest row first, one batch each, and with `follow` every change from then on.
 
         Each batch ends with a `source_progress` whose cursor resumes behind it. A cursor that does not fit this file,
         or behind which not everything can be found (resume.py), is told as a WRN log entry, and everything starts
         over; what was deleted meanwhile is then told by nothing, so forget what came before. A session that was told
         and not remembered, as by a scan, is told whole when it changes, behind the removal of what may no longer hold.
-        Raises SourceUnavailable; with `follow` only when that was so from the start.
+        With `make` a large file is scanned by several processes, and most batches have what was made of a session
+        in the place of its events. Raises SourceUnavailable; with `follow` only when that was so from the start.
         """
         await self.open()
         follower = self._follower
@@ -165,7 +166,12 @@ class OpencodeSource:
                 yield Batch([self._starting_over(reason)], follower.health())
         if position is None or position.phase == "scan":
             marks = position.marks if position else await self._marks_now()
-            async for batch in self._scan(marks):
+            # Who does not scan does not load it.
+            from adapter.follow.scan import Scan
+
+            parents = await self._parents()
+            scan = Scan(self.source, self._database, follower, self._health, parents, self._servers, self._clock)
+            async for batch in scan.batches(marks, make):
                 yield batch
             marks = msgspec.structs.replace(marks, session_rowid=follower.marks.session_rowid)
         else:
@@ -350,83 +356,12 @@ class OpencodeSource:
 
         return await self._database.read_fresh(work)
 
-    # -- the scan
-
     async def _marks_now(self) -> Watermarks:
         schema = self._database.schema
         # Both from one moment, else the numbers know of writes of which the feed is not asked.
         marks, numbers = await self._database.read(lambda snapshot: current_marks(snapshot, schema))
         self._follower.counters = Counters(numbers)
         return msgspec.structs.replace(marks, session_rowid=0)
-
-    async def _scan(self, marks: Watermarks) -> AsyncIterator[Batch]:
-        """Tells the sessions behind `marks.session_rowid`, and moves it."""
-        follower, memory = self._follower, self._follower.memory
-        parents = await self._parents()
-        sessions, lost, nobodys = await self._database.read(
-            lambda snapshot: self._to_scan(snapshot, marks.session_rowid)
-        )
-        memory.remark(lost)
-        memory.ownerless(nobodys)
-        pending, _ = memory.take()
-        if pending:
-            yield Batch(pending, follower.health())
-        for start in range(0, len(sessions), SCAN_PAGE):
-            page = sessions[start : start + SCAN_PAGE]
-            raws = await self._page([session_id for _, session_id in page])
-            for (rowid, session_id), raw in zip(page, raws, strict=True):
-                events = await self._once(session_id, raw, parents)
-                marks = msgspec.structs.replace(marks, session_rowid=rowid)
-                follower.marks = marks
-                self._health.note(checked=self._health.now.checked + 1)
-                yield self._batch(events, raw.size, follower.position("scan", marks), [session_id])
-        yield self._batch([], 0, follower.position("tail", marks), [])
-
-    def _to_scan(
-        self, snapshot: Snapshot, after: int
-    ) -> Pieces[tuple[list[tuple[int, str]], list[Lost], list[tuple[str, RawRow]]]]:
-        """(rowid, id) of the sessions to scan, in order; what could not be read of them; and rows without an owner."""
-        schema, lost = self._database.schema, list[Lost]()
-        nobodys = yield from ownerless(snapshot, schema)
-        if "session_v2" not in schema.tables:
-            rows = yield from table_rows(snapshot, "session", ('"id"',), lost)
-            return [(rowid, name) for rowid, name in rows if rowid > after and isinstance(name, str)], lost, nobodys
-        # Two tables, and no feed that a scan could be resumed with: nothing has been done before.
-        both = yield from all_sessions(snapshot, schema, lost)
-        ordered = sorted(both, key=lambda row: milliseconds(session_row(row).time_created))
-        return [(0, str(row[0])) for row in ordered], lost, nobodys
-
-    async def _once(self, session_id: str, raw: RawSession, parents: dict[str, str | None]) -> list[Event]:
-        memory, row = self._follower.memory, raw.session
-        if row is not None:
-            parents.setdefault(session_id, row.parent_id)
-        try:
-            events = await memory.once(session_id, raw, parents)
-        except Exception as error:
-            # Costs the session that it is about, and is told.
-            events = memory.own_fault(session_id, error)
-        if row is not None and raw.columns is not None:
-            root = root_of(session_id, parents)
-            memory.assume([EmittedSession(session_id, root, row.project_id)], raw.columns)
-        return events
-
-    async def _page(self, session_ids: list[str]) -> list[RawSession]:
-        """Reads sessions; once more when opencode migrated the file meanwhile. Raises SourceUnavailable when it is
-        another file now."""
-        database = self._database
-        before = database.known.file
-        try:
-            return await database.read(lambda snapshot: read_page(snapshot, database.schema, session_ids))
-        except SourceChanged as error:
-            self._health.interrupted(str(error))
-            await database.learn()
-            if database.known.file != before:
-                raise SourceUnavailable(f"{self.path} was replaced while it was read; start again") from None
-            return await database.read(lambda snapshot: read_page(snapshot, database.schema, session_ids))
-
-    def _batch(self, events: list[Event], rows: int, cursor: str, loaded: list[str]) -> Batch:
-        progress = SourceProgress(source=self.source, ts=int(self._clock() * 1e6), cursor=cursor, rows=rows)
-        return Batch([*events, progress], self._follower.health(fresh=False), rows=rows, loaded=loaded)
 
     def _starting_over(self, reason: str) -> LogEntry:
         now = int(self._clock() * 1e6)

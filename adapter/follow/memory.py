@@ -12,9 +12,10 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 
 import msgspec
 
-from adapter.events import Event, LogEntry, SessionRemoved, SourceError, TurnRemoved, Usage
+from adapter.events import Event, LogEntry, SessionRemoved, SourceError, TurnRemoved
 from adapter.follow.position import SUMS, EmittedSession
-from adapter.follow.tracked import TrackedSession, digest, last_answer, map_rows
+from adapter.follow.tracked import TrackedSession, digest
+from adapter.follow.whole import WholeSession
 from adapter.health import HealthWriter
 from adapter.opencode.emit import ownerless
 from adapter.opencode.rows import RawRow, SessionRow, milliseconds, session_row
@@ -349,22 +350,13 @@ class Memory:
         row = raw.session
         if row is None:
             return remarks
-        answers: list[tuple[str, LastAnswer | None]] = []
-        usages: list[Usage | None] = []
-
-        def pieces() -> Iterator[list[Event]]:
-            for _, _, mapped in map_rows(self._source, decode_rows(raw), self._servers(row.directory or "")):
-                answers.append((mapped.role, mapped.last))
-                usages.append(mapped.usage)
-                yield [event for group in mapped.groups.values() for event in group]
-
-        turns = await paced(self._counted(pieces()))
+        whole = WholeSession(self._source, row, raw, self._servers(row.directory or ""))
+        turns = await paced(self._counted(whole.turns()))
         if not raw.lost and not raw.unreadable:
-            self._health.compared(session_id, surplus(row, usages))
+            self._health.compared(session_id, whole.surplus)
         if session_id not in parents:
             parents = {session_id: row.parent_id, **parents}
-        root = root_of(session_id, parents)
-        own = map_session(self._source, row, root, last_answer(reversed(answers)))
+        own = whole.own(root_of(session_id, parents))
         self.count_warnings(own)
         return [*own, *remarks, *turns]
 

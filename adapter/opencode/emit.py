@@ -310,18 +310,19 @@ class Builder:
         preview: str = "",
     ) -> None:
         """Says where a text of the part is."""
+        turn = self.turn
         self.groups[row.id].append(
             PayloadRef(
-                source=self.turn.source,
+                source=turn.source,
                 ts=at_ms * 1000,
-                session_id=self.turn.session_id,
-                turn_seq=self.turn.turn_seq,
+                session_id=turn.session_id,
+                turn_seq=turn.turn_seq,
                 op_seq=op_seq,
                 payload_kind=kind,
                 uri=self.refer(row, field),
                 format=format,
                 size=size,
-                message_id=self.turn.message_id,
+                message_id=turn.message_id,
                 part_id=row.id,
                 preview=preview,
             )

@@ -103,7 +103,8 @@ def raw_part(message: RawRow, identifier: Any, session_id: Any, created: Any, up
     whatever its own `session_id` says."""
     same = session_id == message.session_id
     if same and type(created) is type(updated) is int and 0 <= created <= MAX_MS and 0 <= updated <= MAX_MS:
-        return RawRow(_name(identifier), message.id, message.session_id, created, updated)
+        name = identifier if type(identifier) is str else _name(identifier)
+        return RawRow(name, message.id, message.session_id, created, updated)
     odd = [] if same else [f"owner differs: a part of session {_shown(session_id)} in a message of another"]
     odd += odd_times(("time_created", created), ("time_updated", updated))
     at = milliseconds(created, message.time_created)

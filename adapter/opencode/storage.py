@@ -158,7 +158,8 @@ def content_of(raw: RawSession) -> dict[str, int]:
 
 def decoded(kind: str, data: Any, decode: Any) -> Any:
     """The JSON of a row, or what is wrong with it."""
-    return Malformed(kind_of_gap(data), f"a {kind} {data.why}") if isinstance(data, Missing) else decode(data)
+    # Not isinstance: one that fails takes 0.2 µs of a struct, and nearly all would.
+    return Malformed(kind_of_gap(data), f"a {kind} {data.why}") if type(data) is Missing else decode(data)
 
 
 def kind_of_gap(gap: Missing) -> str:
@@ -181,7 +182,7 @@ def _decode_messages(raw: RawSession) -> Iterator[MessageRow]:
     parts: defaultdict[str, list[Row]] = defaultdict(list)
     for columns in raw.parts:
         # One whose ids cannot be read belongs to nothing; it is among what was lost.
-        if not isinstance(columns[0], Missing) and not isinstance(columns[1], Missing):
+        if type(columns[0]) is not Missing and type(columns[1]) is not Missing:
             parts[_name(columns[1])].append(columns)
     rows = []
     for identifier, session_id, created, updated, data in raw.messages:
@@ -196,7 +197,9 @@ def _decode_messages(raw: RawSession) -> Iterator[MessageRow]:
 def _part_row(message: RawRow, columns: Row) -> PartRow:
     part_id, _, session_id, created, updated, data = columns
     row = raw_part(message, part_id, session_id, created, updated)
-    if isinstance(data, Missing) and data.head:
+    if type(data) is not Missing:
+        return PartRow(row, decode_part(data))
+    if data.head:
         return PartRow(row, decoded("part", data, decode_part), decode_cut_call(data.head, data.tail), data.size)
     return PartRow(row, decoded("part", data, decode_part))
 

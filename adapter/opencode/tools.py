@@ -90,6 +90,8 @@ class CallMetadata(Row, frozen=True, gc=False):
     @property
     def patches(self) -> list[Patch]:
         """The diffs of single files, where there are any."""
+        if self.filediff is None and self.files is None:
+            return []
         files = self.files if isinstance(self.files, list) else []
         changes = [("filediff", self.filediff), *((f"files.{at}", change) for at, change in enumerate(files))]
         found = [(at, change, text_size(change.patch)) for at, change in changes if isinstance(change, FileChange)]

@@ -20,6 +20,7 @@ import msgspec
 from adapter.contract import (
     VIA,
     Batch,
+    Make,
     PayloadText,
     PayloadUnreadable,
     SearchPage,
@@ -265,8 +266,10 @@ class RemoteSource:
         self._cursor = cursor
         return True
 
-    async def stream(self, cursor: str | None = None, *, follow: bool = False) -> AsyncIterator[Batch]:
-        """As of any source; a cut ends it. Raises SourceUnavailable."""
+    async def stream(
+        self, cursor: str | None = None, *, follow: bool = False, make: Make | None = None
+    ) -> AsyncIterator[Batch]:
+        """As of any source, with events alone; a cut ends it. Raises SourceUnavailable."""
         with self._asking("stream", cursor=cursor or "", follow=follow) as answer:
             async for batch in self._batches(answer):
                 if batch is not None:

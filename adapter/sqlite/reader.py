@@ -358,6 +358,14 @@ class Reader:
         """What lies at the path now, without asking SQLite. Raises SourceUnavailable."""
         return signature(self.path)
 
+    def count(self, statements: int, transactions: int, hops: int, retries: int, longest_s: float) -> None:
+        """Adds what a reader of another process did for the same work."""
+        self.statements += statements
+        self.transactions += transactions
+        self.hops += hops
+        self.retries += retries
+        self.longest_s = max(self.longest_s, longest_s)
+
     async def read(self, work: Work[T], *, file: tuple[int, int] | None = None, side: bool = False) -> T:
         """Runs a generator function of a snapshot where its connection lives and gives what it returns.
 

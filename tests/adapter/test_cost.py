@@ -17,7 +17,8 @@ import pytest
 import adapter.follow.gate
 from adapter.events import Event
 from adapter.follow import tracked
-from adapter.local import SCAN_PAGE, OpencodeSource
+from adapter.follow.scan import SCAN_PAGE
+from adapter.local import OpencodeSource
 from adapter.opencode import storage
 from adapter.opencode.queries import EVENT_SAMPLES
 from adapter.sqlite.reader import Reader, Snapshot

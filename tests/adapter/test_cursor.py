@@ -17,7 +17,8 @@ from adapter.contract import Batch, SourceBusy
 from adapter.events import Event, LogEntry, SessionStarted, SourceProgress
 from adapter.follow import position as cursors
 from adapter.follow.position import Cursor, Watermarks
-from adapter.local import SCAN_PAGE, OpencodeSource
+from adapter.follow.scan import SCAN_PAGE
+from adapter.local import OpencodeSource
 from adapter.opencode.storage import RawSession
 from adapter.sqlite.reader import Pieces
 from tests.adapter import corpus

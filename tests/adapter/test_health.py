@@ -13,8 +13,9 @@ import pytest
 
 from adapter.contract import Batch, SourceBusy, SourceUnavailable
 from adapter.events import SessionStarted, SourceError, Usage
+from adapter.follow.scan import SCAN_PAGE
 from adapter.health import HISTORY, HealthWriter, Rate
-from adapter.local import SCAN_PAGE, OpencodeSource
+from adapter.local import OpencodeSource
 from adapter.opencode.rows import session_row
 from adapter.opencode.schema import SESSION_COLUMNS
 from adapter.opencode.sessions import surplus

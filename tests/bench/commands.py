@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sqlite3
 import statistics
 import subprocess
@@ -45,6 +46,13 @@ async def main():
 asyncio.run(main())
 """
 """What no command that reads a database by these packages can spare."""
+
+
+ON_ONE_CORE = """
+import os, sys
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 
 
 def run(command: Sequence[str]) -> Run:
@@ -120,7 +128,12 @@ def events(arguments: argparse.Namespace) -> Iterator[Line]:
     seconds, _, memory = (statistics.median(column) for column in zip(*taken, strict=True))
     note = f"{parts:,} parts in {seconds:.1f} s"
     yield Line("`events` over 2.2 GB", "time", parts / seconds, 60_000, "parts/s", note, more=True)
-    note = f"peak {memory:.0f} MB; over 54 MB: {small:.0f} MB"
+    if hasattr(os, "sched_setaffinity"):
+        beside = [(run(of(path)).wall, run([sys.executable, "-c", ON_ONE_CORE, *of(path)]).wall) for _ in range(runs)]
+        several, one = (statistics.median(column) for column in zip(*beside, strict=True))
+        note = f"{several:.1f} s; {one:.1f} s on one core, where it is one process"
+        yield Line("`events` by several processes against one, 2.2 GB", "ratio", several / one, 0.6, "x", note)
+    note = f"peak of the largest process {memory:.0f} MB; over 54 MB: {small:.0f} MB"
     yield Line("memory of `events`, 2.2 GB against 54 MB", "ratio", memory / small, 1.25, "x", note)
 
 

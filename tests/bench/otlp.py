@@ -66,9 +66,7 @@ def otlp(arguments: argparse.Namespace) -> Iterator[Line]:
         ratio = statistics.median(one.cpu / beside.cpu for one, beside in taken)
         note = f"{sent:,} spans in {seconds:.1f} s"
         yield Line("`otlp` of 2.2 GB", "time", sent / seconds, 10_000, "spans/s", note, more=True)
-        yield Line(
-            "CPU of `otlp` against `events`, 2.2 GB", "ratio", ratio, 2.5, "x", "a third of it is the SDK's encoder"
-        )
+        yield Line("CPU of `otlp` against `events`, 2.2 GB", "ratio", ratio, 2.5, "x", "a quarter of it is protobuf")
         note = f"peak {memory:.0f} MB; over 54 MB: {small:.0f} MB"
         yield Line("memory of `otlp`, 2.2 GB against 54 MB", "ratio", memory / small, 1.25, "x", note)
     finally:

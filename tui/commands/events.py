@@ -45,7 +45,10 @@ async def _stream(
     source: Source, arguments: argparse.Namespace, kept: dict[str, str], cursors: CursorFile | None
 ) -> None:
     """Writes what a source tells, and keeps where it is."""
-    async for batch in patiently(source, kept.get(source.source), follow=arguments.follow and not source.backup):
+    follow = arguments.follow and not source.backup
+    make = None if arguments.session else json_lines
+    async for batch in patiently(source, kept.get(source.source), follow=follow, make=make):
+        sys.stdout.buffer.write(batch.made)
         chosen = batch.events
         if arguments.session:
             chosen = [event for event in chosen if getattr(event, "session_id", "") == arguments.session]

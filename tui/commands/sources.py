@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adapter.contract import AdapterError, Batch, Source
+from adapter.contract import AdapterError, Batch, Make, Source
 from adapter.events import Event, LogEntry, SourceError
 from adapter.local import OpencodeSource
 from adapter.opencode.config import OpencodeConfig
@@ -99,14 +99,16 @@ def remark_on_source(events: list[Event]) -> None:
                 remark(words)
 
 
-async def patiently(source: Source, cursor: str | None, *, follow: bool) -> AsyncIterator[Batch]:
+async def patiently(
+    source: Source, cursor: str | None, *, follow: bool, make: Make | None = None
+) -> AsyncIterator[Batch]:
     """The stream of a source; with `follow` a database that is not there yet, or not any more, is waited for."""
     import asyncio  # who follows has it
 
     told = ""
     while True:
         try:
-            async for batch in source.stream(cursor, follow=follow):
+            async for batch in source.stream(cursor, follow=follow, make=make):
                 told = ""
                 cursor = getattr(batch.events[-1], "cursor", cursor) if batch.events else cursor
                 yield batch

@@ -79,7 +79,7 @@ def read_call(row: RawRow, part: ToolPart) -> CallPart:
         response_size,
         field,
         [tools.Patch("diff", diff_size, "")] if diff_size else metadata.patches,
-        [_format(attachment) for attachment in state.attachments or ()],
+        [*map(_format, state.attachments)] if state.attachments else [],
         lost,
     )
 

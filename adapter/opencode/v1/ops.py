@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import msgspec
 
 from adapter.events import OpKind, PayloadKind, Usage
@@ -12,18 +14,15 @@ from adapter.opencode.rows import RawRow, milliseconds
 from adapter.opencode.tokens import money, usage_of
 from adapter.opencode.v1.calls import read_call
 from adapter.opencode.v1.rows import (
-    AgentPart,
     CompactionPart,
     FilePart,
     Part,
     PatchPart,
     ReasoningPart,
     RetryPart,
-    SnapshotPart,
     Span,
     StepFinishPart,
     StepStartPart,
-    SubtaskPart,
     TextPart,
     ToolPart,
 )
@@ -66,16 +65,22 @@ class PartsMapper(Builder):
         return self.groups
 
     def _part(self, row: RawRow, part: Part | Malformed, item: PartRow) -> None:
-        # The most frequent kinds first: each case that does not match costs an isinstance.
+        # Not isinstance or a match, which take 0.2 µs for each kind that it is not.
+        kind = type(part)
+        if kind is ToolPart:
+            self._tool(row, cast(ToolPart, part))
+        elif kind is StepStartPart:
+            self.begin_step(row)
+        elif kind is StepFinishPart:
+            self._step_finish(row, cast(StepFinishPart, part))
+        elif kind is TextPart:
+            text = cast(TextPart, part)
+            self._prose(row, "text", "llm_response", text.text, text.time)
+        else:
+            self._rarer(row, part, item)
+
+    def _rarer(self, row: RawRow, part: Part | Malformed, item: PartRow) -> None:
         match part:
-            case ToolPart():
-                self._tool(row, part)
-            case StepStartPart():
-                self.begin_step(row)
-            case StepFinishPart():
-                self._step_finish(row, part)
-            case TextPart():
-                self._prose(row, "text", "llm_response", part.text, part.time)
             case ReasoningPart():
                 kind = "summary" if isinstance(part.metadata, dict) and "summary" in part.metadata else "raw"
                 self._prose(row, "reasoning", "llm_reasoning", part.text, part.time, kind)
@@ -92,8 +97,8 @@ class PartsMapper(Builder):
                 if item.known is not None:
                     self._unread(item, item.known)
                 self.malformed(row, "part", part)
-            case AgentPart() | SubtaskPart() | SnapshotPart():
-                pass
+            case _:
+                pass  # a mention, a command's prompt, the state of the files: nothing of it is shown
 
     def _prose(
         self, row: RawRow, kind: OpKind, payload: PayloadKind, text: str | None, time: Span | None, how: str = ""

@@ -10,7 +10,7 @@ import pytest
 
 import adapter.follow.follower
 from adapter.events import LogEntry, SessionStarted, SourceError, TurnStarted
-from adapter.follow import memory, tracked
+from adapter.follow import memory, tracked, whole
 from adapter.local import OpencodeSource
 from tests.adapter.follow.helpers import Clocks, at_rest, quiet
 from tests.adapter.follower import Follower
@@ -137,7 +137,7 @@ async def test_a_comparison_that_fails_costs_its_session(tmp_path: Path, monkeyp
             await follower.equals_cold_load()
 
 
-@pytest.mark.parametrize(("module", "name"), [(tracked, "map_message"), (memory, "map_session")])
+@pytest.mark.parametrize(("module", "name"), [(tracked, "map_message"), (whole, "map_session")])
 async def test_a_scan_leaves_out_the_session_that_it_is_about(
     opencode: OpencodeWriter, monkeypatch: pytest.MonkeyPatch, module: Any, name: str
 ) -> None:

@@ -125,12 +125,14 @@ class Stream:
         cursors: CursorFile | None,
     ) -> None:
         # Loaded here for who has the extra.
+        from tui.commands.otlp.needed import with_texts, without_texts
         from tui.commands.otlp.places import Places
         from tui.commands.otlp.sending import Outbox
         from tui.commands.otlp.telling import Teller
         from tui.commands.otlp.texts import Texts
 
         self._source = source
+        self._make = with_texts if arguments.payloads else without_texts
         self._follow = arguments.follow and not source.backup
         self._progress = progress
         self._kept = kept
@@ -152,7 +154,7 @@ class Stream:
 
     async def run(self) -> None:
         """Sends what the source tells. Raises SourceUnavailable, and NotTaken."""
-        batches = patiently(self._source, self._cursor or None, follow=self._follow)
+        batches = patiently(self._source, self._cursor or None, follow=self._follow, make=self._make)
         try:
             async with aclosing(with_pauses(batches)) as stream:
                 async for batch in stream:

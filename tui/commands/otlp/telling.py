@@ -18,6 +18,7 @@ from collections.abc import Callable
 from adapter.contract import Batch
 from adapter.events import Event, SessionRemoved
 from tui.commands.otlp.history import Fates, History, Run
+from tui.commands.otlp.needed import events_of
 from tui.commands.otlp.places import Places, Undecided
 from tui.commands.otlp.sending import Outbox
 from tui.commands.otlp.spans import Mapper, Place, Planned
@@ -61,7 +62,7 @@ class Teller:
     async def tell(self, batch: Batch) -> None:
         """Takes a batch. Raises SourceUnavailable, and NotTaken."""
         by_session: dict[str, list[Event]] = {}
-        for event in batch.events:
+        for event in (*events_of(batch.made), *batch.events):
             session_id = getattr(event, "session_id", "")
             if session_id:
                 found = by_session.get(session_id)

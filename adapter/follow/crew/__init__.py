@@ -1,0 +1,1 @@
+"""Processes that help a scan of a large database."""
