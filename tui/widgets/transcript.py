@@ -96,9 +96,11 @@ class Transcript(SearchView, OwnView):
             return
         conversation = self.conversation
         conversation.resize(self._drawing())
-        conversation.lay_out()
         at_session = key.kind == "session"
-        inside = conversation.root is not None and not at_session and conversation.reveal(key) >= 0
+        inside = False
+        if conversation.root is not None and not at_session:
+            conversation.lay_out()
+            inside = conversation.reveal(key) >= 0
         if not inside:
             if conversation.root != session.key:
                 self.search("")
