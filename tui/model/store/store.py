@@ -50,8 +50,9 @@ class Store:
 
     `links`, `finals` and `homes` (the message of each op) belong to `apply.py`. `kids` is a cache of `children_of`,
     `usages`, `subtrees`, `called`, `outlines` and `steps` (by message) are caches of `sums/rollup.py` and
-    `tree/children.py`; they are emptied where something changed. `limits` knows the context windows of models. `processes` are those of the newest
-    look, by source, and `cut` since when (µs) a source is not seen any more, 0 while it is.
+    `tree/children.py`; they are emptied where something changed. `limits` knows the context windows of models.
+    `processes` are those of the newest look, by source, and `cut` since when (µs) a source is not seen any more, 0
+    while it is.
     """
 
     def __init__(self, limits: Limits = no_limits) -> None:

@@ -3,7 +3,7 @@ prompt, and sub-agents that no call names; under a call the sub-agent that it st
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from typing import TYPE_CHECKING, NamedTuple
 
 from tui.model.records import Op, Prompt, Session, Turn, op_key
@@ -32,19 +32,19 @@ class Calls(NamedTuple):
     todo: bool
 
 
-def calls_of(store: Store, session: Session) -> Mapping[str, Calls]:
-    """The same of each step of a session, by its message; that of a step is kept in the store until something of it
-    changes. A long session is asked for all of its steps with every change of the last one."""
+def calls_of(store: Store, session: Session, turns: Collection[Turn]) -> list[Calls]:
+    """The same of some steps of a session; that of a step is kept in the store until something of it changes. A long
+    session is asked for all of its steps with every change of the last one."""
     known = store.steps.setdefault(session.key, {})
-    for message_id, turn in session.turns.items():
-        if message_id not in known:
+    for turn in turns:
+        if turn.message_id not in known:
             calls = [op for op in turn.ops.values() if op.kind == "tool"]
-            known[message_id] = Calls(
+            known[turn.message_id] = Calls(
                 len([op for op in calls if went_wrong(op)]),
                 any(payload.kind == "diff" for op in calls for payload in op.payloads.values()),
                 any(op.tool == "todowrite" for op in calls),
             )
-    return known
+    return [known[turn.message_id] for turn in turns]
 
 
 def called(store: Store, session: Session, op: Op) -> Session | None:
@@ -81,9 +81,9 @@ def _make(store: Store, session: Session) -> Outline:
 
 def _failed(store: Store, session: Session) -> dict[str, int]:
     failed: dict[str, int] = {}
-    calls = calls_of(store, session)
-    for turn in session.turns.values():
-        if count := calls[turn.message_id].failed:
+    turns = session.turns.values()
+    for turn, calls in zip(turns, calls_of(store, session, turns), strict=True):
+        if count := calls.failed:
             under = turn.prompt_id if turn.prompt_id in session.prompts else ""
             failed[under] = failed.get(under, 0) + count
     return failed

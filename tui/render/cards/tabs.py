@@ -11,7 +11,7 @@ import msgspec
 from adapter.references import build
 from tui.model.records import Key, Op, Payload, Session, Turn, find_payload
 from tui.model.store.store import Store
-from tui.model.tree.children import called, calls_of, outline
+from tui.model.tree.children import Calls, called, calls_of, outline
 from tui.model.tree.thoughts import as_one, texts_of, thought_of, thoughts
 from tui.render.cards.labelled import payload_name
 from tui.render.lines import Line, Span, width_of
@@ -260,6 +260,10 @@ def _turns(store: Store, session: Session, key: Key) -> tuple[Session, list[Turn
     return (child, list(child.turns.values())) if child is not None else (session, [])
 
 
+def _with_calls(store: Store, owner: Session, turns: Sequence[Turn]) -> Iterator[tuple[Turn, Calls]]:
+    return zip(turns, calls_of(store, owner, turns), strict=True)
+
+
 def _newest_calls(turns: Sequence[Turn]) -> Iterator[Op]:
     for turn in reversed(turns):
         for op in reversed(turn.ops.values()):
@@ -274,8 +278,7 @@ def _diffs(store: Store, session: Session, key: Key) -> list[Text]:
     if found:
         return found[::-1][:DIFF_LIMIT]
     owner, turns = _turns(store, session, key)
-    calls = calls_of(store, owner)
-    for op in _newest_calls([turn for turn in turns if calls[turn.message_id].diff]):
+    for op in _newest_calls([turn for turn, calls in _with_calls(store, owner, turns) if calls.diff]):
         if len(found) >= DIFF_LIMIT:
             break
         found += _diffs_of(op)
@@ -292,8 +295,7 @@ def _todo(store: Store, session: Session, key: Key) -> list[Text]:
     """The list that a call wrote, or the newest one below a node."""
     own = store.op(key)
     owner, turns = _turns(store, session, key)
-    calls = calls_of(store, owner)
-    told = _newest_calls([turn for turn in turns if calls[turn.message_id].todo])
+    told = _newest_calls([turn for turn, calls in _with_calls(store, owner, turns) if calls.todo])
     for op in [own] if own is not None and own.tool == "todowrite" else told:
         if op.tool == "todowrite" and (payload := find_payload(op, "tool_request")) is not None:
             return [text_of(payload, "todo")]

@@ -127,7 +127,8 @@ class Conversation(Text):
         for place in range(first, len(self.passages)):
             passage = self.passages[place]
             self._places[passage.name] = place
-            self._owners.add(passage.key.owner)
+        # What is in a block is of one session.
+        self._owners.update(block[0].key.owner for block in blocks[same:])
         self._measure(first)
 
     def everything(self) -> list[Passage]:
