@@ -17,13 +17,14 @@ from tests.tui.stage import feed, playing, screen_text
 from tests.tui.story import session
 from tests.tui.test_no_stale_line import painted_anew
 from tui.config.settings import Memory
+from tui.textual_patches import stock
 from tui.widgets import row_looks
 from tui.widgets.drawn_lines import DrawnLines
 
 BEFORE = [session(f"ses_old_{n}", f"Old session {n}", 9000 + n) for n in range(60)]
 
 
-def stock(widget: Widget, crop: Region) -> list[list[Segment]]:
+def stock_lines(widget: Widget, crop: Region) -> list[list[Segment]]:
     """The lines as Textual makes them, with nothing taken from what was made before."""
     widget.refresh()
     return [list(strip) for strip in Widget.render_lines(widget, crop)]
@@ -48,8 +49,33 @@ async def test_every_widget_looks_as_textual_would_have_it(
                 whole = widget.outer_size.region
                 parts = [whole, Region(2, 0, 5, 1)]
                 drawn = [[list(strip) for strip in widget.render_lines(part)] for part in parts]
-                assert drawn == [stock(widget, part) for part in parts], (widget, keys)
+                assert drawn == [stock_lines(widget, part) for part in parts], (widget, keys)
                 assert (widget.styles.gutter, widget.opacity) == ((0, 0, 0, 0), 1.0)
+
+
+@pytest.mark.parametrize("environment", [{}, {"NO_COLOR": "1"}])
+async def test_a_scroll_bar_looks_as_textual_would_have_it_wherever_it_stands(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    async with playing(BEFORE) as (app, pilot):
+        tree = app.main.sessions
+        bar = tree.vertical_scrollbar
+        crop = bar.outer_size.region
+        assert crop.height > 20
+        for number, keys in enumerate((["j"], ["pagedown"], ["G"], ["k", "pageup"], ["g"], ["H"], ["H"], ["+"])):
+            await pilot.press(*keys)
+            feed(app, [session(f"ses_bar_{number}_{n}", "Another session", 9005) for n in range(7)])
+            await pilot.pause()
+            bar.mouse_over = number % 3 == 1
+            crop = bar.outer_size.region
+            drawn = [list(strip) for strip in bar.render_lines(crop)]
+            monkeypatch.setattr(stock, "OFF", {"bar", "lines"})
+            assert drawn == stock_lines(bar, crop), keys
+            monkeypatch.setattr(stock, "OFF", set())
+            where = bar.region.offset
+            assert app.screen.get_style_at(where.x, where.y).meta.keys() == {"@mouse.down"}
 
 
 async def test_rows_that_another_one_pushes_on_are_not_made_again(

@@ -340,6 +340,17 @@ async def test_a_change_at_the_end_leaves_the_passages_before_it_as_they_are() -
         assert 0 < measured.call_count <= 8
 
 
+async def test_a_transcript_that_is_opened_is_laid_out_once() -> None:
+    async with playing(long(60), source=FakeSource(texts(long(60))), size=(120, 40)) as (app, pilot):
+        go_to(app, LONG)
+        await pilot.pause()
+        conversation = transcript(app).conversation
+        with mock.patch.object(conversation, "_likely", wraps=conversation._likely) as measured:
+            await pilot.press("t")
+            await pilot.pause()
+        assert measured.call_count == len(conversation.passages) > 60
+
+
 def counting(made: list[int]) -> Callable[[LineView, int], Strip]:
     """Makes lines, and notes which."""
     real = LineView.render_line

@@ -30,6 +30,11 @@ _FLAG_LETTERS = "".join(map(chr, range(0x1F1E6, 0x1F200)))
 """Regional indicators: two of them are a flag."""
 
 
+def text_width(text: str) -> int:
+    """The cells that a text takes. Nearly all is ASCII, of which no table has to be asked."""
+    return len(text) if text.isascii() else cell_len(text)
+
+
 def fit(text: str, width: int) -> str:
     """`text` in at most `width` cells, a cut marked with …; a wide character is never halved."""
     if width <= 0:
@@ -37,7 +42,7 @@ def fit(text: str, width: int) -> str:
     # No character is narrower than 0 cells, and four of them a cell is more than any script needs: measuring
     # the whole of a line of 20 000 characters for 80 cells of it would cost most of a frame.
     head = text[: width * 4 + 1]
-    if len(head) == len(text) and cell_len(text) <= width:
+    if len(head) == len(text) and text_width(text) <= width:
         return text
     if cell_len(head) < width:
         return head + "…"
@@ -50,7 +55,7 @@ def fit(text: str, width: int) -> str:
 def pad(text: str, width: int, right: bool = False) -> str:
     """`text` cut or filled up with spaces to exactly `width` cells, flush right when asked."""
     text = fit(text, width)
-    space = " " * (width - cell_len(text))
+    space = " " * (width - text_width(text))
     return space + text if right else text + space
 
 
@@ -75,7 +80,7 @@ def segments(line: Line, width: int, styles: Mapping[str, Style], start: int = 0
             break
         shown = fit(text, room)
         drawn.append(Segment(shown, styles[role]))
-        room -= cell_len(shown)
+        room -= text_width(shown)
         if shown != text:
             break
     if room:
@@ -85,7 +90,7 @@ def segments(line: Line, width: int, styles: Mapping[str, Style], start: int = 0
 
 def width_of(line: Line) -> int:
     """The cells a line takes."""
-    return sum(cell_len(text) for text, _ in line)
+    return sum([text_width(text) for text, _ in line])
 
 
 def cut(line: Line, room: int) -> Line:

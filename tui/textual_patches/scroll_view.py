@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.widget import Widget
 
 from tui.textual_patches import stock
+from tui.textual_patches.scroll_bar import SteadyBar
 
 
 class SteadyScrollView(ScrollView, inherit_bindings=False):
     """A view of so many lines, which is laid out no more often than a scroll bar comes or goes."""
+
+    @property
+    def vertical_scrollbar(self) -> SteadyBar:
+        """The scroll bar, made when it is first asked for."""
+        bar = self._vertical_scrollbar
+        if not isinstance(bar, SteadyBar):
+            bar = self._vertical_scrollbar = SteadyBar(
+                vertical=True, name="vertical", thickness=self.scrollbar_size_vertical
+            )
+            bar.display = False
+            self.app._start_widget(self, bar)
+        return bar
 
     def set_length(self, lines: int) -> None:
         """The view has so many lines from now on; its place is kept within them.
@@ -32,8 +47,21 @@ class SteadyScrollView(ScrollView, inherit_bindings=False):
 
     def refresh_line(self, y: int) -> None:
         """Draws a line of all that there are, without the column of the scroll bar, which Textual's own takes along."""
+        self.refresh_each((y,))
+
+    def refresh_each(self, lines: Iterable[int]) -> None:
+        """Draws some lines of all that there are, ascending. Those without a gap are one region: a page of forty was
+        forty of them, each gone through by every widget below."""
         if not stock.on("column"):
-            super().refresh_line(y)
+            for y in lines:
+                super().refresh_line(y)
             return
-        width = self.size.width - self.scrollbar_size_vertical
-        self.refresh(Region(0, y - self.scroll_offset.y, width, 1))
+        top, width = self.scroll_offset.y, self.size.width - self.scrollbar_size_vertical
+        regions: list[Region] = []
+        for y in lines:
+            if regions and regions[-1].bottom == y - top:
+                regions[-1] = regions[-1].grow((0, 0, 1, 0))
+            else:
+                regions.append(Region(0, y - top, width, 1))
+        if regions:
+            self.refresh(*regions)

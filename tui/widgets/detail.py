@@ -103,7 +103,7 @@ class Detail(Contained, Vertical):
         self._marked = False
         self.tab_line = TabLine([[]], id="tabs")
         self.view = SearchView(id="text")
-        self.transcript = Transcript(state, now, requests, id="transcript")
+        self.transcript = Transcript(state, now, requests, self._body_width, id="transcript")
         self.timeline = TimelineView(self.store, now, requests, id="timeline")
         self.own: dict[str, OwnView] = {tabs.TRANSCRIPT: self.transcript, tabs.TIMELINE: self.timeline}
         self.words_input = Input(placeholder="search in this text", select_on_focus=False, compact=True, id="words")
@@ -338,6 +338,10 @@ class Detail(Contained, Vertical):
 
     def on_line_view_folded(self) -> None:
         self._draw(keep=True)
+
+    def _body_width(self) -> int:
+        """The cells of the widget in sight, which are those of the next one, too."""
+        return max(view.size.width for view in (self.view, *self.own.values()))
 
     def _width(self) -> int:
         return max(20, self.view.size.width - 1)

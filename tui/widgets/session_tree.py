@@ -91,18 +91,19 @@ class SessionTree(VirtualLines, can_focus=True, inherit_bindings=False):
         if keys is not None and not keys:
             return False
         self.fit()
-        rows = self.view.rows
-        top, changed = self.scroll_offset.y, False
+        rows, top = self.view.rows, self.scroll_offset.y
+        changed: dict[int, Drawn | None] = {}
         for y in range(self.size.height):
             index = top + y
             if keys is not None and not (index < len(rows) and rows.row(index).key in keys):
                 continue
             line = self._line(index)
             if line != self._drawn.get(y):
-                self.refresh_line(index)
-                self.keep_line(y, self._draw(y, line))
-                changed = True
-        return changed
+                changed[y] = line
+        self.refresh_each(top + y for y in changed)
+        for y, line in changed.items():
+            self.keep_line(y, self._draw(y, line))
+        return bool(changed)
 
     @property
     def looks(self) -> RowLooks:

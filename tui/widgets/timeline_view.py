@@ -141,14 +141,12 @@ class TimelineView(VirtualLines, OwnView, can_focus=True, inherit_bindings=False
     def _redraw(self) -> bool:
         """Draws the lines in sight that are to look different; whether there are any."""
         self.fit()
-        changed = False
-        for y in range(self.size.height):
-            line = self._line(y)
-            if line != self._drawn.get(y):
-                self.refresh_line(round(self.scroll_offset.y) + y)
-                self.keep_line(y, self._strip(y, line))
-                changed = True
-        return changed
+        lines = {y: self._line(y) for y in range(self.size.height)}
+        changed = {y: line for y, line in lines.items() if line != self._drawn.get(y)}
+        self.refresh_each(round(self.scroll_offset.y) + y for y in changed)
+        for y, line in changed.items():
+            self.keep_line(y, self._strip(y, line))
+        return bool(changed)
 
     def _scroll_to_cursor(self, *, centre: bool = False) -> None:
         at, top = self.sight.at, round(self.scroll_offset.y)

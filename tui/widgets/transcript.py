@@ -47,7 +47,8 @@ class Kept(NamedTuple):
 
 
 class Transcript(SearchView, OwnView):
-    """Shows the session of a node, at that node, with a caret that stands at a line.
+    """Shows the session of a node, at that node, with a caret that stands at a line. `coming_width` says how many cells
+    it has as soon as it is laid out, 0 where that is not known.
 
     | keys | what they do |
     |---|---|
@@ -63,11 +64,20 @@ class Transcript(SearchView, OwnView):
         Binding("E", "failure(-1)", "go to the failure before", id="read.failure_before", show=False),
     ]
 
-    def __init__(self, state: View, now: Callable[[], int], requests: Requests, *, id: str | None = None) -> None:
+    def __init__(
+        self,
+        state: View,
+        now: Callable[[], int],
+        requests: Requests,
+        coming_width: Callable[[], int],
+        *,
+        id: str | None = None,
+    ) -> None:
         super().__init__(id=id)
         self.state = state
         self.now = now
         self.requests = requests
+        self.coming_width = coming_width
         self.conversation = Conversation(state.store, Drawing(80, now()))
         self.lines = self.conversation
         self._moved = False
@@ -96,9 +106,11 @@ class Transcript(SearchView, OwnView):
             return
         conversation = self.conversation
         conversation.resize(self._drawing())
-        conversation.lay_out()
         at_session = key.kind == "session"
-        inside = conversation.root is not None and not at_session and conversation.reveal(key) >= 0
+        inside = False
+        if conversation.root is not None and not at_session:
+            conversation.lay_out()
+            inside = conversation.reveal(key) >= 0
         if not inside:
             if conversation.root != session.key:
                 self.search("")
@@ -146,7 +158,8 @@ class Transcript(SearchView, OwnView):
         self._change(partial(self.conversation.resize, self._drawing()))
 
     def _drawing(self) -> Drawing:
-        width = self.size.width - 1 - MARGIN
+        # To lay thousands of passages out for no width, and again for the one that comes, was most of an opening.
+        width = (self.size.width or self.coming_width()) - 1 - MARGIN
         return Drawing(max(20, width), self.now(), self.state.wrap)
 
     def _change(self, change: Callable[[], bool | None]) -> bool:

@@ -27,6 +27,5 @@ class VirtualLines(SteadyScrollView, DrawnLines, inherit_bindings=False):
         self.fit()
         top = self.scroll_offset.y
         changed = [top + y for y in range(self.size.height) if differs(y, top + y)]
-        for index in changed:
-            self.refresh_line(index)
+        self.refresh_each(changed)
         return bool(changed)

@@ -156,7 +156,7 @@ class Finder:
         self._trees = Counter(self.store.links.tops(self.found.cards))
         self._summed = {key: card for key in self._trees if (card := cards.get(key)) is not None}
         self._cost = sum([card.cost for card in self._summed.values()])
-        self._total(sum([_is_doubtful(card) for card in self._summed.values()]))
+        self._total(sum([card.doubt or not card.summed for card in self._summed.values()]))
 
     def _add_up(self, trees: Iterable[SessionKey]) -> None:
         """Takes the sums that some trees have now for those that they had."""

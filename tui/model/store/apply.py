@@ -158,6 +158,7 @@ def _session_removed(store: Store, event: SessionRemoved, batch: Batch) -> None:
     store.sessions.pop(key, None)
     store.copies.aside.pop(key, None)
     store.homes.pop(key, None)
+    store.steps.pop(key, None)
     store.arriving.discard(key)
     store.given_back.pop(key, None)
     store.finals.pop(key, None)

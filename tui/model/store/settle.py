@@ -42,6 +42,7 @@ def settle(store: Store, batch: Batch) -> ChangeSet:
         if session is not None:
             _settle_session(store, session, touch, batch)
     infer_calls(store, batch)
+    _forget_steps(store, batch)
     roots = set(batch.tops)
     roots.update(store.links.top(key) for key, touch in batch.touched.items() if touch.layout and key in store.sessions)
     marked: set[SessionKey] = set()
@@ -58,6 +59,15 @@ def settle(store: Store, batch: Batch) -> ChangeSet:
         batch.dirty = {key for key in batch.dirty if _is_told(store, key, batch)}
         batch.new = {key for key in batch.new if key.owner not in store.copies.aside}
     return ChangeSet(roots=roots, dirty=batch.dirty, order=bool(roots or marked), new=batch.new)
+
+
+def _forget_steps(store: Store, batch: Batch) -> None:
+    """Empties what is kept of the steps in which something is different."""
+    for key in batch.dirty:
+        if key.kind == "turn" and (steps := store.steps.get(key.owner)) is not None:
+            steps.pop(key.id, None)
+            if not steps:
+                del store.steps[key.owner]
 
 
 def _is_told(store: Store, key: Key, batch: Batch) -> bool:

@@ -41,7 +41,7 @@ from tui.model.sums.window import Limits, no_limits
 
 if TYPE_CHECKING:
     from tui.model.sums.rollup import Own, Subtree
-    from tui.model.tree.children import Outline
+    from tui.model.tree.children import Calls, Outline
 
 
 class Store:
@@ -49,9 +49,10 @@ class Store:
     those that are shown from another source.
 
     `links`, `finals` and `homes` (the message of each op) belong to `apply.py`. `kids` is a cache of `children_of`,
-    `usages`, `subtrees`, `called` and `outlines` are caches of `sums/rollup.py` and `tree/children.py`; they are
-    emptied where something changed. `limits` knows the context windows of models. `processes` are those of the newest
-    look, by source, and `cut` since when (µs) a source is not seen any more, 0 while it is.
+    `usages`, `subtrees`, `called`, `outlines` and `steps` (by message) are caches of `sums/rollup.py` and
+    `tree/children.py`; they are emptied where something changed. `limits` knows the context windows of models.
+    `processes` are those of the newest look, by source, and `cut` since when (µs) a source is not seen any more, 0
+    while it is.
     """
 
     def __init__(self, limits: Limits = no_limits) -> None:
@@ -67,6 +68,7 @@ class Store:
         self.subtrees: dict[SessionKey, Subtree] = {}
         self.called: dict[SessionKey, dict[str, Subtree]] = {}
         self.outlines: dict[SessionKey, Outline] = {}
+        self.steps: dict[SessionKey, dict[str, Calls]] = {}
         self.homes: dict[SessionKey, dict[str, str]] = {}
         self.arriving: set[SessionKey] = set()
         self.links = Links()
@@ -267,7 +269,7 @@ class Store:
             for key in [key for key in known if key[0] == source]:
                 del known[key]
         # Which call started a session of another source is found anew, and sums follow from that.
-        for made in (self.usages, self.subtrees, self.called, self.outlines):
+        for made in (self.usages, self.subtrees, self.called, self.outlines, self.steps):
             made.clear()
         self.arriving = {key for key in self.arriving if key[0] != source}
         self.books.pop(source, None)

@@ -3,6 +3,7 @@ prompt, and sub-agents that no call names; under a call the sub-agent that it st
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, NamedTuple
 
 from tui.model.records import Op, Prompt, Session, Turn, op_key
@@ -23,6 +24,29 @@ class Outline(NamedTuple):
     failed: dict[str, int]
 
 
+class Calls(NamedTuple):
+    """What there is among the calls of a step: how many `failed`, whether any tells a `diff` or wrote a `todo` list."""
+
+    failed: int
+    diff: bool
+    todo: bool
+
+
+def calls_of(store: Store, session: Session, turns: Collection[Turn]) -> list[Calls]:
+    """The same of some steps of a session; that of a step is kept in the store until something of it changes. A long
+    session is asked for all of its steps with every change of the last one."""
+    known = store.steps.setdefault(session.key, {})
+    for turn in turns:
+        if turn.message_id not in known:
+            calls = [op for op in turn.ops.values() if op.kind == "tool"]
+            known[turn.message_id] = Calls(
+                len([op for op in calls if went_wrong(op)]),
+                any(payload.kind == "diff" for op in calls for payload in op.payloads.values()),
+                any(op.tool == "todowrite" for op in calls),
+            )
+    return [known[turn.message_id] for turn in turns]
+
+
 def called(store: Store, session: Session, op: Op) -> Session | None:
     """The child session that hangs under an op: the newest call that names it has it, older ones only mention it."""
     child = store.called_by(session, op)
@@ -39,11 +63,11 @@ def outline(store: Store, session: Session) -> Outline:
     key = session.key
     known = store.outlines.get(key)
     if known is None:
-        known = store.outlines[key] = _make(session)
+        known = store.outlines[key] = _make(store, session)
     return known
 
 
-def _make(session: Session) -> Outline:
+def _make(store: Store, session: Session) -> Outline:
     answers: dict[str, list[Turn]] = {message_id: [] for message_id in session.prompts}
     loose: list[Turn] = []
     for turn in session.turns.values():
@@ -52,14 +76,14 @@ def _make(session: Session) -> Outline:
     if loose:
         top += loose
         top.sort(key=lambda node: (node.ts if isinstance(node, Prompt) else node.start_ts, node.message_id))
-    return Outline(top, answers, _growth(session), _failed(session))
+    return Outline(top, answers, _growth(session), _failed(store, session))
 
 
-def _failed(session: Session) -> dict[str, int]:
+def _failed(store: Store, session: Session) -> dict[str, int]:
     failed: dict[str, int] = {}
-    for turn in session.turns.values():
-        count = len([op for op in turn.ops.values() if op.kind == "tool" and went_wrong(op)])
-        if count:
+    turns = session.turns.values()
+    for turn, calls in zip(turns, calls_of(store, session, turns), strict=True):
+        if count := calls.failed:
             under = turn.prompt_id if turn.prompt_id in session.prompts else ""
             failed[under] = failed.get(under, 0) + count
     return failed

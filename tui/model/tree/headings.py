@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Sequence
+from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 from tui.model.records import Key, SessionKey
@@ -94,6 +95,8 @@ class Headings:
         self._listed: Sequence[Place] = ()
         self._known: dict[str, tuple[int, float]] = {}
         self._shares: dict[SessionKey, tuple[str, float]] = {}
+        self._unshared: list[tuple[str, list[SessionKey], list[float]]] = []
+        """Groups that have been added up, of which nobody has asked yet what each tree has in the sum."""
         self._busy: dict[str, tuple[int, int, int]] = {}
 
     def list(self, places: Sequence[Place]) -> None:
@@ -104,14 +107,18 @@ class Headings:
         """Drops all sums: other trees are listed, or in other projects."""
         self._known.clear()
         self._shares.clear()
+        self._unshared.clear()
 
     def sum_of(self, key: Key) -> Sum:
         """What a heading says about the trees below it."""
         group = key.id
         if group not in self._known:
-            trees = [self._listed[at][-1] for at in span(self._listed, group)]
-            costs = [self._cost(tree) for tree in trees]
-            self._shares.update((tree, (group, cost)) for tree, cost in zip(trees, costs, strict=True))
+            members = span(self._listed, group)
+            trees = [place[-1] for place in self._listed[members.start : members.stop]]
+            # With every letter of a filter thousands are added up, nearly all of which are known.
+            known, store = self._store.subtrees, self._store
+            costs = [(known.get(tree) or subtree(store, store.sessions[tree])).cost for tree in trees]
+            self._unshared.append((group, trees, costs))
             self._known[group] = (len(trees), sum(costs))
         return Sum(*self._known[group], *self._busy.get(group, (0, 0, 0)))
 
@@ -128,6 +135,7 @@ class Headings:
     def put(self, tree: SessionKey, group: str) -> None:
         """Takes a listed tree in that is new, or whose cost or project may be another one."""
         cost = self._cost(tree)
+        self._share()
         if self._shares.get(tree) == (group, cost):
             return
         self.drop(tree)
@@ -137,6 +145,7 @@ class Headings:
 
     def drop(self, tree: SessionKey) -> None:
         """Takes a tree out that is no longer there."""
+        self._share()
         share = self._shares.pop(tree, None)
         if share is not None:
             self._add(share[0], -1, -share[1])
@@ -150,6 +159,11 @@ class Headings:
         groups = now.keys() | self._busy.keys()
         self.changed |= {heading_key(group) for group in groups if now.get(group) != self._busy.get(group)}
         self._busy = now
+
+    def _share(self) -> None:
+        for group, trees, costs in self._unshared:
+            self._shares.update(zip(trees, zip(repeat(group), costs, strict=False), strict=True))
+        self._unshared.clear()
 
     def _cost(self, tree: SessionKey) -> float:
         return subtree(self._store, self._store.sessions[tree]).cost

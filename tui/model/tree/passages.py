@@ -71,6 +71,8 @@ class Passage(NamedTuple):
         return self.kind, self.key, self.note
 
 
+_UNKNOWN: tuple[int, list[Passage]] = (-1, [])
+
 Name = tuple[str, Key, str]
 IsOpen = Callable[[Passage], bool]
 
@@ -80,17 +82,17 @@ class Passages:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._steps: dict[Key, tuple[int, list[Passage]]] = {}
-        """By step, how many ops it had."""
+        self._steps: dict[SessionKey, dict[str, tuple[int, list[Passage]]]] = {}
+        """By session and step, how many ops it had."""
 
     def forget(self, dirty: set[Key]) -> None:
         """Drops what is kept of the steps among these nodes, and of those that these calls are in."""
         homes = self.store.homes
         for key in dirty:
             if key.kind == "turn":
-                self._steps.pop(key, None)
+                self._steps.get(key.owner, {}).pop(key.id, None)
             elif key.kind == "op" and (message_id := homes.get(key.owner, {}).get(key.id)) is not None:
-                self._steps.pop(Key(key.source, "turn", key.session_id, message_id), None)
+                self._steps.get(key.owner, {}).pop(message_id, None)
 
     def of(self, root: Session, is_open: IsOpen) -> Iterator[list[Passage]]:
         """The passages of a session in order, with those inside of every sub-agent that is open. They come in blocks,
@@ -148,6 +150,7 @@ class Passages:
         shape = outline(store, session)
         logs = _remarks(session)
         told = 0
+        steps = self._steps.setdefault(session.key, {})
         for node in shape.top:
             if isinstance(node, Prompt):
                 yield [Passage("prompt", prompt_key(session, node), depth)]
@@ -155,7 +158,12 @@ class Passages:
                 while told < len(logs) and logs[told].ts < turn.start_ts:
                     yield [self._remark(session, logs[told].ref, logs[told].message, depth)]
                     told += 1
-                yield from self._step(session, turn, depth)
+                count, known = steps.get(turn.message_id, _UNKNOWN)
+                if count == len(turn.ops) and (not known or known[0].depth == depth):
+                    if known:
+                        yield known
+                else:
+                    yield from self._step(session, turn, depth)
         for log in logs[told:]:
             yield [self._remark(session, log.ref, log.message, depth)]
         for child in uncalled(store, session):
@@ -167,26 +175,26 @@ class Passages:
         return Passage("remark", session_key(session), depth, f"{ref} {message}")
 
     def _step(self, session: Session, turn: Turn, depth: int) -> Iterable[list[Passage]]:
-        key = turn_key(session, turn)
-        count, known = self._steps.get(key, (-1, []))
-        if count != len(turn.ops) or (known and known[0].depth != depth):
-            known = list(self._make(session, turn, depth))
-            # Which call has a sub-agent depends on other steps and sessions as well, and is found anew each time.
-            if any(op.child_session_id or may_call(op) for op in turn.ops.values()):
-                return ([one] for one in known)
-            self._steps[key] = len(turn.ops), known
-        return (known,) if known else ()
+        """The blocks of a step of which none are kept."""
+        # Which call has a sub-agent depends on other steps and sessions as well, and is found anew each time.
+        calls = any(op.child_session_id or may_call(op) for op in turn.ops.values())
+        made = list(self._make(session, turn, depth, calls))
+        if calls:
+            return ([one] for one in made)
+        self._steps[session.key][turn.message_id] = len(turn.ops), made
+        return (made,) if made else ()
 
     def _is_call(self, turn: Turn, op: Op) -> bool:
         """Whether an op is a call: a `task` has two ops, of which the `session` op is told by the `tool` op."""
         return op.kind == "tool" or (op.kind == "session" and op_id(op.part_id, "tool") not in turn.ops)
 
-    def _make(self, session: Session, turn: Turn, depth: int) -> Iterator[Passage]:
+    def _make(self, session: Session, turn: Turn, depth: int, calls: bool) -> Iterator[Passage]:
+        """`calls`: one of the calls may have a sub-agent."""
         agents: list[Key] = []
         for op in without_followers(turn.ops.values()):
             key = op_key(session, op)
             is_call = self._is_call(turn, op)
-            if is_call and called(self.store, session, op) is not None:
+            if calls and is_call and called(self.store, session, op) is not None:
                 agents.append(key)
                 continue
             if is_call or op.kind in _SAID:

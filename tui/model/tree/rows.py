@@ -301,9 +301,11 @@ class VisibleRows:
     def keep(self, kept: Collection[SessionKey] | None) -> bool:
         """Shows only these trees, all of them for None. True when the list is another one."""
         before = self._shown
+        # One more letter of a filter leaves some of the trees that the letters before have left, in their order.
+        left = [place for place in self._listed if place[-1] in kept] if kept is not None else []
         self._kept = kept
         self.headings.forget()
-        self._list()
+        self._list(left if kept is not None and len(left) == len(kept) else None)
         self._count_busy()
         return self._shown != before
 
@@ -323,9 +325,12 @@ class VisibleRows:
     def _keeps(self, top: SessionKey) -> bool:
         return self._kept is None or top in self._kept
 
-    def _list(self) -> None:
+    def _list(self, listed: list[Place] | None = None) -> None:
+        """Lists the trees that are kept, or where that is known already the places of those."""
         kept, blocks = self._kept, self._blocks
-        if kept is not None and len(kept) < len(self._order) * FEW:
+        if listed is not None:
+            self._listed = listed
+        elif kept is not None and len(kept) < len(self._order) * FEW:
             self._listed = sorted(block.place for key in kept if (block := blocks.get(key)) is not None)
         else:
             self._listed = self._order if kept is None else [place for place in self._order if place[-1] in kept]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ import msgspec
 from adapter.references import build
 from tui.model.records import Key, Op, Payload, Session, Turn, find_payload
 from tui.model.store.store import Store
-from tui.model.tree.children import called, outline
+from tui.model.tree.children import Calls, called, calls_of, outline
 from tui.model.tree.thoughts import as_one, texts_of, thought_of, thoughts
 from tui.render.cards.labelled import payload_name
 from tui.render.lines import Line, Span, width_of
@@ -191,7 +191,7 @@ def _output(store: Store, session: Session, key: Key) -> list[Text]:
     if key.kind == "turn":
         turn = store.turn(key)
         return _said(turn) if turn is not None else []
-    return _answer(_turns(store, session, key))
+    return _answer(_turns(store, session, key)[1])
 
 
 def _output_of_op(store: Store, session: Session, op: Op) -> list[Text]:
@@ -245,22 +245,27 @@ def _answer(turns: list[Turn]) -> list[Text]:
     return []
 
 
-def _turns(store: Store, session: Session, key: Key) -> list[Turn]:
-    """The steps of a session, of a prompt, of the sub-agent that a call started, or the one step."""
+def _turns(store: Store, session: Session, key: Key) -> tuple[Session, list[Turn]]:
+    """The steps of a session, of a prompt, of the sub-agent that a call started, or the one step; and whose they
+    are."""
     if key.kind == "session":
-        return list(session.turns.values())
+        return session, list(session.turns.values())
     if key.kind == "prompt":
-        return outline(store, session).answers.get(key.id, [])
+        return session, outline(store, session).answers.get(key.id, [])
     if key.kind == "turn":
         turn = store.turn(key)
-        return [turn] if turn is not None else []
+        return session, [turn] if turn is not None else []
     op = store.op(key)
     child = called(store, session, op) if op is not None else None
-    return list(child.turns.values()) if child is not None else []
+    return (child, list(child.turns.values())) if child is not None else (session, [])
 
 
-def _newest_calls(turns: Iterable[Turn]) -> Iterator[Op]:
-    for turn in reversed(list(turns)):
+def _with_calls(store: Store, owner: Session, turns: Sequence[Turn]) -> Iterator[tuple[Turn, Calls]]:
+    return zip(turns, calls_of(store, owner, turns), strict=True)
+
+
+def _newest_calls(turns: Sequence[Turn]) -> Iterator[Op]:
+    for turn in reversed(turns):
         for op in reversed(turn.ops.values()):
             if op.kind == "tool":
                 yield op
@@ -272,7 +277,8 @@ def _diffs(store: Store, session: Session, key: Key) -> list[Text]:
     found = _diffs_of(own) if own is not None else []
     if found:
         return found[::-1][:DIFF_LIMIT]
-    for op in _newest_calls(_turns(store, session, key)):
+    owner, turns = _turns(store, session, key)
+    for op in _newest_calls([turn for turn, calls in _with_calls(store, owner, turns) if calls.diff]):
         if len(found) >= DIFF_LIMIT:
             break
         found += _diffs_of(op)
@@ -288,8 +294,9 @@ def _diffs_of(op: Op) -> list[Text]:
 def _todo(store: Store, session: Session, key: Key) -> list[Text]:
     """The list that a call wrote, or the newest one below a node."""
     own = store.op(key)
-    calls = [own] if own is not None and own.tool == "todowrite" else _newest_calls(_turns(store, session, key))
-    for op in calls:
+    owner, turns = _turns(store, session, key)
+    told = _newest_calls([turn for turn, calls in _with_calls(store, owner, turns) if calls.todo])
+    for op in [own] if own is not None and own.tool == "todowrite" else told:
         if op.tool == "todowrite" and (payload := find_payload(op, "tool_request")) is not None:
             return [text_of(payload, "todo")]
     return []

@@ -17,7 +17,17 @@ from tui.model.store.store import Store
 from tui.model.tree.passages import Name, Passage, Passages, failed, place_of
 from tui.render.cards import tabs
 from tui.render.lines import Line
-from tui.render.reading.passage_text import Drawing, Read, drawn, estimate, foldable, goes_on, opens_by_itself, wanted
+from tui.render.reading.passage_text import (
+    ESTIMATED,
+    Drawing,
+    Read,
+    drawn,
+    estimate,
+    foldable,
+    goes_on,
+    opens_by_itself,
+    wanted,
+)
 from tui.render.text.document import Document, Range, Text
 from tui.text import moments
 
@@ -117,7 +127,8 @@ class Conversation(Text):
         for place in range(first, len(self.passages)):
             passage = self.passages[place]
             self._places[passage.name] = place
-            self._owners.add(passage.key.owner)
+        # What is in a block is of one session.
+        self._owners.update(block[0].key.owner for block in blocks[same:])
         self._measure(first)
 
     def everything(self) -> list[Passage]:
@@ -274,7 +285,9 @@ class Conversation(Text):
             starts.append(line)
 
     def _likely(self, passage: Passage) -> int:
-        height = self._heights[passage.name] = max(1, estimate(self.store, passage, self.is_open(passage)))
+        # Of most passages it is one line, open or not: only of what may be more it is asked whether it is open.
+        is_open = passage.kind in ESTIMATED and self.is_open(passage)
+        height = self._heights[passage.name] = max(1, estimate(self.store, passage, is_open))
         return height
 
     def _draw(self, passage: Passage) -> _Drawn:

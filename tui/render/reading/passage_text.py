@@ -42,6 +42,9 @@ PER_LINE = 60
 MOST_LINES = 30
 """Lines that are kept free for a text that has not been read."""
 
+ESTIMATED = frozenset({"thought", "summary"})
+"""Kinds of passages that are taken to have more lines while they are open."""
+
 _FOLDED = frozenset({"thought", "call", "agents", "agent", "summary", "files", "compaction"})
 
 
@@ -132,7 +135,7 @@ def goes_on(store: Store, name: Name, now_us: int) -> bool:
 
 def estimate(store: Store, passage: Passage, is_open: bool) -> int:
     """How many lines the passage is likely to have while its texts have not been read."""
-    if passage.kind in ("prompt", "answer") or (is_open and passage.kind in ("thought", "summary")):
+    if passage.kind in ("prompt", "answer") or (is_open and passage.kind in ESTIMATED):
         node = store.prompt(passage.key) or store.turn(passage.key) or store.op(passage.key)
         size = sum(max(0, payload.size) for payload in node.payloads.values()) if node is not None else 0
         return 2 + min(MOST_LINES, 1 + size // PER_LINE)

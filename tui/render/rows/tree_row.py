@@ -6,6 +6,7 @@ Everything is a function of the model, the row and `now_us`; no clock is read he
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from rich.cells import cell_len
@@ -99,6 +100,7 @@ class Cells(NamedTuple):
     facts: tuple[str, ...] = ()
 
 
+@lru_cache(64)
 def columns_for(width: int) -> tuple[Column, ...]:
     """The columns that a tree of that width shows, from left to right."""
     words = width - 1
@@ -111,6 +113,7 @@ def columns_for(width: int) -> tuple[Column, ...]:
     return tuple(sorted(chosen, key=lambda column: _ORDER.index(column.name)))
 
 
+@lru_cache(64)
 def _room(width: int) -> int:
     """The cells in front of the columns."""
     return width - 1 - sum(column.width + 1 for column in columns_for(width))
