@@ -521,6 +521,8 @@ def _run_app(arguments: argparse.Namespace) -> int:
         return _complain("--demo plays its own database; leave out --db, --via and --host")
     if not all(stream is not None and stream.isatty() for stream in (sys.stdout, sys.stdin)):
         return _complain("the screen needs a terminal; see --help for commands that do not")
+    if sys.stderr is None or not sys.stderr.isatty():
+        return _complain("the screen is drawn on stderr, which is no terminal here: leave the redirection away")
     from tui.terminal.terminals import refusal
 
     if words := refusal(os.environ):

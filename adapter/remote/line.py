@@ -399,7 +399,8 @@ class Line:
     def _cut(self, why: str) -> None:
         """There is no line, for this reason; what was asked fails with it."""
         if self.is_up:
-            self.down_since = self._clock()
+            # When the last word came: a line that is silent is found to be cut a while later.
+            self.down_since = self._clock() - max(0.0, self._monotonic() - self._heard)
         self.is_up, self.why = False, why
         answers, self._answers = self._answers, {}
         self._given_up.clear()

@@ -11,7 +11,7 @@ from pathlib import Path
 from adapter.contract import Source
 from adapter.events import Event
 from tui.commands.remarks import complain
-from tui.commands.sources import alone, enter_sources, patiently, protected, remark_on_source, status_of
+from tui.commands.sources import alone, enter_sources, patiently, protected, status_of
 from tui.files import CursorFile, problem
 from tui.text import sanitize
 from tui.text.safe_json import json_lines
@@ -53,7 +53,6 @@ async def _stream(
         if arguments.session:
             chosen = [event for event in chosen if getattr(event, "session_id", "") == arguments.session]
         _write(chosen)
-        remark_on_source(batch.events)
         position = getattr(batch.events[-1], "cursor", "") if batch.events else ""
         if cursors is not None and position:
             # Only behind the flush of its events: a crash in between repeats them and never skips any.

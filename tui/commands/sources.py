@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adapter.contract import AdapterError, Batch, Make, Source
+from adapter.contract import AdapterError, Batch, Make, Source, host_of
 from adapter.events import Event, LogEntry, SourceError
 from adapter.local import OpencodeSource
 from adapter.opencode.config import OpencodeConfig
@@ -89,27 +89,35 @@ async def alone(reading: Coroutine[None, None, None]) -> bool:
     return True
 
 
-def remark_on_source(events: list[Event]) -> None:
-    """Says on stderr what is wrong with a source as a whole."""
+def remark_on_source(events: list[Event]) -> bool:
+    """Says on stderr what is wrong with a source as a whole; whether it cannot be read."""
     if RARE.isdisjoint(map(type, events)):
-        return
+        return False
+    broken = False
     for event in events:
         match event:
             case SourceError(row_id="", message=words) | LogEntry(ref="cursor", message=words):
                 remark(words)
+                broken = broken or isinstance(event, SourceError)
+    return broken
 
 
 async def patiently(
     source: Source, cursor: str | None, *, follow: bool, make: Make | None = None
 ) -> AsyncIterator[Batch]:
-    """The stream of a source; with `follow` a database that is not there yet, or not any more, is waited for."""
+    """The stream of a source; with `follow` a database that is not there yet, or not any more, is waited for. What is
+    wrong with the source is said on stderr, and when it can be read again."""
     import asyncio  # who follows has it
 
-    told = ""
+    told, broken = "", False
     while True:
         try:
             async for batch in source.stream(cursor, follow=follow, make=make):
-                told = ""
+                if (told or broken) and batch.health.state == "ok":
+                    host = host_of(source.source)
+                    remark(f"{host}: " * bool(host) + f"{source.path} is read again")
+                    told, broken = "", False
+                broken = remark_on_source(batch.events) or broken
                 cursor = getattr(batch.events[-1], "cursor", cursor) if batch.events else cursor
                 yield batch
             return

@@ -72,6 +72,8 @@ class Collector:
         self.body = b""
         self.length = 0
         """What it says the length of its body is, if that is not so."""
+        self.most: int | None = None
+        """Bytes of a request that it takes; of a larger one it says so (413)."""
         self.requests = 0
         self.batches: list[list[Received]] = []
         self.resource: dict[str, Any] = {}
@@ -122,6 +124,8 @@ class Collector:
             number = self.requests
             self.arrived.notify_all()
         status = self.answer(number) if path == "/v1/traces" else 404
+        if self.most is not None and len(body) > self.most:
+            status = 413
         with self.arrived:
             if status in (0, 200):
                 self.bodies.append(body)

@@ -9,11 +9,14 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import SpanContext
 
 from tests.adapter import corpus
 from tests.tui.otlp import receiver
@@ -218,6 +221,65 @@ def test_spans_that_a_collector_says_it_did_not_keep_are_told(
     assert "which did not keep 5 of them" in said
 
 
+def test_spans_that_are_refused_in_json_are_told(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Collector() as collector:
+        collector.body = b' {"partialSuccess":{"rejectedSpans":"7","errorMessage":"full","more":1}}'
+        assert send(collector, [database]) == 1
+    assert re.search(r"did not keep 7 of \d+ spans: full", capsys.readouterr().err)
+
+
+def test_a_request_that_is_too_large_is_sent_in_halves(
+    database: Path, everything: dict[bytes, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Collector() as collector:
+        collector.most = 2_000
+        assert send(collector, [database]) == 0
+    assert sorted(span.id for span in collector.spans) == sorted(everything)
+    assert len(collector.batches) > 2
+    assert "did not" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("patient", [True, False])
+def test_a_span_that_is_too_large_alone_holds_up_no_other(patient: bool) -> None:
+    said: list[str] = []
+    spans = [
+        ReadableSpan("chat", SpanContext(1, number, False), attributes={"text": "x" * size}, start_time=1, end_time=2)
+        for number, size in enumerate((10, 10, 5_000, 10), 1)
+    ]
+
+    async def run(collector: Collector) -> tuple[int, int]:
+        sender = sending.Sender(collector.url + "/v1/traces", {}, patient=patient, say=said.append)
+        try:
+            await sender.send(spans)
+            return sender.sent, sender.refused
+        finally:
+            sender.close()
+
+    with Collector() as collector:
+        collector.most = 4_000
+        assert asyncio.run(run(collector)) == (4, 1)
+    assert [int.from_bytes(span.id) for span in collector.spans] == [1, 2, 4]
+    assert said == [f"{collector.url}/v1/traces did not keep 1 span: it is too large for it (chat)"]
+
+
+def test_why_a_request_was_not_taken_is_told_in_words(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Collector(lambda _number: 400) as collector:
+        assert send(collector, [database]) == 2
+    assert "it answers 400 Bad Request" in capsys.readouterr().err
+
+
+def test_a_span_of_another_machine_says_which(database: Path, everything: dict[bytes, str]) -> None:
+    with Collector() as collector:
+        assert send(collector, [database]) == 0
+        assert "host.name" not in collector.resource
+        collector.batches.clear()
+        words = receiver.arguments(collector=collector)
+        words.hosts = [("box", (sys.executable, "-m", "tui", "serve", "--db", str(database)))]
+        assert asyncio.run(otlp(words, [])) == 0
+    assert collector.resource["host.name"] == "box"
+    assert sorted(span.id for span in collector.spans) == sorted(everything)
+
+
 @pytest.mark.parametrize("body", [b"", b"{}", b'{"partialSuccess":{}}', b"ok"])
 def test_an_answer_of_any_other_kind_is_an_acknowledgement(database: Path, body: bytes) -> None:
     with Collector() as collector:
@@ -299,8 +361,8 @@ def test_an_endpoint_is_a_base_or_the_path_of_traces() -> None:
     assert endpoint("http://box/v1/traces") == "http://box/v1/traces"
     assert endpoint("http://box:4318/otel?key=1") == "http://box:4318/otel/v1/traces?key=1"
     assert sending.shown("https://ada:secret@box/v1/traces") == "https://box/v1/traces"
-    for bad in ("box:4318", "ftp://box", "http://"):
-        with pytest.raises(ValueError, match=re.escape(bad)):
+    for bad in ("box:4318", "ftp://box", "http://", "http://box:0", "http://box:99999"):
+        with pytest.raises(ValueError, match=f"{re.escape(bad)}|Port"):
             endpoint(bad)
 
 
@@ -313,6 +375,7 @@ def test_a_header_that_is_none_is_refused(bad: str) -> None:
 
 BLOCKED = """
 import sys
+import threading
 sys.modules["opentelemetry"] = None
 from tui.cli import main
 sys.exit(main(sys.argv[1:]))
@@ -330,3 +393,47 @@ def test_without_the_extra_one_sentence_says_what_to_install(database: Path) -> 
     )
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert 'pip install "opencode-viewer[otlp]"' in done.stderr
+
+
+@pytest.mark.parametrize("patient", [True, False])
+def test_a_collector_that_never_answers_is_told_and_holds_up_no_end(
+    patient: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "LATE_S", 0.05)
+    said: list[str] = []
+    answer = threading.Event()
+    span = ReadableSpan("chat", SpanContext(1, 1, False), start_time=1, end_time=2)
+
+    async def run(collector: Collector) -> None:
+        sender = sending.Sender(collector.url + "/v1/traces", {}, patient=patient, say=said.append)
+        sending_it = asyncio.create_task(sender.send([span]))
+        while not said and not sending_it.done():  # noqa: ASYNC110 - nothing announces it
+            await asyncio.sleep(0)
+        if patient:
+            # As ctrl+c does.
+            sending_it.cancel()
+            await asyncio.wait({sending_it})
+        else:
+            with pytest.raises(sending.NotTaken, match="has begun no answer to 1 spans"):
+                await sending_it
+
+    with Collector(lambda _number: 200 * bool(answer.wait(60))) as collector:
+        asyncio.run(run(collector))
+        assert len(said) == patient
+        answer.set()
+
+
+def test_the_answer_of_a_collector_that_took_long_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sending, "LATE_S", 0.0)
+    said: list[str] = []
+    span = ReadableSpan("chat", SpanContext(1, 1, False), start_time=1, end_time=2)
+
+    async def run(collector: Collector) -> int:
+        sender = sending.Sender(collector.url + "/v1/traces", {}, patient=True, say=said.append)
+        await sender.send([span])
+        return sender.sent
+
+    with Collector() as collector:
+        assert asyncio.run(run(collector)) == 1
+    assert len(said) == 1
+    assert "it is waited for" in said[0]

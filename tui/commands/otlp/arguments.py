@@ -12,7 +12,8 @@ _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 def endpoint(url: str) -> str:
     """The URL that is sent to: as of OTEL_EXPORTER_OTLP_ENDPOINT the path of traces is added where it is missing."""
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    # Of a port that is none `port` raises ValueError.
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
         raise ValueError(url)
     if parts.path.endswith("/v1/traces"):
         return url

@@ -10,18 +10,21 @@ from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from adapter.contract import AdapterError, Batch, PayloadError, Source
+from adapter.contract import AdapterError, Batch, PayloadError, Source, host_of
 from adapter.events import SessionStarted
 from tui.commands.progress import Progress
 from tui.commands.remarks import complain, remark
-from tui.commands.sources import alone, enter_sources, patiently, protected, remark_on_source, status_of
+from tui.commands.sources import alone, enter_sources, patiently, protected, status_of
 from tui.exit_codes import DEGRADED, OK
 from tui.files import CursorFile, problem
 from tui.model.filter.language import since
+from tui.model.records import HOST_LIMIT
+from tui.text import sanitize
 
 if TYPE_CHECKING:
+    from opentelemetry.sdk.resources import Resource
+
     from tui.commands.otlp.sending import Sender
-    from tui.commands.otlp.spans import Mapper
 
 MISSING = 'otlp needs the OpenTelemetry SDK: pip install "opencode-viewer[otlp]"'
 MARK = "otlp "
@@ -37,7 +40,6 @@ async def otlp(arguments: argparse.Namespace, paths: list[Path]) -> int:
     """Sends sessions as traces: what there is, then with --follow what comes."""
     try:
         from tui.commands.otlp.sending import NotTaken, Sender
-        from tui.commands.otlp.spans import Mapper
     except ImportError:
         return complain(MISSING)
     from opentelemetry.sdk.resources import SERVICE_NAME, Resource
@@ -56,7 +58,6 @@ async def otlp(arguments: argparse.Namespace, paths: list[Path]) -> int:
     resource = Resource.create()
     if str(resource.attributes.get(SERVICE_NAME, "")).startswith("unknown_service"):
         resource = resource.merge(Resource({SERVICE_NAME: SERVICE}))
-    mapper = Mapper(resource, payloads=arguments.payloads, redact=arguments.redact)
     progress = Progress()
     sender = Sender(arguments.endpoint, headers, patient=arguments.follow, say=progress.say)
     try:
@@ -64,7 +65,8 @@ async def otlp(arguments: argparse.Namespace, paths: list[Path]) -> int:
             sources = await enter_sources(stack, arguments, paths)
             owners = await _owners(sources, progress)
             streams = [
-                Stream(source, arguments, mapper, sender, begin, owners, progress, kept, cursors) for source in sources
+                Stream(source, arguments, resource, sender, begin, owners, progress, kept, cursors)
+                for source in sources
             ]
             read = await asyncio.gather(*(alone(stream.run()) for stream in streams))
             progress.done()
@@ -116,7 +118,7 @@ class Stream:
         self,
         source: Source,
         arguments: argparse.Namespace,
-        mapper: Mapper,
+        resource: Resource,
         sender: Sender,
         begin: int,
         owners: dict[str, str],
@@ -125,12 +127,18 @@ class Stream:
         cursors: CursorFile | None,
     ) -> None:
         # Loaded here for who has the extra.
+        from opentelemetry.sdk.resources import HOST_NAME, Resource
+
         from tui.commands.otlp.needed import with_texts, without_texts
         from tui.commands.otlp.places import Places
         from tui.commands.otlp.sending import Outbox
+        from tui.commands.otlp.spans import Mapper
         from tui.commands.otlp.telling import Teller
         from tui.commands.otlp.texts import Texts
 
+        if host := host_of(source.source):
+            resource = resource.merge(Resource({HOST_NAME: sanitize.label(host, HOST_LIMIT)}))
+        mapper = Mapper(resource, payloads=arguments.payloads, redact=arguments.redact)
         self._source = source
         self._make = with_texts if arguments.payloads else without_texts
         self._follow = arguments.follow and not source.backup
@@ -161,7 +169,6 @@ class Stream:
                     if batch is None:
                         await self._outbox.flush()
                         continue
-                    remark_on_source(batch.events)
                     await self.teller.tell(batch)
                     self._progress.told(len(batch.loaded))
             await self._outbox.flush()

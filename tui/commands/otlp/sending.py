@@ -8,12 +8,16 @@ import asyncio
 import logging
 import os
 import re
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from http.client import responses
 from io import BytesIO
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from google.protobuf.json_format import Parse, ParseError  # type: ignore[import-untyped]
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from opentelemetry.exporter.otlp.proto.http import trace_exporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -37,6 +41,10 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
 that."""
 
 
+LATE_S = 60.0
+"""Seconds after which a request is one that may never be answered: the exporter's own retries end within thirty."""
+TOO_LARGE = 413
+"""The status of an answer to a request that has too many bytes."""
 ANSWER_MOST = 64_000
 """Bytes of an answer that are read; it says how many spans were refused, and why."""
 ANSWER_S = 10.0
@@ -94,15 +102,19 @@ class WarySession(Session):
         super().__init__()
         self.refused = 0
         self.why = ""
+        self.status = 0
+        """That of the last answer, 0 where there was none."""
 
     def send(self, request: PreparedRequest, **options: Any) -> Response:
         """Sends a request. Raises exceptions of `requests`, also for an answer that acknowledges nothing."""
+        self.status = 0
         response = super().send(request, **{**options, "stream": True, "allow_redirects": False})
         try:
             body = self._body(response)
         finally:
             response.close()
         response.raw = BytesIO(body)
+        self.status = response.status_code
         if 300 <= response.status_code < 400:
             where = response.headers.get("Location", "")
             raise TooManyRedirects(f"it is elsewhere ({response.status_code} {where[:200]}): give that as --endpoint")
@@ -124,9 +136,12 @@ class WarySession(Session):
 
     def _note(self, body: bytes) -> None:
         try:
-            told = ExportTraceServiceResponse.FromString(body).partial_success
-        except DecodeError:
-            return  # some answer in JSON
+            if body.lstrip().startswith(b"{"):
+                told = Parse(body, ExportTraceServiceResponse(), ignore_unknown_fields=True).partial_success
+            else:
+                told = ExportTraceServiceResponse.FromString(body).partial_success
+        except (DecodeError, ParseError):
+            return
         if told.rejected_spans > 0:
             self.refused += told.rejected_spans
             self.why = told.error_message
@@ -166,28 +181,78 @@ class Sender:
         return self._session.refused
 
     async def send(self, spans: Sequence[ReadableSpan]) -> None:
-        """Returns when all of them have been acknowledged. Raises NotTaken."""
-        pause, said = FIRST_PAUSE_S, ""
+        """Returns when all of them have been acknowledged. A request that is too large is sent in halves, and a span
+        that is too large alone counts as refused. Raises NotTaken."""
         async with self._turn:
-            refused = self.refused
-            while True:
-                _REASONS.clear()
-                if await asyncio.to_thread(self._exporter.export, spans) is SpanExportResult.SUCCESS:
-                    break
-                words = f"{self.endpoint} did not take {len(spans):,} spans: {_REASONS.words}"
-                if not self._patient:
-                    raise NotTaken(words)
-                if words != said:
-                    self._say(f"{words}; it is asked again until it does")
-                    said = words
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE_S)
-            if said:
-                self._say(f"{self.endpoint} takes spans again")
-            self.sent += len(spans)
-            if self.refused > refused:
-                count, why = self.refused - refused, sanitize.label(self._session.why, 200)
-                self._say(f"{self.endpoint} did not keep {count:,} of {len(spans):,} spans: {why or 'no reason given'}")
+            left = [spans]
+            while left:
+                some = left.pop()
+                if await self._is_taken(some):
+                    continue
+                half = len(some) // 2
+                if half:
+                    left += [some[half:], some[:half]]
+                    continue
+                self.sent += 1
+                self._session.refused += 1
+                self._say(f"{self.endpoint} did not keep 1 span: it is too large for it ({some[0].name})")
+
+    async def _is_taken(self, spans: Sequence[ReadableSpan]) -> bool:
+        """Sends a request until it is taken; False when it is too large. Raises NotTaken."""
+        pause, said, refused = FIRST_PAUSE_S, "", self.refused
+        while True:
+            _REASONS.clear()
+            if await self._export(spans) is SpanExportResult.SUCCESS:
+                break
+            if self._session.status == TOO_LARGE or "max_request_size" in _REASONS.words:
+                return False
+            words = f"{self.endpoint} did not take {len(spans):,} spans: {self._why}"
+            if not self._patient:
+                raise NotTaken(words)
+            if words != said:
+                self._say(f"{words}; it is asked again until it does")
+                said = words
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_S)
+        if said:
+            self._say(f"{self.endpoint} takes spans again")
+        self.sent += len(spans)
+        if self.refused > refused:
+            count, why = self.refused - refused, sanitize.label(self._session.why, 200)
+            self._say(f"{self.endpoint} did not keep {count:,} of {len(spans):,} spans: {why or 'no reason given'}")
+        return True
+
+    async def _export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Hands spans to the exporter, in a thread that holds up no end of the program. Raises NotTaken."""
+        loop = asyncio.get_running_loop()
+        result: asyncio.Future[SpanExportResult] = loop.create_future()
+
+        def take(outcome: SpanExportResult) -> None:
+            if not result.done():
+                result.set_result(outcome)
+
+        def export() -> None:
+            outcome = self._exporter.export(spans)
+            # The loop has ended where nobody waits any more.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(take, outcome)
+
+        threading.Thread(target=export, daemon=True).start()
+        done, _ = await asyncio.wait({result}, timeout=LATE_S)
+        if not done:
+            # The exporter's timeout is between two bytes; somebody who sends one now and then has us wait for ever.
+            words = f"{self.endpoint} has begun no answer to {len(spans):,} spans within {LATE_S:.0f} s"
+            if not self._patient:
+                raise NotTaken(words)
+            self._say(f"{words}; it is waited for")
+        return await result
+
+    @property
+    def _why(self) -> str:
+        status = self._session.status
+        if status < 400:
+            return _REASONS.words
+        return f"it answers {status} {responses.get(status, '')}".rstrip()
 
     def close(self) -> None:
         """Ends a request that is under way."""

@@ -139,11 +139,9 @@ class Teller:
                 is_done = run.over and isinstance(told.get(run.id), int)
                 if messages is not None and is_done and not run.is_about(messages):
                     continue
-                if run.over or run.steps[0].by_user:
-                    self.open.discard(name)
-                else:
-                    self.open.add(name)
-                    goes_on = True
+                self.open.discard(name)
+                is_open = not (run.over or run.steps[0].by_user)
+                goes_on = goes_on or is_open
                 try:
                     place = await self._places.of(session_id, run.id, run.start)
                 except Undecided as undecided:
@@ -151,6 +149,8 @@ class Teller:
                     goes_on = True
                     continue
                 if place.began >= self._since:
+                    if is_open:
+                        self.open.add(name)
                     await self._send(history, run, fates, place, root)
         if goes_on and self._again:
             self._keep(session_id, history)

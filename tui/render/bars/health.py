@@ -50,7 +50,11 @@ def health_lines(health: Health, lags: Lags | None = None) -> list[Line]:
 def fitting(healths: Sequence[Health], lags: Lags | None, counts: Counts, width: int, height: int) -> list[Line]:
     """All sources and the sessions in as many lines: where there are more, what is wrong stays longest, and a last one
     says how many are left out."""
-    ranked = [row for health in healths for row in _ranked(health, lags)]
+    alone = len(healths) == 1
+    ranked = [row for health in healths for row in _ranked(health, lags if alone else None)]
+    if lags is not None and len(healths) > 1:
+        # Of all together: how late each is nobody measures.
+        ranked.append(_Ranked(_row("Screen", _behind(lags)), USUAL, ODDS_AND_ENDS))
     ranked.append(_Ranked(sessions_line(counts)) if healths else _Ranked([("  No database is watched.", "dim")]))
     pieces = [
         (row.rest if number else row.rank, piece)
@@ -62,7 +66,8 @@ def fitting(healths: Sequence[Health], lags: Lags | None, counts: Counts, width:
         # With the line that says so.
         gone = set(sorted(range(len(pieces)), key=lambda at: (-pieces[at][0], -at))[: left_out + 1])
         pieces = [piece for at, piece in enumerate(pieces) if at not in gone]
-        pieces.append((WRONG, [(f"  and {left_out + 1} lines more: opencode-viewer doctor", "dim")]))
+        with_hosts = " with the same --host or --via" if any(health.host for health in healths) else ""
+        pieces.append((WRONG, [(f"  and {left_out + 1} lines more: opencode-viewer doctor{with_hosts}", "dim")]))
     return [piece for _, piece in pieces]
 
 
@@ -166,11 +171,7 @@ def _journal(health: Health) -> list[Span]:
 
 
 def _viewer(health: Health, lags: Lags | None) -> list[Span]:
-    spans: list[Span] = []
-    if lags is not None:
-        spans.append((f"{lags.model_p50:.0f} ms behind (worst {_worst(lags)}) ", "text"))
-        spans.append((sparkline(lags.newest, LAGS_SHOWN), "accent"))
-        spans.append((f"  painted {lags.paint_p50:.0f} ms later   ", "text"))
+    spans = [*_behind(lags), ("   ", "text")] if lags is not None else []
     spans.append((f"reads up to {health.longest_read_ms:.0f} ms", "text"))
     spans.append((f"   opened {_MODES.get(health.open_mode, sanitize.label(health.open_mode) or 'not yet')}", "text"))
     spans.append((f"   {health.statements_per_minute:,.0f} statements/min", "dim"))
@@ -179,6 +180,15 @@ def _viewer(health: Health, lags: Lags | None) -> list[Span]:
     if health.last_change:
         spans.append((f"   last change {moments.clock(int(health.last_change * 1e6))}", "dim"))
     return spans
+
+
+def _behind(lags: Lags) -> list[Span]:
+    """How late the screen is."""
+    return [
+        (f"{lags.model_p50:.0f} ms behind (worst {_worst(lags)}) ", "text"),
+        (sparkline(lags.newest, LAGS_SHOWN), "accent"),
+        (f"  painted {lags.paint_p50:.0f} ms later", "text"),
+    ]
 
 
 def _processes(health: Health) -> list[Span]:
