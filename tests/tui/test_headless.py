@@ -179,6 +179,8 @@ def test_follow_waits_for_a_database_that_is_not_there_yet(tmp_path: Path, place
                 line = process.stdout.readline()
                 assert line, "the stream ended"
                 told = json.loads(line)
+        while f"{path} is read again".encode() not in (line := process.stderr.readline()):
+            assert line, "it is not told that it can be read"
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=TIMEOUT_S)
     finally:

@@ -8,6 +8,7 @@ import importlib
 import json
 import pkgutil
 import re
+import select
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from textual.message import Message
 
 import tui
 from tui import textual_patches
+from tui.textual_patches import driver
 from tui.textual_patches.contained import Contained, ContainedApp
 from tui.textual_patches.stock import PATCHES, turned_off
 
@@ -265,3 +267,20 @@ def test_what_is_drawn_is_the_same_with_textuals_own_way_of_making_lines(measure
     for action in measured.keys() - {"one more above"}:
         taken = measured[action]
         assert taken["without `lines`"] == taken["all patches"], action
+
+
+def test_who_waits_for_keys_is_woken_to_stop_and_by_nothing_else() -> None:
+    leave = driver._Exit()
+
+    def is_told() -> bool:
+        return bool(select.select([leave.told], (), (), 0)[0])
+
+    for _ in range(3):
+        assert not is_told()
+        leave.set()
+        leave.set()
+        assert is_told()
+        leave.clear()
+        leave.clear()
+    assert not is_told()
+    assert not leave.is_set()
