@@ -378,7 +378,7 @@ class Follower:
         self.marks, self.counters = look.marks, look.counters
         if gate.is_written or look.changes:
             # What nothing tells of is found by comparing.
-            self.reconciler.expect()
+            self.reconciler.expect(self._monotonic())
         if not look.changes:
             gate.found_nothing()
             return None
@@ -592,7 +592,7 @@ class Follower:
         try:
             looked = await database.read(lambda snapshot: look_at_all(snapshot, database))
         except BaseException:
-            self.reconciler.expect()
+            self.reconciler.expect(self._monotonic())
             raise
         if every:
             self._sort_out(looked.rows)
@@ -605,7 +605,7 @@ class Follower:
             self.memory.warn("positions used again", "")
             self._gate.open()
             self.reconciler.hurry()
-            self.reconciler.expect()
+            self.reconciler.expect(self._monotonic())
             # The numbers tell which sessions, at the next look.
         self._backlog.add(msgspec.structs.replace(changes, stale=False))
         self._by_content = reconcile and not database.schema.has_whole_feed

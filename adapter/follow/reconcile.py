@@ -32,7 +32,7 @@ SOONEST_S, LATEST_S = 0.2, 10.0
 COMPARE_SHARE = 20
 """All session rows are compared again after this many times the last comparison's duration: at most 5 % of a core."""
 FED = 5
-"""Both are so many times as long where a feed tells of every write, and the comparison is only the net under it."""
+"""Where a feed tells of every write, commits that go on put a comparison off, until it is so many times as late."""
 
 
 class Looked(msgspec.Struct, frozen=True):
@@ -71,6 +71,7 @@ class Reconciler:
     def __init__(self, database: Database, memory: Memory, source: str, clock: Callable[[], float]) -> None:
         self.expected = False
         self.due = 0.0
+        self._at_latest = 0.0
         self.reconcile_expected = False
         self.reconcile_at = 0.0
         self._database = database
@@ -90,14 +91,17 @@ class Reconciler:
         """Another file lies there: what was emitted has to be read anew, whatever ids and times say."""
         self._migrated |= {record.id for record in self._memory.all_tracked()}
 
-    def expect(self) -> None:
+    def expect(self, now: float) -> None:
         """Something was committed. The last commit of all may be the one that no feed tells of, so a reconcile follows
         without another one."""
         self.expected = self.reconcile_expected = True
+        if self._database.schema.has_whole_feed:
+            # The comparison is only the net under it, and follows when a moment long nothing was committed.
+            self.due = max(self.due, min(now + SOONEST_S, self._at_latest))
 
     def hurry(self) -> None:
         """Everything has to be looked at now."""
-        self.due = self.reconcile_at = float("-inf")
+        self.due = self._at_latest = self.reconcile_at = float("-inf")
 
     def is_due(self, now: float) -> bool:
         """Whether it is time."""
@@ -145,8 +149,9 @@ class Reconciler:
 
     def ended(self, took_s: float, now: float) -> None:
         """A comparison that took so long has ended (monotonic seconds): sets when the next may begin."""
-        pause_s = max(SOONEST_S, COMPARE_SHARE * took_s) * (FED if self._database.schema.has_whole_feed else 1)
+        pause_s = max(SOONEST_S, COMPARE_SHARE * took_s)
         self.due = now + min(pause_s, LATEST_S)
+        self._at_latest = now + min(FED * pause_s, LATEST_S)
 
     def must(self, record: Record) -> bool:
         """Whether a session has to be read again whatever the lists say."""

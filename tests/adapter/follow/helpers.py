@@ -40,7 +40,9 @@ class Clocks:
 def is_at_rest(follower: Follower) -> bool:
     """Whether all that was committed has been read, compared and counted."""
     inner = follower.source._follower
-    if any(lane.readers for lane in inner.database.reader._lanes.values()):
+    reader = inner.database.reader
+    # A connection that is being opened has no reader yet.
+    if any(lane.readers for lane in reader._lanes.values()) or any(lock.locked() for lock in reader._locks.values()):
         return False
     waiting = inner._backlog or inner._asked or inner._live or inner._to_compare or inner._unchecked
     return not waiting and not inner.reconciler.expected and inner._count_due == float("inf")
