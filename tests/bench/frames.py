@@ -238,6 +238,11 @@ async def _own_view(
             # In a transcript a second is seen only where a call that goes on is in sight.
             acts["a second passes"] = [second]
         for act, actions in acts.items():
+            if actions == [change]:
+                # Where it is seen: of what lies behind the view nothing is drawn.
+                press(app, "G")
+                await pilot.pause()
+                await quiet()
             taken = [await cost(actions[number % len(actions)]) for number in range(times)]
             frame = statistics.median(one.cpu / max(1, one.frames) for one in taken)
             note = f"worst {max(one.cpu for one in taken):.1f} ms in all, {times} times"
