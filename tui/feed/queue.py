@@ -33,7 +33,7 @@ from tui.protocols import Listener
 from tui.render.bars.health import Lags
 
 PHASE_S = 0.025
-"""Seconds behind the beat at which the sources are read, by then they have told what they read (2 to 3 ms each)."""
+"""Seconds behind the beat in which the sources are read: by then they have told what they read (2 to 3 ms each)."""
 
 BACKLOG_PERIOD = 0.012
 """Seconds between two applications while a backlog is being worked off (a start, a big session): half of the loop stays
