@@ -8,10 +8,11 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import psutil
@@ -340,3 +341,21 @@ async def test_a_file_that_is_locked_in_the_middle_ends_it_with_the_reason(tmp_p
 async def drained(batches: AsyncIterator[tuple[OpencodeSource, Batch]]) -> None:
     async for _ in batches:
         pass
+
+
+async def test_a_worker_to_which_nobody_can_listen_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+    real = subprocess.Popen
+
+    def start(*words: Any, **options: Any) -> subprocess.Popen[bytes]:
+        started.append(real(*words, **options))
+        return started[-1]
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(OSError, match="can't start new thread"):
+        crew.Worker(cast(crew.Crew, None), b"")
+    assert [process.returncode for process in started] == [-9]

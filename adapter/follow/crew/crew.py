@@ -149,7 +149,13 @@ class Worker:
         )
         self._in, self._out = cast(BinaryIO, self.process.stdin), cast(BinaryIO, self.process.stdout)
         self._thread = threading.Thread(target=self._listen, daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            # A limit of threads: the process that has begun helps nobody.
+            self.process.kill()
+            self.process.communicate()
+            raise OSError(str(error)) from error
         self._write(begin)
 
     def send(self, ask: Ask) -> None:
