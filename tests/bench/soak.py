@@ -1,6 +1,7 @@
-"""A long run: real opencode with two workers and a synthetic writer at 50 commits a second in one database, the app on
-a terminal, a second feed and model in this process. Every 10 seconds a line; at the end the model has to equal a cold
-load. Exit status 1 when it does not, or when the app has gone.
+"""A long run: real opencode with two workers and a synthetic writer at 50 commits a second in one database, real
+opencode 2.x with two workers in another, the app on a terminal, a second feed and model in this process. Every 10
+seconds a line; at the end the model has to equal a cold load of both. Exit status 1 when it does not, or when the app
+has gone.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from tui.model.records import ChangeSet
 from tui.model.store.store import Store
 
 EVERY_S = 10.0
+SETTLED_S = 600
+"""From then on memory is to be flat, in a run that goes on for twice as long."""
 COMMITS = 50
 CONVERGE_S = 60.0
 
@@ -79,20 +82,21 @@ class Reading(threading.Thread):
             self.written += len(self.app.read(0.2))
 
 
+def alone(arguments: argparse.Namespace, root: Path) -> Path:
+    """A copy of `--db`, or a new database, which no opencode works in."""
+    path = root / "opencode.db"
+    if arguments.db is not None:
+        shutil.copy(arguments.db, path)
+    else:
+        still(path, 5)
+    return path
+
+
 @contextmanager
-def database(arguments: argparse.Namespace, root: Path, seconds: float) -> Iterator[Path]:
-    """The database that opencode works in for so long; a copy of `--db`, or a new one, where opencode cannot be had
-    or is not wanted."""
-    if arguments.db is not None or arguments.no_opencode:
-        path = root / "opencode.db"
-        if arguments.db is not None:
-            shutil.copy(arguments.db, path)
-        else:
-            still(path, 5)
-        yield path
-        return
-    command = [sys.executable, "-m", "tests.lab", "--live", str(seconds), "--workers", "2", "--root", str(root)]
-    with child(command) as process:
+def worked_in(root: Path, version: str, seconds: float) -> Iterator[Path]:
+    """The database that real opencode of a major version works in for so long."""
+    command = [sys.executable, "-m", "tests.lab", "--live", str(seconds), "--workers", "2", "--delay", "0.2"]
+    with child([*command, "--opencode", version, "--root", str(root)]) as process:
         path = Path(answer(process).removeprefix("db: "))
         # It says a line for every prompt, which somebody has to take.
         assert process.stdout is not None
@@ -121,11 +125,11 @@ def has_project(path: Path) -> bool:
         connection.close()
 
 
-async def soak(path: Path, seconds: float) -> int:
-    """Watches for so long; the exit status."""
+async def soak(paths: list[Path], seconds: float) -> int:
+    """Watches for so long, while the first is also written to at a steady rate; the exit status."""
     store, screen = Store(), Screen()
-    source = OpencodeSource(path)
-    feed = Feed([source], store, screen)
+    sources = [OpencodeSource(path) for path in paths]
+    feed = Feed([*sources], store, screen)
     feed.arrivals.attach()
     thread = threading.Thread(target=feed.run, daemon=True)
     thread.start()
@@ -133,7 +137,8 @@ async def soak(path: Path, seconds: float) -> int:
     shares: list[float] = []
     handles: list[int] = []
     try:
-        with App("--db", str(path)) as app, writing("agents", path, COMMITS, seconds):
+        named = [word for path in paths for word in ("--db", str(path))]
+        with App(*named) as app, writing("agents", paths[0], COMMITS, seconds):
             reading = Reading(app)
             reading.start()
             print("    s   RSS MB  peak MB  handles  CPU %   KB/s   lag to model p50 / p99 ms  WAL MB  sessions")
@@ -149,7 +154,7 @@ async def soak(path: Path, seconds: float) -> int:
                 handles.append(app.files())
                 lags = feed.arrivals.lags()
                 late = f"{lags.model_p50:6.0f} / {lags.model_p99:<6.0f}" if lags else ""
-                wal = source.health().wal_size / 1e6
+                wal = sum(source.health().wal_size for source in sources) / 1e6
                 print(
                     f"{now + EVERY_S:5.0f} {rss:8.1f} {peak:8.1f} {handles[-1]:8} {share:6.1f} {rate:6.1f} {late:>26} "
                     f"{wal:7.1f} {len(store.sessions):9}",
@@ -157,26 +162,34 @@ async def soak(path: Path, seconds: float) -> int:
                 )
             reading.stopped.set()
             reading.join()
-        return await verdict(path, store, screen, (memory, shares, handles))
+        return await verdict(paths, store, screen, (memory, shares, handles))
     finally:
         feed.stop()
         await asyncio.to_thread(thread.join, 10)
 
 
-async def verdict(path: Path, store: Store, screen: Screen, figures: tuple[list[float], list[float], list[int]]) -> int:
+async def verdict(
+    paths: list[Path], store: Store, screen: Screen, figures: tuple[list[float], list[float], list[int]]
+) -> int:
     """Compares with a cold load once nothing is written any more, and prints the table; the exit status."""
     memory, shares, handles = figures
     unlike: list[str] = ["never compared"]
     deadline = time.monotonic() + CONVERGE_S
     while unlike and time.monotonic() < deadline:
         await asyncio.sleep(1)
-        unlike = differences(store, await cold_store(path))
+        cold = Store()
+        for path in paths:
+            cold.sessions.update((await cold_store(path)).sessions)
+        unlike = differences(store, cold)
     fifth = max(1, len(memory) // 5)
-    early, late = (percentile(part, 0.5) for part in (memory[fifth : 2 * fifth] or memory, memory[-fifth:]))
+    settled = min(fifth, int(SETTLED_S / EVERY_S))
+    early, late = (percentile(part, 0.5) for part in (memory[settled : settled + fifth] or memory, memory[-fifth:]))
     loaded = sum(session.loaded for session in store.sessions.values())
     note = f"{early:.0f}, then {late:.0f} MB"
     lines = [
-        Line("memory of the last fifth against the second", "ratio", late / early, 1.1, "x", note),
+        Line(
+            "memory of the last fifth against the one that begins at minute 10", "ratio", late / early, 1.05, "x", note
+        ),
         Line("CPU of the app, median", "time", percentile(shares, 0.5), 25, "% of a core"),
         Line("file handles at the end against the start", "counter", handles[-1] - handles[0], 0, ""),
         Line("differences to a cold load", "counter", len(unlike), 0, "", f"{loaded} sessions loaded"),
@@ -194,16 +207,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-opencode", action="store_true", help="the synthetic writer alone")
 
 
+def versions(arguments: argparse.Namespace) -> Iterator[str]:
+    """The major versions of opencode that are wanted and can be had."""
+    if arguments.db is not None or arguments.no_opencode:
+        return
+    for version, release in (("1", opencode_binary.V1), ("2", opencode_binary.V2)):
+        try:
+            opencode_binary.find(release)
+        except opencode_binary.Unavailable as reason:
+            print(f"WITHOUT real opencode {version}.x: {reason}", file=sys.stderr)
+            continue
+        yield version
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Runs it; the exit status."""
     seconds = arguments.minutes * 60
-    if arguments.db is None and not arguments.no_opencode:
-        try:
-            opencode_binary.find()
-        except opencode_binary.Unavailable as reason:
-            print(f"WITHOUT real opencode: {reason}", file=sys.stderr)
-            arguments.no_opencode = True
     with ExitStack() as stack:
-        root = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
-        path = stack.enter_context(database(arguments, Path(root), seconds))
-        return asyncio.run(soak(path, seconds))
+        root = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
+        found = list(versions(arguments))
+        paths = [] if "1" in found else [alone(arguments, root)]
+        paths += [stack.enter_context(worked_in(root / version, version, seconds)) for version in found]
+        return asyncio.run(soak(paths, seconds))
