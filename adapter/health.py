@@ -32,7 +32,8 @@ class Health(msgspec.Struct, frozen=True):
 
     `state` is `ok`, `waiting` (no database yet) or `error` (there is one and it cannot be read); `message` says why.
     `approximate` names counts that are upper bounds because counting would have taken too long; `event_bytes` is about
-    what the JSON of the events takes. `warnings` counts by kind, each row once, and `examples` has the first of each.
+    what the JSON of the events takes, `page_bytes` what the pages take, those that are still in the WAL among them.
+    `warnings` counts by kind, each row once, and `examples` has the first of each.
     `checked` sessions have been looked at for work that is still open, `unread` are still to be looked at.
     `retries` counts the times that SQLite said busy, locked or being recovered, and we asked again. `interruptions`
     counts what `history` remembers the newest of. `statements_per_minute` are those of the last minute; `hops` are
@@ -65,6 +66,7 @@ class Health(msgspec.Struct, frozen=True):
     size: int = 0
     wal_size: int = 0
     event_bytes: int = 0
+    page_bytes: int = 0
     open_mode: str = ""
     watching: str = ""
     lag_ms: float = 0.0
@@ -101,8 +103,9 @@ class Health(msgspec.Struct, frozen=True):
 
     @property
     def event_share(self) -> float:
-        """About what share (0 to 1) of the file and its WAL the events take."""
-        return min(1.0, self.event_bytes / max(1, self.size + self.wal_size))
+        """About what share (0 to 1) of the database the events take. Not of its files: a WAL that was written back
+        keeps its size, and holds pages twice."""
+        return min(1.0, self.event_bytes / max(1, self.page_bytes))
 
 
 class HealthWriter:
@@ -176,6 +179,10 @@ class HealthWriter:
             self._disagreeing[session_id] = surplus
         else:
             self._disagreeing.pop(session_id, None)
+
+    def counted(self, newest_ms: int, **facts: object) -> None:
+        """Notes what was counted, and that the newest change in the file was written at this time (unix ms)."""
+        self.note(last_change=max(self._health.last_change, newest_ms / 1000), **facts)
 
     def changed(self, newest_ms: int) -> None:
         """Notes a change that was written at this time (unix ms) and is in hand now."""

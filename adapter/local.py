@@ -235,13 +235,8 @@ class OpencodeSource:
         rows = await self._session_rows()
         found = await self._database.read_fresh(lambda snapshot: count_rows(snapshot, self._database.schema))
         self._follower.memory.compare_sums(rows)
-        newest = max((milliseconds(row.time_updated) for row in rows), default=0) / 1000
-        self._health.note(
-            counts=found.counts,
-            approximate=found.approximate,
-            event_bytes=found.event_bytes,
-            last_change=max(self._health.now.last_change, newest),
-        )
+        newest = max((milliseconds(row.time_updated) for row in rows), default=0)
+        self._health.counted(**{**msgspec.structs.asdict(found), "newest_ms": max(found.newest_ms, newest)})
         return self.health()
 
     async def processes(self) -> Health:

@@ -575,7 +575,7 @@ class Follower:
             began = time.perf_counter()
             schema = self.database.schema
             found = await self.database.read(lambda snapshot: count_rows(snapshot, schema))
-            self._health.note(counts=found.counts, approximate=found.approximate, event_bytes=found.event_bytes)
+            self._health.counted(**msgspec.structs.asdict(found))
             self._counting_s = time.perf_counter() - began
             # Only a change can move the counts again.
             self._count_due = NEVER

@@ -16,6 +16,8 @@ from adapter.sqlite.reader import Pieces, Row, Snapshot
 from adapter.sqlite.rows import Lost, Missing, rows_of, table_rows
 
 EVENT_SAMPLES = 200
+NEWEST_ROWS = 64
+"""Rows at the end of a table of which the newest change is looked for: what is changed is what was added lately."""
 OWNERLESS = 100
 """Rows without an owner that are named of one table."""
 COLUMNS = SESSION_COLUMNS[:-1]
@@ -24,11 +26,14 @@ UPDATED = COLUMNS.index("time_updated")
 
 class Counts(msgspec.Struct, frozen=True):
     """Rows by plural table name (`sessions` of both families); those in `approximate` are upper bounds. `event_bytes`
-    is about what the JSON of the events takes, 0 when not known."""
+    is about what the JSON of the events takes, `page_bytes` what the pages of the database take, the WAL's newer ones
+    among them; `newest_ms` is when something was changed last, unix ms. 0 where not known."""
 
     counts: dict[str, int]
     approximate: list[str]
     event_bytes: int = 0
+    page_bytes: int = 0
+    newest_ms: int = 0
 
 
 class Ends(msgspec.Struct, frozen=True):
@@ -231,7 +236,11 @@ def count_rows(snapshot: Snapshot, schema: Schema) -> Pieces[Counts]:
             approximate.append(name)
             counts[name] = 0
     yield
-    return Counts(counts, approximate, _event_bytes(snapshot, counts.get("events", 0)))
+    events = _event_bytes(snapshot, counts.get("events", 0))
+    yield
+    tables = (*schema.session_tables, *schema.data_tables)
+    newest = max((_newest(snapshot, schema, table) for table in tables), default=0)
+    return Counts(counts, approximate, events, _page_bytes(snapshot), newest)
 
 
 def _ids(snapshot: Snapshot, table: str) -> Pieces[set[str]]:
@@ -241,6 +250,23 @@ def _ids(snapshot: Snapshot, table: str) -> Pieces[set[str]]:
 
 def _highest(snapshot: Snapshot, table: str) -> int:
     return int(snapshot.rows(f'SELECT max(rowid) FROM "{table}"')[0][0] or 0)
+
+
+def _page_bytes(snapshot: Snapshot) -> int:
+    try:
+        return int(snapshot.rows("PRAGMA page_count")[0][0]) * int(snapshot.rows("PRAGMA page_size")[0][0])
+    except (OutOfTime, Unread):
+        return 0
+
+
+def _newest(snapshot: Snapshot, schema: Schema, table: str) -> int:
+    if "time_updated" not in schema.tables.get(table, ()):
+        return 0
+    try:
+        rows = snapshot.rows(f'SELECT time_updated FROM "{table}" ORDER BY rowid DESC LIMIT {NEWEST_ROWS}')
+    except (OutOfTime, Unread):
+        return 0
+    return max((milliseconds(time) for (time,) in rows), default=0)
 
 
 def _event_bytes(snapshot: Snapshot, count: int) -> int:

@@ -237,7 +237,7 @@ async def test_the_share_of_the_events_is_told_from_a_sample(opencode: OpencodeW
     connection.close()
     assert health.counts["events"] > 2 * EVENT_SAMPLES
     assert health.event_bytes == pytest.approx(size, rel=0.1)
-    assert health.event_share == health.event_bytes / (health.size + health.wal_size)
+    assert health.event_share == health.event_bytes / health.page_bytes
     (asked,) = [one for one in statements if "avg(" in one.sql]
     assert len(asked.parameters) == EVENT_SAMPLES
 

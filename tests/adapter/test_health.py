@@ -81,6 +81,17 @@ def test_what_was_handed_out_stays_as_it_was() -> None:
     )
 
 
+async def test_the_last_change_is_that_of_the_newest_row_of_any_table(tmp_path: Path) -> None:
+    """2.x leaves a session's own row as it is while messages come."""
+    path = corpus.build(corpus.NAMES_2X[0], tmp_path / "opencode.db")
+    later = 4_000_000_000_000
+    with sqlite3.connect(path) as plain:
+        plain.execute("UPDATE session_message SET time_updated = ? WHERE rowid = 2", (later,))
+    plain.close()
+    async with OpencodeSource(path, watch=False) as source:
+        assert (await source.probe()).last_change == later / 1000
+
+
 async def test_every_refusal_of_a_locked_file_is_counted(tmp_path: Path) -> None:
     path = corpus.build("1.18.33/plain", tmp_path / "opencode.db")
     connection = sqlite3.connect(path, isolation_level=None)

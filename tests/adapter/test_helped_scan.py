@@ -21,6 +21,7 @@ import pytest
 from adapter.contract import Batch, SourceUnavailable
 from adapter.events import AnyEvent, SourceProgress
 from adapter.follow.crew import crew, worker
+from adapter.follow.crew.messages import Ask
 from adapter.local import OpencodeSource
 from tests.adapter import corpus, damage
 from tests.adapter.follower import apply, cold_store, differences, eventually
@@ -177,6 +178,25 @@ async def test_workers_that_are_killed_cost_nothing_but_time(tmp_path: Path, cre
             for each in crews[0]._workers:
                 each.process.kill()
     assert text == alone.text
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGSTOP")
+async def test_workers_that_are_stopped_for_ever_are_ended_and_cost_nothing_but_time(
+    tmp_path: Path, crews: list[crew.Crew], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crew, "LOOK_S", 0.1)
+    path = corpus.build(MANY_SESSIONS, tmp_path / "opencode.db")
+    alone = await read(path, make=None)
+    send = crew.Worker.send
+
+    def send_to_nobody(self: crew.Worker, ask: Ask) -> None:
+        self.process.send_signal(signal.SIGSTOP)
+        send(self, ask)
+
+    monkeypatch.setattr(crew.Worker, "send", send_to_nobody)
+    async with asyncio.timeout(60):
+        same(await read(path), alone)
+    assert {each.process.returncode for each in crews[0]._workers} == {-signal.SIGKILL}
 
 
 @pytest.mark.parametrize("program", ["/nowhere/python", "/bin/false", "/bin/cat"])

@@ -565,7 +565,11 @@ def test_doctor_tells_how_the_file_was_read(database: Path) -> None:
     report = json.loads(run("doctor", "--json", "--db", database).stdout)["sources"][0]
     assert set(report) == DOCTOR_FIELDS
     with sqlite3.connect(database) as plain:
-        newest, sessions = plain.execute("SELECT max(time_updated), count(*) FROM session").fetchone()
+        newest = max(
+            plain.execute(f"SELECT max(time_updated) FROM {table}").fetchone()[0]
+            for table in ("session", "message", "part")
+        )
+        (sessions,) = plain.execute("SELECT count(*) FROM session").fetchone()
     assert report["last_change"] == newest / 1000
     assert report["checked_sessions"] == sessions
     assert report["open_mode"] == "readonly_shm"

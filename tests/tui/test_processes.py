@@ -116,6 +116,17 @@ async def test_row_overview_and_health_name_the_process(monkeypatch: pytest.Monk
         await until(pilot, lambda: any("1 process on it" in line for line in screen_text(app)))
 
 
+async def test_health_that_is_opened_looks_at_the_processes_where_nothing_runs_any_more() -> None:
+    source = WatchedSource(RUNNER)
+    async with playing([session("ses_a", "Fix the test", 60)], source=source, size=(200, 50)) as (app, pilot):
+        await until(pilot, lambda: source.following)
+        await pilot.press("H")
+        await until(pilot, lambda: any("1 process on it" in line for line in screen_text(app)))
+        source.running = []
+        await pilot.press("H", "H")
+        await until(pilot, lambda: not any("1 process on it" in line for line in screen_text(app)))
+
+
 async def test_a_process_that_has_gone_takes_the_session_out_of_those_at_work() -> None:
     source = WatchedSource(RUNNER)
     async with playing(at_work(), source=source) as (app, pilot):

@@ -65,7 +65,7 @@ async def doctor(arguments: argparse.Namespace, paths: list[Path]) -> int:
         )
     else:
         for health in healths:
-            print("\n".join(lines(health)))
+            print("\n".join(lines(health, full=arguments.full)))
         for words in problems:
             print(f"{'config':>13}  {sanitize.label(words, limit=2000)}")
     if not any(health.state == "ok" for health in healths):
@@ -179,8 +179,8 @@ def processes(known: Processes) -> dict[str, Any] | None:
     }
 
 
-def lines(health: Health) -> list[str]:
-    """The report as text, a fact a line."""
+def lines(health: Health, *, full: bool = False) -> list[str]:
+    """The report as text, a fact a line; `full` says that every session was to be read."""
     facts: list[tuple[str, str]] = [("database", health.path), ("state", f"{health.state} {health.message}".strip())]
     if health.backup:
         facts.append(("backup", "by its name: read, and not taken for live"))
@@ -209,7 +209,7 @@ def lines(health: Health) -> list[str]:
             ("statements", f"{health.statements:,}, {health.statements_per_minute:,.0f} in the last minute"),
             ("retries", f"{health.retries:,}"),
             ("missing", ", ".join(health.missing_columns) or "no column"),
-            ("checked", _checked(health)),
+            ("checked", _checked(health, full)),
             *_processes(health),
             *(("sums", words) for words in _sums(health)),
             ("warnings", ", ".join(f"{kind} {n}" for kind, n in health.warnings.items()) or "none"),
@@ -245,9 +245,9 @@ def _process(process: Process) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _checked(health: Health) -> str:
+def _checked(health: Health, full: bool) -> str:
     sessions = health.counts.get("sessions", 0)
-    rest = "; --full reads all" if health.checked < sessions else ""
+    rest = "" if health.checked >= sessions else "; the others came meanwhile" if full else "; --full reads all"
     return f"{health.checked:,} of {sessions:,} sessions, row by row{rest}"
 
 

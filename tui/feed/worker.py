@@ -191,7 +191,7 @@ class Feed:
         self._request("a text cannot be read", lambda: self._payload(source, (uri, *more), look, done))
 
     def probe(self) -> None:
-        """Asks every source for fresh counts; they arrive through `health_changed`."""
+        """Asks every source for fresh counts, and which processes there are; both arrive through `health_changed`."""
         self._request("the rows cannot be counted", self._probe)
 
     def processes(self, sources: Collection[str]) -> None:
@@ -524,7 +524,9 @@ class Feed:
         rests = self._rests
         for name, source in list(self._sources.items()):
             try:
-                health = await source.probe()
+                await source.probe()
+                # Where nothing runs any more nobody else looks at them.
+                health = await source.processes()
             except Exception as error:
                 if rests != self._rests:
                     return

@@ -28,6 +28,9 @@ AHEAD_BYTES = 4_000_000
 """Bytes of answers that wait for their turn; with so many nothing more is handed out."""
 PIPE_BYTES = 1 << 20
 """Room of a pipe, where the system lets it be chosen (Linux): 64 kB change hands twenty times as often."""
+LOOK_S, LOOKS = 5.0, 6
+"""A page whose turn it is has so many times so many seconds; then its worker is taken for hung and is ended, and the
+scan reads the page. They are counted, so that a stop of this process itself (ctrl+z) is one of them."""
 END_S = 1.0
 """Seconds that one gets to end by itself."""
 ROOT = Path(__file__).parents[3]
@@ -89,6 +92,15 @@ class Crew:
         if handed is None:
             self._next = max(self._next, number + 1)
             return None
+        for _ in range(LOOKS):
+            done, _ = await asyncio.wait({handed}, timeout=LOOK_S)
+            if done:
+                break
+        else:
+            for worker in self._workers:
+                if number in worker.pages:
+                    worker.process.kill()
+        # Of a worker that was ended the listener says so.
         page = await handed
         del self._handed[number]
         if page is not None:

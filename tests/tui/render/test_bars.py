@@ -103,10 +103,10 @@ def test_problems_are_clean_lines_folded_to_the_width() -> None:
 
 
 def test_health_says_where_the_numbers_come_from() -> None:
-    shown = health(missing_columns=["session.cost"], event_bytes=3_000_000)
+    shown = health(missing_columns=["session.cost"], event_bytes=3_000_000, page_bytes=4_200_000)
     text = [plain(line) for line in health_lines(shown, Lags(12, 30, 4, 9, [5, 40, 10]))]
     assert text == [
-        "Store    ● /data/opencode.db  v1 1.18.33  4.1 MB (events 68%)  WAL 117 kB"
+        "Store    ● /data/opencode.db  v1 1.18.33  4.1 MB (events ~71%)  WAL 117 kB"
         "  7 sessions  42 messages  180 parts  999 events",
         "         migration 20260622202450_simplify · 9f3a21c0 (38 applied)   missing session.cost"
         "   changes by event feed",

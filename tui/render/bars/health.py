@@ -143,7 +143,7 @@ def _store(health: Health, role: str) -> list[Span]:
         # Versions come oldest first; the ends of the list say what there is.
         spans.append((f" {shown[0]}" if len(shown) == 1 else f" {shown[0]} … {shown[-1]}", "text"))
     if health.size:
-        share = f" (events {health.event_share:.0%})" if health.event_bytes else ""
+        share = f" (events ~{health.event_share:.0%})" if health.event_bytes else ""
         wal = numbers.size(health.wal_size) or "0 B"
         spans.append((f"  {numbers.size(health.size)}{share}  WAL {wal}", "text"))
     for name, count in islice(counted(health), SHOWN_COUNTS):
