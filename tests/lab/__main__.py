@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import signal
 import threading
 import time
 from pathlib import Path
@@ -52,8 +53,9 @@ def work(lab: Lab, number: int, names: list[str], until: float) -> None:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Print the database's path, then a line per prompt."""
+    """Print the database's path, then a line per prompt. Asked to end it ends opencode, as with ctrl+c."""
     arguments = parse(argv)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with contextlib.ExitStack() as stack:
         if arguments.root:
             lab = stack.enter_context(arguments.lab(arguments.root.resolve(), delay=arguments.delay))

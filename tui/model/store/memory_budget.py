@@ -15,8 +15,9 @@ from tui.model.status.thresholds import SECOND
 from tui.model.store.store import Store
 from tui.model.tree.rows import VisibleRows
 
-OPS = 15_000
-"""Ops that may be held: 50 MB of objects, 100 MB of the process."""
+OPS = 6_000
+"""Ops that may be held: 20 MB of objects, 40 MB of the process. Somebody has to be able to open a session of 5,000, and
+at 50 commits a second so many come within `QUIET`, before which none goes: memory stands still from then on."""
 QUIET = 600 * SECOND
 """µs without a change after which a session counts as over; the adapter looks closely at the others."""
 PATIENCE = 60 * SECOND
