@@ -209,6 +209,11 @@ class Source(Protocol):
         """The text behind a reference. Raises PayloadError or SourceUnavailable."""
         ...
 
+    async def beginning(self, uri: str) -> str:
+        """What a large text begins with, for a first look while all of it is read; "" where that is not had any sooner.
+        Raises PayloadError or SourceUnavailable."""
+        ...
+
     def search(
         self, pattern: str, only: Collection[str] | None = None, kinds: Collection[str] = ()
     ) -> AsyncIterator[SearchPage]:

@@ -20,7 +20,7 @@ from adapter.follow.position import Cursor, Watermarks
 from adapter.follow.resume import current_marks, emitted_before
 from adapter.health import Health, HealthWriter
 from adapter.opencode.database import Database
-from adapter.opencode.payloads import resolve
+from adapter.opencode.payloads import begin, resolve
 from adapter.opencode.queries import all_sessions, count_rows
 from adapter.opencode.rows import SessionRow, milliseconds, session_row
 from adapter.opencode.sessions import map_session, root_of
@@ -255,6 +255,13 @@ class OpencodeSource:
         if self._closed:
             raise SourceUnavailable(f"{self.path} has been closed")
         return await resolve(self._reader, uri, limit)
+
+    async def beginning(self, uri: str) -> str:
+        """What a large text begins with, "" where it is not near the beginning of its row. Raises PayloadError or
+        SourceUnavailable."""
+        if self._closed:
+            raise SourceUnavailable(f"{self.path} has been closed")
+        return await begin(self._reader, uri)
 
     async def search(
         self, pattern: str, only: Collection[str] | None = None, kinds: Collection[str] = ()

@@ -68,6 +68,10 @@ class Requests(Protocol):
         """One text, ready to be drawn in a look; `done` is always called, with it or with the reason. What is behind
         the references in `more` goes on in it."""
 
+    def beginning(self, source: str, uri: str, look: str, done: PayloadDone) -> None:
+        """What a large text begins with, for a first look before all of it is read; `done` is always called, with
+        nothing where that is not had soon."""
+
     def probe(self) -> None:
         """Fresh counts of every source; they arrive as healths."""
 

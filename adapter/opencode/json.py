@@ -165,6 +165,8 @@ def _decoder_of(form: Any) -> msgspec.json.Decoder[Any]:
 
 FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[\]{}:,]', re.DOTALL)
+CHARACTERS = re.compile(rb'"(?:[^"\\]|\\u[0-9a-fA-F]{4}|\\[^u])*+', re.DOTALL)
+"""A text in JSON as far as its characters are whole."""
 
 
 def closing(begun: bytes) -> bytes:
@@ -294,6 +296,30 @@ def text_of(raw: msgspec.Raw) -> str:
         except (ValueError, RecursionError):
             return ""
     return value if isinstance(value, str) else ""
+
+
+def begun_text(data: bytes, path: str) -> str:
+    """What is there of the text at a path (keys and list positions, with dots) of JSON that was cut off anywhere; ""
+    when it does not begin there or is no text. Never raises."""
+    wanted = path.split(".")
+    frames: list[Any] = []
+    for token in TOKEN.finditer(data):
+        sign = token[0][:1]
+        if sign == b'"':
+            if frames and frames[-1] is None:
+                frames[-1] = decode(token[0])
+            elif [str(frame) for frame in frames] == wanted:
+                whole = cast(re.Match[bytes], CHARACTERS.match(token[0]))[0]
+                text = text_of(msgspec.Raw(whole.decode("utf-8", "ignore").encode() + b'"'))
+                # The first half of an emoji, whose second was cut off.
+                return text[:-1] if "\ud800" <= text[-1:] <= "\udbff" else text
+        elif sign in b"{[":
+            frames.append(None if sign == b"{" else 0)
+        elif sign in b"}]":
+            frames = frames[:-1]
+        elif sign == b"," and frames:
+            frames[-1] = frames[-1] + 1 if isinstance(frames[-1], int) else None
+    return ""
 
 
 def byte_size(text: str) -> int:

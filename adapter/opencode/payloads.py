@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from adapter.contract import BadReference, PayloadGone, PayloadText, PayloadUnreadable, Unread
-from adapter.opencode.json import byte_size, mended_text
+from adapter.opencode.json import begun_text, byte_size, mended_text
 from adapter.references import Reference, parse, places
 from adapter.sqlite.reader import Reader, Snapshot
 from adapter.sqlite.rows import missing
@@ -37,18 +37,41 @@ def cut(text: str, limit: int) -> tuple[str, int, bool]:
 def find(snapshot: Snapshot, reference: Reference) -> tuple[Reference, bytes]:
     """The reference that leads to a row, and the row's JSON: as bytes, because a str of 20 MB would be made only to be
     decoded. Raises PayloadGone or PayloadUnreadable."""
+    place, data = _find(snapshot, reference, "CAST({} AS BLOB)")
+    return place, data or b""
+
+
+def _find(snapshot: Snapshot, reference: Reference, what: str) -> tuple[Reference, Any]:
+    """The reference that leads to a row, and something of the row; `{}` in `what` is the column of its JSON."""
     tables = {row[0] for row in snapshot.rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
     for place in places(reference):
         if place.table not in tables:
             continue
         try:
-            data = "payload" if place.table == "session_inbox" else "data"
-            rows = snapshot.rows(f'SELECT CAST({data} AS BLOB) FROM "{place.table}" WHERE id = ?', (place.row_id,))
+            column = what.format(_column(place.table))
+            rows = snapshot.rows(f'SELECT {column} FROM "{place.table}" WHERE id = ?', (place.row_id,))
         except Unread as error:
             raise PayloadUnreadable(f"{place.table} {place.row_id}: {missing(error).why}") from None
         if rows:
-            return place, rows[0][0] or b""
+            return place, rows[0][0]
     raise PayloadGone(f"{reference.table} {reference.row_id} is no longer in the database")
+
+
+def _column(table: str) -> str:
+    return "payload" if table == "session_inbox" else "data"
+
+
+async def begin(reader: Reader, uri: str) -> str:
+    """What the text behind a reference begins with, "" where it does not begin near the beginning of its row: the rest
+    of a large one is not even read. Raises as `resolve`."""
+    asked = parse(uri)
+
+    def head(snapshot: Snapshot) -> tuple[Reference, bytes]:
+        place, rowid = _find(snapshot, asked, "rowid")
+        return place, snapshot.ends_of(place.table, _column(place.table), rowid, tail=False)[1]
+
+    reference, data = await reader.call(head, side=True)
+    return begun_text(data, reference.field) if reference.field else ""
 
 
 async def resolve(reader: Reader, uri: str, limit: int) -> PayloadText:

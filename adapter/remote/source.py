@@ -57,6 +57,8 @@ FIRST_S = 45.0
 AGREED_S = 2.0
 """Clocks that differ by less are taken for one: no row is made to move for that."""
 PAYLOAD_LIMIT = 32_000_000
+BEGINNING = 65_536
+"""Bytes of a text for a first look."""
 TEXT_MOST = 4
 """Bytes that a character has at most."""
 
@@ -403,6 +405,10 @@ class RemoteSource:
                     kind = "json" if item.format == "json" else "text"
                     return PayloadText("".join(pieces), max(0, doors.size(item.size)), item.truncated, kind)
         raise PayloadUnreadable(f"{self._host.name}: no text came")
+
+    async def beginning(self, uri: str) -> str:
+        """What a large text begins with: all of it is long on its way. Raises PayloadError or SourceUnavailable."""
+        return (await self.payload(uri, BEGINNING)).text
 
     async def search(
         self, pattern: str, only: Collection[str] | None = None, kinds: Collection[str] = ()

@@ -232,12 +232,14 @@ class Snapshot:
                 if cursor is not None:
                     cursor.close()
 
-    def ends_of(self, table: str, column: str, rowid: int) -> tuple[int, bytes, bytes]:
-        """The size of a value in bytes, and what it begins and ends with; for one that is too large to be selected.
-        Gives (0, b"", b"") where there is none."""
+    def ends_of(self, table: str, column: str, rowid: int, *, tail: bool = True) -> tuple[int, bytes, bytes]:
+        """The size of a value in bytes, and what it begins and ends with; for one that is too large to be selected, or
+        takes long. Its end costs a look at each of its pages. Gives (0, b"", b"") where there is none."""
         try:
             with self._raw.blobopen(table, column, rowid, readonly=True) as blob:
                 head = blob.read(HEAD_BYTES)
+                if not tail:
+                    return len(blob), head, b""
                 blob.seek(-min(TAIL_BYTES, len(blob)), os.SEEK_END)
                 return len(blob), head, blob.read(TAIL_BYTES)
         except sqlite3.Error:

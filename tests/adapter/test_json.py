@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapter.opencode.json import byte_size, text_of, text_size
+from adapter.opencode.json import begun_text, byte_size, text_of, text_size
 
 
 def raw(text: str) -> msgspec.Raw:
@@ -21,6 +21,26 @@ def test_the_size_is_that_of_the_decoded_text(text: str, escaped: bool) -> None:
     stored = raw(json.dumps(text, ensure_ascii=escaped))
     assert text_of(stored) == text
     assert text_size(stored) == len(text.encode())
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "b", "state"]), inner, max_size=3)
+    ),
+    max_leaves=12,
+)
+
+
+@given(JSON, st.text(max_size=30), st.booleans(), st.floats(0, 1))
+def test_of_json_that_is_cut_anywhere_the_beginning_of_a_text_is_read(
+    before: object, text: str, escaped: bool, share: float
+) -> None:
+    row = {"before": before, "content": [before, {"state": {"input": before, "output": text}}], "behind": before}
+    whole = json.dumps(row, ensure_ascii=escaped).encode()
+    assert begun_text(whole, "content.1.state.output") == text
+    assert text.startswith(begun_text(whole[: round(len(whole) * share)], "content.1.state.output"))
+    assert begun_text(whole, "content.0.state.nothing") == ""
 
 
 @given(st.text(alphabet='\\"n\nu0é', max_size=12))

@@ -43,6 +43,28 @@ async def test_every_reference_of_an_event_resolves_to_what_sqlite_holds(tmp_pat
                 assert ref.size == found.size
 
 
+@pytest.mark.parametrize("field", ["state.output", "content.1.content.0.text"])
+async def test_the_beginning_of_a_large_text_is_had_without_the_rest(opencode: OpencodeWriter, field: str) -> None:
+    text = "".join(f"line {number} ö\n" for number in range(100_000))
+    session = opencode.session()
+    step = opencode.assistant(session, opencode.user(session))
+    row = tool("completed", input={"command": "make"}, output=text)
+    if field.startswith("content"):
+        row = {
+            "content": [{"type": "text", "text": "a"}, {"type": "tool", "content": [{"type": "text", "text": text}]}]
+        }
+    part = opencode.part(step, row)
+    async with OpencodeSource(opencode.path) as source:
+        found = await source.beginning(build("part_id", part, field))
+        assert text.startswith(found)
+        assert 30_000 < len(found) < 70_000
+        # A text that does not begin near the beginning of its row, and what is no text.
+        assert await source.beginning(build("part_id", part, "state.title")) == ""
+        assert await source.beginning(build("part_id", part, "")) == ""
+        with pytest.raises(PayloadGone):
+            await source.beginning(build("part_id", "prt_gone", field))
+
+
 @given(st.text(), st.text())
 def test_any_id_and_field_survive_the_way_through_a_reference(row_id: str, field: str) -> None:
     for key, table in (("part_id", "part"), ("message_id", "message")):

@@ -129,6 +129,9 @@ class FakeSource:
         text = self.texts[uri]
         return Text(text, len(text.encode()))
 
+    async def beginning(self, uri: str) -> str:
+        return ""
+
     async def search(
         self, pattern: str, only: Collection[str] | None = None, kinds: Collection[str] = ()
     ) -> AsyncIterator[SearchPage]:

@@ -23,6 +23,7 @@ from tests.tui.story import SOURCE, Step, prompt, session
 from tui.app import ViewerApp
 from tui.model.records import Key
 from tui.render.cards import tabs
+from tui.render.lines import plain
 from tui.widgets import detail
 
 BASH = Key(SOURCE, "op", "ses_retry", "prt_ses_retry_1_3:tool")
@@ -177,6 +178,74 @@ async def test_keys_that_scroll_count_also_while_the_text_is_on_its_way(
         await pilot.pause()
         places.append((view.scroll_offset.y, view.caret))
     assert places[0] == places[1] != (0, 0)
+
+
+class BegunSource(SlowSource):
+    """Gives the beginning of a text at once."""
+
+    async def beginning(self, uri: str) -> str:
+        self.asked.append(f"the beginning of {uri}")
+        return self.texts[uri][:1000]
+
+
+LOUD = Key(SOURCE, "op", "ses_loud", "prt_ses_loud_1_1:tool")
+
+
+def loud(lines: int) -> tuple[list[Event], str, dict[str, str]]:
+    """A session with a call of so many lines of output, the reference to it, and the texts."""
+    text = "".join(f"line {number} of what a build has printed\n" for number in range(lines))
+    step = Step("ses_loud", 1, "usr_l", 90)
+    step.op("tool", "bash", 80, 5.0, label="make", refs={"tool_response": text})
+    events = [session("ses_loud", "Loud", 95), prompt("ses_loud", "usr_l", "make it", 91), *step.events]
+    (uri,) = [event.uri for event in events if isinstance(event, PayloadRef) and event.payload_kind == "tool_response"]
+    return events, uri, {uri: text}
+
+
+async def test_a_large_text_is_begun_before_all_of_it_is_read() -> None:
+    events, uri, texts = loud(50_000)
+    source = BegunSource(texts)
+    async with playing(events, source=source) as (app, pilot):
+        view = app.main.detail.view
+        app.main.sessions.select(LOUD)
+        await pilot.press("3", "tab")
+        await until(pilot, lambda: "line 3 of" in shown(app))
+        assert len(view.lines) < 50
+        assert "reading all of it… 1.8 MB" in plain(view.lines[len(view.lines) - 1])
+        # It is no text to take along, and its end is not the end.
+        assert app.main.detail.words() is None
+        await pilot.press("G")
+        source.go.set()
+        await until(pilot, lambda: len(view.lines) == 50_000)
+        await until(pilot, lambda: "line 49999 of" in shown(app))
+        words = app.main.detail.words()
+        assert words is not None
+        assert len(list(words)) == 50_000
+        assert source.asked == [f"the beginning of {uri}", uri]
+
+
+async def test_the_beginning_does_not_stand_for_a_text_that_cannot_be_read() -> None:
+    events, uri, texts = loud(50_000)
+    source = BegunSource(texts)
+    async with playing(events, source=source) as (app, pilot):
+        app.main.sessions.select(LOUD)
+        await pilot.press("3")
+        await until(pilot, lambda: "line 3 of" in shown(app))
+        del texts[uri]
+        source.go.set()
+        await until(pilot, lambda: "the row is gone" in shown(app))
+        assert "line 3 of" not in shown(app)
+        assert app.main.detail.words() is None
+
+
+async def test_a_text_that_is_not_large_is_read_at_once() -> None:
+    events, uri, texts = loud(50)
+    source = BegunSource(texts)
+    source.go.set()
+    async with playing(events, source=source) as (app, pilot):
+        app.main.sessions.select(LOUD)
+        await pilot.press("3")
+        await until(pilot, lambda: "line 3 of" in shown(app))
+        assert source.asked == [uri]
 
 
 async def test_keys_meant_for_a_text_that_never_came_do_not_scroll_another() -> None:

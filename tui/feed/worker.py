@@ -190,6 +190,11 @@ class Feed:
         unanswered."""
         self._request("a text cannot be read", lambda: self._payload(source, (uri, *more), look, done))
 
+    def beginning(self, source: str, uri: str, look: str, done: PayloadDone) -> None:
+        """Asks for what a large text begins with; `done` is called on the UI loop with it, or with nothing. Only a feed
+        that is stopped leaves it unanswered."""
+        self._request("a text cannot be read", lambda: self._beginning(source, uri, look, done))
+
     def probe(self) -> None:
         """Asks every source for fresh counts, and which processes there are; both arrive through `health_changed`."""
         self._request("the rows cannot be counted", self._probe)
@@ -423,6 +428,16 @@ class Feed:
         finally:
             # Whatever happens: who asks shows "loading" until there is an answer.
             self._answer(lambda: done(document, note), source)
+
+    async def _beginning(self, source: str, uri: str, look: str, done: PayloadDone) -> None:
+        document, why = None, ""
+        try:
+            text = await self._unrested(lambda: self._source(source).beginning(uri))
+            document = payloads.read(text, look) if text else None
+        except Exception as error:
+            why = _reason(error)
+        finally:
+            self._answer(lambda: done(document, why), source)
 
     async def _read(self, source: str, uri: str) -> PayloadText:
         """A text."""

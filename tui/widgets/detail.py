@@ -45,6 +45,11 @@ TAIL = 12
 SHARE = 10
 """A dear one waits so many times as long as it takes: no more than a tenth of the time goes into it."""
 
+LARGE = 1_000_000
+"""Bytes from which on the beginning of a text is shown while the rest is read: 20 MB take a tenth of a second."""
+BEGUN = frozenset({"terminal", "plain", "diff"})
+"""Looks in which the beginning of a text looks as it will."""
+
 FETCH_AFTER = 0.06
 """Seconds the cursor has to rest on a node before its text is fetched: a held-down arrow key passes many. The node
 that it goes to after such a rest, and a tab that is picked, are not passed: their text is fetched at once."""
@@ -95,6 +100,7 @@ class Detail(Contained, Vertical):
         self._in_sight: list[tabs.Text] = []
         self._asked: set[str] = set()
         self._stale: set[str] = set()
+        self._begun: set[str] = set()
         self._record: tuple[str, payload.Shown] | None = None
         self._timer: Timer | None = None
         self._cost, self._drawn_at = 0.0, float("-inf")
@@ -284,10 +290,10 @@ class Detail(Contained, Vertical):
             lines = self._recorded(tabs.record(self.store, self.key))
         else:
             lines = self._fetched(self.tabs[tab])
-        tail = tab == tabs.OUTPUT and tabs.grows(self.store, self.key)
+        tail = self._follows_end
         foldable = self.view.lines.foldable
         self.view.show(lines, keep, tail)
-        self.view.expect(any(text.slot not in self._texts for text in self._in_sight))
+        self.view.expect(any(not self._is_whole(text) for text in self._in_sight))
         if self.view.lines.foldable != foldable:
             self.post_message(self.OtherKind())
 
@@ -406,7 +412,8 @@ class Detail(Contained, Vertical):
             return view.clean_lines()
         if self.tab == tabs.OVERVIEW:
             return Painted(detail.overview(self.store, self.key, self.now())).words()
-        if any(self._texts.get(text.slot, (None, ""))[0] is None for text in self.tabs[self.tab]):
+        shown = self.tabs[self.tab]
+        if any(not self._is_whole(text) or self._texts[text.slot][0] is None for text in shown):
             return None
         return self.view.lines.words()
 
@@ -420,6 +427,11 @@ class Detail(Contained, Vertical):
         self._record = None
         self._asked.clear()
         self._stale.clear()
+        self._begun.clear()
+
+    def _is_whole(self, text: tabs.Text) -> bool:
+        """Whether a text, or the reason why there is none, is there, and not its beginning alone."""
+        return text.slot in self._texts and text.slot not in self._begun
 
     def _fetched(self, texts: list[tabs.Text]) -> Text:
         """What is there of the texts; the rest is asked for when the cursor rests."""
@@ -456,8 +468,38 @@ class Detail(Contained, Vertical):
             if not fresh and text.slot not in self._asked and self.key is not None:
                 self._asked.add(text.slot)
                 self._stale.discard(text.slot)
-                answer = partial(self.deliver, text)
-                self.requests.payload(self.key.source, text.payload.uri, text.look, answer, text.more)
+                if self._may_begin(text):
+                    begun = partial(self._deliver_beginning, text)
+                    self.requests.beginning(self.key.source, text.payload.uri, text.look, begun)
+                else:
+                    self._ask_for(text)
+
+    def _ask_for(self, text: tabs.Text) -> None:
+        if self.key is not None and text.slot in self._asked:
+            answer = partial(self.deliver, text)
+            self.requests.payload(self.key.source, text.payload.uri, text.look, answer, text.more)
+
+    def _may_begin(self, text: tabs.Text) -> bool:
+        """Whether the beginning of a text is worth showing: not of one that is looked at from its end."""
+        fits = text.look in BEGUN and (text.payload.size or 0) >= LARGE and not text.more
+        return fits and text.slot not in self._texts and self.tab != tabs.OVERVIEW and not self._follows_end
+
+    @property
+    def _follows_end(self) -> bool:
+        return self.key is not None and self.tab == tabs.OUTPUT and tabs.grows(self.store, self.key)
+
+    def _deliver_beginning(self, text: tabs.Text, document: payload.Shown | None, _: str) -> None:
+        """Takes the beginning of a text in, and asks for all of it. What is wrong with it is said of that."""
+        if text.slot not in self._asked or text.slot in self._texts:
+            return
+        if isinstance(document, Document):
+            # It is broken to the pane, or is not, as the whole will be.
+            document.size = text.payload.size or 0
+            self._begun.add(text.slot)
+            self._texts[text.slot] = (document, f"reading all of it… {numbers.size(text.payload.size)}")
+            self._draw_text(text, keep=False)
+        # To make something of 20 MB keeps the interpreter: what is drawn goes out before.
+        self.call_after_refresh(self._ask_for, text)
 
     def deliver(self, text: tabs.Text, document: payload.Shown | None, note: str) -> None:
         """Takes a text in, or why there is none; one that nobody looks at any more is dropped."""
@@ -465,7 +507,9 @@ class Detail(Contained, Vertical):
             return
         note = sanitize.label(note)
         self._asked.discard(text.slot)
-        seen = text.slot in self._texts
+        # The beginning does not stand for a text that cannot be read.
+        seen = text.slot in self._texts and text.slot not in self._begun
+        self._begun.discard(text.slot)
         before = self._texts[text.slot][0] if seen else None
         if document is not None and before is not None:
             document.fold_like(before)
@@ -476,9 +520,12 @@ class Detail(Contained, Vertical):
             # A call that ends moves its output to another field: what was read before stays until that one is read.
             document, note = before, "" if text.slot in self._stale else note
         self._texts[text.slot] = (document, note)
+        self._draw_text(text, keep=seen)
+
+    def _draw_text(self, text: tabs.Text, keep: bool) -> None:
         if text.slot in {shown.slot for shown in self._in_sight}:
             more = len(self._in_sight) > 1 or self.tab == tabs.OVERVIEW
-            self._draw(keep=seen or more, arrived=True)
+            self._draw(keep=keep or more, arrived=True)
 
 
 def _rule(text: tabs.Text, width: int) -> Line:
