@@ -40,7 +40,7 @@ from adapter.opencode.database import Database
 from adapter.opencode.ending import outcome
 from adapter.opencode.queries import all_sessions, count_rows, ends, newest_roots, one_session, updated_ms
 from adapter.opencode.sessions import LastAnswer
-from adapter.opencode.storage import RawSession, read_whole
+from adapter.opencode.storage import RawSession, read_beginning, read_whole
 from adapter.pace import PAUSE_S, Beats
 from adapter.sqlite.files import size_of, what_lies_at
 from adapter.sqlite.reader import Row
@@ -511,6 +511,9 @@ class Follower:
         self._loading.append(session_id)
         try:
             with self._backlog.holding(session_id):
+                if watch is not None and await self._begin(session_id):
+                    self._begun.add(session_id)
+                    yield self._batch(begun=[session_id])
                 reading = self.database.read(lambda snapshot: read_whole(snapshot, schema, session_id))
                 if watch is None:
                     raw = await reading
@@ -525,12 +528,9 @@ class Follower:
                     finally:
                         await _ended(task)
                     raw = task.result()
-                async with aclosing(self._map(session_id, raw)) as pieces:
-                    async for is_beginning in pieces:
-                        if is_beginning:
-                            self._begun.add(session_id)
-                            yield self._batch(begun=[session_id])
-                        elif watch is not None:
+                async with aclosing(self._map(session_id, raw)) as pauses:
+                    async for _ in pauses:
+                        if watch is not None:
                             async for batch in self._meanwhile(watch):
                                 yield batch
         finally:
@@ -540,11 +540,28 @@ class Follower:
         self._live.pop(session_id, None)
         yield self._batch(raw.size)
 
-    async def _map(self, session_id: str, raw: RawSession) -> AsyncGenerator[bool, None]:
-        """As `Memory.begin_whole`; an error of our own costs this session."""
+    async def _begin(self, session_id: str) -> bool:
+        """Takes the beginning of a long session of which nothing was told; whether there is one now."""
+        schema, memory = self.database.schema, self.memory
+        if memory.has_emitted(session_id):
+            return False
+        raw = await self.database.read(lambda snapshot: read_beginning(snapshot, schema, session_id))
+        if raw is None:
+            return False
         try:
-            async for is_beginning in self.memory.begin_whole(session_id, raw):
-                yield is_beginning
+            memory.begin(session_id, raw)
+        except (AdapterError, OSError):
+            raise
+        except Exception as error:
+            memory.pending += memory.own_fault(session_id, error)
+            return False
+        return True
+
+    async def _map(self, session_id: str, raw: RawSession) -> AsyncGenerator[None, None]:
+        """As `Memory.whole_with_pauses`; an error of our own costs this session."""
+        try:
+            async for _ in self.memory.whole_with_pauses(session_id, raw):
+                yield
         except (AdapterError, OSError):
             raise
         except Exception as error:

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 
 import msgspec
 
-from adapter.events import Event, LogEntry, SessionRemoved, SourceError, TurnRemoved
+from adapter.events import Event, LogEntry, SessionRemoved, SourceError
 from adapter.follow.position import SUMS, EmittedSession
 from adapter.follow.tracked import TrackedSession, digest
 from adapter.follow.whole import WholeSession
@@ -24,11 +24,6 @@ from adapter.opencode.storage import RawSession, content_of, decode_rows
 from adapter.pace import paced, paced_with_pauses
 from adapter.sqlite.reader import Row
 from adapter.sqlite.rows import Lost
-
-LONG = 1_000
-"""Rows from which the beginning of a session is emitted before the rest is mapped."""
-BEGINNING = 500
-"""Events, at least, that are a beginning."""
 
 UNKNOWN = 0
 """In the place of a digest or hash: the row is emitted again when it is seen."""
@@ -85,8 +80,8 @@ class Memory:
         self._resumed = False
         """Whether an earlier run may have emitted more than its cursor says: it may have ended between the two."""
         self._warned: set[int] = set()
-        self._begun: dict[str, set[str]] = {}
-        """The messages of the beginnings that were told and not gone on with."""
+        self._begun: dict[str, TrackedSession] = {}
+        """The beginnings that were told and not gone on with."""
 
     # -- what is known
 
@@ -235,20 +230,37 @@ class Memory:
     async def whole(self, session_id: str, raw: RawSession, touched: Set[str] | None = None) -> None:
         """Takes a whole session, and tracks it from now on. `touched` are the messages that may be other than they
         were, None if it can be any; it matters only where more was emitted than is remembered (`assume`)."""
-        async for _ in self.begin_whole(session_id, raw, touched):
+        async for _ in self.whole_with_pauses(session_id, raw, touched):
             pass
 
-    async def begin_whole(
+    def has_emitted(self, session_id: str) -> bool:
+        """Whether anything may have been emitted of a session but its row."""
+        record = self._record(session_id)
+        return self._resumed or record.assumed or record.tracked is not None or session_id in self._begun
+
+    def begin(self, session_id: str, raw: RawSession) -> None:
+        """Takes the first messages of a session of which nothing but the row was emitted. `whole` then tells the others
+        and what is different of these; until then the session is not tracked."""
+        if raw.columns is None:
+            return
+        session = self._new_tracked(session_id, raw)
+        events = [
+            event for piece in self._counted(session.replace(decode_rows(raw), raw.message_ids)) for event in piece
+        ]
+        self.session(raw.columns)
+        self.pending += events
+        self._begun[session_id] = session
+
+    def _new_tracked(self, session_id: str, raw: RawSession) -> TrackedSession:
+        session = TrackedSession(self._source, session_id)
+        session.servers = self._servers(raw.session.directory or "" if raw.session else "")
+        return session
+
+    async def whole_with_pauses(
         self, session_id: str, raw: RawSession, touched: Set[str] | None = None
-    ) -> AsyncIterator[bool]:
-        """As `whole`, but stops from time to time, so that others need not wait for a long session. It gives True once,
-        when the beginning of one that was not tracked is pending: what fills a screen need not wait for 90 ms of
-        mapping 5,000 parts. Until it has gone on to its end no more of the session is remembered than which messages
-        that was about; after an error they are taken back, and all of it is emitted again."""
+    ) -> AsyncIterator[None]:
+        """As `whole`, but stops from time to time, so that others need not wait for a long session."""
         self._tell_lost(session_id, raw)
-        for message_id in sorted(self._begun.pop(session_id, ())):
-            removed = TurnRemoved(source=self._source, ts=self._now_us(), session_id=session_id, message_id=message_id)
-            self.pending.append(removed)
         if raw.columns is None:
             self.forget(session_id)
             self.loaded.append(session_id)
@@ -257,7 +269,7 @@ class Memory:
         record.unreadable = raw.unreadable
         is_assumed = record.assumed or (self._resumed and record.tracked is None)
         known = record.tracked
-        session = known or TrackedSession(self._source, session_id)
+        session = known or self._begun.get(session_id) or TrackedSession(self._source, session_id)
         session.servers = self._servers(raw.session.directory or "" if raw.session else "")
         messages = dict(session.messages)
         if raw.unreadable and session.messages:
@@ -266,16 +278,9 @@ class Memory:
             self.loaded.append(session_id)
             return
         pieces = self._counted(session.replace(decode_rows(raw), raw.message_ids))
-        if raw.size >= LONG and not is_assumed and record.tracked is None:
-            beginning = await paced(_first(pieces, BEGINNING))
-            self.session(raw.columns)
-            self.pending += beginning
-            self._begun[session_id] = {name for event in beginning if (name := getattr(event, "message_id", ""))}
-            yield True
         events: list[Event] = []
         async for _ in paced_with_pauses(pieces, events):
-            yield False
-        self._begun.pop(session_id, None)
+            yield
         session.storage = str(raw.columns[-1])
         if self.keep_contents:
             session.contents = content_of(raw)
@@ -294,6 +299,7 @@ class Memory:
             # What is new of it does not leave, so it is not remembered.
             session.messages, record.tracked = messages, known
             raise
+        self._begun.pop(session_id, None)
         self.pending += events
         self.loaded.append(session_id)
 
@@ -491,14 +497,6 @@ class _Parents(Mapping[str, "str | None"]):
 
     def __len__(self) -> int:
         return len(self._records)
-
-
-def _first(pieces: Iterator[list[Event]], least: int) -> Iterator[list[Event]]:
-    """The first pieces, up to so many events; the rest stays to be taken."""
-    count = 0
-    while count < least and (piece := next(pieces, None)) is not None:
-        count += len(piece)
-        yield piece
 
 
 def _of_own_row(raw: RawSession) -> list[Lost]:

@@ -27,6 +27,11 @@ from adapter.opencode.v2.rows import SessionMessage, decode_session_message
 from adapter.sqlite.reader import Pieces, Row, Snapshot
 from adapter.sqlite.rows import DAMAGED, Lost, Missing
 
+LONG = 60
+"""Messages from which on a session has a beginning."""
+BEGINNING = 20
+"""Messages of a beginning: 100 rows of the tree."""
+
 
 class MessageRow(msgspec.Struct, frozen=True):
     """A message row with its JSON decoded and its parts in order. A row of session_message has a `seq` and no parts;
@@ -91,6 +96,21 @@ def read_whole(snapshot: Snapshot, schema: Schema, session_id: str) -> Pieces[Ra
     except Damaged:
         return RawSession(columns, lost=lost, unreadable=DAMAGED.why)
     return RawSession(columns, messages, parts, in_order, lost)
+
+
+def read_beginning(snapshot: Snapshot, schema: Schema, session_id: str) -> Pieces[RawSession | None]:
+    """The first messages of a long session, None of any other, and where they are not easily had: what fills a screen
+    need not wait for the 60 ms that 5,000 parts take."""
+    columns = yield from one_session(snapshot, schema, session_id, [])
+    tables = tables_of(schema, columns[-1]) if columns is not None else set()
+    ids = v1.first(snapshot, session_id, LONG) if "message" in tables else []
+    in_order = v2.first(snapshot, schema, session_id, LONG) if "session_message" in tables else []
+    if (ids and in_order) or len(ids or in_order) < LONG:
+        # Those of two tables are in order when all of them are there.
+        return None
+    yield
+    raw = yield from read_some(snapshot, schema, session_id, (ids or in_order)[:BEGINNING])
+    return None if raw.lost or raw.unreadable else raw
 
 
 def parents_above(snapshot: Snapshot, schema: Schema, row: SessionRow | None) -> Pieces[dict[str, str | None]]:

@@ -48,6 +48,15 @@ def some(
     return messages, parts
 
 
+def first(snapshot: Snapshot, session_id: str, count: int) -> list[str]:
+    """The ids of the first messages of a session, at most so many, in order; none where they are not had soon."""
+    try:
+        sql = "SELECT id FROM message WHERE session_id = ? ORDER BY time_created, id LIMIT ?"
+        return [str(row[0]) for row in snapshot.rows(sql, (session_id, count))]
+    except (OutOfTime, Unread):
+        return []
+
+
 def lists(snapshot: Snapshot, session_id: str) -> Pieces[dict[str, list[tuple[str, object]]]]:
     """Ids and times of a session's messages, each with its parts' behind its own (3.8 ms for 5,000 parts)."""
     found: dict[str, list[tuple[str, object]]] = {}

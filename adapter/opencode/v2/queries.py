@@ -86,6 +86,17 @@ def some(
     return found
 
 
+def first(snapshot: Snapshot, schema: Schema, session_id: str, count: int) -> list[str]:
+    """The ids of the first rows of a session, at most so many, in order; none where they are not had soon."""
+    if "seq" not in schema.tables["session_message"]:
+        return []
+    try:
+        sql = "SELECT id FROM session_message WHERE session_id = ? ORDER BY seq LIMIT ?"
+        return [str(row[0]) for row in snapshot.rows(sql, (session_id, count))]
+    except (OutOfTime, Unread):
+        return []
+
+
 def lists(snapshot: Snapshot, schema: Schema, session_id: str) -> Pieces[dict[str, list[tuple[str, object]]]]:
     """Ids and times of a session's rows, those of prompts that wait among them."""
     found: dict[str, list[tuple[str, object]]] = {}
