@@ -33,7 +33,7 @@ from adapter.follow.gate import REST_S, Gate
 from adapter.follow.memory import Memory, Record
 from adapter.follow.position import VERSION as CURSOR_VERSION
 from adapter.follow.position import Cursor, Watermarks, encode, target_of
-from adapter.follow.reconcile import LIVE_S, Reconciler, look_at_all
+from adapter.follow.reconcile import LIVE_S, QUIET_S, Reconciler, look_at_all
 from adapter.follow.resume import current_marks
 from adapter.health import Health, HealthWriter
 from adapter.opencode.database import Database
@@ -408,10 +408,10 @@ class Follower:
     def _left_out(self, table: str) -> None:
         self.memory.remark([Lost(table, 0, 0, "it is damaged and left out", column="the table")])
 
-    def _is_live(self, record: Record) -> bool:
-        """Whether a session changed within LIVE_S, by its rows or before our eyes."""
+    def _is_live(self, record: Record, within_s: float = LIVE_S) -> bool:
+        """Whether a session changed within so many seconds, by its rows or before our eyes."""
         newest = max(record.tracked.changed_ms if record.tracked else 0, record.updated_ms)
-        return newest >= (self._clock() - LIVE_S) * 1000 or self._monotonic() - record.seen_at < LIVE_S
+        return newest >= (self._clock() - within_s) * 1000 or self._monotonic() - record.seen_at < within_s
 
     # -- the beginning
 
@@ -577,7 +577,7 @@ class Follower:
 
     def _let_go(self) -> Batch:
         records = self.memory.records
-        quiet = [key for key in self._unwanted if (record := records.get(key)) and not self._is_live(record)]
+        quiet = [key for key in self._unwanted if (record := records.get(key)) and not self._is_live(record, QUIET_S)]
         released = [key for key in quiet if key not in self._asked and self.memory.release(key)]
         self._unwanted.clear()
         return self._batch(released=released)

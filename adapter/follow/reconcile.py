@@ -26,6 +26,8 @@ from adapter.sqlite.rows import Lost
 
 LIVE_S = 600.0
 """A session touched within this time is loaded at once, and compared row by row where no feed tells of changes."""
+QUIET_S = 300.0
+"""One that was touched within this time is not given back: it may go on at any moment."""
 RECONCILE_S = 60.0
 SOONEST_S, LATEST_S = 0.2, 10.0
 """Bounds of the pause between two comparisons: one that was held up by a busy machine must not put off the next."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from adapter.follow.reconcile import LIVE_S
+from adapter.follow.reconcile import QUIET_S
 from tests.adapter.follow.helpers import Clocks
 from tests.adapter.follower import Follower
 from tests.adapter.opencode_writer import OpencodeWriter, tool
@@ -29,7 +29,7 @@ def ended(opencode: OpencodeWriter, **fields: object) -> tuple[str, str]:
 
 async def let_go(follower: Follower, clocks: Clocks, session: str) -> None:
     """Releases a session that nothing has happened to for long."""
-    clocks.pass_by(2 * LIVE_S)
+    clocks.pass_by(QUIET_S + 1)
     follower.source.release(session)
     await follower.until(lambda: follower.batches[-1].released == [session])
     follower.store.unload(follower.source.source, session)
@@ -86,7 +86,7 @@ async def test_what_has_just_changed_or_is_wanted_again_is_not_let_go(opencode: 
         follower.source.release(session)
         await follower.until(lambda: len(follower.batches) > told and not inner._unwanted)
         assert inner.memory.tracked(session)
-        clocks.pass_by(2 * LIVE_S)
+        clocks.pass_by(QUIET_S + 1)
         told = len(follower.batches)
         follower.source.release(session)
         follower.source.request(session)

@@ -17,9 +17,9 @@ from tui.model.tree.rows import VisibleRows
 
 OPS = 6_000
 """Ops that may be held: 20 MB of objects, 40 MB of the process. Somebody has to be able to open a session of 5,000, and
-at 50 commits a second so many come within `QUIET`, before which none goes: memory stands still from then on."""
-QUIET = 600 * SECOND
-"""µs without a change after which a session counts as over; the adapter looks closely at the others."""
+at 50 commits a second so many come within ten minutes: memory stands still from then on."""
+QUIET = 300 * SECOND
+"""µs without a change after which a session counts as over; the adapter gives no other back."""
 PATIENCE = 60 * SECOND
 """µs after which a session that was to go and has not (it had just changed) is one like any other again."""
 LEFT = 0.75
