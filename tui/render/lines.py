@@ -75,6 +75,11 @@ def segments(line: Line, width: int, styles: Mapping[str, Style], start: int = 0
             skip = 0
         if not text:
             continue
+        # Nearly every span is like this, and a screen of rows has 400 of them.
+        if text.isascii() and len(text) <= room > 0:
+            drawn.append(Segment(text, styles[role]))
+            room -= len(text)
+            continue
         if room == 0:
             drawn[-1] = Segment(pad(drawn[-1].text + text, cell_len(drawn[-1].text)), drawn[-1].style)
             break
@@ -90,7 +95,7 @@ def segments(line: Line, width: int, styles: Mapping[str, Style], start: int = 0
 
 def width_of(line: Line) -> int:
     """The cells a line takes."""
-    return sum([text_width(text) for text, _ in line])
+    return sum([len(text) if text.isascii() else cell_len(text) for text, _ in line])
 
 
 def cut(line: Line, room: int) -> Line:

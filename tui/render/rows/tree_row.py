@@ -168,12 +168,14 @@ def laid_out(cells: Cells, row: Row, width: int, styles: Mapping[str, Style]) ->
             break
         rest.append((f"  {fact}", "dim"))
     words, flags = _shares(width_of(left), whole, width_of(rest), cells.head, room, cells.aligned)
-    right: list[Span] = []
-    for column in shown:
-        text = cells.columns.get(column.name, "")
-        text = _middle(text, column.width) if column.name == "model" else text
-        role = cells.time_role if column.name == "time" else _COLUMN_ROLES.get(column.name, "dim")
-        right.append((" " + pad(text, column.width, right=column.name not in _LEFT), role))
+    texts = cells.columns
+    right = [
+        (
+            _in_column(texts.get(column.name, ""), column),
+            cells.time_role if column.name == "time" else _COLUMN_ROLES.get(column.name, "dim"),
+        )
+        for column in shown
+    ]
     return [
         *segments(left, words, styles),
         *segments(cells.flags, flags, styles),
@@ -181,6 +183,12 @@ def laid_out(cells: Cells, row: Row, width: int, styles: Mapping[str, Style]) ->
         *segments(rest if flags == whole else (), room - words - flags, styles),
         *segments([*right, (" ", "text")], width - room, styles),
     ]
+
+
+@lru_cache(4_000)
+def _in_column(text: str, column: Column) -> str:
+    text = _middle(text, column.width) if column.name == "model" else text
+    return " " + pad(text, column.width, right=column.name not in _LEFT)
 
 
 def _shares(words: int, flags: int, rest: int, head: int, room: int, aligned: bool) -> tuple[int, int]:
