@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import ClassVar
 
+from rich.segment import Segment
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Region
@@ -129,10 +130,15 @@ class LineView(VirtualLines, can_focus=True, inherit_bindings=False):
         index = self.scroll_offset.y + y
         if index >= len(self.lines):
             return Strip.blank(width, self._styles["text"])
-        margin = MARGIN if self.lines.foldable else 0
-        left = segments(self._margin(index), min(margin, width), self._styles)
-        text = segments(self.line_at(index), self.text_width, self._styles, self.offset_x)
-        return Strip([*left, *text]).adjust_cell_length(width, self._styles["text"])
+        margin = min(MARGIN, width) if self.lines.foldable else 0
+        room = max(0, width - margin - 1)
+        drawn = segments(self._margin(index), margin, self._styles) if margin else []
+        drawn += segments(self.line_at(index), room, self._styles, self.offset_x)
+        # A strip that ends where the scroll bar begins need not be cut there, which takes as long as making it.
+        rest = 0 if self.show_vertical_scrollbar else width - margin - room
+        if rest:
+            drawn.append(Segment(" " * rest, self._styles["text"]))
+        return Strip(drawn, margin + room + rest)
 
     @property
     def text_width(self) -> int:

@@ -29,10 +29,12 @@ def under_cursor(roles: Mapping[str, Style], cursor: Style) -> RoleStyles:
 
 
 class RowLooks:
-    """Strips of rows at a width, in the styles of the roles and of the cursor's bar."""
+    """Strips of rows at a width, in the styles of the roles and of the cursor's bar. `bar` says that the last cell is a
+    scroll bar's."""
 
-    def __init__(self, width: int, roles: Mapping[str, Style], cursor: Style) -> None:
+    def __init__(self, width: int, roles: Mapping[str, Style], cursor: Style, bar: bool) -> None:
         self.width = width
+        self.bar = bar
         self.roles = roles
         self.under_cursor = under_cursor(roles, cursor)
         self._made: dict[Key, tuple[Drawn, Strip]] = {}
@@ -47,6 +49,11 @@ class RowLooks:
             return made[1]
         if len(self._made) >= MOST:
             self._made.clear()
-        strip = Strip(laid_out(cells, row, self.width, self.under_cursor if cursor else self.roles), self.width)
+        drawn, width = laid_out(cells, row, self.width, self.under_cursor if cursor else self.roles), self.width
+        if self.bar and drawn[-1].text == " ":
+            # A strip that ends where the scroll bar begins need not be cut there.
+            del drawn[-1]
+            width -= 1
+        strip = Strip(drawn, width)
         self._made[row.key] = (line, strip)
         return strip

@@ -109,7 +109,8 @@ class SessionTree(VirtualLines, can_focus=True, inherit_bindings=False):
     def looks(self) -> RowLooks:
         """What rows look like with the colours and the width that there are."""
         if self._looks is None:
-            self._looks = RowLooks(self.size.width, self.roles, self.get_component_rich_style("tree--cursor"))
+            cursor = self.get_component_rich_style("tree--cursor")
+            self._looks = RowLooks(self.size.width, self.roles, cursor, self.show_vertical_scrollbar)
         return self._looks
 
     def forget(self) -> None:
