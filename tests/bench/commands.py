@@ -88,7 +88,7 @@ def starts(arguments: argparse.Namespace) -> Iterator[Line]:
             note = f"{medians[name]:.0f} ms CPU, python -c pass {medians['pass']:.0f} ms; {wall:.0f} ms to the exit"
             if name != "--help":
                 note += f"; asyncio, aiosqlite and msgspec alone {medians['floor']:.0f} ms CPU"
-            yield Line(f"start of `{name}`, CPU", "ratio", medians[name] / medians["pass"], 3, "x", note)
+            yield Line(f"start of `{name}`, CPU", "ratio", medians[name] / medians["pass"], 4, "x", note)
         probe = "import sys\nfrom tui.cli import main\ntry:\n    main(sys.argv[1:])\nexcept SystemExit:\n    pass\n"
         probe += "sys.exit(2 * ('textual' in sys.modules))"
         for name in ("--help", "doctor", "ls"):

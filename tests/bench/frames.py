@@ -179,7 +179,7 @@ async def _tree(sessions: int, times: int) -> list[Line]:
             whole = statistics.median(one.cpu for one in taken)
             drawn = statistics.fmean(one.frames for one in taken)
             note = f"of {len(rows):,} rows; {whole:.1f} ms in all, {drawn:.1f} frames, {times} times"
-            lines.append(Line(f"{name}, CPU of a frame", "time", frame, 8, note=note))
+            lines.append(Line(f"{name}, CPU of a frame", "time", frame, 6, note=note))
         return lines
 
 
@@ -299,7 +299,7 @@ async def _keystrokes(quick: bool) -> list[Line]:
             await pilot.pause()
         cpu = [one.cpu for one in taken]
         note = f"worst {max(cpu):.1f} ms, {len(taken)} keys; with its frames; the model alone: tests.bench.filter"
-        return [Line("filter 7,000 sessions, per key stroke, CPU", "time", statistics.median(cpu), 10, note=note)]
+        return [Line("filter 7,000 sessions, per key stroke, CPU", "time", statistics.median(cpu), 5, note=note)]
 
 
 def applied(arguments: argparse.Namespace) -> Iterator[Line]:
