@@ -105,14 +105,14 @@ print(len(ours), *(name for name in others if not name.startswith(("_", "cython_
 @pytest.mark.parametrize(
     ("command", "packages", "most"),
     [
-        ("--help", {"tui"}, 3),
-        ("doctor", ONCE | {"psutil"}, 87),
-        ("events", BASE, 74),
-        ("tree", ONCE, 106),
-        ("ls", ONCE, 114),
-        ("grep", ONCE, 117),
-        ("spend", ONCE, 114),
-        ("otlp", BASE | OTLP, 118),
+        ("--help", {"tui"}, 4),
+        ("doctor", ONCE | {"psutil"}, 88),
+        ("events", BASE, 75),
+        ("tree", ONCE, 107),
+        ("ls", ONCE, 115),
+        ("grep", ONCE, 118),
+        ("spend", ONCE, 115),
+        ("otlp", BASE | OTLP, 119),
     ],
 )
 def test_a_command_loads_no_more_than_it_needs(command: str, packages: set[str], most: int, tmp_path: Path) -> None:
@@ -158,15 +158,28 @@ from importlib.abc import MetaPathFinder
 
 class Interrupts(MetaPathFinder):
     def find_spec(self, name, path, target=None):
-        if name == "msgspec":
+        if name == {module!r}:
             os.kill(os.getpid(), signal.SIGINT)
 
-from tui.cli import main
+{before}
 sys.meta_path.insert(0, Interrupts())
-sys.exit(main(["ls", "--db", "nowhere.db"]))
+sys.argv[1:] = ["ls", "--db", "nowhere.db"]
+{start}
 """
+BEGINNINGS = {
+    "module": ("import runpy", "runpy.run_module('tui', run_name='__main__')"),
+    "command": (
+        "from importlib.metadata import entry_points",
+        "entry_points(group='console_scripts', name='opencode-viewer')['opencode-viewer'].load()()",
+    ),
+}
+"""How the program begins: as `python -m tui`, as the command that an installer makes."""
 
 
-def test_ctrl_c_leaves_no_import_half_done() -> None:
-    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, timeout=30, check=False)
+@pytest.mark.parametrize("module", ["tui.cli", "argparse", "msgspec"])
+@pytest.mark.parametrize("beginning", BEGINNINGS)
+def test_ctrl_c_while_python_imports_ends_quietly_and_leaves_no_import_half_done(beginning: str, module: str) -> None:
+    before, start = BEGINNINGS[beginning]
+    words = INTERRUPTED.format(module=module, before=before, start=start)
+    done = subprocess.run([sys.executable, "-c", words], capture_output=True, timeout=30, check=False)
     assert (done.returncode, done.stderr) == (-signal.SIGINT, b"")

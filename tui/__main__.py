@@ -1,5 +1,14 @@
-"""`python -m tui` is `opencode-viewer`."""
+"""`python -m tui` is `opencode-viewer`: both begin here, with as little as can be before ctrl+c is taken care of."""
 
-from tui.cli import main
+from tui.importing import Importing
 
-raise SystemExit(main())
+
+def main() -> int:
+    """Runs the program and returns its exit status."""
+    with Importing():
+        from tui import cli
+    return cli.main()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

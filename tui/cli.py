@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from tui import __version__
 from tui.exit_codes import INTERRUPTED, OK
+from tui.importing import Importing
 
 ON_WINDOWS = (
     "the screen needs Linux, macOS or WSL: start it there; the commands without a screen (see --help) work on Windows"
@@ -443,7 +444,7 @@ def _run(argv: Sequence[str] | None) -> int:
         return _run_app(arguments)
     # What is imported stays: looking through it 100 times for garbage was a tenth of a start.
     gc.disable()
-    with _Importing():
+    with Importing():
         from tui.commands.run import run
 
     # And events, rows and texts are made by the hundred thousand, without cycles.
@@ -451,25 +452,6 @@ def _run(argv: Sequence[str] | None) -> int:
     gc.set_threshold(COLLECT_AFTER)
     gc.enable()
     return run(arguments)
-
-
-class _Importing:
-    """Meanwhile ctrl+c ends the process at once, as any program that has not begun. A module of which it stopped
-    half an import would be used all the same: that of msgspec's in C then reads through a null pointer."""
-
-    def __enter__(self) -> None:
-        import signal
-
-        # Not where it is ignored, as behind `nohup` or in the background of a script.
-        self._is_taken = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-        if self._is_taken:
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-    def __exit__(self, *error: object) -> None:
-        import signal
-
-        if self._is_taken:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _occupy_streams() -> None:
@@ -528,7 +510,7 @@ def _run_app(arguments: argparse.Namespace) -> int:
     if words := refusal(os.environ):
         return _complain(words)
     gc.disable()
-    with _Importing():
+    with Importing():
         from tui.start import run
 
     try:

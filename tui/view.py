@@ -98,7 +98,8 @@ Pane = Literal["tree", "filter", "detail", "search"]
 class Summary(NamedTuple):
     """What the bar says of the view. Counts are top-level sessions (`status.counts.Counts`), `cost_today` US dollars,
     `stale_s` the seconds since the last look at the source that was looked at longest ago, 0 while all are fresh, and
-    `stale_host` its machine, "" for this one."""
+    `stale_host` its machine, "" for this one; `known` that a source has told what it holds: before, no count means
+    anything."""
 
     running: int = 0
     waiting: int = 0
@@ -113,6 +114,7 @@ class Summary(NamedTuple):
     stale_s: int = 0
     stale_host: str = ""
     silenced: bool = False
+    known: bool = False
 
 
 class View:
@@ -202,6 +204,7 @@ class View:
             self.new.below,
             *self._stale(),
             self.silenced,
+            bool(self.store.sessions) or any(health.state == "ok" for health in self.healths),
         )
 
     @property
@@ -895,6 +898,7 @@ class View:
     def sibling(self, step: int) -> Frame:
         """Goes to the session, or on a heading to the heading, after or before."""
         word = "after" if step > 0 else "before"
+        self.stay()
         if self.cursor is not None and self.cursor.kind == "heading":
             heading = self.rows.headings.beside(self.cursor, step)
             if heading is None:
@@ -917,6 +921,8 @@ class View:
         key = caller(self.store, self.cursor) if self.cursor is not None else None
         if key is not None:
             self._jump(key)
+        else:
+            self._frame.remark = "this is in no sub-agent"
         return self._done()
 
     def back(self) -> Frame:

@@ -23,7 +23,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.adapter import corpus
 from tests.adapter.writer import PRAGMAS
+from tests.bench import peer_answers, stores_2x
 from tests.bench.screen import finished_demo
 from tests.bench.stores import BIG, cached
 from tests.bench.table import machine
@@ -32,7 +34,10 @@ from tests.bench.writers import Guest
 from tests.lab import opencode_binary
 from tests.lab.driver import NETWORK_FEATURES
 
-PACKAGES = ("opentab-ai==1.32.0", "ocman==1.3.0", "agenthud==0.1.5", "opencode-monitor==1.0.5")
+PACKAGES = (
+    *("opentab-ai==1.32.0", "ocman==1.3.0", "agenthud==0.1.5", "opencode-monitor==1.0.5", "scrollback==0.6.0"),
+    *("agsearch==0.2.0", "opencode-costs==1.0.6", "opencode-usage==0.2.4", "tokdash==2.7.1"),
+)
 NOWHERE = "http://127.0.0.1:9"
 """A proxy that refuses: whoever asks for prices or updates goes without."""
 SETTLED_S = 2.0
@@ -91,13 +96,18 @@ def peers(cache: Path) -> Iterator[Peer]:
             yield Peer(f"{name} {' '.join(arguments)}", [str(programs / name), *arguments], stays)
         else:
             print(f"SKIPPED {name}: not installed", file=sys.stderr)
+    if binary := opencode():
+        yield Peer("opencode session list", [binary, "session", "list"], False)
+        yield Peer("opencode stats", [binary, "stats"], False)
+
+
+def opencode() -> str:
+    """The program itself, "" where it cannot be had."""
     try:
-        binary = str(opencode_binary.find())
+        return str(opencode_binary.find())
     except opencode_binary.Unavailable as reason:
         print(f"SKIPPED opencode: {reason}", file=sys.stderr)
-        return
-    yield Peer("opencode session list", [binary, "session", "list"], False)
-    yield Peer("opencode stats", [binary, "stats"], False)
+        return ""
 
 
 @contextmanager
@@ -129,11 +139,16 @@ def leave_open(database: str, project: str) -> None:
     for pragma in PRAGMAS:
         connection.execute(f"PRAGMA {pragma}").fetchall()
     connection.execute("UPDATE project SET worktree = ?", (project,))
-    connection.execute(
-        "UPDATE session SET directory = ? WHERE id = (SELECT id FROM session ORDER BY time_updated DESC LIMIT 1)",
-        (project,),
-    )
+    table = sessions_of(connection)
+    newest = f"SELECT id FROM {table} ORDER BY time_updated DESC LIMIT 1"
+    connection.execute(f"UPDATE {table} SET directory = ? WHERE id = ({newest})", (project,))
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def sessions_of(connection: sqlite3.Connection) -> str:
+    """The table of sessions: releases of 2.x have one of their own."""
+    named = "SELECT max(name) FROM sqlite_master WHERE name IN ('session', 'session_v2')"
+    return str(connection.execute(named).fetchone()[0])
 
 
 def state(database: Path) -> tuple[str, dict[str, int]]:
@@ -158,7 +173,9 @@ def what_changed(before: tuple[str, dict[str, int]], after: tuple[str, dict[str,
 def newest_title(database: Path) -> bytes:
     """The first words of the newest session's title, as few as tell it from a label."""
     connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
-    (title,) = connection.execute("SELECT title FROM session ORDER BY time_updated DESC LIMIT 1").fetchone()
+    (title,) = connection.execute(
+        f"SELECT title FROM {sessions_of(connection)} ORDER BY time_updated DESC LIMIT 1"
+    ).fetchone()
     connection.close()
     return str(title).encode()[:12]
 
@@ -231,41 +248,68 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--idle", type=float, default=20.0, help="seconds")
     parser.add_argument("--only", default="", help="programs whose name holds this word")
-    parser.add_argument("--small", action="store_true", help="without the store of 2.2 GB")
+    parser.add_argument("--table", choices=("screens", "answers"), help="one of the two tables")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Runs all and prints the table."""
-    here = os.getcwd()
+    """Runs all and prints the tables."""
     print(f"{machine()}\n")
-    print("| | small store: first screen | memory | 2.2 GB: first screen | memory | changes it | new row | idle |")
-    print("|---|---|---|---|---|---|---|---|")
-    with finished_demo() as demo:
-        stores = [demo] if arguments.small else [demo, cached(BIG, arguments.stores)]
+    if arguments.table != "answers":
+        screens(arguments)
+    if arguments.table != "screens":
+        answers(arguments)
+    print(f"\nload average after: {' '.join(f'{value:.1f}' for value in os.getloadavg())}")
+
+
+def answers(arguments: argparse.Namespace) -> None:
+    """The table of those that search, and that say what was spent."""
+    print("| | 2.2 GB of 1.x: the answer | CPU | memory | right | 0.4 GB of 2.x: the answer | CPU | memory | right |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    old, new = cached(BIG, arguments.stores), stores_2x.cached(stores_2x.BIG_2X, arguments.stores)
+    with home_with(old) as of_old, home_with(new) as of_new:
+        places = [of_old, of_new]
+        for row in peer_answers.rows(installed(arguments.stores), opencode(), places, arguments.runs):
+            print(row, flush=True)
+
+
+def screens(arguments: argparse.Namespace) -> None:
+    """The table of those that show sessions."""
+    print("| | small store: first screen | memory | 2.2 GB: first screen | memory ", end="")
+    print("| written by 2.x | 0.4 GB of 2.x | changes it | new row | idle |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    with finished_demo() as demo, tempfile.TemporaryDirectory() as directory:
+        written = corpus.build("2.0-next-16350/task", Path(directory) / "opencode.db")
+        newer = [written, stores_2x.cached(stores_2x.BIG_2X, arguments.stores)]
         for peer in peers(arguments.stores):
             if arguments.only not in peer.name:
                 continue
-            results: list[Result] = []
-            cells: list[str] = []
-            for number, store in enumerate(stores):
-                with home_with(store) as (database, environment):
-                    results = []
-                    for turn in range(arguments.runs):
-                        watch_s = arguments.idle if number == 0 and turn == 0 else 0
-                        try:
-                            results.append(look(peer, database, environment, watch_s))
-                        finally:
-                            os.chdir(here)
-                if number == 0:
-                    looked = results[0]
+            small = looks(peer, demo, arguments.runs, arguments.idle)
+            big = looks(peer, cached(BIG, arguments.stores), arguments.runs)
+            cells = []
+            for results in (small, big):
                 cells += [middle(results, lambda r: r.first, "s", 2), middle(results, lambda r: r.memory, "MB", 0)]
                 if not all(result.saw_title for result in results):
                     cells[-2] += " (without the newest session)"
-            cells += ["", ""] * (2 - len(stores))
+            for store in newer:
+                results = looks(peer, store, 1)
+                cells.append(middle(results, lambda r: r.first, "s", 2) if results[0].saw_title else "not shown")
+            looked = small[0]
             row = "–" if not peer.stays else f"{looked.row:.2f} s" if looked.row is not None else "not seen"
             idle = "–" if looked.idle is None else f"{looked.idle:.2f} %"
             print(f"| {peer.name} | {' | '.join(cells)} | {looked.changed} | {row} | {idle} |", flush=True)
-    print(f"\nload average after: {' '.join(f'{value:.1f}' for value in os.getloadavg())}")
+
+
+def looks(peer: Peer, store: Path, runs: int, idle_s: float = 0.0) -> list[Result]:
+    """So many runs on a copy of a store; with `idle_s` the first one also looks at what follows its start."""
+    here = os.getcwd()
+    results: list[Result] = []
+    with home_with(store) as (database, environment):
+        for turn in range(runs):
+            try:
+                results.append(look(peer, database, environment, idle_s if turn == 0 else 0.0))
+            finally:
+                os.chdir(here)
+    return results
 
 
 def middle(results: list[Result], of: Callable[[Result], float], unit: str, digits: int) -> str:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+import pytest
+
 from adapter.events import SessionRemoved
 from tests.tui import story
 from tests.tui.stage import Batch, FakeSource, feed, health, playing, screen_text, until
@@ -215,6 +219,15 @@ async def test_before_the_user_moves_the_cursor_stays_on_top_where_the_newest_is
         assert "Session 0" in screen_text(app)[2]
 
 
+@pytest.mark.parametrize("key", ["1", "greater_than_sign", "left_square_bracket"])
+async def test_who_looks_at_a_tab_keeps_the_row(key: str) -> None:
+    async with playing([session("ses_a", "First known", 5000)]) as (app, pilot):
+        await pilot.press(key)
+        feed(app, [session("ses_new", "A newer one", 100)])
+        await pilot.pause()
+        assert app.main.detail.key == Key(SOURCE, "session", "ses_a", "ses_a")
+
+
 async def test_rows_that_are_new_below_are_counted_until_they_are_seen_and_those_only_known_now_are_not() -> None:
     old = [session(f"ses_{n:03}", f"Session {n:03}", 1000 + n) for n in range(30)]
     moment = [NOW - 200.0]
@@ -276,13 +289,22 @@ async def test_the_health_pane_shows_fresh_counts() -> None:
     source = FakeSource(state=health(warnings={"unknown_part": 3}))
     async with playing(story.everything(), source=source) as (app, pilot):
         await pilot.press("H")
-        await until(pilot, lambda: "7 sessions" in titles(screen_text(app)))
+        await until(pilot, lambda: "7 sessions and sub-agents" in titles(screen_text(app)))
         text = titles(screen_text(app))
         assert "20260622202450_simplify · 9f3a21c0 (38 applied)" in text
         assert "3 × unknown_part" in text
         await pilot.press("H")
         await pilot.pause()
         assert not app.main.query_one(HealthPane).display
+
+
+@pytest.mark.parametrize("width", [80, 120])
+async def test_before_a_source_has_told_what_it_holds_nothing_is_counted(width: int) -> None:
+    source = FakeSource()
+    async with playing(source=source, size=(width, 24)) as (app, pilot):
+        assert not re.search(r"[0-9$]|waiting", screen_text(app)[0] + screen_text(app)[1].partition("▏")[0])
+        source.send(Batch([]))
+        await until(pilot, lambda: "● 0 at work   $0" in screen_text(app)[0] or "●0  $0" in screen_text(app)[0])
 
 
 async def test_no_database_yet_is_one_sentence_that_goes_away() -> None:

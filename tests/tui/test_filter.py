@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import pytest
 from textual import events
 from textual.pilot import Pilot
 
@@ -255,6 +256,18 @@ async def test_a_filter_works_on_a_small_screen() -> None:
         await pilot.press("enter")
         await pilot.pause()
         assert "Explain the lexer" in screen_text(app)[2]
+
+
+@pytest.mark.parametrize("query", ["is:subagent", "-is:waiting"])
+async def test_the_lines_above_and_below_count_the_same(query: str) -> None:
+    async with playing(story.everything()) as (app, pilot):
+        await type_filter(pilot, query)
+        above = re.match(r"Sessions (\d+) of", heading(app))
+        below = re.match(r"(\d+) sessions? match(es)?(, (\d+) with sub-agents)?", where(app))
+        assert above
+        assert below
+        assert int(above[1]) == int(below[1]) == len(app.main.finder.trees)
+        assert int(below[4] or below[1]) == len(app.main.finder.matches)
 
 
 async def test_s_and_o_order_the_trees_and_the_heading_says_how() -> None:

@@ -69,7 +69,7 @@ async def test_a_session_opened_in_the_turn_of_the_screen_is_asked_for() -> None
     source = FakeSource()
     async with playing(events, source=source) as (app, pilot):
         await until(pilot, lambda: source.following)
-        app.main.call_later(app.main.sessions.action_cycle)
+        app.main.call_later(app.main.action_cycle)
         await until(pilot, lambda: bool(source.requested))
         assert source.requested == ["ses_old"]
 

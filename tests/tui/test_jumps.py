@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from adapter.events import Event, SessionFinalized
 from tests.tui import story
 from tests.tui.stage import FakeSource, feed, playing, screen_text, until
@@ -105,6 +107,54 @@ async def test_w_goes_to_the_question_and_r_to_what_runs() -> None:
         assert where(app) == "this is the only one"
 
 
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+@pytest.mark.parametrize("tab", ["1", "i"])
+async def test_in_the_detail_they_lead_as_far_as_in_the_tree(size: tuple[int, int], tab: str) -> None:
+    async with playing([*story.everything(), *asking()], size=size) as (app, pilot):
+        app.main.sessions.select(RETRY)
+        await pilot.press(tab, *[tab] * (size[0] > 100 and tab == "i"), *["tab"] * (size[0] > 100 and tab == "1"))
+        assert app.view.pane == "detail"
+        await pilot.press("w")
+        assert app.view.cursor == Key(SOURCE, "op", "ses_ask", "prt_ses_ask_1_1:tool")
+        assert app.main.detail.key == app.view.cursor
+        await pilot.press("r")
+        await pilot.pause()
+        assert app.view.cursor == GREP
+        assert app.view.pane == "detail"
+        await pilot.press("exclamation_mark")
+        await pilot.pause()
+        assert where(app) == "nothing is stuck or looping here"
+        await pilot.press("p")
+        assert app.view.cursor == TASK
+        if tab == "1":
+            await pilot.press("e")
+            await pilot.pause()
+            assert app.view.cursor == CARGO
+
+
+async def test_a_key_that_only_changes_the_tree_says_so_where_that_is_out_of_sight() -> None:
+    async with playing(story.everything(), size=(80, 24)) as (app, pilot):
+        before = app.view.rows.arrangement
+        await pilot.press("1")
+        for key in ("s", "o", "z", "Z"):
+            app.main.say("")
+            await pilot.press(key)
+            await pilot.pause()
+            assert "a key of the tree" in screen_text(app)[-1]
+        assert app.view.rows.arrangement == before
+        await pilot.press("escape", "s")
+        assert app.view.rows.arrangement != before
+
+
+async def test_an_answer_goes_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tui.screens.main.SAID_FOR", 0.05)
+    async with playing(story.everything()) as (app, pilot):
+        way = where(app)
+        app.main.action_look_at_all()
+        assert where(app).endswith("marked as looked at")
+        await until(pilot, lambda: where(app) == way)
+
+
 async def test_nothing_to_find_is_said_and_moves_nothing() -> None:
     async with playing([session("ses_a", "Quiet", 100), session("ses_b", "Calm", 200)]) as (app, pilot):
         await pilot.press("j")
@@ -114,6 +164,7 @@ async def test_nothing_to_find_is_said_and_moves_nothing() -> None:
             ("E", "nothing has failed here"),
             ("w", "nothing waits for a person here"),
             ("r", "nothing is running here"),
+            ("p", "this is in no sub-agent"),
             ("right_square_bracket", "no session after this one"),
             ("backspace", "no jump to take back"),
         ):

@@ -34,10 +34,10 @@ async def test_the_line_says_how_many_were_read_and_enter_reads_the_others_newes
         await until(pilot, lambda: source.requested == ["ses_1", "ses_2", "ses_3"])
         assert heading(app).startswith("Sessions 1 of 5 tool:bash")
         assert "4 not read" in heading(app)
-        assert where(app) == "1 match, 0 of 4 read   esc stops"
+        assert where(app) == "1 session matches, 0 of 4 read   esc stops"
         source.send(Batch(ended("ses_2", 10_002), loaded=["ses_2"]))
         await until(pilot, lambda: source.requested[3:] == ["ses_4"])
-        await until(pilot, lambda: where(app) == "2 match, 1 of 4 read   esc stops")
+        await until(pilot, lambda: where(app) == "2 sessions match, 1 of 4 read   esc stops")
         for name in ("ses_1", "ses_3", "ses_4"):
             source.send(Batch(ended(name, 10_005), loaded=[name]))
         await until(pilot, lambda: not app.view.reading.on)

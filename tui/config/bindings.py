@@ -10,12 +10,12 @@ from tui.config.keymap import Keymap, Scope
 from tui.render.bars.help import Group
 from tui.screens.doors import DoorScreen
 from tui.screens.help import HelpScreen
+from tui.screens.jumps import JumpScreen
 from tui.screens.main import MainScreen
 from tui.screens.search import SearchScreen
 from tui.screens.spend import RANGE_KEYS, SpendScreen
 from tui.widgets.detail import Detail
 from tui.widgets.filter_bar import FilterInput
-from tui.widgets.jumping_tree import JumpingTree
 from tui.widgets.line_view import LineView
 from tui.widgets.session_tree import SessionTree
 from tui.widgets.spend_table import SpendTable
@@ -40,7 +40,7 @@ TIMELINE, SPENDING, HELP = "In the timeline", "In what sessions cost", "In the h
 _PARTS: dict[str, list[BindingType]] = {
     EVERYWHERE: [*MainScreen.BINDINGS, *APP],
     TREE: list(SessionTree.BINDINGS),
-    FINDING: list(JumpingTree.BINDINGS),
+    FINDING: list(JumpScreen.BINDINGS),
     DOORS: list(DoorScreen.BINDINGS),
     FILTER: list(FilterInput.BINDINGS),
     SEARCH: list(SearchScreen.BINDINGS),

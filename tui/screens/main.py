@@ -40,6 +40,7 @@ from tui.render.bars.status import Status
 from tui.render.cards.tabs import INPUT, KEYS, NAMES, OUTPUT, OVERVIEW, TIMELINE, TRANSCRIPT
 from tui.render.rows.tree_row import heading
 from tui.screens.doors import DoorScreen
+from tui.screens.jumps import JumpScreen
 from tui.screens.search import Search, SearchScreen
 from tui.screens.spend import SpendScreen
 from tui.terminal import panes
@@ -54,10 +55,10 @@ from tui.widgets.filter_bar import FilterBar, FilterInput
 from tui.widgets.fixed_lines import FixedLines
 from tui.widgets.health_pane import HealthPane
 from tui.widgets.hits_view import HitsView
-from tui.widgets.jumping_tree import JumpingTree
-from tui.widgets.key_bar import KeyBar
+from tui.widgets.key_bar import SAID_FOR, KeyBar
 from tui.widgets.own_view import OwnView
 from tui.widgets.panes import STEP, Panes
+from tui.widgets.session_tree import SessionTree
 from tui.widgets.status_bar import StatusBar
 from tui.widgets.timeline_view import TimelineView
 
@@ -77,7 +78,7 @@ ROOMY = 20
 """Lines from which one of them says where the cursor is."""
 
 
-class MainScreen(Contained, SparseScreen, DoorScreen):
+class MainScreen(Contained, SparseScreen, DoorScreen, JumpScreen):
     """Holds the panes, moves the focus between them, and hands every change to the parts that show it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -158,6 +159,8 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
         self._clock: Timer | None = None
         self._due_s = 0.0
         self._remark = ""
+        self._unsaid: Timer | None = None
+        """Takes the remark away."""
         self._is_going = False
         """A terminal is being looked for, or told to show a pane."""
         self._home: Key | None = None
@@ -170,7 +173,7 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
         # Held, not looked up: when the app ends they leave the screen before the last change has come in.
         self.status_bar = StatusBar(id="status")
         self.heading = FixedLines([[]], id="heading")
-        self.sessions = JumpingTree(view, now, self.draw, id="tree")
+        self.sessions = SessionTree(view, now, self.draw, id="tree")
         self.bar = FilterBar(self._complete, self.filter, id="filter")
         self.where, self.foot = FixedLines([[]], id="where"), FixedLines([[]], id="foot")
         self.detail = Detail(view, now, requests, id="detail")
@@ -352,6 +355,7 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
             stale_s=summary.stale_s,
             stale_host=summary.stale_host,
             silenced=summary.silenced,
+            known=summary.known,
         )
         self.status_bar.update(status, view.fault or view.problem)
 
@@ -422,7 +426,7 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
 
     def on_status_bar_walk_wanted(self, message: StatusBar.WalkWanted) -> None:
         if message.walk != "failed":
-            self.sessions.action_find(message.walk, True)
+            self.action_find(message.walk, True)
             return
         self.filter("" if self.finder.text == FAILED_TODAY else FAILED_TODAY)
         self.draw(self.view.go_to_match())
@@ -553,8 +557,15 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
 
     def remark(self, words: str) -> None:
         """Says in the line under the tree, or under the detail that is alone, what the last key has to say, until the
-        cursor moves."""
+        cursor moves or SAID_FOR seconds have passed."""
         self._remark = words
+        if self._unsaid is not None:
+            self._unsaid.stop()
+        self._unsaid = self.set_timer(SAID_FOR, self._unsay)
+        self._show_where()
+
+    def _unsay(self) -> None:
+        self._remark, self._unsaid = "", None
         self._show_where()
 
     def show_detail(self) -> None:
@@ -581,7 +592,7 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
 
     def action_other_pane(self) -> None:
         if self.detail.body.has_focus:
-            self._go_along()
+            self.go_along()
             self.show_tree()
         else:
             self.show_detail()
@@ -593,10 +604,10 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
             self.draw(self.view.stop_reading())
         elif self.sessions.has_focus and self.finder.on:
             self.filter("")
-        self._go_along()
+        self.go_along()
         self.draw(self.view.unzoom())
 
-    def _go_along(self) -> None:
+    def go_along(self) -> None:
         """Takes the cursor of the tree to where the user has gone in a view of its own."""
         place = self.detail.moved_to
         if place is not None and place != self.view.cursor and self.store.session_of(place) is not None:
@@ -608,8 +619,7 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
         elif self.empty.display:
             self.say("there are no sessions yet, and no panes")
         elif self.panes.alone:
-            self._remark = f"one pane below {TWO_PANES} columns; tab goes to the other"
-            self._show_where()
+            self.remark(f"one pane below {TWO_PANES} columns; tab goes to the other")
         elif percent:
             self.panes.widen(percent)
         else:
@@ -638,8 +648,7 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
     def action_tab(self, name: str) -> None:
         # The key of a view that is there already leads into it.
         again = name == self.detail.tab and name in self.detail.own
-        if name in self.detail.own:
-            self.view.stay()
+        self.view.stay()
         self.detail.pick(name)
         if again:
             self.show_detail()
@@ -651,6 +660,7 @@ class MainScreen(Contained, SparseScreen, DoorScreen):
         self.show_detail()
 
     def action_turn(self, step: int) -> None:
+        self.view.stay()
         self.detail.turn(step)
         self._show_tab()
 

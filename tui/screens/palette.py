@@ -25,11 +25,11 @@ from tui.render.cards.tabs import TIMELINE, TRANSCRIPT
 from tui.render.glyphs import mark
 from tui.render.lines import fit, pad, width_of
 from tui.screens.doors import DoorScreen
+from tui.screens.jumps import JumpScreen
 from tui.screens.main import MainScreen
 from tui.text.moments import short_age
 from tui.textual_patches.palette import heading
 from tui.widgets.detail import Detail
-from tui.widgets.jumping_tree import JumpingTree
 from tui.widgets.line_view import LineView
 from tui.widgets.session_tree import SessionTree
 from tui.widgets.timeline_view import TimelineView
@@ -181,7 +181,7 @@ def _own(main: MainScreen) -> Iterator[Command]:
     groups: tuple[tuple[DOMNode, str, Sequence[BindingType], Callable[[], None] | None], ...] = (
         (main, "", (*MainScreen.BINDINGS, *DoorScreen.BINDINGS), None),
         (main.app, "", main.app.BINDINGS, None),
-        (main.sessions, "", JumpingTree.BINDINGS, main.show_tree),
+        (main, "", JumpScreen.BINDINGS, main.show_tree),
         (main.detail, _TEXT, Detail.BINDINGS, main.show_detail),
         (main.detail.transcript, _READING, Transcript.BINDINGS, partial(main.read, TRANSCRIPT)),
         (main.sessions, "", SessionTree.BINDINGS, main.show_tree),

@@ -12,6 +12,7 @@ from typing import ClassVar
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.strip import Strip
+from textual.timer import Timer
 
 from tui.model.records import Key, Row
 from tui.model.tree.layout import shown_session
@@ -20,6 +21,9 @@ from tui.render.rows.tree_row import Cells, cells_of, fold_span, under_filter
 from tui.view import Frame, View
 from tui.widgets.row_looks import Drawn, RowLooks
 from tui.widgets.virtual_lines import VirtualLines
+
+REST_S = 0.6
+"""Seconds on one node after which the user has looked at it."""
 
 
 class SessionTree(VirtualLines, can_focus=True, inherit_bindings=False):
@@ -54,6 +58,7 @@ class SessionTree(VirtualLines, can_focus=True, inherit_bindings=False):
         self._drawn: dict[int, Drawn | None] = {}
         self._looks: RowLooks | None = None
         self._placing = False
+        self._rest: Timer | None = None
 
     @property
     def cursor(self) -> Key | None:
@@ -68,11 +73,19 @@ class SessionTree(VirtualLines, can_focus=True, inherit_bindings=False):
     # --- drawing ---------------------------------------------------------------------------------------------
 
     def draw(self, frame: Frame) -> bool:
-        """Draws what a frame says of the rows; returns whether any line in sight looks different."""
+        """Draws what a frame says of the rows; returns whether any line in sight looks different. Where the cursor then
+        rests, its node has been looked at."""
+        if frame.moved:
+            if self._rest is not None:
+                self._rest.stop()
+            self._rest = self.set_timer(REST_S, self._look)
         if frame.rows:
             self._place()
             return self._redraw()
         return self._redraw(frame.dirty)
+
+    def _look(self) -> None:
+        self.show(self.view.rest())
 
     def _place(self) -> None:
         """Goes where the view is."""

@@ -107,7 +107,7 @@ def test_health_says_where_the_numbers_come_from() -> None:
     text = [plain(line) for line in health_lines(shown, Lags(12, 30, 4, 9, [5, 40, 10]))]
     assert text == [
         "Store    ● /data/opencode.db  v1 1.18.33  4.1 MB (events ~71%)  WAL 117 kB"
-        "  7 sessions  42 messages  180 parts  999 events",
+        "  7 sessions and sub-agents  42 messages  180 parts  999 events",
         "         migration 20260622202450_simplify · 9f3a21c0 (38 applied)   missing session.cost"
         "   changes by event feed",
         "Viewer   12 ms behind (worst 40ms) ▁█▂  painted 4 ms later   reads up to 6 ms   opened read-only"
@@ -346,7 +346,7 @@ def test_where_not_all_of_health_has_room_what_is_wrong_stays() -> None:
     assert any("2 × damaged" in line for line in few)
     assert few[-2].startswith("Sessions")
     assert few[-1] == f"  and {len(whole) - 7} lines more: opencode-viewer doctor"
-    assert [plain(line) for line in fitting([], None, Counts(), 80, 8)] == ["  No database is watched."]
+    assert [plain(line) for line in fitting([], None, Counts(), 80, 8)] == ["  Nothing has been read yet."]
 
 
 def test_a_source_that_is_not_there_stays_when_the_numbers_of_others_have_no_room() -> None:

@@ -37,6 +37,8 @@ def order(how: Arrangement) -> Line:
 
 def count(finder: Finder, total: int) -> Line:
     """How many of the top-level sessions match or have something below them that does, of how many there are."""
+    if not total:
+        return [(" Sessions", "dim")]
     if not finder.on:
         return [(f" Sessions {total:,}", "dim")]
     found = len(finder.trees)
@@ -56,7 +58,7 @@ def sums(finder: Finder) -> Line:
 
 def progress(finder: Finder, reading: Reading, looking: Looking, keymap: Mapping[str, str]) -> Line:
     """How far the sessions have been read, or looked through, of which the filter could not say whether they match."""
-    words = [f"{len(finder.matches):,} match"]
+    words = [_matching(finder)]
     if reading.on:
         words.append(f"{reading.read:,} of {reading.total:,} read")
     if looking.on:
@@ -81,8 +83,7 @@ def hint(finder: Finder, choices: Sequence[str], width: int, keymap: Mapping[str
     if finder.found.blame:
         return [(f" {finder.found.blame}", "warn")]
     found = len(finder.matches)
-    among = ", sub-agents among them" if found > len(finder.trees) and not choices else ""
-    spans: list[Span] = [(f" {found:,} sessions match{among}" if found != 1 else " 1 session matches", "accent")]
+    spans: list[Span] = [(f" {_matching(finder)}", "accent")]
     if finder.unread:
         done, does = ("looked through", "looks through") if finder.looks else ("read", "reads")
         so_far = f"{found:,} of the {finder.read:,} sessions {done} so far" if finder.read else f"none {done} so far"
@@ -92,6 +93,13 @@ def hint(finder: Finder, choices: Sequence[str], width: int, keymap: Mapping[str
     if finder.found.loosely:
         spans.append((f" {doubt(finder)}", "warn"))
     return [*spans, *_completions(choices, width - width_of(spans))]
+
+
+def _matching(finder: Finder) -> str:
+    """How many match: as many as the line above counts, and with the sub-agents that do where those are more."""
+    trees, found = len(finder.trees), len(finder.matches)
+    words = f"{trees:,} sessions match" if trees != 1 else "1 session matches"
+    return words if found == trees else f"{words}, {found:,} with sub-agents"
 
 
 def _completions(choices: Sequence[str], width: int) -> Line:

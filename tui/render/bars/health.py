@@ -55,7 +55,7 @@ def fitting(healths: Sequence[Health], lags: Lags | None, counts: Counts, width:
     if lags is not None and len(healths) > 1:
         # Of all together: how late each is nobody measures.
         ranked.append(_Ranked(_row("Screen", _behind(lags)), USUAL, ODDS_AND_ENDS))
-    ranked.append(_Ranked(sessions_line(counts)) if healths else _Ranked([("  No database is watched.", "dim")]))
+    ranked.append(_Ranked(sessions_line(counts)) if healths else _Ranked([("  Nothing has been read yet.", "dim")]))
     pieces = [
         (row.rest if number else row.rank, piece)
         for row in ranked
@@ -149,7 +149,9 @@ def _store(health: Health, role: str) -> list[Span]:
     for name, count in islice(counted(health), SHOWN_COUNTS):
         if name != "session_messages" or health.family != "v1":
             about = "≤" if name in health.approximate else ""
-            spans.append((f"  {about}{count:,} {sanitize.label(name, 40)}", "text"))
+            # Elsewhere sub-agents are no sessions of their own.
+            words = "sessions and sub-agents" if name == "sessions" else sanitize.label(name, 40)
+            spans.append((f"  {about}{count:,} {words}", "text"))
     return spans
 
 

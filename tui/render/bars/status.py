@@ -24,7 +24,8 @@ class Status(NamedTuple):
     """Everything the bar says. Counts are top-level sessions, each in one of them (`counts.Counts`); `paths` are the
     files that are watched; `behind` the events that have been read and are not on the screen yet, once that takes a
     while; `paused` that the user moved away from what was followed; `stale_s` how many seconds ago a source was looked
-    at last, 0 while that is a moment ago, and `stale_host` its machine; `silenced` that the user wants no notices."""
+    at last, 0 while that is a moment ago, and `stale_host` its machine; `silenced` that the user wants no notices;
+    `known` that a source has told what it holds: before, there are no numbers."""
 
     paths: tuple[str, ...] = ()
     healths: tuple[Health, ...] = ()
@@ -43,6 +44,7 @@ class Status(NamedTuple):
     stale_s: int = 0
     stale_host: str = ""
     silenced: bool = False
+    known: bool = True
 
 
 def status_line(status: Status, width: int) -> Line:
@@ -101,9 +103,10 @@ def _parts(status: Status, wide: bool) -> list[Span]:
         parts.append([("follow paused", "dim")])
     if status.silenced:
         parts.append([("no notices" if wide else "silent", "dim")])
-    parts += [[span] for span, _ in _counts(status, wide)]
-    today = numbers.money(status.cost_today) or "$0"
-    parts.append([(today, "text"), (" today" if wide else "", "dim")])
+    if status.known:
+        parts += [[span] for span, _ in _counts(status, wide)]
+        today = numbers.money(status.cost_today) or "$0"
+        parts.append([(today, "text"), (" today" if wide else "", "dim")])
     parts.append(_source(status, wide))
     gap = "   " if wide else "  "
     spans: list[Span] = []
@@ -137,6 +140,8 @@ def _look(name: StateName) -> tuple[str, str]:
 
 def _source(status: Status, wide: bool) -> list[Span]:
     """One dot for all sources: the worst of them, and how late the last change was seen or what is still to come."""
+    if not status.healths:
+        return [("● reading", "dim")]
     cut = {health.host: None for health in status.healths if health.host and health.state != "ok"}
     states = {health.state for health in status.healths if not health.backup and health.host not in cut}
     if cut and "ok" in states:

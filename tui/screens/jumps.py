@@ -1,21 +1,24 @@
-"""The tree with the keys that jump: to failures, questions, what runs, siblings, callers and back."""
+"""The keys that lead to any node of the model, and to other orders and folds of the tree."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Callable
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.timer import Timer
+from textual.screen import Screen
 
-from tui.view import Frame
-from tui.widgets.session_tree import SessionTree
+from tui.view import Frame, View
 
-REST_S = 0.6
-"""Seconds on one node after which the user has looked at it."""
+OF_THE_TREE = "this is a key of the tree, which is behind the detail"
 
 
-class JumpingTree(SessionTree):
-    """A SessionTree with the keys that lead to any node of the model, and to other orders and folds."""
+class JumpScreen(Screen[None]):
+    """A screen with a tree and a detail: the keys mean the same in both, where the detail has no other use for them."""
+
+    view: View
+    now: Callable[[], int]
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
@@ -43,42 +46,54 @@ class JumpingTree(SessionTree):
         Binding("Z", "fold_all", "fold all sessions to a line, then headings", id="jump.fold_all", show=False),
     ]
 
-    _rest: Timer | None = None
-
+    @abstractmethod
     def draw(self, frame: Frame) -> bool:
-        """Draws a frame; where the cursor then rests, its node has been looked at."""
-        if frame.moved:
-            if self._rest is not None:
-                self._rest.stop()
-            self._rest = self.set_timer(REST_S, self._look)
-        return super().draw(frame)
+        """Draws what is different."""
 
-    def _look(self) -> None:
-        self.show(self.view.rest())
+    @abstractmethod
+    def say(self, words: str) -> None:
+        """Answers a key."""
+
+    @abstractmethod
+    def go_along(self) -> None:
+        """Takes the cursor of the tree to where the user has gone in the detail: a jump begins there."""
 
     def action_find(self, kind: str, forward: bool) -> None:
-        self.show(self.view.find(kind, forward, self.now()))
+        self._begin()
+        self.draw(self.view.find(kind, forward, self.now()))
 
     def action_match(self, forward: bool) -> None:
-        self.show(self.view.match(forward))
+        self.draw(self.view.match(forward))
 
     def action_sibling(self, step: int) -> None:
-        self.show(self.view.sibling(step))
+        self.draw(self.view.sibling(step))
 
     def action_caller(self) -> None:
-        self.show(self.view.caller())
-
-    def action_sort(self) -> None:
-        self.show(self.view.sort())
-
-    def action_group(self) -> None:
-        self.show(self.view.group())
+        self._begin()
+        self.draw(self.view.caller())
 
     def action_look_at_all(self) -> None:
-        self.show(self.view.look_at_all())
+        self.draw(self.view.look_at_all())
+
+    def action_sort(self) -> None:
+        self._change_tree(self.view.sort)
+
+    def action_group(self) -> None:
+        self._change_tree(self.view.group)
 
     def action_cycle(self) -> None:
-        self.show(self.view.cycle())
+        self._change_tree(self.view.cycle)
 
     def action_fold_all(self) -> None:
-        self.show(self.view.fold_all())
+        self._change_tree(self.view.fold_all)
+
+    def _begin(self) -> None:
+        if self.view.pane != "tree":
+            self.go_along()
+
+    def _change_tree(self, change: Callable[[], Frame]) -> None:
+        """Does what is seen in the tree alone, where that is in sight."""
+        if self.view.detail_alone:
+            self.say(OF_THE_TREE)
+        else:
+            self.draw(change())
