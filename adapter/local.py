@@ -45,8 +45,8 @@ class OpencodeSource:
     `clock` gives unix seconds, `monotonic` seconds that never go back; `watch=False` polls instead of asking the system
     for notifications; `limit_s` is the hard stop of one read transaction (reader.LIMIT_S unless given); `servers` gives
     the names of the MCP servers that are configured for a directory; `backup` says that it is a copy which nobody
-    writes; `table` has the processes of this machine, without one nothing is known of them. What is `inline` reads on
-    the thread of the caller: only following needs an event loop then.
+    writes; `table` gives the one table of the processes of this machine, without it nothing is known of them. What is
+    `inline` reads on the thread of the caller: only following needs an event loop then.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class OpencodeSource:
         limit_s: float | None = None,
         servers: Callable[[str], frozenset[str]] = lambda _directory: frozenset(),
         backup: bool = False,
-        table: Table | None = None,
+        table: Callable[[], Table] | None = None,
         inline: bool = False,
     ) -> None:
         self.path = Path(path).absolute()
@@ -242,7 +242,7 @@ class OpencodeSource:
     async def processes(self) -> Health:
         """Health with a fresh look at the processes that run opencode here."""
         if self._table is not None:
-            found = await self._reader.aside(partial(self._table.look, str(self.path)))
+            found = await self._reader.aside(partial(self._table().look, str(self.path)))
             self._health.note(processes=found)
         return self.health()
 

@@ -152,6 +152,14 @@ def test_the_app_loads_no_more_than_it_needs() -> None:
     assert others <= BASE | {"platformdirs", "rich", "textual", "typing_extensions"}
 
 
+def test_the_app_starts_without_what_a_key_asks_for() -> None:
+    probe = "import sys, tui.start\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, timeout=60, check=True)
+    later = {f"tui.screens.{name}" for name in ("help", "palette", "search", "spend")}
+    later |= {"adapter.processes.table", "tui.config.bindings", "tui.terminal.notify_command", "tui.terminal.panes"}
+    assert not later & set(done.stdout.split())
+
+
 INTERRUPTED = """
 import os, signal, sys
 from importlib.abc import MetaPathFinder

@@ -1,12 +1,16 @@
-"""Wiring: sources -> feed -> model -> screen, and back the requests of the screen."""
+"""Wiring: sources -> feed -> model -> screen, and back the requests of the screen.
+
+What the first screen does without is imported where a key asks for it: all of it was a tenth of a start.
+"""
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
 from textual.actions import SkipAction
@@ -20,7 +24,7 @@ from textual.widgets import Input
 from adapter.contract import Source
 from adapter.health import Health
 from tui import __version__, ending
-from tui.config import bindings, themes
+from tui.config import app_keys, themes
 from tui.config import wishes as wished
 from tui.config.keymap import NONE, Keymap
 from tui.config.settings import Memory
@@ -37,17 +41,13 @@ from tui.no_sessions import NONE_YET, NoSessions
 from tui.render.bars.help import key_name
 from tui.render.bars.status import TITLE
 from tui.render.glyphs import plain
-from tui.screens.help import HelpScreen
 from tui.screens.main import MainScreen
-from tui.screens.palette import Palette
-from tui.terminal import clipboard, doors
+from tui.terminal import clipboard
 from tui.terminal import signals as terminal_signals
-from tui.terminal.notify_command import NotifyCommand, facts
 from tui.text import sanitize
 from tui.textual_patches.contained import ContainedApp
 from tui.textual_patches.driver import TerminalApp
 from tui.textual_patches.keys_in_turn import KeysInTurn
-from tui.textual_patches.palette import PaletteScreen
 from tui.textual_patches.parameters import count_once
 from tui.textual_patches.told import Told
 from tui.view import View
@@ -55,7 +55,18 @@ from tui.widgets.panes import Panes
 from tui.widgets.plain_filter import PlainFilter
 from tui.widgets.roles import ROLE_CLASSES
 
+if TYPE_CHECKING:
+    from textual.command import Provider
+
+    from tui.terminal.notify_command import NotifyCommand
+
 LOADING = "; loading everything anew"
+
+
+def _palette() -> type[Provider]:
+    from tui.screens.palette import Palette
+
+    return Palette
 
 
 class ViewerApp(TerminalApp, ContainedApp, KeysInTurn, inherit_bindings=False):
@@ -67,10 +78,10 @@ class ViewerApp(TerminalApp, ContainedApp, KeysInTurn, inherit_bindings=False):
 
     CSS_PATH = "viewer.tcss"
     TITLE = TITLE
-    COMMANDS: ClassVar = {Palette}
+    COMMANDS: ClassVar = {_palette}
     COMPONENT_CLASSES = ROLE_CLASSES
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings.APP
+    BINDINGS: ClassVar[list[BindingType]] = app_keys.APP
 
     @dataclass
     class CommandFailed(Told):
@@ -114,7 +125,11 @@ class ViewerApp(TerminalApp, ContainedApp, KeysInTurn, inherit_bindings=False):
         self.store = Store(limits)
         self.view = View(self.store, self.now_us(), notify=notify or wishes.on)
         self.wishes = wishes
-        self._command = NotifyCommand(wishes.command, self._command_failed) if wishes.command else None
+        self._command: NotifyCommand | None = None
+        if wishes.command:
+            from tui.terminal.notify_command import NotifyCommand
+
+            self._command = NotifyCommand(wishes.command, self._command_failed)
         self.feed = Feed(sources, self.store, self, clock=clock, discover=discover)
         self.errors = errors or ErrorLog(None)
         self.recovery = Recovery(time.monotonic)
@@ -149,10 +164,14 @@ class ViewerApp(TerminalApp, ContainedApp, KeysInTurn, inherit_bindings=False):
         self.run_worker(self.feed.run, name="feed", thread=True, exit_on_error=True)
         return ()
 
+    def on_main_screen_composed(self) -> None:
+        self.feed.arrivals.attach()
+
     async def on_main_screen_ready(self) -> None:
         self.tell(terminal_signals.SAVE_TITLE + terminal_signals.set_title(self._words))
         self._welcome()
-        self.feed.arrivals.attach()
+        # What was made until now stays, and to look through it was a hundredth of a start.
+        gc.enable()
         await self.take_keys()
 
     def on_unmount(self) -> None:
@@ -183,6 +202,8 @@ class ViewerApp(TerminalApp, ContainedApp, KeysInTurn, inherit_bindings=False):
 
     def _key(self, name: str) -> str:
         """The first key of a binding, as it is printed."""
+        from tui.config import bindings
+
         return key_name(self.keymap.of(bindings.by_id(name)).split(",")[0])
 
     def _remember(self, **changes: object) -> None:
@@ -330,7 +351,9 @@ class ViewerApp(TerminalApp, ContainedApp, KeysInTurn, inherit_bindings=False):
             return "it is not written down"
         if self.errors.problem:
             return f"it could not be written down: {self.errors.problem}"
-        return f"please report it with {doors.at_home(self.errors.path)}"
+        from tui.terminal.doors import at_home
+
+        return f"please report it with {at_home(self.errors.path)}"
 
     @property
     def _way_out(self) -> str:
@@ -369,8 +392,11 @@ class ViewerApp(TerminalApp, ContainedApp, KeysInTurn, inherit_bindings=False):
     def on_main_screen_noticed(self, message: MainScreen.Noticed) -> None:
         words, wishes = self._shown(words_of(message.notices)), self.wishes
         self.tell(terminal_signals.notice(words, os.environ, wishes.osc, wishes.bell))
-        if self._command is not None and not self._command.tell(facts(message.notices, self.store)):
-            self.main.say("notify.command is busy with the notices before: this one was not handed to it")
+        if self._command is not None:
+            from tui.terminal.notify_command import facts
+
+            if not self._command.tell(facts(message.notices, self.store)):
+                self.main.say("notify.command is busy with the notices before: this one was not handed to it")
 
     def _command_failed(self, words: str) -> None:
         """Called from the thread of the user's command."""
@@ -393,6 +419,8 @@ class ViewerApp(TerminalApp, ContainedApp, KeysInTurn, inherit_bindings=False):
 
     def action_command_palette(self) -> None:
         if not isinstance(self.screen, CommandPalette):
+            from tui.textual_patches.palette import PaletteScreen
+
             self.push_screen(PaletteScreen(id="--command-palette"))
 
     def validate_theme(self, name: str) -> str:
@@ -416,6 +444,9 @@ class ViewerApp(TerminalApp, ContainedApp, KeysInTurn, inherit_bindings=False):
         self.exit()
 
     def action_help(self) -> None:
+        from tui.config import bindings
+        from tui.screens.help import HelpScreen
+
         self.push_screen(HelpScreen(bindings.key_groups(self.keymap), self.keymap))
 
 

@@ -84,6 +84,25 @@ Without --payloads no text of prompts, answers and tools leaves; titles, directo
 Exit status: 0 all sent, 1 not everything could be read, 2 the collector did not take it, or nothing can be read."""
 
 
+class _Wrapped(argparse.HelpFormatter):
+    """As wide as the terminal. argparse itself asks shutil for that, which takes 3 ms to load with its compressors."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_columns() - 2)
+
+
+class _AsWritten(_Wrapped, argparse.RawDescriptionHelpFormatter):
+    """The same, with descriptions as they stand here."""
+
+
+def _columns() -> int:
+    """What COLUMNS or the system says of the terminal; 80 where neither knows."""
+    try:
+        return int(os.environ.get("COLUMNS", "0")) or os.get_terminal_size(1).columns or 80
+    except (ValueError, OSError):
+        return 80
+
+
 class Version(argparse.Action):
     """Prints what a report of a fault has to say, and ends."""
 
@@ -100,8 +119,8 @@ class Version(argparse.Action):
 
 def build_parser() -> argparse.ArgumentParser:
     """All arguments. Building it imports nothing of ours but the version."""
-    raw = argparse.RawDescriptionHelpFormatter
-    database = argparse.ArgumentParser(add_help=False)
+    raw = _AsWritten
+    database = argparse.ArgumentParser(add_help=False, formatter_class=_Wrapped)
     database.add_argument(
         "--db",
         metavar="PATH",
@@ -204,6 +223,7 @@ def build_parser() -> argparse.ArgumentParser:
     tree = commands.add_parser(
         "tree",
         parents=[database],
+        formatter_class=_Wrapped,
         help="the sessions with their steps and calls, as text or JSON",
         description="The model as the screen shows it. Text in it is made harmless for terminals; "
         "`events` has it verbatim.",
@@ -265,6 +285,7 @@ def build_parser() -> argparse.ArgumentParser:
     show = commands.add_parser(
         "show",
         parents=[database],
+        formatter_class=_Wrapped,
         help="one payload, verbatim",
         description="Prints the text behind the `uri` of a payload_ref event, byte for byte.",
     )
@@ -302,6 +323,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands.add_parser(
         "serve",
         parents=[database],
+        formatter_class=_Wrapped,
         help="what --via starts on another machine: answers on stdin and stdout",
         description="Answers questions about the databases of this machine on stdin and stdout, one JSON object a "
         "line, until stdin\nends. Nothing listens on a port, and nothing is ever written.",
@@ -357,6 +379,7 @@ def build_parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser(
         "doctor",
         parents=[database],
+        formatter_class=_Wrapped,
         help="what can be read, and how well",
         description="Says of each database what is in it and how it is read. Exit status 0 good, 1 degraded, "
         "2 no usable database.",

@@ -10,7 +10,7 @@ import re
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,18 +19,16 @@ from adapter.local import OpencodeSource
 from adapter.opencode.config import OpencodeConfig
 from adapter.opencode.discover import distinct, locate
 from adapter.opencode.limits import ModelLimits
-from adapter.processes.registration import service_pids
-from adapter.processes.table import Table
 from tui import __version__
 from tui.app import ViewerApp
 from tui.config import keymap, wishes
-from tui.config.bindings import EVERY, SCOPES
 from tui.config.settings import LOOKS, Memory, keymap_file, settings_file, wishes_file
 from tui.error_log import ErrorLog, error_file
 from tui.no_sessions import no_sessions
 from tui.terminal import terminals
 
 if TYPE_CHECKING:
+    from adapter.processes.table import Table
     from adapter.remote.source import Host
 
 COLLECT_AFTER = (5_000, 4)
@@ -56,10 +54,9 @@ def run(
 
     Raises ValueError for a demo speed out of range, and for what is no command.
     """
-    # What has been imported stays; meanwhile nobody looked (cli.py).
+    # What has been imported stays. Nobody looks since the first import (cli.py), nor until the screen stands (app.py).
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
-    gc.enable()
     home = at_home(demo, choices)
     if demo:
         return run_demo(demo_speed, watch, notify=notify, **home)
@@ -70,7 +67,7 @@ def run(
         OpencodeSource,
         watch=watch,
         servers=servers,
-        table=Table(registered=partial(service_pids, os.environ, Path.home())),
+        table=_processes,
     )
     far = machines(via, hosts, home["wishes"].hosts, all_of_them=not paths)
     if paths:
@@ -145,13 +142,28 @@ def at_home(demo: bool, choices: Mapping[str, str]) -> dict[str, Any]:
         memory.remember(**chosen)
     return {
         "memory": memory,
-        "keymap": keymap.read(keymap_file(), SCOPES),
+        "keymap": keymap.read(keymap_file(), _scopes),
         # The demo calls nobody who did not ask for that.
         "wishes": wished._replace(on=False) if demo else wished,
         "encoding": foreign_encoding(),
         "errors": ErrorLog(error_file()),
         "basic": terminals.is_basic(os.environ),
     }
+
+
+@cache
+def _processes() -> Table:
+    """The processes of this machine, for all sources; nobody looks at any before there are rows."""
+    from adapter.processes.registration import service_pids
+    from adapter.processes.table import Table
+
+    return Table(registered=partial(service_pids, os.environ, Path.home()))
+
+
+def _scopes() -> Sequence[keymap.Scope]:
+    from tui.config.bindings import SCOPES  # every screen, and few have a keymap
+
+    return SCOPES
 
 
 def foreign_encoding() -> str:
@@ -174,4 +186,6 @@ def foreign_encoding() -> str:
 
 def keys() -> str:
     """Every key, as a keymap file, and where that file belongs."""
+    from tui.config.bindings import EVERY
+
     return f"# {keymap_file()}\n{keymap.listing(EVERY)}"

@@ -28,14 +28,15 @@ DIRECTORIES = 1_000
 """Directories of sessions whose configuration is remembered."""
 FILES = 50_000
 """Files that are remembered, most of them as not there."""
-COMMENT = re.compile(rb'("(?:[^"\\]|\\.)*+"?)|//[^\n]*+|/\*(?:[^*]|\*(?!/))*+(?:\*/)?', re.DOTALL)
-COMMA = re.compile(rb'("(?:[^"\\]|\\.)*+"?)|,(?=[ \t\r\n]*+[}\]])', re.DOTALL)
+COMMENT = rb'("(?:[^"\\]|\\.)*+"?)|//[^\n]*+|/\*(?:[^*]|\*(?!/))*+(?:\*/)?'
+COMMA = rb'("(?:[^"\\]|\\.)*+"?)|,(?=[ \t\r\n]*+[}\]])'
+"""Compiled with the first file of a user: a start without one is a millisecond shorter."""
 
 
 def plain_json(text: bytes) -> bytes:
     """JSONC as JSON: without byte order mark, comments and trailing commas; what is in strings stays. Linear."""
-    text = COMMENT.sub(rb"\1 ", text.removeprefix(b"\xef\xbb\xbf"))
-    return COMMA.sub(rb"\1", text)
+    text = re.sub(COMMENT, rb"\1 ", text.removeprefix(b"\xef\xbb\xbf"), flags=re.DOTALL)
+    return re.sub(COMMA, rb"\1", text, flags=re.DOTALL)
 
 
 class OpencodeConfig:

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import msgspec
 
-CHANNEL_FILE = re.compile(r"opencode(-[A-Za-z0-9._-]+)?\.db")
+CHANNEL_FILE = r"opencode(-[A-Za-z0-9._-]+)?\.db"
 WORDS = r"(back-?ups?|bak|cop(y|ies)|old|orig(inal)?|saved?|archived?|before)\d*"
 DATE = r"(19|20)\d{2}-?\d{2}-?\d{2}(T?\d{4,6}Z?)?"
-BACKUP_FILE = re.compile(rf"opencode-(.*[._-])?({WORDS}|{DATE})([._-].*)?\.db", re.IGNORECASE)
+BACKUP_FILE = rf"opencode-(.*[._-])?({WORDS}|{DATE})([._-].*)?\.db"
 """Names that people and scripts give to copies; no release channel is called so. A file of a channel that is, all the
-same, loses nothing by it but its place in the bar."""
+same, loses nothing by it but its place in the bar. Compiled when a directory is looked through: with `--db` none is."""
 
 
 class Located(msgspec.Struct, frozen=True):
@@ -51,7 +51,7 @@ def locate(env: Mapping[str, str], home: Path) -> Located:
     if env.get("OPENCODE_DISABLE_CHANNEL_DB", "").lower() in ("1", "true"):
         return Located([default], f"looked for {default}")
     try:
-        found = [p for p in data.iterdir() if CHANNEL_FILE.fullmatch(p.name) and p.is_file()]
+        found = [p for p in data.iterdir() if re.fullmatch(CHANNEL_FILE, p.name) and p.is_file()]
     except FileNotFoundError:
         found = []
     except OSError as error:
@@ -68,7 +68,7 @@ def locate(env: Mapping[str, str], home: Path) -> Located:
 
 def is_backup(path: Path) -> bool:
     """Whether a file of the data directory is a copy that somebody made, to judge by its name."""
-    return BACKUP_FILE.fullmatch(path.name) is not None
+    return re.fullmatch(BACKUP_FILE, path.name, re.IGNORECASE) is not None
 
 
 def distinct(paths: Iterable[Path]) -> list[Path]:

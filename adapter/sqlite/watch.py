@@ -38,6 +38,9 @@ RETRY_S = 10.0
 EARLY_S = (0.0005, 0.001, 0.004, 0.016, 0.064)
 """Pauses before further looks after a notification: it comes before the WAL index is updated, up to 12 ms (measured
 with synchronous=FULL; opencode writes with NORMAL, 1 in 100 is early)."""
+ASKED_AFTER_S = 0.3
+"""So long after the first `wait` the system is asked. What that needs takes 25 ms to import, in which the first picture
+of a screen would wait for the interpreter. Meanwhile everybody looks by himself."""
 LATE_S = (0.016,)
 """The same once a commit was seen, as the notification may have been of the next one; under load with the next beat."""
 
@@ -45,8 +48,7 @@ LATE_S = (0.016,)
 class Watch:
     """Waits for something to happen near a database file. Works on a directory that does not exist yet.
 
-    The system is asked from the first `wait` on. Until then everybody looks by himself, and what asking needs takes
-    20 ms to import, just while the screen is set up.
+    The system is asked a moment after the first `wait`.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Watch:
         self._beats = beats or Beats(clock)
         self._pauses: Iterator[float] = iter(())
         self._notified = False
+        self._asked_at = float("-inf")
         self.problem = ""
         """Why changes are not notified, in words; "" while they are."""
 
@@ -111,8 +114,10 @@ class Watch:
     async def wait(self, timeout_s: float = TICK_S) -> bool:
         """Waits for a notification, a nudge, or at most `timeout_s` seconds, less while a notification may have been
         early; True when woken before the time."""
-        self._waited.set()
-        if not self._notify or self.problem:
+        if not self._waited.is_set():
+            self._asked_at = self._clock() + ASKED_AFTER_S
+            self._waited.set()
+        if not self._notify or self.problem or self._clock() < self._asked_at:
             timeout_s = min(timeout_s, QUIET_POLL_S if self._pace() == SLOW else max(POLL_S, self._beats.wait_s))
         # Under load nothing is looked at before the beat, however often.
         timeout_s = min(timeout_s, max(next(self._pauses, timeout_s), self._beats.wait_s))
@@ -138,6 +143,7 @@ class Watch:
 
     async def _run(self) -> None:
         await self._waited.wait()
+        await asyncio.sleep(ASKED_AFTER_S)
         # Commands that look once need none of it: 30 modules, and a watch is set up in a third of a second.
         from watchfiles import awatch
 

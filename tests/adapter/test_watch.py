@@ -17,6 +17,12 @@ from tests.adapter.opencode_writer import OpencodeWriter
 Waits = Callable[[int], Awaitable[list[float]]]
 
 
+@pytest.fixture(autouse=True)
+def asked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What follows is about a watch that has begun."""
+    monkeypatch.setattr(module, "ASKED_AFTER_S", 0.0)
+
+
 @pytest.fixture
 def watch(tmp_path: Path) -> Watch:
     """A watch whose notifications are given by hand."""
@@ -49,6 +55,19 @@ async def test_a_notification_is_looked_into_in_short_steps(watch: Watch, waits:
     watch.notice()
     assert await watch.wait(10) is True
     assert await waits(6) == [*EARLY_S, 10]
+
+
+async def test_until_the_system_is_asked_it_is_looked_in_short_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ASKED_AFTER_S", 0.3)
+    moment = [100.0]
+    async with asyncio.timeout(5), Watch(tmp_path / "opencode.db", clock=lambda: moment[0]) as watch:
+        # A step is over long before the time that is given.
+        assert await watch.wait(600) is False
+        moment[0] += 0.3
+        watch.nudge()
+        assert await watch.wait(600) is True
 
 
 async def test_a_notification_that_came_during_other_work_is_looked_into_as_well(watch: Watch, waits: Waits) -> None:
@@ -109,7 +128,7 @@ async def test_under_load_a_notification_waits_for_the_beat(watch: Watch, monkey
     monkeypatch.setattr(asyncio, "sleep", sleep)
     async with asyncio.timeout(5), watch:
         assert await watch.wait(10) is True
-    assert slept == [pytest.approx(0.06)]
+    assert slept == [module.ASKED_AFTER_S, pytest.approx(0.06)]
 
 
 async def test_under_load_without_notifications_the_file_is_looked_at_with_the_beat(

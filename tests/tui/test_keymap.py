@@ -140,14 +140,14 @@ def test_keys_have_the_names_that_the_help_and_textual_give_them(key: str) -> No
 def test_a_file_that_is_no_toml_is_told_in_a_line(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "keymap.toml"
     path.write_bytes(content)
-    found = keymap.read(path, SCOPES)
+    found = keymap.read(path, lambda: SCOPES)
     assert found.keys == {}
     assert len(found.problems) == 1
 
 
 def test_without_a_file_there_is_nothing_to_tell(tmp_path: Path) -> None:
-    assert keymap.read(tmp_path / "keymap.toml", SCOPES) == Keymap()
-    assert len(keymap.read(tmp_path, SCOPES).problems) == 1
+    assert keymap.read(tmp_path / "keymap.toml", lambda: SCOPES) == Keymap()
+    assert len(keymap.read(tmp_path, lambda: SCOPES).problems) == 1
 
 
 def test_every_binding_has_an_id_of_its_own() -> None:

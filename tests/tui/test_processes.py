@@ -7,6 +7,7 @@ import asyncio
 import os
 import signal
 import time
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -167,7 +168,7 @@ async def test_a_real_opencode_that_is_killed_is_told_within_seconds(tmp_path: P
     binary = opencode_binary.require()
     with Lab(tmp_path, binary) as lab, lab.serve() as server:
         idle = await asyncio.to_thread(lab.session)
-        source = OpencodeSource(lab.db, table=Table())
+        source = OpencodeSource(lab.db, table=cache(Table))
         async with playing(source=source, clock=time.time) as (app, pilot):  # type: ignore[arg-type]
             store, key = app.store, source.source
 

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ async def doctor(arguments: argparse.Namespace, paths: list[Path]) -> int:
     """Health of every source; one that fails does not hide the others."""
     healths = []
     problems = ModelLimits(os.environ, home()).problems
-    table = Table(registered=partial(service_pids, os.environ, home()))
+    table = cache(partial(Table, registered=partial(service_pids, os.environ, home())))
     async with AsyncExitStack() as stack:
         for source in await enter_sources(stack, arguments, paths, table):
             try:

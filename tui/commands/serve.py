@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from functools import partial
+from functools import cache, partial
 
 from adapter.contract import Source
 from adapter.opencode.discover import distinct, locate
@@ -34,7 +34,7 @@ def serve(arguments: argparse.Namespace) -> int:
 
 
 async def _serve(arguments: argparse.Namespace) -> str:
-    table = Table(registered=partial(service_pids, os.environ, home()))
+    table = cache(partial(Table, registered=partial(service_pids, os.environ, home())))
 
     def find() -> Sequence[Source]:
         arguments.backups = []

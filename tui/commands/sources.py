@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import os
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,7 +34,10 @@ RARE = frozenset({SourceError, LogEntry})
 
 
 async def enter_sources(
-    stack: AsyncExitStack, arguments: argparse.Namespace, paths: Sequence[Path], table: Table | None = None
+    stack: AsyncExitStack,
+    arguments: argparse.Namespace,
+    paths: Sequence[Path],
+    table: Callable[[], Table] | None = None,
 ) -> list[Source]:
     """The sources of these databases and of the hosts of the command line, open until the stack ends; those that
     cannot be reached say so when they are asked. With a `table` those of this machine know the processes, too."""
@@ -57,7 +60,11 @@ async def enter_sources(
 
 
 def local_sources(
-    arguments: argparse.Namespace, paths: Sequence[Path], table: Table | None = None, *, inline: bool = False
+    arguments: argparse.Namespace,
+    paths: Sequence[Path],
+    table: Callable[[], Table] | None = None,
+    *,
+    inline: bool = False,
 ) -> list[OpencodeSource]:
     """The sources of databases of this machine; what is `inline` needs no event loop."""
     servers = OpencodeConfig(os.environ, home()).mcp_servers

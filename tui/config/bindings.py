@@ -1,4 +1,5 @@
-"""Every key of the program, by where it works: what the help, the keymap and the start line tell of comes from here."""
+"""Every key of the program, by where it works: what the help, the keymap and the start line tell of comes from here. It
+loads every screen, so a start goes without."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
 from tui.config import keymap
+from tui.config.app_keys import APP
 from tui.config.keymap import Keymap, Scope
 from tui.render.bars.help import Group
 from tui.screens.doors import DoorScreen
@@ -21,17 +23,6 @@ from tui.widgets.session_tree import SessionTree
 from tui.widgets.spend_table import SpendTable
 from tui.widgets.timeline_view import TimelineView
 from tui.widgets.transcript import Transcript
-
-APP: list[BindingType] = [
-    Binding("question_mark", "help", "open the help", id="help.open", show=False),
-    Binding("T", "next_theme", "switch colours: dark, light, contrast, ansi", id="theme", show=False),
-    Binding("q", "quit", "quit", id="quit", show=False),
-    # With priority: a modal screen asks nobody behind it.
-    Binding("ctrl+z", "suspend", "go to the shell; fg comes back", id="suspend", show=False, priority=True),
-    Binding("ctrl+c", "leave", "quit, from anywhere", id="quit.anywhere", show=False, priority=True),
-    Binding("ctrl+q", "quit", "quit, whatever is selected", id="quit.now", show=False, priority=True),
-    Binding("ctrl+p", "command_palette", "open the command palette", id="palette", show=False, priority=True),
-]
 
 EVERYWHERE, TREE, FINDING, DOORS = "Everywhere", "In the tree", "Finding", "Taking it along"
 FILTER, SEARCH, TEXT, READING = "In the filter", "In the search", "In a text", "In transcript and timeline"

@@ -10,7 +10,7 @@ letter where letters are typed - is told and has no effect; the rest of the file
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -56,10 +56,11 @@ class Keymap(NamedTuple):
 NONE = Keymap()
 
 
-def read(path: Path, scopes: Sequence[Scope]) -> Keymap:
-    """The keymap in a file, an empty one where there is none. Raises nothing: problems are part of the answer."""
+def read(path: Path, scopes: Callable[[], Sequence[Scope]]) -> Keymap:
+    """The keymap in a file, an empty one where there is none, and then nobody asks for the scopes. Raises nothing:
+    problems are part of the answer."""
     try:
-        return parse(files.read(path, SIZE_LIMIT).decode(), scopes)
+        return parse(files.read(path, SIZE_LIMIT).decode(), scopes())
     except FileNotFoundError:
         return Keymap()
     except OSError as error:

@@ -152,11 +152,11 @@ class Arrivals:
 
     def attach(self) -> None:
         """Remembers the running loop, and the context that Textual's widgets need, as where to apply events. What has
-        arrived before is applied soon."""
+        arrived before is applied now."""
         self._context = contextvars.copy_context()
         self._ui_loop = asyncio.get_running_loop()
         if self.waiting:
-            self._ui_loop.call_soon(self._wake, context=self._context)
+            self._wake()
 
     def close(self) -> None:
         """Drops what waits, and takes nothing in from now on."""

@@ -7,8 +7,8 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import ClassVar
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 from textual import events
@@ -26,7 +26,6 @@ from tui.config.settings import DEFAULTS, Settings
 from tui.model.filter.active_filter import Finder
 from tui.model.filter.language import Completion
 from tui.model.records import ChangeSet, Key, Session, SessionKey, session_key
-from tui.model.search.place import place_of
 from tui.model.status.notices import Notice
 from tui.model.status.whereabouts import find
 from tui.model.tree.rows import VisibleRows
@@ -41,9 +40,6 @@ from tui.render.cards.tabs import INPUT, KEYS, NAMES, OUTPUT, OVERVIEW, TIMELINE
 from tui.render.rows.tree_row import heading
 from tui.screens.doors import DoorScreen
 from tui.screens.jumps import JumpScreen
-from tui.screens.search import Search, SearchScreen
-from tui.screens.spend import SpendScreen
-from tui.terminal import panes
 from tui.text import sanitize
 from tui.textual_patches.compositor import SparseScreen
 from tui.textual_patches.contained import Contained
@@ -54,13 +50,16 @@ from tui.widgets.empty_pane import EmptyPane
 from tui.widgets.filter_bar import FilterBar, FilterInput
 from tui.widgets.fixed_lines import FixedLines
 from tui.widgets.health_pane import HealthPane
-from tui.widgets.hits_view import HitsView
 from tui.widgets.key_bar import SAID_FOR, KeyBar
 from tui.widgets.own_view import OwnView
 from tui.widgets.panes import STEP, Panes
 from tui.widgets.session_tree import SessionTree
 from tui.widgets.status_bar import StatusBar
 from tui.widgets.timeline_view import TimelineView
+
+if TYPE_CHECKING:
+    from tui.screens.search import Search
+    from tui.screens.spend import SpendScreen
 
 TWO_PANES = 100
 """Columns from which tree and detail stand side by side."""
@@ -104,6 +103,9 @@ class MainScreen(Contained, SparseScreen, DoorScreen, JumpScreen):
         Binding("H", "health", "open the health of the database", id="health", show=False),
         Binding("dollar_sign", "spend", "open what sessions cost", id="spend.open", show=False),
     ]
+
+    class Composed(Told):
+        """All that is on the screen is there, and knows no size yet."""
 
     class Ready(Told):
         """The screen stands."""
@@ -166,7 +168,6 @@ class MainScreen(Contained, SparseScreen, DoorScreen, JumpScreen):
         self._home: Key | None = None
         self._from_time = 0
         """How many jumps there were after the one that led out of the timeline, 0 for none."""
-        self.search = Search(requests, lambda: view.finder.index, now)
         self._stop_looking: Callable[[], None] = lambda: None
         self._sought: tuple[Session, Hit] | None = None
         self._kept = self.Arranged(settings.filter, settings.arrangement)
@@ -206,6 +207,8 @@ class MainScreen(Contained, SparseScreen, DoorScreen, JumpScreen):
         self.filter(sanitize.line(self.settings.filter, FILTER_LIMIT))
         self._show_status()
         self._wind_up()
+        # Past the queue of this screen, in which the first layout stands: what has been read is to be in that.
+        self.app.post_message(self.Composed())
         self.post_message(self.Ready())
 
     # --- what arrives, and time ------------------------------------------------------------------------------
@@ -447,7 +450,17 @@ class MainScreen(Contained, SparseScreen, DoorScreen, JumpScreen):
 
     # --- search ----------------------------------------------------------------------------------------------
 
+    @cached_property
+    def search(self) -> Search:
+        """The search of the program, from the first key that wants it on."""
+        from tui.screens.search import Search
+
+        return Search(self.requests, lambda: self.view.finder.index, self.now)
+
     def action_search(self) -> None:
+        from tui.screens.search import SearchScreen
+        from tui.widgets.hits_view import HitsView
+
         hits = HitsView(self.search.results, self.store, self.now, id="hits")
         self.app.push_screen(SearchScreen(self.search, hits, self.go_to_hit, self.keymap))
 
@@ -461,11 +474,15 @@ class MainScreen(Contained, SparseScreen, DoorScreen, JumpScreen):
             self.filter("")
         self.show_tree()
         self._sought = (session, hit)
+        from tui.model.search.place import place_of
+
         self.draw(self.view.go_into(session, lambda: place_of(session, hit)))
 
     def _mark_hit(self, session: Session, hit: Hit) -> None:
         """Turns the detail to a hit when the cursor has come to its row; forgets it when the user went elsewhere."""
         if not self.view.awaits:
+            from tui.model.search.place import place_of
+
             self._sought = None
             pattern = self.search.results.pattern
             place = place_of(session, hit)
@@ -694,6 +711,8 @@ class MainScreen(Contained, SparseScreen, DoorScreen, JumpScreen):
 
     def _go_to_terminal(self, session: Session) -> None:
         """Goes to the pane of a session, now that the processes have been looked at."""
+        from tui.terminal import panes
+
         self._is_going = False
         found = find(self.store, session)
         if found.process is None:
@@ -705,6 +724,8 @@ class MainScreen(Contained, SparseScreen, DoorScreen, JumpScreen):
             self.run_worker(self._gone_to_terminal(found.process, found.certain), group="terminal")
 
     async def _gone_to_terminal(self, process: Process, certain: bool) -> None:
+        from tui.terminal import panes
+
         self._is_going = True
         try:
             said = await asyncio.to_thread(panes.go, process, os.environ)
@@ -726,6 +747,8 @@ class MainScreen(Contained, SparseScreen, DoorScreen, JumpScreen):
     def action_spend(self) -> None:
         if self.spend is not None and self.spend in self.app.screen_stack:
             return
+        from tui.screens.spend import SpendScreen
+
         self.spend = SpendScreen(
             self.store, self.now, self.requests, self.keymap, self.go_to_session, self._spend_closed
         )
