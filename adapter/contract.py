@@ -175,8 +175,10 @@ class Source(Protocol):
         """`session_started` of every session. Raises SourceUnavailable."""
         ...
 
-    async def load(self, session_id: str) -> list[Event]:
-        """One session's whole tree as it is now; empty when it is not there. Raises SourceUnavailable."""
+    async def load(self, session_id: str, *, texts: bool = True) -> list[Event]:
+        """One session's whole tree as it is now; empty when it is not there. Without `texts` the references of steps
+        that have ended may be left out: a third of all events, which who shows no text does not need. Raises
+        SourceUnavailable."""
         ...
 
     def health(self) -> Health:

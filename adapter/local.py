@@ -217,9 +217,9 @@ class OpencodeSource:
         parents = {row.id: row.parent_id for row in rows}
         return await paced(map_session(self.source, row, root_of(row.id, parents), None) for row in rows)
 
-    async def load(self, session_id: str) -> list[Event]:
-        """One session's whole tree as it is now, without following it; empty when it is not there.
-        Raises SourceUnavailable."""
+    async def load(self, session_id: str, *, texts: bool = True) -> list[Event]:
+        """One session's whole tree as it is now, without following it; empty when it is not there. Without `texts`
+        steps that have ended have no references. Raises SourceUnavailable."""
         await self.open()
 
         def work(snapshot: Snapshot) -> Pieces[tuple[RawSession, dict[str, str | None]]]:
@@ -228,7 +228,7 @@ class OpencodeSource:
             return raw, (yield from parents_above(snapshot, schema, raw.session))
 
         raw, parents = await self._database.read_fresh(work)
-        return await self._follower.memory.once(session_id, raw, parents)
+        return await self._follower.memory.once(session_id, raw, parents, texts=texts)
 
     async def probe(self) -> Health:
         """Health with fresh counts. Raises SourceUnavailable."""

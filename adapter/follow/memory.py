@@ -348,15 +348,18 @@ class Memory:
         self.emitted = (self.emitted - record.sum) % SUMS
         self.pending.append(SessionRemoved(source=self._source, ts=self._now_us(), session_id=session_id))
 
-    async def once(self, session_id: str, raw: RawSession, parents: Mapping[str, str | None]) -> list[Event]:
-        """The events of a whole session, without remembering it; nothing when it is gone."""
+    async def once(
+        self, session_id: str, raw: RawSession, parents: Mapping[str, str | None], *, texts: bool = True
+    ) -> list[Event]:
+        """The events of a whole session, without remembering it; nothing when it is gone. `texts` is as for
+        TurnFacts."""
         remarks = [event for lost in _of_own_row(raw) for event in self._lost("", lost)]
         remarks += self._remarks_of_lost(session_id, raw)
         self.count_warnings(remarks)
         row = raw.session
         if row is None:
             return remarks
-        whole = WholeSession(self._source, row, raw, self._servers(row.directory or ""))
+        whole = WholeSession(self._source, row, raw, self._servers(row.directory or ""), texts)
         turns = await paced(self._counted(whole.turns()))
         if not raw.lost and not raw.unreadable:
             self._health.compared(session_id, whole.surplus)

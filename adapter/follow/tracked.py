@@ -245,25 +245,28 @@ class TrackedSession:
         return events
 
 
-def map_row(source: str, item: MessageRow, place: Place, servers: frozenset[str] = frozenset()) -> MappedMessage:
-    """The events of one message at its place. `servers` are the MCP servers that are configured where it was made."""
+def map_row(
+    source: str, item: MessageRow, place: Place, servers: frozenset[str] = frozenset(), texts: bool = True
+) -> MappedMessage:
+    """The events of one message at its place. `servers` are the MCP servers that are configured where it was made,
+    `texts` is as for TurnFacts."""
     if isinstance(item.message, SessionMessage):
         return map_session_message(
-            source, item.row, item.message, place.turn_seq, place.previous, place.prompt_id, servers
+            source, item.row, item.message, place.turn_seq, place.previous, place.prompt_id, servers, texts
         )
     if isinstance(item.message, Malformed):
         table = "message" if item.seq < 0 else "session_message"
         return map_malformed(source, item.row, table, item.message)
-    return map_message(source, item.row, item.message, item.parts, place.turn_seq, place.previous, servers)
+    return map_message(source, item.row, item.message, item.parts, place.turn_seq, place.previous, servers, texts)
 
 
 def map_rows(
-    source: str, rows: Iterable[MessageRow], servers: frozenset[str] = frozenset()
+    source: str, rows: Iterable[MessageRow], servers: frozenset[str] = frozenset(), texts: bool = True
 ) -> Iterator[tuple[MessageRow, Place, MappedMessage]]:
     """Maps the messages of a whole session, which must be in order."""
     place = START
     for item in rows:
-        mapped = map_row(source, item, place, servers)
+        mapped = map_row(source, item, place, servers, texts)
         yield item, place, mapped
         place = place.next(item.row.id, mapped.role, mapped.usage)
 

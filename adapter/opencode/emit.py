@@ -68,6 +68,8 @@ class TurnFacts(msgspec.Struct, frozen=True, kw_only=True):
     ended_error: str = ""
     servers: frozenset[str] = frozenset()
     """The MCP servers that are configured where the session runs."""
+    texts: bool = True
+    """False where nobody asks for the texts of a turn that has ended: it has no references then."""
 
 
 class Call(msgspec.Struct, frozen=True, gc=False):
@@ -207,6 +209,8 @@ class Builder:
     def __init__(self, turn: TurnFacts) -> None:
         self.turn = turn
         self.groups: Groups = {}
+        # No reference is left out that is newer than all else there is to tell of the turn.
+        self._untold_until_ms = turn.ended_ms if not turn.texts and turn.end_known and turn.ended_ms else -1
         self._seq = 0
         self._step: OpStarted | None = None
         self._newest_step: OpStarted | None = None
@@ -310,6 +314,8 @@ class Builder:
         preview: str = "",
     ) -> None:
         """Says where a text of the part is."""
+        if at_ms <= self._untold_until_ms:
+            return
         turn = self.turn
         self.groups[row.id].append(
             PayloadRef(

@@ -351,8 +351,8 @@ class RemoteSource:
         """As of any source. Raises SourceUnavailable."""
         return await self._events("catalogue")
 
-    async def load(self, session_id: str) -> list[Event]:
-        """As of any source. Raises SourceUnavailable."""
+    async def load(self, session_id: str, *, texts: bool = True) -> list[Event]:
+        """As of any source; the far end leaves nothing out. Raises SourceUnavailable."""
         return await self._events("load", session_id=session_id)
 
     async def _events(self, what: str, **arguments: Any) -> list[Event]:

@@ -136,9 +136,9 @@ def spoilt(monkeypatch: pytest.MonkeyPatch, session_id: str, error: Exception | 
     """Has the reading of one session fail, or find that it is gone."""
     load = OpencodeSource.load
 
-    async def fails(self: OpencodeSource, wanted: str) -> list[Event]:
+    async def fails(self: OpencodeSource, wanted: str, *, texts: bool = True) -> list[Event]:
         if wanted != session_id:
-            return await load(self, wanted)
+            return await load(self, wanted, texts=texts)
         if error is not None:
             raise error
         return []

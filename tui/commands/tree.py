@@ -96,7 +96,7 @@ class Trees:
     async def _load(self, session: Session) -> None:
         source = self._sources[session.source]
         try:
-            events = await source.load(session.id)
+            events = await source.load(session.id, texts=False)
         except AdapterError as error:
             self._progress.say(str(error))
             self.failed.add(source.source)

@@ -48,16 +48,17 @@ def map_message(
     turn_seq: int,
     previous: Usage | None,
     servers: frozenset[str] = frozenset(),
+    texts: bool = True,
 ) -> MappedMessage:
     """Maps a message row with its parts, which must be in order.
 
     `turn_seq` is the 1-based place among assistant messages (ignored for others); `previous` the usage of the assistant
     message before it in the session, from which `delta` is counted; `servers` the MCP servers that are configured
-    (config.py): without them no tool is said to be of one.
+    (config.py): without them no tool is said to be of one; `texts` as for TurnFacts.
     """
     if isinstance(message, UserMessage):
         return MappedMessage("user", _user(source, row, message, parts))
-    return _assistant(source, row, message, parts, turn_seq, previous, servers)
+    return _assistant(source, row, message, parts, turn_seq, previous, servers, texts)
 
 
 def order_parts(parts: list[PartRow]) -> list[PartRow]:
@@ -195,6 +196,7 @@ def _assistant(
     turn_seq: int,
     previous: Usage | None,
     servers: frozenset[str],
+    texts: bool,
 ) -> MappedMessage:
     created = milliseconds(message.time.created if message.time else None, row.time_created)
     completed = milliseconds(message.time.completed if message.time else None)
@@ -220,6 +222,7 @@ def _assistant(
         ended_as=op_status,
         ended_error=error,
         servers=servers,
+        texts=texts,
     )
     extras: dict[str, Any] = {}
     if not ended:

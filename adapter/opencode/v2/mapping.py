@@ -69,10 +69,11 @@ def map_session_message(
     previous: Usage | None,
     prompt_id: str,
     servers: frozenset[str] = frozenset(),
+    texts: bool = True,
 ) -> MappedMessage:
-    """Maps one row. `turn_seq`, `previous` and `servers` as for `map_message`; `prompt_id` is the prompt before it, ""
-    without."""
-    mapped = _mapped(Begin(source, row, turn_seq, previous, prompt_id, servers), message)
+    """Maps one row. `turn_seq`, `previous`, `servers` and `texts` as for `map_message`; `prompt_id` is the prompt
+    before it, "" without."""
+    mapped = _mapped(Begin(source, row, turn_seq, previous, prompt_id, servers, texts), message)
     if message.lost or row.odd:
         seq = turn_seq if mapped.role == "assistant" else 0
         mapped.groups[TURN_GROUP] += oddities(source, row, message.lost, seq)
@@ -137,6 +138,7 @@ class Begin(msgspec.Struct, frozen=True):
     previous: Usage | None
     prompt_id: str
     servers: frozenset[str]
+    texts: bool
 
 
 def _created(row: RawRow, message: SessionMessage) -> int:
@@ -411,6 +413,7 @@ def _facts(begin: Begin, model: Model | None, ended_ms: int, ended_as: OpStatus,
         ended_as=ended_as,
         ended_error=error,
         servers=begin.servers,
+        texts=begin.texts,
     )
 
 

@@ -39,7 +39,7 @@ from tui.model.records import (
     turn_key,
 )
 from tui.model.store import facts
-from tui.model.store.batch import Batch, Touch, keys_of_turn
+from tui.model.store.batch import Batch, keys_of_turn
 from tui.model.store.remarks import LogBook
 from tui.model.store.unnamed import may_call
 from tui.text.sanitize import label
@@ -147,6 +147,7 @@ def _session_removed(store: Store, event: SessionRemoved, batch: Batch) -> None:
     session = store.held(key)
     if session is None:
         return
+    batch.turn = None
     batch.rows.add(event.session_id)
     batch.shrunk.update(store.links.above(key))
     store.forget_sums(key)
@@ -186,6 +187,10 @@ def _content(store: Store, event: Any, batch: Batch) -> tuple[SessionKey, Sessio
 
 def _turn(store: Store, event: Any, batch: Batch) -> tuple[SessionKey, Session, Turn]:
     """The turn an event speaks of; an empty one stands in until its start arrives."""
+    # Nearly always that of the event before.
+    found = batch.turn
+    if found is not None and found[2].message_id == event.message_id and found[0] == (event.source, event.session_id):
+        return found
     key, session = _content(store, event, batch)
     turn = session.turns.get(event.message_id)
     if turn is None:
@@ -193,7 +198,8 @@ def _turn(store: Store, event: Any, batch: Batch) -> tuple[SessionKey, Session, 
         touch = batch.change(key, turn_key(session, turn))
         touch.layout = touch.turns = True
         batch.began(session, turn_key(session, turn))
-    return key, session, turn
+    found = batch.turn = key, session, turn
+    return found
 
 
 def _turn_started(store: Store, event: TurnStarted, batch: Batch) -> None:
@@ -228,6 +234,7 @@ def _turn_removed(store: Store, event: TurnRemoved, batch: Batch) -> None:
     session = store.held(key)
     if session is None:
         return
+    batch.turn = None
     touch = batch.touch(key)
     touch.refs.pop(event.message_id, None)
     # What the batch tells of the message from here on may be an answer: its references make no prompt.
@@ -254,18 +261,19 @@ def _op_started(store: Store, event: OpStarted, batch: Batch) -> None:
         return
     key, session, turn = _turn(store, event, batch)
     old = turn.ops.get(op_id(event.part_id, event.op_kind))
+    new = facts.op_of(event)
     if old is None:
-        told = facts.op_facts(event)
-        new = Op(part_id=event.part_id, kind=event.op_kind, message_id=event.message_id, **told)
+        batch.made(new)
     else:
-        new = replace(old, **facts.op_facts(event))
-        if new == old:
+        with_end = replace(new, payloads=old.payloads, **{name: getattr(old, name) for name in facts.OP_END})
+        if with_end == old:
             return
         if old.start_ts:
-            new = replace(new, **facts.NO_OP_END)
             _drop_refs_of_part(session, turn, event.part_id, batch)
             new.payloads = {uri: item for uri, item in old.payloads.items() if item.part_id != event.part_id}
-    _put_op(store, session, turn, old, new, batch.touch(key), batch)
+        else:
+            new = with_end
+    _put_op(store, key, session, turn, old, new, batch)
 
 
 def _op_finalized(store: Store, event: OpFinalized, batch: Batch) -> None:
@@ -273,18 +281,29 @@ def _op_finalized(store: Store, event: OpFinalized, batch: Batch) -> None:
         return
     key, session, turn = _turn(store, event, batch)
     old = turn.ops.get(op_id(event.part_id, event.op_kind))
-    base = old or Op(part_id=event.part_id, kind=event.op_kind, message_id=event.message_id, seq=event.op_seq)
-    _put_op(store, session, turn, old, replace(base, **facts.op_end(event)), batch.touch(key), batch)
+    if old is not None and old.seq == event.op_seq and batch.is_made(old):
+        # All that an end can change of what follows from an op has been noted when it was made.
+        facts.end_op(old, event)
+        session.last_ts = max(session.last_ts, old.end_ts)
+        return
+    new = replace(old) if old else Op(event.part_id, event.op_kind, event.message_id, event.op_seq)
+    facts.end_op(new, event)
+    _put_op(store, key, session, turn, old, new, batch)
 
 
-def _put_op(store: Store, session: Session, turn: Turn, old: Op | None, new: Op, touch: Touch, batch: Batch) -> None:
+def _put_op(
+    store: Store, owner: SessionKey, session: Session, turn: Turn, old: Op | None, new: Op, batch: Batch
+) -> None:
     if new == old:
         return
     key = op_key(session, new)
-    name, owner = key.id, key.owner
+    name = key.id
     turn.ops[name] = new
-    store.homes.setdefault(owner, {})[name] = turn.message_id
-    batch.change(owner, key)
+    homes = store.homes.get(owner)
+    if homes is None:
+        homes = store.homes[owner] = {}
+    homes[name] = turn.message_id
+    touch = batch.change(owner, key)
     batch.change_turn(session, turn)
     if old is None or old.seq != new.seq:
         touch.layout = True
@@ -329,7 +348,8 @@ def _forget_call(store: Store, session: Session, op: Op, batch: Batch) -> None:
     """An op is gone, and with it the call that it was."""
     if store.links.knows_any_unnamed:
         store.links.ask(session.key, op_key(session, op), False)
-    session.aside.pop(op_id(op.part_id, op.kind), None)
+    if session.aside:
+        session.aside.pop(op_id(op.part_id, op.kind), None)
     _link_child(store, session, op, "", batch)
 
 

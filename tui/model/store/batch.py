@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from tui.model.records import Key, Payload, Session, SessionKey, Turn, turn_key
+from tui.model.records import Key, Op, Payload, Session, SessionKey, Turn, turn_key
 
 
 class Touch(msgspec.Struct):
@@ -25,7 +25,8 @@ class Touch(msgspec.Struct):
 class Batch:
     """`touched` sessions, `tops` of trees whose shape changed (also those that are gone), `dirty` nodes, `shrunk`
     sessions below which something went, `changed` sessions of which a fact is different, `new` what began, `read`
-    sessions of which nothing was known but the row, `rows` the ids of sessions whose row came, changed or went."""
+    sessions of which nothing was known but the row, `rows` the ids of sessions whose row came, changed or went. `turn`
+    is that of which something was told last, with its session and that one's key, None when that may have gone."""
 
     def __init__(self) -> None:
         self.touched: dict[SessionKey, Touch] = {}
@@ -36,7 +37,9 @@ class Batch:
         self.rows: set[str] = set()
         self.new: set[Key] = set()
         self.read: set[SessionKey] = set()
+        self.turn: tuple[SessionKey, Session, Turn] | None = None
         self._noted: tuple[Turn | None, str] = (None, "")
+        self._made: dict[int, Op] = {}
 
     def touch(self, session: SessionKey) -> Touch:
         """The notes about a session."""
@@ -56,6 +59,14 @@ class Batch:
         if self._noted[0] is not turn or self._noted[1] != turn.prompt_id:
             self._noted = turn, turn.prompt_id
             self.dirty.update(keys_of_turn(session, turn))
+
+    def made(self, op: Op) -> None:
+        """Notes an op that was not there: nobody else has it yet."""
+        self._made[id(op)] = op
+
+    def is_made(self, op: Op) -> bool:
+        """Whether an op is of this batch, as it lies in its turn: what is told of it on may be written into it."""
+        return self._made.get(id(op)) is op
 
     def began(self, session: Session, key: Key) -> None:
         """Notes a node that was not there; in a session that is only now being read it says nothing."""
