@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Iterator
 
 from rich.color import ColorSystem
 from rich.console import COLOR_SYSTEMS, Console
-from textual import events
 from textual._compositor import ChopsUpdate, Compositor, CompositorMap
 from textual.geometry import Region
 from textual.screen import Screen
@@ -88,38 +86,11 @@ class SparseCompositor(Compositor):
 
 
 class SparseScreen(Screen[None]):
-    """A screen that is put together by a SparseCompositor, and painted first when its widgets know their sizes.
-
-    Textual's own paints as soon as it has laid out: lines that are as wide as nothing, which are drawn again when the
-    widgets have heard what room they have, at the end of a timer. And it applies all styles once more, which every
-    widget has just got.
-    """
+    """A screen that is put together by a SparseCompositor."""
 
     def __init__(self) -> None:
         super().__init__()
         self._compositor = SparseCompositor()
-        self._unpainted = self._unstyled = stock.on("first")
-        self._rested = False
-
-    def _on_screen_resume(self, event: events.ScreenResume) -> None:
-        if self._unstyled:
-            self._unstyled = event.refresh_styles = False
-
-    def _compositor_refresh(self) -> None:
-        if not self._unpainted:
-            super()._compositor_refresh()
-
-    async def _on_idle(self, event: events.Idle) -> None:
-        if self._unpainted and not self._rested:
-            self._rested = True
-            # Its widgets come next. What they then have to say of their sizes is in the queue before the call.
-            asyncio.get_running_loop().call_soon(self.call_later, self._on_timer_update)
-
-    def _on_timer_update(self) -> None:
-        if self._unpainted and self.is_current and not self.app._batch_count:
-            # A layout paints by itself.
-            self._unpainted, self._repaint_required = False, not self._layout_required
-        super()._on_timer_update()
 
 
 def _runs(regions: Iterable[Region]) -> Iterator[tuple[int, int]]:
