@@ -167,6 +167,10 @@ FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[\]{}:,]', re.DOTALL)
 CHARACTERS = re.compile(rb'"(?:[^"\\]|\\u[0-9a-fA-F]{4}|\\[^u])*+', re.DOTALL)
 """A text in JSON as far as its characters are whole."""
+HALF = re.compile(
+    rb"(?:[\xc2-\xdf]|[\xe0-\xef][\x80-\xbf]?|[\xf0-\xf4][\x80-\xbf]{0,2}|\\u[dD][89abAB][0-9a-fA-F]{2})\Z"
+)
+"""The beginning of a character at the end of what is there."""
 
 
 def closing(begun: bytes) -> bytes:
@@ -310,9 +314,11 @@ def begun_text(data: bytes, path: str) -> str:
                 frames[-1] = decode(token[0])
             elif [str(frame) for frame in frames] == wanted:
                 whole = cast(re.Match[bytes], CHARACTERS.match(token[0]))[0]
-                text = text_of(msgspec.Raw(whole.decode("utf-8", "ignore").encode() + b'"'))
-                # The first half of an emoji, whose second was cut off.
-                return text[:-1] if "\ud800" <= text[-1:] <= "\udbff" else text
+                if token[0] != whole + b'"':
+                    # The first bytes of a character, or the first half of an emoji, of which the rest was cut off.
+                    whole = HALF.sub(b"", whole)
+                text = text_of(msgspec.Raw(whole.decode("utf-8", "replace").encode() + b'"'))
+                return text.encode("utf-8", "replace").decode()
         elif sign in b"{[":
             frames.append(None if sign == b"{" else 0)
         elif sign in b"}]":

@@ -32,6 +32,21 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.parametrize(
+    ("stored", "text"),
+    [
+        (rb'"\udE00 tail \ud83d"', "? tail ?"),
+        (b'"\xffa\xf0\x9f\x98"', "\ufffda\ufffd"),
+        (rb'"\ud83d\ude00"', "\U0001f600"),
+    ],
+)
+def test_the_beginning_of_a_text_that_is_mended_is_mended_alike(stored: bytes, text: str) -> None:
+    row = b'{"output": ' + stored + b', "more": 1}'
+    assert begun_text(row, "output") == text
+    for cut in range(len(b'{"output": "'), len(row)):
+        assert text.startswith(begun_text(row[:cut], "output"))
+
+
 @given(JSON, st.text(max_size=30), st.booleans(), st.floats(0, 1))
 def test_of_json_that_is_cut_anywhere_the_beginning_of_a_text_is_read(
     before: object, text: str, escaped: bool, share: float
