@@ -19,6 +19,34 @@ def ended(session_id: str, ago: float) -> list[Event]:
     return [row, prompt(session_id, f"usr_{session_id}", "Do it.", ago - 1), *step.events]
 
 
+async def test_a_row_that_was_given_back_says_what_it_said_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = FakeSource()
+    step = Step("ses_bad", 1, "usr_bad", 9_000)
+    step.op("tool", "bash", 8_990, 0.5, label="make test", status="failed", error=("Error", "no"))
+    step.op("text", "", 8_980, 0.5, label="The tests do not pass yet.")
+    step.end(8_970, Usage(input=10), 10, 0.1, finish="stop")
+    row = session("ses_bad", "Bad", 9_010, extras={"usage": Usage(input=10), "cost": 0.1})
+    bad = [row, prompt("ses_bad", "usr_bad", "Do it.", 9_001), *step.events]
+    source.first = [Batch([*bad, *ended("ses_2", 5_000)], loaded=["ses_bad", "ses_2"])]
+    async with playing(source=source, size=(160, 40)) as (app, pilot):
+
+        def shown() -> str:
+            return next(line for line in screen_text(app) if " Bad " in line)
+
+        await until(pilot, lambda: len(app.store.sessions) == 2 and "✗1" in shown())
+        said = '✗1  "The tests do not pass yet."'
+        assert said in shown()
+        source.send(Batch([], released=["ses_bad"]))
+        await until(pilot, lambda: not app.store.sessions[SOURCE, "ses_bad"].loaded)
+        await pilot.pause()
+        assert said in shown()
+        # While it is read again its first messages are not taken for all.
+        source.send(Batch(bad[:2], begun=["ses_bad"]))
+        await until(pilot, lambda: app.store.sessions[SOURCE, "ses_bad"].partial)
+        await pilot.pause()
+        assert said in shown()
+
+
 async def test_the_oldest_goes_and_comes_back_when_it_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
     source = FakeSource()
     events = [event for n in range(3) for event in ended(f"ses_{n}", 10_000 - n * 1000)]

@@ -9,25 +9,32 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tui.model.records import Session
 from tui.model.status.flags import full, looping
+from tui.model.status.last_words import said
 from tui.model.status.table import FlagName
 from tui.model.sums.rollup import Own, own
+from tui.model.tree.children import outline
 
 if TYPE_CHECKING:
     from tui.model.store.store import Store
 
 
 class Remnant(NamedTuple):
-    """Its own `sums`, the names of the tools that it called, and its flags that do not end with the session."""
+    """Its own `sums`, the names of the tools that it called, its flags that do not end with the session, how many of
+    its calls `failed`, and what it `said` last."""
 
     sums: Own
     tools: frozenset[str]
     flags: frozenset[FlagName]
+    failed: int
+    said: str
 
 
 def remnant(store: Store, session: Session) -> Remnant:
     """What to keep of a session that has been read."""
     flags = (looping(session), full(store, session))
-    return Remnant(own(store, session), called(session), frozenset(flag.name for flag in flags if flag is not None))
+    names = frozenset(flag.name for flag in flags if flag is not None)
+    failed = sum(outline(store, session).failed.values())
+    return Remnant(own(store, session), called(session), names, failed, said(session))
 
 
 def called(session: Session) -> frozenset[str]:

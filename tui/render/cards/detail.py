@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tui.model.records import Key, Op, Prompt, Session, Turn
 from tui.model.status import state
+from tui.model.status.last_words import last_words
 from tui.model.status.table import ACTIVE
 from tui.model.store.store import Store
 from tui.model.sums import rollup
@@ -155,6 +156,6 @@ def _child_lines(store: Store, child: Session, now_us: int) -> list[Line]:
     ]
     prompt = next(reversed(child.prompts.values()), None)
     lines += [row("asked", prompt_words(prompt))] if prompt is not None else []
-    said = summaries.last_words(child)
+    said = last_words(store, child)
     lines += [row("said last" if now.name in ACTIVE else "answered", said)] if said else []
     return lines

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tui.model.records import Session
 from tui.model.status import state
 from tui.model.status.flags import flags
+from tui.model.status.last_words import last_words
 from tui.model.status.life import runner
 from tui.model.status.table import ACTIVE
 from tui.model.store.copies import path_of, updated
@@ -24,7 +25,6 @@ from tui.render.cards.labelled import (
 )
 from tui.render.glyphs import mark
 from tui.render.lines import Line, Span, pad, width_of
-from tui.render.rows import summaries
 from tui.render.rows.doing import act_words
 from tui.render.sparkline import sparkline
 from tui.resume import program
@@ -130,7 +130,7 @@ def _agent(store: Store, child: Session, depth: int, now_us: int, width: int, do
         began = max((one.ts for one in child.prompts.values()), default=child.start_ts)
         took = now_us - began
     else:
-        words = summaries.last_words(child) if now.name == "idle" else now.reason if now.name == "failed" else look.word
+        words = last_words(store, child) if now.name == "idle" else now.reason if now.name == "failed" else look.word
         took = ended(child) - child.start_ts
     branch = "  " * max(0, depth - 1) + ("└ " if depth else "")
     call = store.task_op_of(child)

@@ -14,6 +14,7 @@ from rich.cells import cell_len
 from tui.model.records import Op, Session
 from tui.model.status import state
 from tui.model.status.flags import Flag, flags, looping
+from tui.model.status.last_words import last_words
 from tui.model.status.state import State
 from tui.model.status.table import ACTIVE, BY_NAME
 from tui.model.status.thresholds import LOOK_BELOW
@@ -53,7 +54,7 @@ def doing(store: Store, session: Session, now: State, now_us: int) -> Doing:
         # The flag has named the tool.
         return Doing(odd, [(f"  {act.removeprefix(now.subject).lstrip()}", role)])
     words: list[Span] = [(f"  {act}", role)]
-    said = summaries.last_words(session) if now.name in _WORDLESS else ""
+    said = last_words(store, session) if now.name in _WORDLESS else ""
     if said:
         words.append((f"  {said}", "dim"))
     return Doing(odd, words, min(cell_len(act) + 2, _HEAD))
@@ -162,15 +163,19 @@ def _over(store: Store, session: Session, now: State, now_us: int) -> Doing:
         odd.insert(0, (f"  {look.word}{'?' if now.inferred else ''}", look.role))
     elif now.name == "idle" and now.subject:
         odd.insert(0, (f"  {now.subject}", "warn"))
-    said = summaries.last_words(session).lstrip("#>*- ")
+    said = last_words(store, session).lstrip("#>*- ")
     return Doing(odd, [(f'  "{said}"', "dim")] if said else ())
 
 
 def went_wrong_below(store: Store, session: Session, prompt_id: str = "") -> Line:
-    """How many calls of a session, or of the answer to one prompt, went wrong: what a folded row hides."""
-    failed = outline(store, session).failed
-    count = failed.get(prompt_id, 0) if prompt_id else sum(failed.values())
-    return failures(count)
+    """How many calls of a session, or of the answer to one prompt, went wrong: what a folded row hides. Nothing of a
+    session that is still being read, of which that many would not be true."""
+    if prompt_id:
+        return failures(outline(store, session).failed.get(prompt_id, 0))
+    if session.whole:
+        return failures(sum(outline(store, session).failed.values()))
+    kept = store.given_back.get(session.key)
+    return failures(kept.failed) if kept is not None else []
 
 
 def failures(count: int) -> Line:

@@ -6,18 +6,12 @@ already sanitised by the store; nothing here reads a payload.
 
 from __future__ import annotations
 
-from itertools import islice
-
-from tui.model.records import Op, Session, Turn
+from tui.model.records import Op, Turn
 from tui.model.status.outcome import exit_code
-from tui.model.status.state import unanswered
 from tui.model.tree.names import call_note
 from tui.render import numbers
 from tui.render.glyphs import GLYPHS
 from tui.render.lines import Span
-
-LOOK_BACK = 5
-"""Steps back in which the last words of an agent are looked for; older ones say nothing about now."""
 
 _PATTERN_TOOLS = frozenset({"grep", "glob", "list"})
 
@@ -114,22 +108,5 @@ def turn_words(turn: Turn) -> str:
     for kind in ("text", "reasoning"):
         for op in turn.ops.values():
             if op.kind == kind and op.label:
-                return op.label
-    return ""
-
-
-def last_words(session: Session) -> str:
-    """The newest text that an agent finished of its answer to the newest prompt, of the last LOOK_BACK steps: while a
-    model writes, nothing of what it writes is in the database. What opencode told the model itself begins no answer."""
-    if unanswered(session) is not None:
-        return ""
-    answered: str | None = None
-    for turn in islice(reversed(session.turns.values()), LOOK_BACK):
-        prompt = session.prompts.get(answered) if answered is not None else None
-        if prompt is not None and not prompt.synthetic and turn.prompt_id != answered:
-            break
-        answered = turn.prompt_id
-        for op in reversed(turn.ops.values()):
-            if op.kind == "text" and op.label:
                 return op.label
     return ""
