@@ -108,11 +108,11 @@ print(len(ours), *(name for name in others if not name.startswith(("_", "cython_
         ("--help", {"tui"}, 4),
         ("doctor", ONCE | {"psutil"}, 88),
         ("events", BASE, 75),
-        ("tree", ONCE, 107),
-        ("ls", ONCE, 115),
-        ("grep", ONCE, 118),
+        ("tree", ONCE, 108),
+        ("ls", ONCE, 116),
+        ("grep", ONCE, 119),
         ("spend", ONCE, 115),
-        ("otlp", BASE | OTLP, 119),
+        ("otlp", BASE | OTLP, 120),
     ],
 )
 def test_a_command_loads_no_more_than_it_needs(command: str, packages: set[str], most: int, tmp_path: Path) -> None:

@@ -34,12 +34,12 @@ from tui.model.store.batch import Batch
 from tui.model.store.copies import Copies, choose
 from tui.model.store.links import Links
 from tui.model.store.remarks import LogBook
-from tui.model.store.remnant import Remnant, remnant
 from tui.model.store.settle import settle
 from tui.model.store.unnamed import infer_calls, may_call
 from tui.model.sums.window import Limits, no_limits
 
 if TYPE_CHECKING:
+    from tui.model.store.remnant import Remnant
     from tui.model.sums.rollup import Own, Subtree
     from tui.model.tree.children import Calls, Outline
 
@@ -251,6 +251,9 @@ class Store:
         batch = Batch()
         session = self.held((source, session_id))
         if session is not None and session.loaded:
+            # Who gives nothing back does not load it.
+            from tui.model.store.remnant import remnant
+
             self.given_back[source, session_id] = remnant(self, session)
         unload(self, (source, session_id), batch)
         return settle(self, batch)
