@@ -48,7 +48,6 @@ from tui.text import sanitize
 from tui.textual_patches.contained import ContainedApp
 from tui.textual_patches.driver import TerminalApp
 from tui.textual_patches.keys_in_turn import KeysInTurn
-from tui.textual_patches.parameters import count_once
 from tui.textual_patches.told import Told
 from tui.view import View
 from tui.widgets.panes import Panes
@@ -109,7 +108,6 @@ class ViewerApp(TerminalApp, ContainedApp, KeysInTurn, inherit_bindings=False):
         if not os.environ.get("NO_COLOR"):
             os.environ.pop("NO_COLOR", None)
         # Under NO_COLOR Textual turns colours into greys; only those of the terminal itself does it leave away.
-        count_once()
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
         self.memory = memory or Memory()
         self._use_themes(self.memory.settings.theme)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import asyncio
 import importlib
-import inspect
 import json
 import pkgutil
 import re
@@ -25,7 +24,7 @@ from textual.message import Message
 
 import tui
 from tui import textual_patches
-from tui.textual_patches import driver, parameters, stock
+from tui.textual_patches import driver
 from tui.textual_patches.contained import Contained, ContainedApp
 from tui.textual_patches.stock import PATCHES, turned_off
 
@@ -182,23 +181,6 @@ class Holding(ContainedApp):
     def contain(self, error: Exception, stage: str) -> bool:
         self.contained.append((stage, str(error)))
         return True
-
-
-@pytest.mark.parametrize("patches", [frozenset(), frozenset({"parameters"})])
-def test_the_parameters_of_a_callback_are_those_of_its_signature(
-    patches: frozenset[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(stock, "OFF", set(patches))
-
-    class Own:
-        def none(self) -> None: ...
-        def some(self, one: int, *more: int, last: int = 0) -> None: ...
-        @classmethod
-        def of_class(cls, one: int) -> None: ...
-
-    callables = [Own().none, Own().some, Own.of_class, Own.some, lambda one, two: None, len, Own().some]
-    for each in callables:
-        assert parameters.count_parameters(each) == len(inspect.signature(each).parameters)
 
 
 async def test_a_widget_hears_the_next_message_after_an_error_in_its_handler() -> None:
