@@ -79,7 +79,7 @@ async def test_health_calls_the_storage_what_it_is_and_counts_its_rows(tmp_path:
     assert health.counts == {"sessions": 2, "messages": 0, "parts": 0, "session_messages": 4, "events": 6}
     line = plain(health_lines(health)[0])
     assert "2.0 preview (session) 0.0.0-next-16350  " in line
-    assert line.endswith("2 sessions  4 session_messages  6 events")
+    assert line.endswith("2 sessions and sub-agents  4 session_messages  6 events")
     text = lines(health)
     assert any(said.endswith("2.0 preview (session), opencode 0.0.0-next-16350") for said in text)
     assert any(said.endswith("2 sessions, 4 session_messages, 6 events") for said in text)
