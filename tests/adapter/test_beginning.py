@@ -80,6 +80,14 @@ async def begin(source: OpencodeSource, session_id: str) -> list[Event]:
     return source._follower.memory.take()[0]
 
 
+async def read_cold(path: Path, session_id: str) -> Store:
+    """A model of a session that has been read at once."""
+    loaded = Store()
+    async with OpencodeSource(path) as cold:
+        loaded.apply(await cold.load(session_id))
+    return loaded
+
+
 def of_turns(events: list[Event]) -> list[Event]:
     """Without what is told of the session itself, and how far it goes."""
     return [event for event in events if not isinstance(event, SessionStarted | SessionFinalized | SourceProgress)]
@@ -140,10 +148,7 @@ async def test_what_a_beginning_told_is_taken_back_where_it_is_gone_at_the_next_
     opencode.commit(("DELETE FROM part", ()), ("DELETE FROM message WHERE rowid < 4", ()))
     await book.whole(made, await read(source, made))
     followed.apply(book.take()[0])
-    async with OpencodeSource(opencode.path) as cold:
-        loaded = Store()
-        loaded.apply(await cold.load(made))
-    assert followed.sessions == loaded.sessions
+    assert followed.sessions == (await read_cold(opencode.path, made)).sessions
 
 
 async def test_what_is_known_already_is_not_told_from_its_beginning(
@@ -169,10 +174,7 @@ async def test_a_message_that_comes_before_the_beginning_meanwhile_is_told_in_it
     book = source._follower.memory
     await book.whole(made, await read(source, made))
     followed.apply(book.take()[0])
-    async with OpencodeSource(opencode.path) as cold:
-        loaded = Store()
-        loaded.apply(await cold.load(made))
-    assert followed.sessions == loaded.sessions
+    assert followed.sessions == (await read_cold(opencode.path, made)).sessions
 
 
 @pytest.mark.parametrize("name", [*corpus.NAMES, *corpus.NAMES_2X])

@@ -94,6 +94,15 @@ def test_a_paste_of_which_the_end_is_lost_is_over_after_a_while() -> None:
     assert list(source.feed(b"?")) == ["?"]
 
 
+def test_ctrl_c_ends_a_paste_of_which_the_end_is_lost() -> None:
+    source = Input()
+    assert [*source.feed(b"\x1b[200~some words")] == []
+    assert [*source.feed(b"\x03")] == [Pasted("some words"), "\x03"]
+    assert [*source.feed(b"j")] == ["j"]
+    # In the middle of what is pasted it is a part of that.
+    assert [*source.feed(b"\x1b[200~one\x03two\x1b[201~")] == [Pasted("one\x03two")]
+
+
 def test_of_an_endless_paste_the_beginning_is_kept() -> None:
     source = Input()
     for _ in range(100):

@@ -19,6 +19,10 @@ REST_S = 0.1
 PASTE_REST_S = 2.0
 """Seconds without a character after which a paste is over, whether or not the terminal has said so."""
 
+CTRL_C = (b"\x03", b"\x1b[99;5u")
+"""What the key ctrl+c sends, in plain and by the kitty keyboard. By itself it is the key within a paste, too, of which the
+end was lost then: who presses it every second would never let the paste rest. And it works in any flood."""
+
 _PASTE, _PASTE_END = "\x1b[200~", "\x1b[201~"
 _STRINGS = ("\x1b]", "\x1bP", "\x1b_", "\x1b^", "\x1bX")
 """How OSC, DCS, APC, PM and SOS begin. All that is in them is for a program that asked, which is none of ours."""
@@ -53,6 +57,8 @@ class Input:
 
     def feed(self, data: bytes) -> Iterator[str | Pasted]:
         """What can be said after these bytes."""
+        if self._paste is not None and data in CTRL_C:
+            yield self._pasted(self._held)
         yield from self._sort(self._decoded(data))
 
     def rest(self) -> Iterator[str | Pasted]:

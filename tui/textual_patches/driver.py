@@ -30,7 +30,7 @@ from textual.geometry import Size
 from textual.message import Message
 
 from tui.terminal import terminals
-from tui.terminal.input import Input, Pasted
+from tui.terminal.input import CTRL_C, Input, Pasted
 
 MOST_WAITING = 200
 """Keys and mouse events that wait at most: a third of a second of work, and more than anybody types ahead."""
@@ -38,8 +38,6 @@ READ = 4096
 STOPS_WITHIN_S = 0.2
 """Within which a process that can be stopped is: a signal to the own process is delivered at once, or at the next
 occasion."""
-_CTRL_C = (b"\x03", b"\x1b[99;5u")
-"""In plain, and by the kitty keyboard. It works in any flood."""
 _QUESTIONS = ("\x1b[>", "\x1b[<u", "\x1b[?2026$p", "\x1b[?2048$p")
 """The kitty keyboard, and whether the terminal knows synchronized output and tells its size by itself."""
 
@@ -125,7 +123,7 @@ class TerminalDriver(LinuxDriver):
                 rests, last = False, time.monotonic()
                 # A flood is dropped as bytes: to make keys of it takes as long as it lasts.
                 flooded = flooded or not self._pass_on(source.feed(data), keys)
-                if flooded and any(leave in data for leave in _CTRL_C):
+                if flooded and any(leave in data for leave in CTRL_C):
                     self.process_message(events.Key("ctrl+c", "\x03"))
             elif not rests and time.monotonic() - last >= source.rest_s:
                 rests = True
