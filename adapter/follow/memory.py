@@ -243,7 +243,8 @@ class Memory:
         and what is different of these; until then the session is not tracked."""
         if raw.columns is None:
             return
-        session = self._new_tracked(session_id, raw)
+        session = TrackedSession(self._source, session_id)
+        session.servers = self._servers_of(raw)
         events = [
             event for piece in self._counted(session.replace(decode_rows(raw), raw.message_ids)) for event in piece
         ]
@@ -251,10 +252,9 @@ class Memory:
         self.pending += events
         self._begun[session_id] = session
 
-    def _new_tracked(self, session_id: str, raw: RawSession) -> TrackedSession:
-        session = TrackedSession(self._source, session_id)
-        session.servers = self._servers(raw.session.directory or "" if raw.session else "")
-        return session
+    def _servers_of(self, raw: RawSession) -> frozenset[str]:
+        """The MCP servers that are configured where a session runs."""
+        return self._servers(raw.session.directory or "" if raw.session else "")
 
     async def whole_with_pauses(
         self, session_id: str, raw: RawSession, touched: Set[str] | None = None
@@ -270,7 +270,7 @@ class Memory:
         is_assumed = record.assumed or (self._resumed and record.tracked is None)
         known = record.tracked
         session = known or self._begun.get(session_id) or TrackedSession(self._source, session_id)
-        session.servers = self._servers(raw.session.directory or "" if raw.session else "")
+        session.servers = self._servers_of(raw)
         messages = dict(session.messages)
         if raw.unreadable and session.messages:
             # What was emitted of it still stands there.

@@ -20,8 +20,8 @@ PASTE_REST_S = 2.0
 """Seconds without a character after which a paste is over, whether or not the terminal has said so."""
 
 CTRL_C = (b"\x03", b"\x1b[99;5u")
-"""What the key ctrl+c sends, in plain and by the kitty keyboard. By itself it is the key within a paste, too, of which the
-end was lost then: who presses it every second would never let the paste rest. And it works in any flood."""
+"""What the key ctrl+c sends, in plain and by the kitty keyboard. It works in any flood. By itself it is the key within
+a paste, too, of which the end was lost then: who presses it every second would never let the paste rest."""
 
 _PASTE, _PASTE_END = "\x1b[200~", "\x1b[201~"
 _STRINGS = ("\x1b]", "\x1bP", "\x1b_", "\x1b^", "\x1bX")
