@@ -699,8 +699,10 @@ class View:
         return self._done()
 
     def stay(self) -> None:
-        """The user looks at the node of the cursor: what is newer does not take its place."""
-        self._untouched = False
+        """The user looks at the node of the cursor: what is newer does not take its place. Before there are rows nobody
+        looks at any, and the first one that comes is the newest."""
+        if len(self.rows):
+            self._untouched = False
 
     @property
     def jumps(self) -> int:

@@ -589,3 +589,15 @@ class TestFoldingAll:
         scene = Scene(*old(4))
         assert scene.view.fold_all().remark == ""
         assert self.shown(scene) == ["session"] * 4
+
+
+def test_who_picks_a_tab_before_there_are_rows_looks_at_the_first_session_that_comes() -> None:
+    scene = Scene()
+    scene.view.stay()
+    scene.feed(*old(3))
+    assert scene.view.cursor is not None
+    assert (scene.view.cursor.kind, scene.view.cursor.id) == ("session", "ses_old_00")
+    # From then on the row is held.
+    scene.view.stay()
+    scene.feed(session("ses_new", "New", 1))
+    assert scene.view.cursor.id == "ses_old_00"
