@@ -34,7 +34,8 @@ class Health(msgspec.Struct, frozen=True):
     `approximate` names counts that are upper bounds because counting would have taken too long; `event_bytes` is about
     what the JSON of the events takes, `page_bytes` what the pages take, those that are still in the WAL among them.
     `warnings` counts by kind, each row once, and `examples` has the first of each.
-    `checked` sessions have been looked at for work that is still open, `unread` are still to be looked at.
+    `listing`: not all sessions have been told yet, only the newest. `checked` sessions have been looked at for work
+    that is still open, `unread` are still to be looked at.
     `retries` counts the times that SQLite said busy, locked or being recovered, and we asked again. `interruptions`
     counts what `history` remembers the newest of. `statements_per_minute` are those of the last minute; `hops` are
     changes to SQLite's thread. `watching` says how changes are noticed when it is not by the system's notifications.
@@ -84,6 +85,7 @@ class Health(msgspec.Struct, frozen=True):
     disagreeing: dict[str, int] = {}
     backup: bool = False
     reconciled: float = 0.0
+    listing: bool = False
     checked: int = 0
     unread: int = 0
     processes: Processes = NOT_KNOWN

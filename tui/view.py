@@ -47,10 +47,10 @@ RESULTS = Key("", "results", "", "")
 """Stands among the places where jumps began for the results of a search."""
 
 _NOTHING = {
-    "failed": "nothing has failed here",
-    "waiting": "nothing waits for a person here",
-    "stuck": "nothing is stuck or looping here",
-    "running": "nothing is running here",
+    "failed": "nothing has failed",
+    "waiting": "nothing waits for a person",
+    "stuck": "nothing is stuck or looping",
+    "running": "nothing is running",
 }
 _NEEDS: dict[str, frozenset[Need]] = {
     "waiting": frozenset({"person"}),
@@ -147,6 +147,8 @@ class View:
         self.problem = ""
         self.fault = ""
         self.healths: tuple[Health, ...] = ()
+        self.listing = False
+        """Whether a source has more sessions than it has told so far."""
         self._known: dict[str, tuple[Health, int]] = {}
         self._untouched = True
         self._rested = False
@@ -204,7 +206,8 @@ class View:
             self.new.below,
             *self._stale(),
             self.silenced,
-            bool(self.store.sessions) or any(health.state == "ok" for health in self.healths),
+            (bool(self.store.sessions) or any(health.state == "ok" for health in self.healths))
+            and not any(health.listing and not health.unread for health in self.healths),
         )
 
     @property
@@ -302,6 +305,8 @@ class View:
         said = [*map(_in_bar, self.healths)], bool(self.store.sessions)
         if said != self._said_of_sources:
             self._said_of_sources, self._frame.status = said, True
+        if self.listing != (listing := any(health.listing for health in self.healths)):
+            self.listing, self._frame.heading = listing, True
         return self._done()
 
     def rebuild(self, now_us: int) -> Frame:
@@ -875,7 +880,8 @@ class View:
                 return questions(store, session, now_us) if kind == "waiting" else [focus(session)]
 
             found = seek(store, tops, cursor, spots, forward=forward, among=among, first=first)
-        self._arrive(found, forward, _NOTHING[kind])
+        where = "in what the filter shows" if self.finder.on else "here"
+        self._arrive(found, forward, f"{_NOTHING[kind]} {where}")
         session = store.session_of(found.key) if found is not None else None
         if session is not None and kind == "failed" and not session.whole:
             self._load([session])
@@ -996,7 +1002,7 @@ class View:
 
 def _in_bar(health: Health) -> tuple[object, ...]:
     """What the bar, and the sentences where there is no session, say of a source."""
-    return health.path, health.host, health.backup, health.state, health.message, health.unread
+    return health.path, health.host, health.backup, health.state, health.message, health.listing, health.unread
 
 
 def _itself(session: Session) -> list[Key]:

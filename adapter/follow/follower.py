@@ -433,15 +433,13 @@ class Follower:
                 self.memory.session(columns)
             except Exception as error:
                 self.memory.pending += self.memory.own_fault(str(columns[0]), error)
+        self._health.note(listing=True)
         return self._batch(len(rows), cursor=False)
 
     async def _catalogue(self, once: bool) -> Batch:
         """Emits all session rows. How each one ended follows; who looks `once` gets both together."""
         self._live.clear()
-        batch = await self._compare(every=True, ends_first=once)
-        unread = len(self._unchecked)
-        self._health.note(checked=len(self.memory.order) - unread, unread=unread)
-        return batch or self._batch()
+        return await self._compare(every=True, ends_first=once) or self._batch()
 
     def _sort_out(self, rows: list[Row]) -> None:
         """Which sessions are loaded by themselves, and of which only the end is looked at."""
@@ -634,6 +632,9 @@ class Follower:
         }
         if reconcile:
             self._health.note(reconciled=self._clock())
+        if every:
+            unread = len(self._unchecked)
+            self._health.note(listing=False, checked=len(self.memory.order) - unread, unread=unread)
         self._compare_took = time.perf_counter() - started
         if not self._to_compare:
             self.reconciler.ended(self._compare_took, self._monotonic())

@@ -101,8 +101,8 @@ class _Answer:
             await self.tell(Events(self.ask.id, piece))  # type: ignore[arg-type]
             left = sum(to_come[number + 1 :])
             if left and to_come[number] == len(piece):
-                unread = batch.health.unread + left
-                await self.tell(BatchEnd(self.ask.id, self._news(msgspec.structs.replace(batch.health, unread=unread))))
+                health = msgspec.structs.replace(batch.health, listing=True, unread=batch.health.unread + left)
+                await self.tell(BatchEnd(self.ask.id, self._news(health)))
         await self.tell(
             BatchEnd(
                 self.ask.id,

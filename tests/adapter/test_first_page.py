@@ -32,6 +32,7 @@ async def test_the_newest_sessions_are_told_first_and_all_of_them_once(tmp_path:
         first, catalogue = follower.batches[:2]
         assert [event.session_id for event in first.events if isinstance(event, SessionStarted)] == roots[:FIRST_PAGE]
         assert len(first.events) == FIRST_PAGE
+        assert (first.health.listing, catalogue.health.listing) == (True, False)
         told = Counter(event.session_id for event in catalogue.events if isinstance(event, SessionStarted))
         assert told.keys() > set(roots[FIRST_PAGE:])
         assert told.total() == 6
@@ -51,6 +52,7 @@ async def test_what_fits_on_a_page_is_told_at_once(tmp_path: Path) -> None:
         first = follower.batches[0]
         assert {event.session_id for event in first.events if isinstance(event, SessionStarted)} > set(roots)
         assert not isinstance(first.events[-1], SourceProgress)
+        assert not first.health.listing
         await follower.until(lambda: any(isinstance(one, SourceProgress) for one in follower.events))
 
 

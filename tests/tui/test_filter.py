@@ -138,7 +138,7 @@ async def test_when_nothing_matches_the_term_to_blame_is_named_and_the_tree_is_e
         assert "Fix the flaky" not in "\n".join(screen_text(app)), "the detail of a row that is not there"
         await pilot.press("enter", "j", "n", "e", "enter", "z", "space")
         await pilot.pause()
-        assert where(app) == "nothing has failed here"
+        assert where(app) == "nothing has failed in what the filter shows"
         await pilot.press("escape")
         await pilot.pause()
         assert app.main.sessions.cursor == RETRY

@@ -16,6 +16,7 @@ from tui.model.status.notices import words
 from tui.model.store.store import Store
 from tui.model.tree.headings import name as band_name
 from tui.model.tree.sorting import Arrangement
+from tui.render.bars import filter_line
 from tui.render.bars.status import Status, status_line
 from tui.view import Frame, View
 
@@ -256,6 +257,44 @@ class TestFreshness:
         scene = Scene()
         scene.view.heard({SOURCE: health(state="error", looked=NOW - 100.0)}, scene.now)
         assert scene.view.summary.stale_s == 0
+
+
+class TestListing:
+    def bar(self, scene: Scene) -> str:
+        summary = scene.view.summary
+        status = Status(healths=scene.view.healths, running=summary.running, known=summary.known)
+        return "".join(text for text, _ in status_line(status, 120))
+
+    def heading(self, scene: Scene) -> str:
+        view = scene.view
+        return "".join(text for text, _ in filter_line.count(view.finder, view.rows.total, view.listing))
+
+    def test_the_newest_of_many_sessions_are_not_said_to_be_all(self) -> None:
+        scene = Scene(*old(12))
+        frame = scene.view.heard({SOURCE: health(looked=float(NOW), listing=True)}, scene.now)
+        assert frame.heading
+        assert frame.status
+        assert self.heading(scene) == " Sessions 12+"
+        assert "reading" in self.bar(scene)
+        assert "0 at work" not in self.bar(scene)
+        frame = scene.view.heard({SOURCE: health(looked=float(NOW))}, scene.now)
+        assert frame.heading
+        assert frame.status
+        assert self.heading(scene) == " Sessions 12"
+        assert "0 at work" in self.bar(scene)
+
+    def test_of_a_line_that_tells_how_many_are_still_to_come_there_are_counts_meanwhile(self) -> None:
+        scene = Scene(*old(12))
+        scene.view.heard({SOURCE: health(looked=float(NOW), listing=True, unread=1)}, scene.now)
+        assert self.heading(scene) == " Sessions 12+"
+        assert "0 at work" in self.bar(scene)
+        assert "reading, 1 session to go" in self.bar(scene)
+
+    def test_a_filter_says_that_there_are_more_too(self) -> None:
+        scene = Scene(*old(12))
+        scene.view.heard({SOURCE: health(looked=float(NOW), listing=True)}, scene.now)
+        scene.view.filter("nobody", scene.now)
+        assert self.heading(scene) == " Sessions 0 of 12+"
 
 
 class TestWhatIsNew:

@@ -248,7 +248,7 @@ def _process(process: Process) -> str:
 def _checked(health: Health, full: bool) -> str:
     sessions = health.counts.get("sessions", 0)
     rest = "" if health.checked >= sessions else "; the others came meanwhile" if full else "; --full reads all"
-    return f"{health.checked:,} of {sessions:,} sessions, row by row{rest}"
+    return f"{health.checked:,} of {numbers.plural(sessions, 'session')}, row by row{rest}"
 
 
 def _sums(health: Health) -> list[str]:

@@ -371,7 +371,8 @@ class MainScreen(Contained, SparseScreen, DoorScreen, JumpScreen):
 
     def _show_heading(self) -> None:
         shown = filter_line.order(self.rows.arrangement)
-        count, chips = filter_line.count(self.finder, self.rows.total), filter_line.chips(self.finder)
+        count = filter_line.count(self.finder, self.rows.total, self.view.listing)
+        chips = filter_line.chips(self.finder)
         self.heading.show([heading(self.sessions.size.width, [*count, *chips, *shown], filter_line.sums(self.finder))])
         self._show_where()
 

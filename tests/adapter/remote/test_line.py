@@ -69,9 +69,11 @@ async def test_sessions_are_told_as_they_come_and_until_the_last_one_how_many_ar
             told += sum(isinstance(event, SessionStarted) for event in batch.events)
             if 60 < told < 450:
                 missing.append((450 - told, batch.health.unread))
+                assert batch.health.listing
         assert len(missing) >= 3, "the catalogue came at once"
         assert all(left <= unread for left, unread in missing), missing
         await follower.until(lambda: not follower.batches[-1].health.unread)
+        assert not follower.batches[-1].health.listing
         await follower.equals_cold_load()
 
 

@@ -11,7 +11,7 @@ from tui.model.filter.reading import Reading
 from tui.model.tree.sorting import ORDERS, Arrangement
 from tui.render.bars.help import key_name
 from tui.render.lines import Line, Span, width_of
-from tui.render.numbers import money
+from tui.render.numbers import money, plural
 
 GRAMMAR = " ".join((*FIELDS, *FORMS))
 
@@ -35,14 +35,16 @@ def order(how: Arrangement) -> Line:
     return [(f" by {' and '.join(words)}", "accent")] if words else []
 
 
-def count(finder: Finder, total: int) -> Line:
-    """How many of the top-level sessions match or have something below them that does, of how many there are."""
+def count(finder: Finder, total: int, listing: bool = False) -> Line:
+    """How many of the top-level sessions match or have something below them that does, of how many there are; with a
+    `+` while sessions are still being listed."""
     if not total:
         return [(" Sessions", "dim")]
+    all_of_them = f"{total:,}{'+' if listing else ''}"
     if not finder.on:
-        return [(f" Sessions {total:,}", "dim")]
+        return [(f" Sessions {all_of_them}", "dim")]
     found = len(finder.trees)
-    return [(" Sessions ", "dim"), (f"{found:,}", "strong" if found else "warn"), (f" of {total:,}", "dim")]
+    return [(" Sessions ", "dim"), (f"{found:,}", "strong" if found else "warn"), (f" of {all_of_them}", "dim")]
 
 
 def sums(finder: Finder) -> Line:
@@ -86,8 +88,8 @@ def hint(finder: Finder, choices: Sequence[str], width: int, keymap: Mapping[str
     spans: list[Span] = [(f" {_matching(finder)}", "accent")]
     if finder.unread:
         done, does = ("looked through", "looks through") if finder.looks else ("read", "reads")
-        so_far = f"{found:,} of the {finder.read:,} sessions {done} so far" if finder.read else f"none {done} so far"
-        spans = [(f" {so_far}", "warn")]
+        so_far = f"{found:,} of the {plural(finder.read, 'session')}" if finder.read else "none"
+        spans = [(f" {so_far} {done} so far", "warn")]
         key = _key("filter.keep", "enter", keymap)
         spans += [("   ", "dim"), (key, "key"), (f" {does} {len(finder.unread):,} more", "text")]
     if finder.found.loosely:

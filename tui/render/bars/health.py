@@ -149,10 +149,16 @@ def _store(health: Health, role: str) -> list[Span]:
     for name, count in islice(counted(health), SHOWN_COUNTS):
         if name != "session_messages" or health.family != "v1":
             about = "≤" if name in health.approximate else ""
-            # Elsewhere sub-agents are no sessions of their own.
-            words = "sessions and sub-agents" if name == "sessions" else sanitize.label(name, 40)
-            spans.append((f"  {about}{count:,} {words}", "text"))
+            spans.append((f"  {about}{count:,} {_what(name, count)}", "text"))
     return spans
+
+
+def _what(table: str, count: int) -> str:
+    """What the rows of a table are called."""
+    if count == 1:
+        return sanitize.label(table, 40).removesuffix("s")
+    # Elsewhere sub-agents are no sessions of their own.
+    return "sessions and sub-agents" if table == "sessions" else sanitize.label(table, 40)
 
 
 def _journal(health: Health) -> list[Span]:
@@ -168,7 +174,7 @@ def _journal(health: Health) -> list[Span]:
         spans.append((f"   missing {named}" + (f" and {more} more" if more > 0 else ""), "warn"))
     spans.append((f"   changes by {sanitize.label(health.strategy) or 'unknown'}", "dim"))
     if health.unread:
-        spans.append((f"   {health.unread:,} sessions not looked at yet", "dim"))
+        spans.append((f"   {numbers.plural(health.unread, 'session')} not looked at yet", "dim"))
     return spans
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tui.model.search.results import MOST, Results
 from tui.render.lines import Line, Span
+from tui.render.numbers import plural
 from tui.text import sanitize
 
 CELLS = 12
@@ -18,7 +19,7 @@ def progress(results: Results, keys: str) -> Line:
     if results.pattern is None:
         return [(' words, "some words", re:expression; in every text of every session, newest first', "dim")]
     found: list[Span] = [(" ", "dim"), *_bar(results)]
-    found.append((f" {results.looked:,} of {results.total:,} sessions", "text"))
+    found.append((f" {results.looked:,} of {plural(results.total, 'session')}", "text"))
     hits = f"{results.found:,} found in {results.sessions:,}" if results.found else "nothing found"
     if results.running:
         hits = hits if results.found else "nothing yet"

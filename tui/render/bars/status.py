@@ -161,7 +161,10 @@ def _source(status: Status, wide: bool) -> list[Span]:
         much = numbers.tokens(status.behind)
         return [(f"● catching up: {much} events" if wide else f"● {much} behind", "warn")]
     if unread := sum(health.unread for health in status.healths):
-        return [(f"● reading, {unread:,} sessions to go" if wide else f"● {numbers.tokens(unread)} to go", "warn")]
+        words = f"reading, {numbers.plural(unread, 'session')} to go" if wide else f"{numbers.tokens(unread)} to go"
+        return [(f"● {words}", "warn")]
+    if any(health.listing for health in status.healths):
+        return [("● reading", "warn")]
     lag = f" {status.lags.model_p50:.0f} ms" if status.lags is not None else " live"
     return [("●", "good"), (lag, "dim")]
 

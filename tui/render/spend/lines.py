@@ -98,7 +98,7 @@ def _total(looking: Looking, width: int) -> Line:
 def _progress(progress: Reading) -> Line:
     filled = PROGRESS * progress.done // max(1, progress.total)
     bar: list[Span] = [(" " + "█" * filled, "active"), ("░" * (PROGRESS - filled), "dim")]
-    count = f"{progress.done:,} of {progress.total:,} sessions"
+    count = f"{progress.done:,} of {plural(progress.total, 'session')}"
     if not progress.needed:
         return [*bar, (f" reading models, agents and tools: {count}", "dim")]
     missing = f", {money(progress.money.cost)} not in the figures yet" if progress.money.cost else ""
