@@ -113,7 +113,10 @@ async def test_of_a_text_that_is_too_long_to_be_broken_the_key_says_so() -> None
     huge = "\n".join(["x" * 1000] * (WRAP_LIMIT // 1000 + 1))
     async with playing(story.everything(), source=FakeSource({URI: huge}), memory=plainly()) as (app, pilot):
         await reading(app, pilot)
-        await pilot.press("W", "W")
+        await pilot.press("W")
+        await pilot.pause()
+        assert "long lines are cut; in the detail left and right" in screen_text(app)[-1]
+        await pilot.press("W")
         await pilot.pause()
         assert "not those of a text of more than 300,000" in screen_text(app)[-1]
 

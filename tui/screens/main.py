@@ -693,11 +693,11 @@ class MainScreen(Contained, SparseScreen, DoorScreen, JumpScreen):
         self.detail.wrap_changed()
         self._show_keys()
         self.post_message(self.Wrapped(view.wrap))
-        exception = self.detail.never_broken if view.wrap else ""
+        exception = self.detail.never_broken
         if exception or view.pane != "detail":
-            # In the detail the keys that are named say it.
-            words = "broken" if view.wrap else "cut; in the detail left and right move the text"
-            self.say(f"long lines are {words}{exception}")
+            # In the detail the keys that are named say it, and the text that is there.
+            words = f"broken{exception}" if view.wrap else "cut; in the detail left and right move the text"
+            self.say(f"long lines are {words}")
 
     def action_follow(self) -> None:
         self.draw(self.view.follow(not self.view.following))
