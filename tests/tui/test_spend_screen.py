@@ -233,7 +233,7 @@ async def test_closing_gives_the_reading_up() -> None:
     async with playing(source=source) as (app, pilot):
         await until(pilot, lambda: len(app.store.sessions) >= 4)
         await pilot.press("dollar_sign")
-        await until(pilot, lambda: "reading 0 of 1 sessions that span days, $6.00" in words(app))
+        await until(pilot, lambda: "reading 0 of 1 session that spans days, $6.00" in words(app))
         await pilot.press("dollar_sign")
         await until(pilot, lambda: ended == ["given up"])
 

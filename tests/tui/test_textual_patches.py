@@ -247,7 +247,6 @@ def measured() -> dict[str, dict[str, Any]]:
     ("patch", "action", "counter", "least"),
     [
         ("regions", "two renamed", "lines", 200),
-        ("column", "two renamed", "lines", 2),
         ("bar", "one more above", "lines", 20),
         ("bar", "from end to end", "lines", 20),
         ("pen", "two renamed", "bytes", 100),

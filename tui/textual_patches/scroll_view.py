@@ -45,17 +45,9 @@ class SteadyScrollView(ScrollView, inherit_bindings=False):
             # A bar that was hidden while the view moved does not know of it.
             self.vertical_scrollbar.position = self.scroll_y
 
-    def refresh_line(self, y: int) -> None:
-        """Draws a line of all that there are, without the column of the scroll bar, which Textual's own takes along."""
-        self.refresh_each((y,))
-
     def refresh_each(self, lines: Iterable[int]) -> None:
-        """Draws some lines of all that there are, ascending. Those without a gap are one region: a page of forty was
-        forty of them, each gone through by every widget below."""
-        if not stock.on("column"):
-            for y in lines:
-                super().refresh_line(y)
-            return
+        """Draws some lines of all that there are, ascending, without the column of the scroll bar. Those without a gap
+        are one region: a page of forty was forty of them, each gone through by every widget below."""
         top, width = self.scroll_offset.y, self.size.width - self.scrollbar_size_vertical
         regions: list[Region] = []
         for y in lines:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-PATCHES = frozenset({"lines", "length", "column", "bar", "regions", "pen", "input"})
+PATCHES = frozenset({"lines", "length", "bar", "regions", "pen", "input"})
 """What can be turned off; README.md beside this says what each does."""
 
 

@@ -219,7 +219,7 @@ class LineView(VirtualLines, can_focus=True, inherit_bindings=False):
 
     def _draw_caret(self, index: int) -> None:
         if self.lines.foldable:
-            self.refresh_line(index)
+            self.refresh_each((index,))
 
     def to_the_left(self) -> None:
         """Shows the beginning of the lines."""

@@ -190,7 +190,7 @@ class SearchView(LineView):
             self.offset_x = 0 if stop <= width else max(0, start - width // 3)
             self.refresh()
         for changed in {line, before[0] if before is not None else line}:
-            self.refresh_line(changed)
+            self.refresh_each((changed,))
         self.post_message(self.Searched())
 
     def line_at(self, index: int) -> Line:

@@ -57,7 +57,7 @@ class SpendTable(VirtualLines, can_focus=True, inherit_bindings=False):
         self.rows, self.cursor = rows, cursor
         if empty != self.empty:
             self.empty = empty
-            self.refresh_line(0)
+            self.refresh_each((0,))
         self.set_length(len(rows))
         self._keep_in_sight()
 
@@ -110,7 +110,7 @@ class SpendTable(VirtualLines, can_focus=True, inherit_bindings=False):
             self.post_message(self.Moved(self.measure, index))
 
     def on_focus(self) -> None:
-        self.refresh_line(self.cursor)
+        self.refresh_each((self.cursor,))
 
     def on_blur(self) -> None:
-        self.refresh_line(self.cursor)
+        self.refresh_each((self.cursor,))

@@ -102,7 +102,7 @@ def _progress(progress: Reading) -> Line:
     if not progress.needed:
         return [*bar, (f" reading models, agents and tools: {count}", "dim")]
     missing = f", {money(progress.money.cost)} not in the figures yet" if progress.money.cost else ""
-    return [*bar, (f" reading {count} that span days{missing}", "dim")]
+    return [*bar, (f" reading {count} that span{'s' if progress.total == 1 else ''} days{missing}", "dim")]
 
 
 def _tabs(measure: Measure) -> Line:
