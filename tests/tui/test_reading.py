@@ -28,7 +28,7 @@ async def test_the_line_says_how_many_were_read_and_enter_reads_the_others_newes
     async with playing(source=source) as (app, pilot):
         await until(pilot, lambda: len(app.store.sessions) == 5)
         await type_filter(pilot, "tool:bash")
-        assert where(app).startswith("1 of the 1 sessions read so far   enter reads 4 more")
+        assert where(app).startswith("1 of the 1 session read so far   enter reads 4 more")
         assert source.requested == []
         await pilot.press("enter")
         await until(pilot, lambda: source.requested == ["ses_1", "ses_2", "ses_3"])
