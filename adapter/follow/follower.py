@@ -115,6 +115,8 @@ class Follower:
         self._live: dict[str, None] = {}
         self._to_compare: dict[str, None] = {}
         self._by_content = False
+        self._compared_at: object = None
+        """What the file was at (`Snapshot.state`) when all session rows were compared last."""
         self._compare_took = 0.0
         self._unchecked: deque[Row] = deque()
         self._count_due = 0.0
@@ -227,8 +229,10 @@ class Follower:
                             yield batch
                         yield await self._catalogue(once)
                     # What the feed and the counters tell of the time since the file was open last is read, too: a
-                    # row rewritten in the same millisecond leaves no trace in what the catalogue compares.
-                    self._gate.open()
+                    # row rewritten in the same millisecond leaves no trace in what the catalogue compares. Who looks
+                    # once had it open for nothing before, and reads it if something was committed since.
+                    is_fresh = once and not self.reconciler.expected
+                    self._gate.open(self._compared_at if is_fresh else None)
                     async for batch in self._steps(watch):
                         hindered, changed, self._trouble = False, 0, ""
                         yield batch
@@ -336,7 +340,7 @@ class Follower:
                     return
                 # What was committed meanwhile; a writer that never pauses must not keep us here.
                 final = True
-                self._gate.open()
+                self._gate.open(self._gate.state)
                 continue
             if (batch := await self._quiet_work()) is not None:
                 yield batch
@@ -420,6 +424,7 @@ class Follower:
         schema = self.database.schema
         rows = await self.database.read(lambda snapshot: all_sessions(snapshot, schema, []))
         await self.memory.recall(rows)
+        self._compared_at = None
 
     async def _first_page(self) -> Batch | None:
         """The newest sessions, as the catalogue will have them; None when it fits on a page itself. Only those without
@@ -609,6 +614,7 @@ class Follower:
         except BaseException:
             self.reconciler.expect(self._monotonic())
             raise
+        self._compared_at = looked.state
         if every:
             self._sort_out(looked.rows)
         while ends_first and self._unchecked:

@@ -85,9 +85,9 @@ class Gate:
         """Something was committed, and the look found nothing of ours."""
         self._barren += 1
 
-    def open(self) -> None:
-        """The next look is taken, and reads whatever the gate says."""
-        self.state = self._signature = None
+    def open(self, state: object = None) -> None:
+        """The next look is taken, and reads whatever the gate says; with a `state`, if anything was committed since."""
+        self.state, self._signature = state, None
         self._barren_until = float("-inf")
         self._barren = 0
 

@@ -38,7 +38,8 @@ FED = 5
 
 
 class Looked(msgspec.Struct, frozen=True):
-    """All session rows of one moment, what could not be read of them, and how far the feed has come."""
+    """All session rows of one moment, what could not be read of them, and how far the feed has come; `state` is that of
+    its beginning (`Snapshot.state`)."""
 
     rows: list[Row]
     lost: list[Lost]
@@ -47,11 +48,13 @@ class Looked(msgspec.Struct, frozen=True):
     newest_event: int
     numbers: dict[str, int]
     ownerless: list[tuple[str, RawRow]] = []
+    state: object = None
 
 
 def look_at_all(snapshot: Snapshot, database: Database) -> Pieces[Looked]:
     """Reads all session rows, and with them what tells whether the feed is whole."""
     schema, lost = database.schema, list[Lost]()
+    state = snapshot.state
     newest_session = newest_event = 0
     numbers: dict[str, int] = {}
     journal = read_journal(snapshot, schema)
@@ -63,7 +66,7 @@ def look_at_all(snapshot: Snapshot, database: Database) -> Pieces[Looked]:
         newest_event = highest_rowid(snapshot, "event")
     rows = yield from all_sessions(snapshot, schema, lost)
     nobodys = yield from ownerless(snapshot, schema)
-    return Looked(rows, lost, journal, newest_session, newest_event, numbers, nobodys)
+    return Looked(rows, lost, journal, newest_session, newest_event, numbers, nobodys, state)
 
 
 class Reconciler:

@@ -27,6 +27,7 @@ from tests.adapter import corpus
 from tests.adapter.follow.helpers import Asked, at_rest, noting_statements, noting_transactions, quiet
 from tests.adapter.follower import Follower, eventually
 from tests.adapter.opencode_writer import OpencodeWriter, tool
+from tui.model.store.store import Store
 
 
 @pytest.fixture
@@ -262,3 +263,32 @@ async def test_events_that_go_while_they_are_counted_take_no_share(
         monkeypatch.setattr(Snapshot, "rows", emptied)
         assert (await source.probe()).event_bytes == 0
     assert counted[0][0] > 0
+
+
+async def test_who_looks_once_at_a_quiet_file_reads_the_row_of_each_session_once(
+    opencode: OpencodeWriter, statements: list[Asked]
+) -> None:
+    for _ in range(3):
+        opencode.user(opencode.session(), "hello")
+    async with OpencodeSource(opencode.path) as source:
+        await source.open()
+        statements.clear()
+        async for _ in source.glance():
+            pass
+    catalogues = [one for one in statements if 'FROM "session" WHERE rowid > ?' in one.sql and '"title"' in one.sql]
+    assert [one.rows for one in catalogues] == [len(opencode.sessions)]
+
+
+async def test_what_is_committed_while_somebody_looks_once_is_told(opencode: OpencodeWriter) -> None:
+    session = opencode.session()
+    opencode.user(session, "hello")
+    seen = Store()
+    async with OpencodeSource(opencode.path) as source:
+        late = ""
+        async for batch in source.glance():
+            if not late:
+                late = opencode.user(session, "and this")
+                new = opencode.session()
+            seen.apply(batch.events)
+    assert late in seen.sessions[source.source, session].prompts
+    assert (source.source, new) in seen.sessions
