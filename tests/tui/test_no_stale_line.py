@@ -36,7 +36,8 @@ def arrival(dice: random.Random, number: int, known: list[str]) -> list[Event]:
     return [*asked, *step.events]
 
 
-RESTS = 3
+SOON_S = 1.0
+"""What a timer puts off is to be painted within this; what takes words away again has longer."""
 
 
 def at_rest(app: ViewerApp) -> bool:
@@ -45,11 +46,13 @@ def at_rest(app: ViewerApp) -> bool:
     waiting = {screen, *screen.walk_children(Widget), *screen._compositor.visible_widgets}  # the last have scroll bars
     # What is put off by a timer that ends, such as the next slice of a search, is to be painted, too. That of the
     # clock is always set.
-    put_off = any(
-        timer is not app.main._clock and timer._repeat == 0 and timer._task is not None and not timer._task.done()
+    soon = [
+        timer
         for pump in (app, *waiting)
         for timer in pump._timers
-    )
+        if timer is not app.main._clock and timer._repeat == 0 and timer._interval < SOON_S
+    ]
+    put_off = any(timer._task is not None and not timer._task.done() for timer in soon)
     return (
         not put_off
         and not screen._dirty_widgets
