@@ -64,17 +64,19 @@ class Frame:
     """What is different and has to be drawn.
 
     `rows`: another list of rows, or others of it in sight; each line in sight may look different. `dirty`: nodes whose
-    lines and details may. `moved`: the cursor is on another node. `detail`: time changes what is said of the cursor's
-    node. `status`: the bar. `heading`: filter, order or number of sessions. `title`: sessions that run and that wait,
-    for the terminal's title. `notices`: what a person is to be called back for, the heaviest first. `remark`: what the
-    key has to say. `load`, `release`: sessions to be read, and given back. `detail_wanted`: the user wants to be in the
-    detail. `panes`: the panes stand otherwise, or the keys go to another one. `results`: the results of the search are
-    wanted again. `look`: what is to be looked for in the texts of sessions is another thing now (`View.looking`), or
-    nothing. `watch`: the sources of which the processes are to be looked at from now on, None for no change.
+    lines and details may; `aged`: nodes whose lines may because time has passed. `moved`: the cursor is on another
+    node. `detail`: time changes what is said of the cursor's node. `status`: the bar. `heading`: filter, order or
+    number of sessions. `title`: sessions that run and that wait, for the terminal's title. `notices`: what a person is
+    to be called back for, the heaviest first. `remark`: what the key has to say. `load`, `release`: sessions to be
+    read, and given back. `detail_wanted`: the user wants to be in the detail. `panes`: the panes stand otherwise, or
+    the keys go to another one. `results`: the results of the search are wanted again. `look`: what is to be looked for
+    in the texts of sessions is another thing now (`View.looking`), or nothing. `watch`: the sources of which the
+    processes are to be looked at from now on, None for no change.
     """
 
     rows: bool = False
     dirty: set[Key] = field(default_factory=set)
+    aged: set[Key] = field(default_factory=set)
     moved: bool = False
     detail: bool = False
     status: bool = False
@@ -278,16 +280,19 @@ class View:
 
     def tick(self, now_us: int) -> Frame:
         """Lets time pass, whatever is in sight."""
-        minute = self.now // MINUTE
+        before, self._ticked = self._ticked, now_us
+        is_set_back, is_new_minute = now_us < self.now, now_us // MINUTE != before // MINUTE
         self._pass(now_us)
-        self._ticked = now_us
         self.notices.tick(now_us)
         self.tally.tick(now_us)
-        self._update(ChangeSet(roots=set(), dirty=set()), self.finder.tick(now_us))
-        self._frame.rows = True
+        filtered = self.finder.tick(now_us)
+        self._update(ChangeSet(roots=set(), dirty=set()), filtered)
+        # A profile of a tick: two thirds were asking thirty rows that say a day what they say now.
+        self._frame.aged = self.rows.aged(self.place.keys_in_sight(), before, now_us)
+        self._frame.rows = self._frame.rows or filtered or is_set_back or is_new_minute
         session = self.store.session_of(self.cursor) if self.cursor is not None else None
         goes_on = session is not None and self.rows.is_live_tree(self.store.top_of(session))
-        self._frame.detail = goes_on or self._is_young or now_us // MINUTE != minute
+        self._frame.detail = goes_on or self._is_young or is_new_minute
         self._read_on()
         if self.looking.go_on(now_us):
             self._frame.look = True

@@ -216,6 +216,39 @@ class TestTheClock:
         assert scene.feed(*call_that_may_wait("ses_other")).notices
 
 
+class TestAges:
+    def key(self, session_id: str) -> Key:
+        return Key(SOURCE, "session", session_id, session_id)
+
+    def test_a_second_makes_the_youngest_look_older_and_what_is_at_work_and_no_other_row(self) -> None:
+        scene = Scene(*at_work("ses_a", "A"), session("ses_new", "New", 5), *old(6))
+        scene.later(SECOND)
+        frame = scene.later(SECOND)
+        assert not frame.rows
+        assert {key.session_id for key in frame.aged} == {"ses_a", "ses_new"}
+
+    def test_who_is_older_than_a_minute_looks_older_by_the_minute(self) -> None:
+        scene = Scene(session("ses_a", "A", 118), session("ses_b", "B", 150), started=NOW_US + 10 * SECOND)
+        scene.later(0)
+        assert scene.later(SECOND).aged == set()
+        # B is three minutes old after 20 s, A only two since 10 s ago.
+        assert scene.later(20 * SECOND).aged == {self.key("ses_b")}
+
+    def test_what_only_time_has_made_an_orphan_is_drawn_as_one_and_then_left_alone(self) -> None:
+        scene = Scene(*call_that_may_wait())
+        scene.view.rows.open(self.key("ses_perm"))
+        scene.later(SECOND)
+        frames = [scene.later(step) for step in (5 * HOUR, 5 * HOUR, 5 * HOUR)]
+        assert frames[-1].rows, "a minute is a moment to look at all"
+        assert not scene.view.rows.anything_open
+        assert scene.later(SECOND).aged == set()
+
+    def test_a_clock_that_is_set_back_is_a_moment_to_look_at_all_rows(self) -> None:
+        scene = Scene(*old(6))
+        scene.later(SECOND)
+        assert scene.later(-2 * SECOND).rows
+
+
 class TestFreshness:
     def test_what_nobody_has_looked_at_for_a_while_is_not_live(self) -> None:
         scene = Scene()

@@ -82,7 +82,7 @@ class SessionTree(VirtualLines, can_focus=True, inherit_bindings=False):
         if frame.rows:
             self._place()
             return self._redraw()
-        return self._redraw(frame.dirty)
+        return self._redraw(frame.dirty | frame.aged)
 
     def _look(self) -> None:
         self.show(self.view.rest())

@@ -8,14 +8,15 @@ stand in bands or project by project, a heading of one row stands before each gr
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import accumulate
 
 from tui.model.records import ChangeSet, Key, Row, Session, SessionKey, op_id
 from tui.model.status.bands import Need, by_tree, need_of
 from tui.model.status.state import State, is_open, own_state
-from tui.model.status.thresholds import SECOND
+from tui.model.status.thresholds import MINUTE, SECOND
 from tui.model.store.store import Store
+from tui.model.sums.rollup import subtree
 from tui.model.tree.block import Block
 from tui.model.tree.folds import EVERYTHING, TOOLS, Folds
 from tui.model.tree.headings import Headings, heading, heading_key, is_heading, with_headings
@@ -53,6 +54,8 @@ class VisibleRows:
         self._second = -1
         self._open: set[SessionKey] = set()
         self._over: set[SessionKey] = set()
+        self._aged: set[SessionKey] = set()
+        """The sessions of which time alone could change the state when it was asked last which rows it did."""
         self._live: dict[SessionKey, State] = {}
         self._trees: dict[SessionKey, Need] = {}
         self._above_live: set[SessionKey] = set()
@@ -85,6 +88,27 @@ class VisibleRows:
     def is_live_tree(self, top: Session) -> bool:
         """Whether something goes on in a session or below it."""
         return top.key in self._above_live
+
+    def aged(self, keys: Iterable[Key], since_us: int, now_us: int) -> set[Key]:
+        """Those of the nodes that time alone has made look different since it was asked last: all of a tree in which
+        something is open, and sessions that are older by a second, or from a minute on by a minute."""
+        store, links = self.store, self.store.links
+        still_open = self._open - self._over
+        tops = {links.top(key) for key in still_open | self._aged if key in store.sessions}
+        self._aged = still_open
+        found: set[Key] = set()
+        for key in keys:
+            session = store.session_of(key)
+            if session is None:
+                continue
+            if links.top(session.key) in tops:
+                found.add(key)
+            elif key.kind == "session":
+                last_us = subtree(store, session).last_ts
+                period = SECOND if since_us - last_us < MINUTE else MINUTE
+                if (since_us - last_us) // period != (now_us - last_us) // period:
+                    found.add(key)
+        return found
 
     @property
     def total(self) -> int:
