@@ -25,6 +25,7 @@ from tui.model.status.thresholds import MINUTE, SECOND
 from tui.model.status.unread import Seen
 from tui.model.store.memory_budget import Budget
 from tui.model.store.store import Store
+from tui.model.sums.rollup import subtree
 from tui.model.tree.layout import parent_key, row_key, shown_session
 from tui.model.tree.new_rows import NewRows
 from tui.model.tree.place import Hold, Place
@@ -222,7 +223,10 @@ class View:
     @property
     def _is_young(self) -> bool:
         """Whether something is so young that its age is said in seconds."""
-        return 0 <= self.now - self._newest < MINUTE + SECOND
+        return self._is_recent(self._newest)
+
+    def _is_recent(self, ts: int) -> bool:
+        return 0 <= self.now - ts < MINUTE + SECOND
 
     def patience_s(self, now_us: int) -> float:
         """Seconds until the next tick is due: the next full second or minute, or when a source is no longer fresh. It
@@ -290,13 +294,20 @@ class View:
         # A profile of a tick: two thirds were asking thirty rows that say a day what they say now.
         self._frame.aged = self.rows.aged(self.place.keys_in_sight(), before, now_us)
         self._frame.rows = self._frame.rows or filtered or is_set_back or is_new_minute
-        session = self.store.session_of(self.cursor) if self.cursor is not None else None
-        goes_on = session is not None and self.rows.is_live_tree(self.store.top_of(session))
-        self._frame.detail = goes_on or self._is_young or is_new_minute
+        self._frame.detail = is_new_minute or self._is_told_in_seconds()
         self._read_on()
         if self.looking.go_on(now_us):
             self._frame.look = True
         return self._done()
+
+    def _is_told_in_seconds(self) -> bool:
+        """Whether a second changes what the detail says: something goes on in the tree of the cursor, or has just now;
+        of a heading, anywhere."""
+        session = self.store.session_of(self.cursor) if self.cursor is not None else None
+        if session is None:
+            return self._is_young
+        top = self.store.top_of(session)
+        return self.rows.is_live_tree(top) or self._is_recent(subtree(self.store, top).last_ts)
 
     def heard(self, healths: Mapping[str, Health], now_us: int) -> Frame:
         """Takes in the newest health of each source, which says when that was looked at last."""

@@ -112,6 +112,14 @@ class TestTimeOutOfSight:
         assert not scene.later(SECOND).detail
         assert scene.later(MINUTE).detail
 
+    def test_the_detail_of_an_old_session_is_left_alone_while_another_one_is_new(self) -> None:
+        scene = Scene(*old(2), started=NOW_US - NOW_US % MINUTE + SECOND)
+        scene.view.select(Key(SOURCE, "session", "ses_old_01", "ses_old_01"))
+        scene.feed(session("ses_new", "New", 0))
+        assert not scene.later(SECOND).detail
+        scene.view.select(Key(SOURCE, "session", "ses_new", "ses_new"))
+        assert scene.later(SECOND).detail
+
 
 class TestReading:
     def test_it_is_given_up_when_what_is_open_fills_the_memory(self) -> None:

@@ -322,7 +322,8 @@ class Detail(Contained, Vertical):
 
     def _folded(self, lines: list[Line]) -> Text:
         """The lines of the Overview broken to the pane, continued under their value."""
-        return Painted([piece for line in lines for piece in folded(line, self._width(), LABEL_WIDTH)])
+        width = self._width()
+        return Painted([piece for line in lines for piece in folded(line, width, LABEL_WIDTH)])
 
     def _recorded(self, text: str) -> Text:
         """The model's own record of a node; read anew only when it is another, so that folds stay."""
