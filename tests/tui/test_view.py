@@ -115,7 +115,7 @@ class TestTimeOutOfSight:
     def test_the_detail_of_an_old_session_is_left_alone_while_another_one_is_new(self) -> None:
         scene = Scene(*old(2), started=NOW_US - NOW_US % MINUTE + SECOND)
         scene.view.select(Key(SOURCE, "session", "ses_old_01", "ses_old_01"))
-        scene.feed(session("ses_new", "New", 0))
+        scene.feed(session("ses_new", "New", (NOW_US - scene.now) / SECOND))
         assert not scene.later(SECOND).detail
         scene.view.select(Key(SOURCE, "session", "ses_new", "ses_new"))
         assert scene.later(SECOND).detail
