@@ -11,7 +11,7 @@ from contextlib import contextmanager, nullcontext
 from types import FrameType
 from typing import TypeVar
 
-from adapter.sqlite.reader import SafeConnection
+from adapter.sqlite.connection import SafeConnection
 
 T = TypeVar("T")
 

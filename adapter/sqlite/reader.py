@@ -1,11 +1,10 @@
-"""The only place that opens SQLite. Strictly read-only, and harmless to the writer.
+"""How a database is read: strictly read-only, and harmless to the writer.
 
-A connection is opened from a bare path (the URI is rebuilt here, no parameter of a caller survives) and hardened.
 `Reader.read` runs one generator function of it as one synchronous transaction where the connection lives: in a thread
 beside the event loop (`threads.py`), one hop there and back, or on the thread of the caller (`inline.py`). Nothing is
-awaited while it is open. It may give the transaction back at each `yield`; what it does next
-is done in another one. So whatever is read has a next smaller piece, down to one row, and what cannot be divided is
-given twice the time each time that it was stopped: a slow machine makes everything later and nothing else.
+awaited while it is open. It may give the transaction back at each `yield`; what it does next is done in another one. So
+whatever is read has a next smaller piece, down to one row, and what cannot be divided is given twice the time each time
+that it was stopped: a slow machine makes everything later and nothing else.
 """
 
 from __future__ import annotations
@@ -16,61 +15,32 @@ import sqlite3
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from adapter.contract import (
     AdapterError,
     Damaged,
-    NotADatabase,
     OutOfTime,
-    RowTooLarge,
     SourceBusy,
     SourceChanged,
     SourceUnavailable,
     SourceUnreadable,
 )
+from adapter.sqlite.connection import SafeConnection, connect, translated
 from adapter.sqlite.files import Signature, rungs, side_file, signature
-from adapter.sqlite.permissions import obstacle
 
-BUSY_TIMEOUT_S = 0.25
-OPENING_S = 0.005
-"""Pause between two tries to open a file that another process has locked."""
 LIMIT_S = 0.25
 """Hard stop of one read transaction: a longer one keeps opencode's checkpoints from resetting the WAL."""
 PIECE_SHARE = 0.2
 """After this share of the limit a read that can be divided gives its transaction back (50 ms)."""
-PROGRESS_OPCODES = 10_000
-ROW_LIMIT_BYTES = 64 * 1024 * 1024
-"""Largest single value we read; real message rows of 460 MB exist (opencode issue 46833)."""
 HEAD_BYTES, TAIL_BYTES = 65_536, 4_096
 """How much is read of the two ends of a larger value."""
-UNTRUSTED = "unsafe use of"
 RETRIES = 5
 RETRY_S = 0.02
 REOPENINGS = 20
 """How often one read is begun again because the file was written, or its WAL made anew, under it."""
-
-READ_PRAGMAS = frozenset(
-    {"data_version", "schema_version", "journal_mode", "page_count", "page_size", "freelist_count"}
-)
-INTROSPECTION_PRAGMAS = frozenset({"table_info", "table_xinfo", "index_list"})
-ALLOWED_ACTIONS = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE})
-FORBIDDEN_FUNCTIONS = frozenset({"load_extension", "writefile", "readfile", "edit", "fts3_tokenizer"})
-
-RETRY_ERRORS = frozenset(
-    {
-        "SQLITE_BUSY",
-        "SQLITE_BUSY_RECOVERY",
-        "SQLITE_BUSY_SNAPSHOT",
-        "SQLITE_LOCKED",
-        "SQLITE_PROTOCOL",
-        "SQLITE_READONLY_RECOVERY",
-        "SQLITE_READONLY_CANTLOCK",
-        "SQLITE_READONLY_CANTINIT",
-    }
-)
-DAMAGE = frozenset({"SQLITE_IOERR_READ", "SQLITE_IOERR_SHORT_READ", "SQLITE_IOERR_CORRUPTFS", "SQLITE_IOERR_DATA"})
 
 Row = tuple[Any, ...]
 T = TypeVar("T")
@@ -79,71 +49,8 @@ Pieces = Generator[None, None, T]
 Work = Callable[["Snapshot"], Pieces[T]]
 
 
-class SafeConnection(sqlite3.Connection):
-    """A connection that refuses everything but reading; `deadline` (monotonic seconds) stops a running statement."""
-
-    deadline: float
-    trusted_schema = 0
-    is_closed = False
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.deadline = float("inf")
-        for pragma in ("query_only=1", f"trusted_schema={self.trusted_schema}", "cell_size_check=1", "temp_store=2"):
-            self.execute(f"PRAGMA {pragma}").close()
-        for category, limit in (
-            (sqlite3.SQLITE_LIMIT_ATTACHED, 0),
-            (sqlite3.SQLITE_LIMIT_LENGTH, ROW_LIMIT_BYTES),
-            (sqlite3.SQLITE_LIMIT_SQL_LENGTH, 100_000),
-            (sqlite3.SQLITE_LIMIT_WORKER_THREADS, 0),
-            (sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH, 1),
-            (sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 500),
-        ):
-            self.setlimit(category, limit)
-        self.set_progress_handler(self._overdue, PROGRESS_OPCODES)
-        # Last, because it also refuses the pragmas above.
-        self.set_authorizer(_authorize)
-
-    def be_patient(self) -> None:
-        """From now on a statement waits for locks, up to BUSY_TIMEOUT_S."""
-        self.set_authorizer(None)
-        self.execute(f"PRAGMA busy_timeout={round(BUSY_TIMEOUT_S * 1000)}").close()
-        self.set_authorizer(_authorize)
-
-    def close(self) -> None:
-        """Closes it."""
-        self.is_closed = True
-        super().close()
-
-    def _overdue(self) -> int:
-        return int(time.monotonic() > self.deadline)
-
-
-class TrustingConnection(SafeConnection):
-    """The same for a file whose schema names functions."""
-
-    trusted_schema = 1
-
-
-def _authorize(action: int, first: str | None, second: str | None, _database: str | None, _trigger: str | None) -> int:
-    if action in ALLOWED_ACTIONS:
-        return sqlite3.SQLITE_OK
-    if action == sqlite3.SQLITE_TRANSACTION:
-        return sqlite3.SQLITE_OK if first in ("BEGIN", "ROLLBACK", "COMMIT") else sqlite3.SQLITE_DENY
-    if action == sqlite3.SQLITE_FUNCTION:
-        return sqlite3.SQLITE_DENY if second in FORBIDDEN_FUNCTIONS else sqlite3.SQLITE_OK
-    if action == sqlite3.SQLITE_PRAGMA:
-        readable = first in READ_PRAGMAS and second is None
-        return sqlite3.SQLITE_OK if readable or first in INTROSPECTION_PRAGMAS else sqlite3.SQLITE_DENY
-    return sqlite3.SQLITE_DENY
-
-
 def _tolerant(raw: bytes) -> str:
     return raw.decode("utf-8", "replace")
-
-
-class _Gone(sqlite3.OperationalError):
-    """The WAL that was there has gone: to open the file as planned would make another."""
 
 
 class _Stale(Exception):
@@ -218,7 +125,7 @@ class Snapshot:
                 return
             except sqlite3.Error as error:
                 if self._raw.text_factory is _tolerant or not str(error).startswith("Could not decode to UTF-8"):
-                    raise _translate(error, self.path) from error
+                    raise translated(error, self.path) from error
                 # Other tools and crashes leave invalid UTF-8, and one such value must not end a whole read. From here
                 # on every text goes through Python, which takes a quarter longer, so a sound file is spared it.
                 self._raw.text_factory = _tolerant
@@ -292,7 +199,7 @@ class Snapshot:
         try:
             self._raw.execute(statement).close()
         except sqlite3.Error as error:
-            raise _translate(error, self.path) from error
+            raise translated(error, self.path) from error
 
 
 class _Lane:
@@ -512,30 +419,12 @@ class Reader:
         raise last
 
     async def _open(self, mode: str, parameters: str, opened: Signature) -> _Lane:
-        def connect() -> SafeConnection:
-            raw = _connect(self.path, parameters)
-            try:
-                try:
-                    _meet(raw, self.path, opened)
-                except sqlite3.DatabaseError as error:
-                    if UNTRUSTED not in str(error):
-                        raise
-                    raw.close()
-                    raw = _connect(self.path, parameters, trusted=True)
-                    _meet(raw, self.path, opened)
-                raw.be_patient()
-                if mode == "readonly_shm" and not opened.wal_size and not _has_a_steady_gate(raw):
-                    raise sqlite3.OperationalError("nobody has the -shm open")
-                return raw
-            except (sqlite3.Error, UnicodeDecodeError):
-                raw.close()
-                raise
-
         self.hops += 1
         try:
-            return _Lane(await self._workers.start(connect), mode, opened)
+            worker = await self._workers.start(partial(connect, self.path, mode, parameters, opened))
+            return _Lane(worker, mode, opened)
         except (sqlite3.Error, UnicodeDecodeError) as error:
-            raise _translate(error, self.path, opening=True) from error
+            raise translated(error, self.path, opening=True) from error
 
     async def _close_lanes(self) -> None:
         """Closes all connections, also those that others use: while one is left, SQLite shares its view of a WAL that
@@ -543,49 +432,6 @@ class Reader:
         for name in list(self._lanes):
             lane = self._lanes.pop(name)
             await self._workers.end(lane.worker)
-
-
-def _connect(path: Path, parameters: str, *, trusted: bool = False) -> SafeConnection:
-    """Opens a file. `trusted` lets its schema name functions, as an index on json_extract does, which SQLite up to 3.41
-    takes for unsafe: none of ours can be among them, and the authorizer still refuses those that do anything."""
-    uri = f"{path.absolute().as_uri()}?{parameters}"
-    return sqlite3.connect(
-        uri,
-        uri=True,
-        factory=TrustingConnection if trusted else SafeConnection,
-        isolation_level=None,
-        timeout=0,
-        cached_statements=64,
-    )
-
-
-def _meet(raw: SafeConnection, path: Path, opened: Signature) -> None:
-    """Lets a connection read for the first time, which is when SQLite locks the file and opens the WAL that `opened`
-    has seen. Where the last writer has taken that away meanwhile SQLite would make another, with a `-shm`, that nobody
-    removes. So it is looked for just before each try, and no try waits inside of SQLite for the writer that is closing.
-    Raises sqlite3.Error."""
-    wal, until = side_file(path, "-wal"), time.monotonic() + BUSY_TIMEOUT_S
-    while True:
-        if opened.wal_size >= 0 and not os.path.lexists(wal):
-            raise _Gone(f"the WAL of {path} has gone")
-        try:
-            raw.execute("SELECT count(*) FROM sqlite_master").close()
-            return
-        except sqlite3.OperationalError as error:
-            # For these SQLite itself would wait; anything else is for another way to open the file.
-            if not error.sqlite_errorname.startswith("SQLITE_BUSY") or time.monotonic() > until:
-                raise
-            time.sleep(OPENING_S)
-
-
-def _has_a_steady_gate(raw: SafeConnection) -> bool:
-    """Whether `PRAGMA data_version` stays while nothing is committed. Beside an empty WAL it moves with each own read
-    when no writer has the `-shm` open."""
-    versions: list[Any] = []
-    for _ in range(2):
-        versions += raw.execute("PRAGMA data_version").fetchall()
-        raw.execute("SELECT count(*) FROM sqlite_master").fetchall()
-    return bool(versions[0] == versions[1])
 
 
 def _workers(inline: bool) -> Workers:
@@ -605,26 +451,3 @@ def _forget(pieces: Generator[None, None, Any]) -> None:
         pieces.close()
     except ValueError:  # generator already executing
         pass
-
-
-def _translate(error: sqlite3.Error | UnicodeError, path: Path, *, opening: bool = False) -> AdapterError:
-    if isinstance(error, UnicodeError):
-        return NotADatabase(f"{path} is damaged (a name in its schema is no UTF-8)")
-    name = getattr(error, "sqlite_errorname", "") or ""
-    if isinstance(error, _Gone):
-        return SourceBusy(f"{path} has just been closed by its last writer; trying again")
-    if name in RETRY_ERRORS:
-        return SourceBusy(f"{path} is locked ({name}); trying again")
-    if name == "SQLITE_TOOBIG":
-        return RowTooLarge(f"a row of {path} is larger than {ROW_LIMIT_BYTES >> 20} MB")
-    if name == "SQLITE_INTERRUPT":
-        return OutOfTime(f"a read of {path} took longer than its transaction may last")
-    if name == "SQLITE_NOTADB" or (opening and name.startswith("SQLITE_CORRUPT")):
-        return NotADatabase(f"{path} is not a SQLite database, or is damaged ({error})")
-    if name.startswith("SQLITE_CORRUPT") or name in DAMAGE:
-        return Damaged(f"{path} is damaged ({error})")
-    if name.startswith(("SQLITE_CANTOPEN", "SQLITE_IOERR", "SQLITE_PERM", "SQLITE_READONLY", "SQLITE_AUTH")):
-        return SourceUnreadable(obstacle(path) or f"cannot read {path}: {error}")
-    if name in ("SQLITE_SCHEMA", "SQLITE_ERROR") and ("no such" in str(error) or "changed" in str(error)):
-        return SourceChanged(f"the tables of {path} changed while reading: {error}")
-    return SourceUnreadable(f"cannot read {path}: {error}")

@@ -14,7 +14,8 @@ from typing import Any
 import msgspec
 
 from adapter.contract import Damaged, OutOfTime, RowTooLarge, Unread
-from adapter.sqlite.reader import ROW_LIMIT_BYTES, Pieces, Row, Snapshot
+from adapter.sqlite.connection import ROW_LIMIT_BYTES
+from adapter.sqlite.reader import Pieces, Row, Snapshot
 
 AT_ONCE = 64
 """Rows between two looks at the clock (0.3 ms)."""

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import aiosqlite
 
-from adapter.sqlite.reader import SafeConnection
+from adapter.sqlite.connection import SafeConnection
 
 T = TypeVar("T")
 

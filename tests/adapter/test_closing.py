@@ -13,7 +13,7 @@ import pytest
 
 from adapter.contract import SourceUnavailable
 from adapter.local import OpencodeSource
-from adapter.sqlite import reader
+from adapter.sqlite import connection
 from adapter.sqlite.reader import Reader, Snapshot
 from tests.adapter import corpus
 
@@ -44,13 +44,13 @@ async def test_many_payloads_at_once_take_one_connection(database: Path, monkeyp
     async with OpencodeSource(database) as source:
         wanted = await parts(source)
         opened: list[Path] = []
-        real = reader._connect
+        real = connection._open
 
-        def counted(path: Path, parameters: str) -> reader.SafeConnection:
+        def counted(path: Path, parameters: str) -> connection.SafeConnection:
             opened.append(path)
             return real(path, parameters)
 
-        monkeypatch.setattr(reader, "_connect", counted)
+        monkeypatch.setattr(connection, "_open", counted)
         found = await asyncio.gather(*(source.payload(uri) for uri in wanted))
         assert len(found) > 10
         assert opened == [database]

@@ -13,7 +13,7 @@ import pytest
 
 from adapter.events import LogEntry, OpFinalized, OpStarted, SessionStarted, TurnStarted
 from adapter.local import OpencodeSource
-from adapter.sqlite import reader
+from adapter.sqlite import connection
 from tests.adapter.follower import Follower
 from tests.adapter.opencode_writer import OpencodeWriter, answer, tool
 from tui.cli import main
@@ -120,7 +120,7 @@ TOO_LARGE = f"printf('%.*c', {2 * LIMIT}, 'x')"
 @pytest.fixture
 def opencode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpencodeWriter]:
     """Three sessions of one answer each, and a limit that a value of them may be over."""
-    monkeypatch.setattr(reader, "ROW_LIMIT_BYTES", LIMIT)
+    monkeypatch.setattr(connection, "ROW_LIMIT_BYTES", LIMIT)
     with OpencodeWriter(tmp_path / "opencode.db") as writer:
         for number in range(3):
             message = writer.assistant(writer.session(f"Session {number}"), completed=2, finish="stop")

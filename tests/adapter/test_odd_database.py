@@ -10,7 +10,7 @@ import pytest
 
 from adapter.events import LogEntry, OpStarted, SessionStarted, SourceError, TurnStarted
 from adapter.local import OpencodeSource
-from adapter.sqlite.reader import ROW_LIMIT_BYTES
+from adapter.sqlite.connection import ROW_LIMIT_BYTES
 from tests.adapter.follower import Follower
 from tests.adapter.opencode_writer import OpencodeWriter
 

@@ -130,7 +130,7 @@ async def test_a_new_text_is_read_after_a_rewrite(opencode: OpencodeWriter, sour
 async def test_a_huge_row_is_not_read(
     opencode: OpencodeWriter, source: OpencodeSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("adapter.sqlite.reader.ROW_LIMIT_BYTES", 50_000)
+    monkeypatch.setattr("adapter.sqlite.connection.ROW_LIMIT_BYTES", 50_000)
     with pytest.raises(PayloadUnreadable, match="over 64 MB, not read"):
         await source.payload(output_of(opencode, "x" * 60_000))
 

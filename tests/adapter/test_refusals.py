@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from adapter.sqlite.reader import SafeConnection
+from adapter.sqlite.connection import SafeConnection
 from tests.adapter import corpus
 from tests.adapter.writer import Writer
 

@@ -19,7 +19,7 @@ import pytest
 from adapter.events import Event, OpStarted, SessionStarted, SourceError, SourceProgress
 from adapter.health import Health
 from adapter.local import OpencodeSource
-from adapter.sqlite.reader import SafeConnection
+from adapter.sqlite.connection import SafeConnection
 from tests.adapter import corpus
 from tests.adapter.follow.helpers import Clocks, at_rest
 from tests.adapter.follower import Follower, apply, cold_store, differences

@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 
 import adapter.opencode.database
-import adapter.sqlite.reader
+import adapter.sqlite.connection
 from adapter.contract import AdapterError
 from adapter.events import SessionRemoved, SessionStarted, SourceError
 from adapter.local import OpencodeSource
 from adapter.opencode.schema import Schema
+from adapter.sqlite.connection import SafeConnection
 from adapter.sqlite.files import side_file
-from adapter.sqlite.reader import Reader, SafeConnection, Snapshot
+from adapter.sqlite.reader import Reader, Snapshot
 from tests.adapter import corpus
 from tests.adapter.follow.helpers import Clocks
 from tests.adapter.follower import Follower, eventually
@@ -297,13 +298,13 @@ async def test_the_file_is_opened_once_however_long_it_takes_to_read(
     database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[Path] = []
-    connect = adapter.sqlite.reader._connect
+    connect = adapter.sqlite.connection._open
 
     def noted(path: Path, parameters: str, **options: bool) -> SafeConnection:
         opened.append(path)
         return connect(path, parameters, **options)
 
-    monkeypatch.setattr(adapter.sqlite.reader, "_connect", noted)
+    monkeypatch.setattr(adapter.sqlite.connection, "_open", noted)
     database.parent.mkdir()
     clocks = Clocks()
 

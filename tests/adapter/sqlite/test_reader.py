@@ -28,9 +28,11 @@ from adapter.contract import (
 )
 from adapter.local import OpencodeSource
 from adapter.references import build
+from adapter.sqlite import connection
 from adapter.sqlite import reader as module
+from adapter.sqlite.connection import SafeConnection
 from adapter.sqlite.files import Signature
-from adapter.sqlite.reader import Pieces, Reader, SafeConnection, Snapshot
+from adapter.sqlite.reader import Pieces, Reader, Snapshot
 from tests.adapter import corpus
 from tests.adapter.opencode_writer import OpencodeWriter
 from tests.adapter.sqlite.conftest import OpenReader
@@ -181,6 +183,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
             return now[0]
 
     monkeypatch.setattr(module, "time", Clock)
+    monkeypatch.setattr(connection, "time", Clock)
     return now
 
 
@@ -190,9 +193,9 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = clock(monkeypatch)
     real = SafeConnection._overdue
 
-    def overdue(connection: SafeConnection) -> int:
+    def overdue(raw: SafeConnection) -> int:
         now[0] += 0.001
-        return real(connection)
+        return real(raw)
 
     monkeypatch.setattr(SafeConnection, "_overdue", overdue)
     return now
@@ -251,7 +254,7 @@ async def test_a_statement_that_never_ends_is_told_as_busy_and_leaves_nothing_op
 async def test_the_deadline_never_hits_the_end_of_a_transaction(
     database: Path, open_reader: OpenReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "PROGRESS_OPCODES", 5)
+    monkeypatch.setattr(connection, "PROGRESS_OPCODES", 5)
     now = clock(monkeypatch)
     reader = open_reader(database)
 
@@ -366,7 +369,7 @@ async def test_an_opening_that_is_cancelled_leaves_nothing_open(
             closed.append(self)
             super().close()
 
-    monkeypatch.setattr(module, "SafeConnection", Watched)
+    monkeypatch.setattr(connection, "SafeConnection", Watched)
     reader = open_reader(database)
     task = asyncio.create_task(reader.open())
     for _ in range(turns):
@@ -651,7 +654,7 @@ async def test_an_oversized_value_is_an_error_of_its_own(
     database: Path, monkeypatch: pytest.MonkeyPatch, open_reader: OpenReader, live: Writer
 ) -> None:
     live.commit(("UPDATE part SET data = printf('%.*c', 200000, 'x')", ()))
-    monkeypatch.setattr(module, "ROW_LIMIT_BYTES", 100_000)
+    monkeypatch.setattr(connection, "ROW_LIMIT_BYTES", 100_000)
     with pytest.raises(RowTooLarge):
         await open_reader(database).call(lambda snapshot: snapshot.rows("SELECT data FROM part"))
 

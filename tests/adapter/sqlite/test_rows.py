@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from adapter.contract import Damaged
-from adapter.sqlite import reader as module
+from adapter.sqlite import connection
 from adapter.sqlite.reader import Pieces, Reader, Row, Snapshot
 from adapter.sqlite.rows import DAMAGED, LAST_ROWID, TOO_LARGE, Lost, Missing, rows_of, table_rows
 from tests.adapter.sqlite.conftest import OpenReader
@@ -269,7 +269,7 @@ async def test_a_value_over_the_limit_costs_itself(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     path = make(tmp_path / "things.db", {number: 30_000})
-    monkeypatch.setattr(module, "ROW_LIMIT_BYTES", 20_000)
+    monkeypatch.setattr(connection, "ROW_LIMIT_BYTES", 20_000)
     await one_value_is_missing(path, open_reader, limit_s, number, TOO_LARGE)
 
 
@@ -295,7 +295,7 @@ async def test_only_what_is_asked_for_can_be_too_large(
     tmp_path: Path, open_reader: OpenReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = make(tmp_path / "things.db", {60: 30_000})
-    monkeypatch.setattr(module, "ROW_LIMIT_BYTES", 20_000)
+    monkeypatch.setattr(connection, "ROW_LIMIT_BYTES", 20_000)
 
     def work(snapshot: Snapshot) -> Pieces[tuple[list[Row], list[Lost]]]:
         lost: list[Lost] = []
