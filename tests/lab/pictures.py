@@ -51,7 +51,7 @@ def to_png(svg: str) -> bytes:
 def main() -> None:
     """Writes the picture into assets/, or where the first argument says; further arguments are keys to press first."""
     png = Path(sys.argv[1]).absolute() if len(sys.argv) > 1 else ASSETS / "demo.png"
-    keys = sys.argv[2:] or ["r", "p", "p", "p"]
+    keys = sys.argv[2:] or ["r", "p", "p"]
     png.parent.mkdir(parents=True, exist_ok=True)
     png.write_bytes(to_png(asyncio.run(draw(keys))))
     print(f"{png}: {png.stat().st_size:,} bytes")
