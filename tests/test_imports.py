@@ -108,11 +108,11 @@ print(len(ours), *(name for name in others if not name.startswith(("_", "cython_
         ("--help", {"tui"}, 4),
         ("doctor", ONCE | {"psutil"}, 89),
         ("events", BASE, 76),
-        ("tree", ONCE, 109),
+        ("tree", ONCE, 110),
         ("ls", ONCE, 117),
         ("grep", ONCE, 120),
         ("spend", ONCE, 116),
-        ("otlp", BASE | OTLP, 121),
+        ("otlp", BASE | OTLP, 122),
     ],
 )
 def test_a_command_loads_no_more_than_it_needs(command: str, packages: set[str], most: int, tmp_path: Path) -> None:

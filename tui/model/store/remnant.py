@@ -12,6 +12,7 @@ from tui.model.status.flags import full, looping
 from tui.model.status.last_words import said
 from tui.model.status.table import FlagName
 from tui.model.sums.rollup import Own, own
+from tui.model.sums.timing import ended
 from tui.model.tree.children import outline
 
 if TYPE_CHECKING:
@@ -20,13 +21,14 @@ if TYPE_CHECKING:
 
 class Remnant(NamedTuple):
     """Its own `sums`, the names of the tools that it called, its flags that do not end with the session, how many of
-    its calls `failed`, and what it `said` last."""
+    its calls `failed`, what it `said` last, and when it `ended` (µs, 0 unknown: `timing.ended`)."""
 
     sums: Own
     tools: frozenset[str]
     flags: frozenset[FlagName]
     failed: int
     said: str
+    ended: int
 
 
 def remnant(store: Store, session: Session) -> Remnant:
@@ -34,7 +36,7 @@ def remnant(store: Store, session: Session) -> Remnant:
     flags = (looping(session), full(store, session))
     names = frozenset(flag.name for flag in flags if flag is not None)
     failed = sum(outline(store, session).failed.values())
-    return Remnant(own(store, session), called(session), names, failed, said(session))
+    return Remnant(own(store, session), called(session), names, failed, said(session), ended(session))
 
 
 def called(session: Session) -> frozenset[str]:

@@ -305,7 +305,7 @@ def _session(store: Store, session: Session, row: Row, now_us: int) -> Cells:
             "context": _curve(session, running),
             "project": project(session.cwd) if row.depth == 0 else "",
             "time": time,
-            "took": "" if running else elapsed(session.start_ts, ended(session)),
+            "took": "" if running else elapsed(session.start_ts, _ended(store, session)),
             **_sums(store, session, rollup.subtree(store, session)),
         },
         running,
@@ -316,6 +316,12 @@ def _session(store: Store, session: Session, row: Row, now_us: int) -> Cells:
         time_role=role,
         head=told.head,
     )
+
+
+def _ended(store: Store, session: Session) -> int:
+    """When it ended (µs), also of one that was given back."""
+    kept = store.given_back.get(session.key)
+    return ended(session) or (kept.ended if kept is not None else 0)
 
 
 def _sums(store: Store, session: Session, tree: rollup.Subtree) -> dict[str, str]:
