@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from adapter.health import Health
 from tui.model.filter.active_filter import Finder, Sum
@@ -21,6 +21,7 @@ from tui.model.status.bands import Need
 from tui.model.status.counts import Tally
 from tui.model.status.notices import Notice, Notices
 from tui.model.status.state import newest_turn
+from tui.model.status.summary import Summary
 from tui.model.status.thresholds import MINUTE, SECOND
 from tui.model.status.unread import Seen
 from tui.model.store.memory_budget import Budget
@@ -96,28 +97,6 @@ class Frame:
 
 Pane = Literal["tree", "filter", "detail", "search"]
 """Where the user is: among the rows, in the line of the filter, in the detail, in the line of its search."""
-
-
-class Summary(NamedTuple):
-    """What the bar says of the view. Counts are top-level sessions (`status.counts.Counts`), `cost_today` US dollars,
-    `stale_s` the seconds since the last look at the source that was looked at longest ago, 0 while all are fresh, and
-    `stale_host` its machine, "" for this one; `known` that a source has told what it holds: before, no count means
-    anything."""
-
-    running: int = 0
-    waiting: int = 0
-    stuck: int = 0
-    looping: int = 0
-    failed: int = 0
-    cost_today: float = 0.0
-    following: bool = False
-    paused: bool = False
-    new_above: int = 0
-    new_below: int = 0
-    stale_s: int = 0
-    stale_host: str = ""
-    silenced: bool = False
-    known: bool = False
 
 
 class View:

@@ -291,7 +291,7 @@ class TestFreshness:
         old = health(looked=NOW - 20.0, host="box")
         scene.view.heard({SOURCE: health(looked=float(NOW)), "via:box": old}, scene.now)
         assert (scene.view.summary.stale_s, scene.view.summary.stale_host) == (20, "box")
-        bar = "".join(text for text, _ in status_line(Status(stale_s=20, stale_host="box", healths=(old,)), 120))
+        bar = "".join(text for text, _ in status_line(Status(healths=(old,), summary=scene.view.summary), 120))
         assert "last look at box 20s ago" in bar
 
     def test_a_source_in_trouble_says_so_itself(self) -> None:
@@ -302,8 +302,7 @@ class TestFreshness:
 
 class TestListing:
     def bar(self, scene: Scene) -> str:
-        summary = scene.view.summary
-        status = Status(healths=scene.view.healths, running=summary.running, known=summary.known)
+        status = Status(healths=scene.view.healths, summary=scene.view.summary)
         return "".join(text for text, _ in status_line(status, 120))
 
     def heading(self, scene: Scene) -> str:

@@ -335,8 +335,7 @@ class MainScreen(Contained, SparseScreen, DoorScreen, JumpScreen):
         return empty
 
     def _show_status(self) -> None:
-        view, summary = self.view, self.view.summary
-        empty = self._show_empty()
+        view, empty = self.view, self._show_empty()
         status = Status(
             paths=() if empty else self.paths,
             # That a file of this machine is waited for say the sentences.
@@ -345,20 +344,7 @@ class MainScreen(Contained, SparseScreen, DoorScreen, JumpScreen):
             else view.healths,
             lags=self._lags(),
             behind=self.behind,
-            running=summary.running,
-            waiting=summary.waiting,
-            stuck=summary.stuck,
-            looping=summary.looping,
-            failed=summary.failed,
-            cost_today=summary.cost_today,
-            following=summary.following,
-            paused=summary.paused,
-            new_above=summary.new_above,
-            new_below=summary.new_below,
-            stale_s=summary.stale_s,
-            stale_host=summary.stale_host,
-            silenced=summary.silenced,
-            known=summary.known,
+            summary=view.summary,
         )
         self.status_bar.update(status, view.fault or view.problem)
 

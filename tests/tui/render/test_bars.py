@@ -17,6 +17,7 @@ from tui.model.filter import language
 from tui.model.filter.cards import WORDS
 from tui.model.status.counts import Counts
 from tui.model.status.flags import MEANINGS
+from tui.model.status.summary import Summary
 from tui.model.status.table import FLAGS, TABLE
 from tui.model.tree.under_cursor import Kind, UnderCursor
 from tui.render.bars import keys
@@ -29,12 +30,7 @@ FULL = Status(
     paths=("/home/ada/.local/share/opencode/opencode.db",),
     healths=(health(),),
     lags=Lags(12, 30, 4, 9),
-    running=3,
-    waiting=1,
-    failed=2,
-    cost_today=4.12,
-    following=True,
-    new_below=5,
+    summary=Summary(running=3, waiting=1, failed=2, cost_today=4.12, following=True, new_below=5, known=True),
 )
 
 
@@ -53,7 +49,7 @@ def test_the_bar_fits_and_keeps_the_counts(width: int) -> None:
     assert "$4.12" in text
 
 
-EVERYTHING = FULL._replace(stuck=1, looping=1, following=False, new_below=0)
+EVERYTHING = FULL._replace(summary=FULL.summary._replace(stuck=1, looping=1, following=False, new_below=0))
 
 
 def test_every_count_has_words_where_there_is_room() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from adapter.health import Health
+from tui.model.status.summary import Summary
 from tui.model.status.table import LOOP, StateName
 from tui.render import numbers
 from tui.render.bars.health import Lags
@@ -21,30 +22,14 @@ Walk = Literal["waiting", "stuck", "running", "failed"]
 
 
 class Status(NamedTuple):
-    """Everything the bar says. Counts are top-level sessions, each in one of them (`counts.Counts`); `paths` are the
-    files that are watched; `behind` the events that have been read and are not on the screen yet, once that takes a
-    while; `paused` that the user moved away from what was followed; `stale_s` how many seconds ago a source was looked
-    at last, 0 while that is a moment ago, and `stale_host` its machine; `silenced` that the user wants no notices;
-    `known` that a source has told what it holds: before, there are no numbers."""
+    """Everything the bar says: `paths` are the files that are watched, `behind` the events that have been read and are
+    not on the screen yet, once that takes a while."""
 
     paths: tuple[str, ...] = ()
     healths: tuple[Health, ...] = ()
     lags: Lags | None = None
     behind: int = 0
-    running: int = 0
-    waiting: int = 0
-    stuck: int = 0
-    looping: int = 0
-    failed: int = 0
-    cost_today: float = 0.0
-    following: bool = False
-    paused: bool = False
-    new_above: int = 0
-    new_below: int = 0
-    stale_s: int = 0
-    stale_host: str = ""
-    silenced: bool = False
-    known: bool = True
+    summary: Summary = Summary()
 
 
 def status_line(status: Status, width: int) -> Line:
@@ -65,7 +50,7 @@ def status_line(status: Status, width: int) -> Line:
 
 def count_at(status: Status, width: int, x: int) -> Walk | None:
     """What the count at a cell of the bar counts; None beside the counts."""
-    walks = {span: walk for words in (True, False) for span, walk in _counts(status, words)}
+    walks = {span: walk for words in (True, False) for span, walk in _counts(status.summary, words)}
     for span in status_line(status, width):
         x -= width_of([span])
         if x < 0:
@@ -92,20 +77,20 @@ def _right(status: Status, width: int) -> list[Span]:
 
 
 def _parts(status: Status, wide: bool) -> list[Span]:
-    parts: list[list[Span]] = []
-    if status.new_above or status.new_below:
-        words = [f"{status.new_above} new above"] if status.new_above else []
-        words += [f"{status.new_below} new below"] if status.new_below else []
+    summary, parts = status.summary, list[list[Span]]()
+    if summary.new_above or summary.new_below:
+        words = [f"{summary.new_above} new above"] if summary.new_above else []
+        words += [f"{summary.new_below} new below"] if summary.new_below else []
         parts.append([(", ".join(words), "accent")])
-    if status.following:
+    if summary.following:
         parts.append([("follow", "active")])
-    elif status.paused:
+    elif summary.paused:
         parts.append([("follow paused", "dim")])
-    if status.silenced:
+    if summary.silenced:
         parts.append([("no notices" if wide else "silent", "dim")])
-    if status.known:
-        parts += [[span] for span, _ in _counts(status, wide)]
-        today = numbers.money(status.cost_today) or "$0"
+    if summary.known:
+        parts += [[span] for span, _ in _counts(summary, wide)]
+        today = numbers.money(summary.cost_today) or "$0"
         parts.append([(today, "text"), (" today" if wide else "", "dim")])
     parts.append(_source(status, wide))
     gap = "   " if wide else "  "
@@ -115,15 +100,15 @@ def _parts(status: Status, wide: bool) -> list[Span]:
     return [*spans, (" ", "text")]
 
 
-def _counts(status: Status, wide: bool) -> list[tuple[Span, Walk]]:
+def _counts(summary: Summary, wide: bool) -> list[tuple[Span, Walk]]:
     """The counts that are not nothing, each with what it counts; that of the sessions at work always."""
-    loops = "loop" if status.looping == 1 else "loops"
+    loops = "loop" if summary.looping == 1 else "loops"
     counts: list[tuple[Walk, str, str, int, str]] = [
-        ("waiting", *_look("waiting"), status.waiting, "for you"),
-        ("stuck", *_look("stalled"), status.stuck, "stuck"),
-        ("stuck", LOOP[0], LOOP[2], status.looping, loops),
-        ("running", *_look("tool"), status.running, "at work"),
-        ("failed", *_look("failed"), status.failed, "today"),
+        ("waiting", *_look("waiting"), summary.waiting, "for you"),
+        ("stuck", *_look("stalled"), summary.stuck, "stuck"),
+        ("stuck", LOOP[0], LOOP[2], summary.looping, loops),
+        ("running", *_look("tool"), summary.running, "at work"),
+        ("failed", *_look("failed"), summary.failed, "today"),
     ]
     spans: list[tuple[Span, Walk]] = []
     for walk, glyph, role, count, word in counts:
@@ -153,9 +138,10 @@ def _source(status: Status, wide: bool) -> list[Span]:
         return [("● error", "bad")]
     if "waiting" in states or not states:
         return [("● waiting", "warn" if states else "dim")]
-    if status.stale_s:
-        ago = duration(status.stale_s * 1_000_000)
-        host = f" at {sanitize.label(status.stale_host, 40)}" if status.stale_host else ""
+    summary = status.summary
+    if summary.stale_s:
+        ago = duration(summary.stale_s * 1_000_000)
+        host = f" at {sanitize.label(summary.stale_host, 40)}" if summary.stale_host else ""
         return [(f"● last look{host} {ago} ago" if wide else f"● {ago} old", "warn")]
     if status.behind:
         much = numbers.tokens(status.behind)
