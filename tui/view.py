@@ -273,7 +273,7 @@ class View:
         # A profile of a tick: two thirds were asking thirty rows that say a day what they say now.
         self._frame.aged = self.rows.aged(self.place.keys_in_sight(), before, now_us)
         self._frame.rows = self._frame.rows or filtered or is_set_back or is_new_minute
-        self._frame.detail = is_new_minute or self._is_told_in_seconds()
+        self._frame.detail = is_new_minute or self._is_told_in_seconds() or self.cursor in self._frame.aged
         self._read_on()
         if self.looking.go_on(now_us):
             self._frame.look = True
@@ -652,9 +652,10 @@ class View:
             self.paused = True
 
     def _look(self) -> None:
-        """Takes the mark from the session in which the cursor rests, and from its tree."""
+        """Takes the mark from the session in which the cursor rests, and from its tree. Where nobody has pressed a key
+        nobody is known to look: what ends meanwhile is still for the one who comes back."""
         session = enclosing(self.store, self.cursor) if self.cursor is not None else None
-        if session is None:
+        if session is None or self._untouched:
             return
         if self.seen.look(session):
             self._frame.dirty |= {row_key(self.store, one) for one in (session, self.store.top_of(session))}
@@ -703,6 +704,8 @@ class View:
         looks at any, and the first one that comes is the newest."""
         if len(self.rows):
             self._untouched = False
+        if self._rested:
+            self._look()
 
     @property
     def jumps(self) -> int:

@@ -279,6 +279,22 @@ async def test_who_looks_once_at_a_quiet_file_reads_the_row_of_each_session_once
     assert [one.rows for one in catalogues] == [len(opencode.sessions)]
 
 
+async def test_tables_that_change_before_somebody_looks_once_are_learned_again(opencode: OpencodeWriter) -> None:
+    opencode.user(opencode.session(), "hello")
+    seen, cold = Store(), Store()
+    async with OpencodeSource(opencode.path) as source:
+        await source.open()
+        # SQLite takes a name in double quotes that no column has for a text.
+        opencode.run("ALTER TABLE session RENAME COLUMN version TO made_by")
+        async for batch in source.glance():
+            seen.apply(batch.events)
+    async with OpencodeSource(opencode.path) as source:
+        async for batch in source.glance():
+            cold.apply(batch.events)
+    assert [session.version for session in cold.sessions.values()] == [""]
+    assert [session.version for session in seen.sessions.values()] == [""]
+
+
 async def test_what_is_committed_while_somebody_looks_once_is_told(opencode: OpencodeWriter) -> None:
     session = opencode.session()
     opencode.user(session, "hello")

@@ -94,6 +94,20 @@ async def test_results_stand_by_session_with_their_hits_in_context() -> None:
         assert chosen.session[1] == "ses_lexer"
 
 
+async def test_the_ages_of_the_sessions_found_go_on_while_they_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tui.screens.search.TICK_S", 0.005)
+    moment = [float(NOW)]
+    async with playing(story.everything(), source=searched(), clock=lambda: moment[0]) as (app, pilot):
+        await look_for(app, pilot, "needle")
+
+        def ages() -> list[str]:
+            return [line.split()[-1] for line in screen_text(app)[3:12] if "  app  " in line]
+
+        assert ages() == ["3s", "2h"]
+        moment[0] += 7200
+        await until(pilot, lambda: ages() == ["2h", "4h"])
+
+
 async def test_enter_goes_to_the_row_and_marks_the_hit_and_back_comes_back() -> None:
     source = searched({URI: "line\n" * 50 + "a needle in it\n" + "line\n" * 50})
     async with playing(story.everything(), source=source) as (app, pilot):

@@ -542,6 +542,25 @@ class TestNews:
         scene.feed(*the_end("ses_a"))
         assert "for you" not in self.bands(scene)
 
+    def test_what_ends_while_nobody_has_pressed_a_key_waits_for_the_first_one(self) -> None:
+        scene = Scene(*at_work("ses_a", "A"), *at_work("ses_b", "B", 25), started=NOW_US - 30 * SECOND)
+        scene.now = NOW_US
+        scene.view.arrange(self.BANDS)
+        scene.view.rest()
+        for name in ("ses_a", "ses_b"):
+            scene.feed(*the_end(name))
+            scene.view.rest()
+            scene.later(SECOND)
+        assert self.bands(scene) == {"for you": ["ses_a", "ses_b"]}
+        assert scene.view.seen.changed(scene.store.sessions[SOURCE, "ses_a"])
+        # Who picks a tab looks at the row of the cursor.
+        scene.view.stay()
+        scene.later(SECOND)
+        assert not scene.view.seen.changed(scene.store.sessions[SOURCE, "ses_a"])
+        scene.view.move(1)
+        scene.view.rest()
+        assert self.bands(scene) == {"for you": ["ses_b"], "earlier": ["ses_a"]}
+
     def test_all_of_it_can_be_taken_for_looked_at_but_who_waits(self) -> None:
         scene = self.scene("ses_a", "ses_b", "ses_c")
         scene.feed(*the_end("ses_a"), *the_end("ses_b"))

@@ -33,6 +33,8 @@ from tui.widgets.key_bar import KeyBar
 
 PAUSE_S = 0.3
 """Seconds without a letter after which what was typed is looked for."""
+TICK_S = 1.0
+"""Seconds between two looks at how long ago the sessions of the results are."""
 LEAST = 2
 """Letters of words that are looked for before enter is pressed."""
 
@@ -162,6 +164,7 @@ class SearchScreen(Contained, Screen[None]):
         self.search.told = self._told
         self.hits.show()
         self._show_line()
+        self.set_interval(TICK_S, self.hits.tick)
 
     def on_unmount(self) -> None:
         if self._timer is not None:

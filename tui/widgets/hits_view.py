@@ -10,11 +10,13 @@ from rich.style import Style
 from textual import events
 from textual.strip import Strip
 
+from tui.model.records import SessionKey
 from tui.model.search.results import Results
 from tui.model.store.store import Store
 from tui.model.sums.rollup import subtree
 from tui.render.lines import Line, segments
 from tui.render.rows import hit_row
+from tui.text.moments import short_age
 from tui.textual_patches.told import Told
 from tui.widgets.roles import RoleStyles
 from tui.widgets.virtual_lines import VirtualLines
@@ -36,6 +38,20 @@ class HitsView(VirtualLines, inherit_bindings=False):
         self.results = results
         self.store = store
         self.now = now
+        self._ages: dict[SessionKey, str] = {}
+        """How long ago the sessions in sight are said to be."""
+
+    def tick(self) -> None:
+        """Draws the headings in sight that say another age than they did."""
+        lines = self.results.lines
+
+        def is_older(_y: int, index: int) -> bool:
+            if index >= len(lines) or lines[index].hit is not None:
+                return False
+            key = lines[index].session
+            return self._ages.get(key) != self._age(key)
+
+        self.refresh_where(is_older)
 
     def show(self) -> None:
         """Draws what there is now, at the place where the user was."""
@@ -94,9 +110,12 @@ class HitsView(VirtualLines, inherit_bindings=False):
         line, pattern = self.results.lines[index], self.results.pattern
         if line.hit is not None and pattern is not None:
             return hit_row.hit_line(line.hit, pattern, width)
-        session = self.store.sessions.get(line.session)
-        age_us = max(0, self.now() - subtree(self.store, session).last_ts) if session is not None else 0
-        return hit_row.heading(session, line.session[1], line.count, age_us, width)
+        age = self._ages[line.session] = self._age(line.session)
+        return hit_row.heading(self.store.sessions.get(line.session), line.session[1], line.count, age, width)
+
+    def _age(self, key: SessionKey) -> str:
+        session = self.store.sessions.get(key)
+        return short_age(max(0, self.now() - subtree(self.store, session).last_ts)) if session is not None else ""
 
     def _under_cursor(self) -> RoleStyles:
         """The styles of the cursor's bar; the hit itself stays marked."""

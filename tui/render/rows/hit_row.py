@@ -10,7 +10,6 @@ from tui.model.records import Session
 from tui.model.tree.sorting import project
 from tui.render.lines import Line, Span, fit, marked, pad, width_of
 from tui.text import sanitize
-from tui.text.moments import short_age
 
 KIND = 10
 """Cells of what a text is."""
@@ -19,12 +18,12 @@ BEFORE = 0.3
 _SPACE = re.compile(r"\s+")
 
 
-def heading(session: Session | None, session_id: str, count: int, age_s: int, width: int) -> Line:
+def heading(session: Session | None, session_id: str, count: int, age: str, width: int) -> Line:
     """The session above its hits: title, then how many, of which agent, where, how long ago."""
     name = session.name if session is not None else sanitize.label(session_id)
     words = [f"{count:,}"]
     if session is not None:
-        words += [session.host, session.agent, project(session.cwd), short_age(age_s)]
+        words += [session.host, session.agent, project(session.cwd), age]
     if width < 60:
         words = [words[0], words[-1]]
     right = "  ".join(filter(None, words))
