@@ -132,6 +132,7 @@ class View:
         self.listing = False
         """Whether a source has more sessions than it has told so far."""
         self._known: dict[str, tuple[Health, int]] = {}
+        self._cut: dict[str, int] = {}
         self._untouched = True
         self._rested = False
         self._read_news: SessionKey | None = None
@@ -189,7 +190,7 @@ class View:
             *self._stale(),
             self.silenced,
             (bool(self.store.sessions) or any(health.state == "ok" for health in self.healths))
-            and not any(health.listing and not health.unread for health in self.healths),
+            and not any(one.state == "ok" and one.listing and not one.unread for one in self.healths),
         )
 
     @property
@@ -281,10 +282,10 @@ class View:
 
     def _is_told_in_seconds(self) -> bool:
         """Whether a second changes what the detail says: something goes on in the tree of the cursor, or has just now;
-        of a heading, anywhere."""
+        of a heading, anywhere at all."""
         session = self.store.session_of(self.cursor) if self.cursor is not None else None
         if session is None:
-            return self._is_young
+            return self._is_young or self.rows.anything_open
         top = self.store.top_of(session)
         return self.rows.is_live_tree(top) or self._is_recent(subtree(self.store, top).last_ts)
 
@@ -300,6 +301,9 @@ class View:
         said = [*map(_in_bar, self.healths)], bool(self.store.sessions)
         if said != self._said_of_sources:
             self._said_of_sources, self._frame.status = said, True
+        if self._cut != self.store.cut:
+            # Where nobody sees anything no age goes on.
+            self._cut, self._frame.rows = dict(self.store.cut), True
         if self.listing != (listing := any(health.listing for health in self.healths)):
             self.listing, self._frame.heading = listing, True
         return self._done()

@@ -251,6 +251,14 @@ class TestAges:
         assert not scene.view.rows.anything_open
         assert scene.later(SECOND).aged == set()
 
+    def test_a_line_that_is_cut_or_stands_again_is_a_moment_to_look_at_all_rows(self) -> None:
+        scene = Scene(*old(6), started=NOW_US - NOW_US % MINUTE)
+        scene.later(SECOND)
+        for cut_us in (scene.now, 0):
+            scene.store.lose_sight(SOURCE, cut_us)
+            assert scene.view.heard({SOURCE: health(looked=float(NOW))}, scene.now).rows
+            assert not scene.view.heard({SOURCE: health(looked=float(NOW))}, scene.now).rows
+
     def test_a_clock_that_is_set_back_is_a_moment_to_look_at_all_rows(self) -> None:
         scene = Scene(*old(6))
         scene.later(SECOND)
@@ -329,6 +337,13 @@ class TestListing:
         assert self.heading(scene) == " Sessions 12+"
         assert "0 at work" in self.bar(scene)
         assert "reading, 1 session to go" in self.bar(scene)
+
+    def test_a_database_that_cannot_be_read_any_more_keeps_no_count_of_others_back(self) -> None:
+        scene = Scene(*old(12))
+        gone = health(looked=float(NOW), listing=True, state="error", message="it has gone")
+        scene.view.heard({SOURCE: health(looked=float(NOW)), "other": gone}, scene.now)
+        assert scene.view.summary.known
+        assert self.heading(scene) == " Sessions 12+"
 
     def test_a_filter_says_that_there_are_more_too(self) -> None:
         scene = Scene(*old(12))

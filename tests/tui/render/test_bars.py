@@ -112,6 +112,12 @@ def test_health_says_where_the_numbers_come_from() -> None:
     ]
 
 
+def test_of_another_day_the_last_change_has_its_date() -> None:
+    for days, said in ((0, "last change 14:13:16"), (5, "last change 2026-09-16 14:13")):
+        shown = health(last_change=NOW - 4 - days * 86_400.0, looked=float(NOW))
+        assert any(plain(line).endswith(said) for line in health_lines(shown))
+
+
 def test_the_sessions_of_the_health_are_those_of_the_bar() -> None:
     counts = Counts(running=3, stuck=1, looping=1, orphaned=4, failed_today=2)
     assert plain(sessions_line(counts)).rstrip() == (

@@ -186,8 +186,14 @@ def _viewer(health: Health, lags: Lags | None) -> list[Span]:
     if health.retries:
         spans.append((f"   {health.retries:,} retries", "warn"))
     if health.last_change:
-        spans.append((f"   last change {moments.clock(int(health.last_change * 1e6))}", "dim"))
+        spans.append((f"   last change {_when(int(health.last_change * 1e6), int(health.looked * 1e6))}", "dim"))
     return spans
+
+
+def _when(ts: int, now_us: int) -> str:
+    """A moment (µs): the time of the day, and of another day than now its date."""
+    is_today = not now_us or moments.local(ts).date() == moments.local(now_us).date()
+    return moments.clock(ts) if is_today else moments.date_and_minute(ts)
 
 
 def _behind(lags: Lags) -> list[Span]:
@@ -208,7 +214,7 @@ def _processes(health: Health) -> list[Span]:
     count = f"{len(holders):,} process{'es' * (len(holders) != 1)}"
     spans: list[Span] = [(f"{count} on it" if holders else "no process has it open", "text")]
     if others := len([one for one in known.running if one not in holders]):
-        spans.append((f"   {others:,} more not", "dim"))
+        spans.append((f"   {others:,} more elsewhere", "dim"))
     if holders:
         named = ", ".join(" ".join(part for part in (f"pid {one.pid}", place(one)) if part) for one in holders[:SHOWN])
         spans.append((f"   {named}" + (f" and {len(holders) - SHOWN} more" if len(holders) > SHOWN else ""), "dim"))
