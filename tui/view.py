@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 from adapter.health import Health
@@ -101,10 +102,10 @@ Pane = Literal["tree", "filter", "detail", "search"]
 
 class View:
     """The state of the screen. `notify` gives notices; they are `silenced` when they were wanted and are not. `problem`
-    is what to say about what is wrong outside, `fault` about an error of our own, "" for nothing; `pane` is where the
-    keys go, `tab` what the user wants of a detail, "" for the first. With `one_pane` there is room for one pane only,
-    and enter leads to the detail; `zoomed` is whether the detail is the whole screen although there is room for both,
-    `wrap` whether long lines of texts are broken.
+    is what to say about what is wrong outside, `sources` how many there are at least, `fault` about an error of our
+    own, "" for nothing; `pane` is where the keys go, `tab` what the user wants of a detail, "" for the first. With
+    `one_pane` there is room for one pane only, and enter leads to the detail; `zoomed` is whether the detail is the
+    whole screen although there is room for both, `wrap` whether long lines of texts are broken.
     """
 
     def __init__(self, store: Store, now_us: int, *, notify: bool = False) -> None:
@@ -128,6 +129,7 @@ class View:
         self.tab = ""
         self.problem = ""
         self.fault = ""
+        self.sources = 0
         self.healths: tuple[Health, ...] = ()
         self.listing = False
         """Whether a source has more sessions than it has told so far."""
@@ -190,6 +192,7 @@ class View:
             *self._stale(),
             self.silenced,
             (bool(self.store.sessions) or any(health.state == "ok" for health in self.healths))
+            and not 0 < len(self.healths) < self.sources
             and not any(one.state == "ok" and one.listing and not one.unread for one in self.healths),
         )
 
@@ -432,13 +435,16 @@ class View:
         """Shows the sessions that a query finds; an empty one shows all. The cursor goes `home` when that is in sight,
         else it stays where it is, else it goes to the top."""
         self._pass(now_us)
-        hold = self.place.hold()
+        hold, in_sight = self.place.hold(), self.place.in_sight(self.place.at)
         if text != self.finder.text:
             self.reading.stop()
             self._stop_looking()
         self.finder.ask(text, now_us)
         if self._keep():
             self.place.settle(hold)
+            if in_sight:
+                # Where it is now the list may have been scrolled elsewhere.
+                self.place.show_cursor()
         if home is not None:
             self._select(home)
         self._frame.rows = self._frame.heading = True
@@ -870,25 +876,45 @@ class View:
         return self._awaited is not None
 
     def find(self, kind: str, forward: bool, now_us: int) -> Frame:
-        """Goes to the next failure, the next that waits for a person, is stuck or loops, or runs."""
+        """Goes to the next failure, the next that is for a person (it waits, or it has ended and nobody has looked at
+        it), that is stuck or loops, or that runs."""
         tops, cursor, store, first = self.rows.tops(), self.cursor, self.store, self._first()
+        where = "in what the filter shows" if self.finder.on else "here"
         if kind == "failed":
-            read = [key for key, session in store.sessions.items() if session.turns or session.final_status == "failed"]
-            found = seek(store, tops, cursor, failures, forward=forward, among=read, first=first)
+            among = [key for key, session in store.sessions.items() if session.turns or failures(store, session)]
+            found = seek(store, tops, cursor, partial(failures, store), forward=forward, among=among, first=first)
+            nothing = self._nothing_failed(tops, where) if found is None else ""
         else:
-            among = [key for key, need in self.rows.needs.items() if need in _NEEDS[kind]]
+            needy = {key for key, need in self.rows.needs.items() if need in _NEEDS[kind]}
+            news = self.rows.news - needy if kind == "waiting" else frozenset()
 
             def spots(session: Session) -> list[Key]:
+                if session.key in news:
+                    return [session_key(session)]
                 return questions(store, session, now_us) if kind == "waiting" else [focus(session)]
 
-            found = seek(store, tops, cursor, spots, forward=forward, among=among, first=first)
-        where = "in what the filter shows" if self.finder.on else "here"
-        self._arrive(found, forward, f"{_NOTHING[kind]} {where}")
+            found = seek(store, tops, cursor, spots, forward=forward, among=needy | news, first=first)
+            nothing = f"{_NOTHING[kind]} {where}"
+        self._arrive(found, forward, nothing)
         session = store.session_of(found.key) if found is not None else None
         if session is not None and kind == "failed" and not session.whole:
             self._load([session])
-            self._awaited = lambda: _failed_step(session)
+            self._awaited = lambda: _failure(store, session)
         return self._done()
+
+    def _nothing_failed(self, tops: Collection[SessionKey], where: str) -> str:
+        """That nothing has failed in these trees, as far as that is known: in sessions that have not been read it is of
+        none but the last answer."""
+        store, trees = self.store, set(tops)
+        there = [key for key in store.sessions if store.links.top(key) in trees]
+        read = sum(store.sessions[key].whole or key in store.given_back for key in there)
+        if read == len(there):
+            return f"{_NOTHING['failed']} {where}"
+        if not read:
+            many = f"none of these {len(there):,} sessions has been read yet"
+            return many if len(there) > 1 else "this session has not been read yet"
+        of = "of the filter " if self.finder.on else ""
+        return f"{_NOTHING['failed']} in the {read:,} of {len(there):,} sessions {of}that were read"
 
     def match(self, forward: bool) -> Frame:
         """Goes to the next match of the filter, or the one before."""
@@ -1024,7 +1050,10 @@ def _ready(store: Store, above: Session, key: Key) -> bool:
     return True
 
 
-def _failed_step(session: Session) -> Key | None:
-    """The step that a session which had to be loaded ended with; None until it is there."""
+def _failure(store: Store, session: Session) -> Key | None:
+    """What failed in a session that had to be loaded: the step that it ended with, else the first; None until it is
+    there."""
     turn = newest_turn(session) if session.whole else None
-    return turn_key(session, turn) if turn is not None and turn.status == "failed" else None
+    if turn is not None and turn.status == "failed":
+        return turn_key(session, turn)
+    return next(iter(failures(store, session)), None) if session.whole else None

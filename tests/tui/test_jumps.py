@@ -160,8 +160,8 @@ async def test_nothing_to_find_is_said_and_moves_nothing() -> None:
         await pilot.press("j")
         place = app.main.sessions.cursor
         for key, words in (
-            ("e", "nothing has failed here"),
-            ("E", "nothing has failed here"),
+            ("e", "none of these 2 sessions has been read yet"),
+            ("E", "none of these 2 sessions has been read yet"),
             ("w", "nothing waits for a person here"),
             ("r", "nothing is running here"),
             ("p", "this is in no sub-agent"),

@@ -21,7 +21,7 @@ from tui.screens.help import HelpScreen
 def test_other_keys_replace_those_of_a_binding_unless_something_else_has_them() -> None:
     found = parse('"tree.up" = "w"\n"jump.sort" = "ctrl+s, *"\n', SCOPES)
     assert found.keys == {"jump.sort": "ctrl+s,asterisk"}
-    assert found.problems == ("w is 'go to the next that waits for you' already: tree.up keeps up,k",)
+    assert found.problems == ("w is 'go to the next that is for you' already: tree.up keeps up,k",)
 
 
 def test_a_table_is_a_prefix() -> None:

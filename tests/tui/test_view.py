@@ -345,11 +345,56 @@ class TestListing:
         assert scene.view.summary.known
         assert self.heading(scene) == " Sessions 12+"
 
+    def test_before_every_database_has_told_something_there_is_no_count(self) -> None:
+        scene = Scene(*old(12))
+        scene.view.sources = 2
+        scene.view.heard({SOURCE: health(looked=float(NOW))}, scene.now)
+        assert "0 at work" not in self.bar(scene)
+        gone = health(looked=float(NOW), state="waiting", message="there is none")
+        scene.view.heard({SOURCE: health(looked=float(NOW)), "other": gone}, scene.now)
+        assert "0 at work" in self.bar(scene)
+
     def test_a_filter_says_that_there_are_more_too(self) -> None:
         scene = Scene(*old(12))
         scene.view.heard({SOURCE: health(looked=float(NOW), listing=True)}, scene.now)
         scene.view.filter("nobody", scene.now)
         assert self.heading(scene) == " Sessions 0 of 12+"
+
+
+class TestFailures:
+    def answered(self, session_id: str, ago: float, *, fails: bool) -> list[Event]:
+        step = Step(session_id, 1, f"usr_{session_id}", ago)
+        ending: dict[str, Any] = {"status": "failed", "error": ("Error", "no")} if fails else {}
+        step.op("tool", "bash", ago, 0.5, label="make", **ending)
+        step.end(ago - 1, story.Usage(input=5), 0, 0.1, finish="stop")
+        asked_for = prompt(session_id, f"usr_{session_id}", "Do it.", ago + 1)
+        return [session(session_id, session_id, ago + 2), asked_for, *step.events]
+
+    def test_that_nothing_has_failed_is_said_of_what_was_read(self) -> None:
+        scene = Scene(session("ses_a", "A", 100), session("ses_b", "B", 200))
+        assert scene.view.find("failed", True, scene.now).remark == "none of these 2 sessions has been read yet"
+        scene.feed(*self.answered("ses_a", 90, fails=False), loaded="ses_a")
+        words = "nothing has failed in the 1 of 2 sessions that were read"
+        assert scene.view.find("failed", True, scene.now).remark == words
+        scene.view.filter("ses_a", scene.now)
+        assert scene.view.find("failed", True, scene.now).remark == "nothing has failed in what the filter shows"
+        scene.view.filter("B", scene.now)
+        assert scene.view.find("failed", True, scene.now).remark == "this session has not been read yet"
+        scene.view.filter("", scene.now)
+        scene.feed(*self.answered("ses_b", 190, fails=False), loaded="ses_b")
+        assert scene.view.find("failed", True, scene.now).remark == "nothing has failed here"
+
+    def test_what_failed_in_a_session_that_was_given_back_is_found_and_read_again(self) -> None:
+        scene = Scene(*old(3))
+        events = self.answered("ses_bad", 90, fails=True)
+        scene.feed(*events, loaded="ses_bad")
+        scene.view.apply(scene.store.unload(SOURCE, "ses_bad"), scene.now)
+        frame = scene.view.find("failed", True, scene.now)
+        assert frame.load == [(SOURCE, "ses_bad")]
+        assert scene.view.cursor == Key(SOURCE, "session", "ses_bad", "ses_bad")
+        scene.feed(*events, loaded="ses_bad")
+        assert scene.view.cursor is not None
+        assert scene.view.cursor.kind == "op"
 
 
 class TestWhatIsNew:
@@ -433,6 +478,17 @@ class TestWhatIsNew:
 
 
 class TestFilterAndOrder:
+    def test_a_filter_brings_the_cursor_into_sight_wherever_the_list_was(self) -> None:
+        scene = Scene(*old(60), session("ses_new", "New", 10))
+        scene.view.edge(True)
+        assert scene.view.place.top > 0
+        scene.view.filter("Old", scene.now)
+        scene.view.filter("Old session", scene.now)
+        assert scene.view.place.in_sight(scene.view.place.at)
+        scene.view.edge(True)
+        scene.view.filter("session 0", scene.now)
+        assert scene.view.place.in_sight(scene.view.place.at)
+
     @pytest.mark.parametrize("order", ["cost", "name"])
     def test_the_cursor_stays_on_its_node_in_another_order(self, order: str) -> None:
         scene = Scene(*old(12), height=5)
@@ -575,6 +631,18 @@ class TestNews:
         scene.view.move(1)
         scene.view.rest()
         assert self.bands(scene) == {"for you": ["ses_b"], "earlier": ["ses_a"]}
+
+    def test_the_key_for_what_is_for_a_person_walks_all_of_it(self) -> None:
+        scene = self.scene("ses_a", "ses_b")
+        scene.feed(*call_that_may_wait("ses_q"), *the_end("ses_a"), *the_end("ses_b"))
+        scene.later(5 * SECOND)
+        assert self.bands(scene)["for you"] == ["ses_q", "ses_a", "ses_b"]
+        found = []
+        for _ in range(3):
+            scene.view.find("waiting", True, scene.now)
+            assert scene.view.cursor is not None
+            found.append(scene.view.cursor.session_id)
+        assert found == ["ses_q", "ses_a", "ses_b"]
 
     def test_all_of_it_can_be_taken_for_looked_at_but_who_waits(self) -> None:
         scene = self.scene("ses_a", "ses_b", "ses_c")

@@ -28,7 +28,7 @@ class JumpScreen(Screen[None]):
         Binding("p", "caller", "go to the call that started this sub-agent", id="jump.caller", show=False),
         Binding("e", "find('failed', True)", "go to the next failure", id="jump.failure", show=False),
         Binding("E", "find('failed', False)", "go to the failure before", id="jump.failure_before", show=False),
-        Binding("w", "find('waiting', True)", "go to the next that waits for you", id="jump.waiting", show=False),
+        Binding("w", "find('waiting', True)", "go to the next that is for you", id="jump.waiting", show=False),
         Binding(
             "exclamation_mark",
             "find('stuck', True)",

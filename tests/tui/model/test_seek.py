@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from adapter.events import Event
 from tests.tui.model.builders import (
     SOURCE,
@@ -65,7 +67,7 @@ def walk(store: Store, rows: VisibleRows, start: Key | None, forward: bool, coun
     """Where `count` searches for failures lead, and which of them went over the end."""
     found = []
     for _ in range(count):
-        hit = seek(store, rows.tops(), start, failures, forward=forward)
+        hit = seek(store, rows.tops(), start, partial(failures, store), forward=forward)
         assert hit is not None
         start = hit.key
         found.append((hit.key.id, hit.wrapped))
@@ -94,7 +96,7 @@ def test_a_single_failure_is_found_again_from_itself_and_none_is_none() -> None:
     rows = rows_of(store)
     assert walk(store, rows, BROKEN, True, 1) == [("p0:tool", True)]
     assert seek(store, rows.tops(), BROKEN, lambda _: [], forward=True) is None
-    assert seek(Store(), [], None, failures, forward=True) is None
+    assert seek(Store(), [], None, partial(failures, Store()), forward=True) is None
 
 
 def test_a_failed_step_is_found_before_the_failed_calls_in_it() -> None:

@@ -460,10 +460,10 @@ def test_a_command_that_said_no_has_failed() -> None:
     store = store_of(*STEP, op("p9", "a1", "tool", 9, 5, name="bash", exit=1), op_end("p9", "a1", "tool", 9, 6))
     only = store.sessions[SOURCE, "s1"]
     assert op_state(store, only, only.turns["a1"].ops["p9:tool"], at(7))[:2] == ("failed", "exit 1")
-    assert failures(only) == [op_key(only, only.turns["a1"].ops["p9:tool"])]
+    assert failures(store, only) == [op_key(only, only.turns["a1"].ops["p9:tool"])]
     store.apply([op("p9", "a1", "tool", 9, 5, name="bash", exit=0), op_end("p9", "a1", "tool", 9, 6)])
     assert op_state(store, only, only.turns["a1"].ops["p9:tool"], at(7)).name == "completed"
-    assert failures(only) == []
+    assert failures(store, only) == []
 
 
 def test_what_needs_a_person_is_most_urgent_and_an_unknown_name_least() -> None:

@@ -52,7 +52,7 @@ class Place:
         if not len(self.rows):
             return
         self.put(max(0, min(index, len(self.rows) - 1)))
-        self._show_cursor()
+        self.show_cursor()
 
     def hold(self) -> Hold:
         """Takes hold of the row that must not move: the cursor's where it is in sight, else the topmost one."""
@@ -75,13 +75,14 @@ class Place:
         at = self.rows.index_of(hold.key) if hold.key is not None else None
         if stay:
             if hold.key == self.cursor:
-                self._show_cursor()
+                self.show_cursor()
         elif at is not None and at != hold.at and (hold.top > 0 or hold.key == self.cursor):
             # An unscrolled list whose cursor is out of sight stays unscrolled.
             self.top = hold.top + at - hold.at
         self.top = max(0, min(self.top, len(self.rows) - self.height))
 
-    def _show_cursor(self) -> None:
+    def show_cursor(self) -> None:
+        """Moves the window as little as it takes to have the cursor in it."""
         height = max(1, self.height)
         if self.at < self.top:
             self.top = self.at

@@ -98,11 +98,13 @@ def seek(
     return None
 
 
-def failures(session: Session) -> list[Key]:
-    """The calls and steps of a session that failed, commands by their exit code too; of one that is not loaded the
-    session itself."""
+def failures(store: Store, session: Session) -> list[Key]:
+    """The calls and steps of a session that failed, commands by their exit code too; of one that is not loaded, or was
+    given back, the session itself."""
     if not session.turns:
-        return [session_key(session)] if session.final_status == "failed" else []
+        kept = store.given_back.get(session.key)
+        failed = session.final_status == "failed" or (kept is not None and kept.failed)
+        return [session_key(session)] if failed else []
     found: list[Key] = []
     for turn in session.turns.values():
         if turn.status == "failed":
