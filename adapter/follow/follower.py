@@ -371,8 +371,6 @@ class Follower:
         )
         if look is None:
             return None
-        if look.migrated:
-            raise SourceChanged(f"opencode changed the tables of {database.path} (a migration)")
         if look.damaged:
             self._left_out(look.damaged)
             database.leave_out(look.damaged)

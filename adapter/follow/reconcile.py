@@ -20,7 +20,6 @@ from adapter.opencode.database import NO_SCHEMA, Database
 from adapter.opencode.journal import Journal, read_journal
 from adapter.opencode.queries import all_sessions, ownerless
 from adapter.opencode.rows import RawRow
-from adapter.opencode.schema import schema_version
 from adapter.opencode.storage import content_of, read_lists, read_whole
 from adapter.sqlite.reader import Pieces, Row, Snapshot
 from adapter.sqlite.rows import Lost
@@ -40,7 +39,7 @@ FED = 5
 
 class Looked(msgspec.Struct, frozen=True):
     """All session rows of one moment, what could not be read of them, and how far the feed has come; `state` is that of
-    its beginning (`Snapshot.state`), None where the tables are others than those that are known."""
+    its beginning (`Snapshot.state`)."""
 
     rows: list[Row]
     lost: list[Lost]
@@ -55,8 +54,7 @@ class Looked(msgspec.Struct, frozen=True):
 def look_at_all(snapshot: Snapshot, database: Database) -> Pieces[Looked]:
     """Reads all session rows, and with them what tells whether the feed is whole."""
     schema, lost = database.schema, list[Lost]()
-    # Of other tables than those that are known nothing can be said.
-    state = snapshot.state if schema_version(snapshot) == schema.version else None
+    state = snapshot.state
     newest_session = newest_event = 0
     numbers: dict[str, int] = {}
     journal = read_journal(snapshot, schema)

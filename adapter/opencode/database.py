@@ -91,7 +91,7 @@ class Database:
         Raises SourceChanged when it is another one now or its tables are others, Unread, SourceUnavailable.
         """
         await self.open()
-        return await self.reader.read(work, file=self.known.file, side=side)
+        return await self.reader.read(work, file=self.known.file, schema=self.schema.version, side=side)
 
     async def read_fresh(self, work: Work[T], *, side: bool = False) -> T:
         """As `read`, for who follows nothing: what has changed is learned, and read anew. Raises SourceUnavailable."""

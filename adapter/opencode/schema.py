@@ -160,7 +160,7 @@ def introspect(snapshot: Snapshot) -> Schema:
                 tables[name] = columns
             elif name not in OTHERS:
                 raise NotOpencode(f"{snapshot.path} has a table {name} without the row numbers that opencode's has")
-    version = schema_version(snapshot)
+    version = snapshot.schema_version
     is_2x = "session_v2" in tables
     if is_2x and not all(table in tables for table in REQUIRED_1X):
         for table in REQUIRED_1X:
@@ -187,8 +187,3 @@ def _has_rowids(snapshot: Snapshot, table: str, columns: frozenset[str]) -> bool
     except SourceChanged:  # no such column
         return False
     return True
-
-
-def schema_version(snapshot: Snapshot) -> int:
-    """SQLite's schema cookie."""
-    return int(snapshot.rows("PRAGMA schema_version")[0][0])

@@ -28,7 +28,17 @@ from adapter.contract import (
     SourceUnavailable,
     Spending,
 )
-from adapter.events import Event, LogEntry, SessionRemoved, SessionStarted, SourceError, SourceProgress
+from adapter.events import (
+    Event,
+    LogEntry,
+    OpStarted,
+    PayloadRef,
+    SessionRemoved,
+    SessionStarted,
+    SourceError,
+    SourceProgress,
+    TurnStarted,
+)
 from adapter.health import Health
 from adapter.remote import doors
 from adapter.remote.child import start
@@ -46,6 +56,8 @@ from adapter.remote.messages import (
     TextPiece,
 )
 
+CONTENT = (TurnStarted, OpStarted, PayloadRef)
+"""Events about what is below the row of a session."""
 EVENTS_MOST = 200_000
 """Events of a batch that are kept until its end comes; the longest session seen has 20,000."""
 HEARTBEAT_S = 5.0
@@ -122,6 +134,8 @@ class RemoteSource:
         self._health = Health(source, host.name, host=host.name)
         self._ahead_us = 0
         self._told: dict[str, bool] = {}
+        self._partly: set[str] = set()
+        """Sessions of which something below the row was told, and not all."""
         """Sessions that were told, and whether all of each was."""
         self._asked: dict[str, None] = {}
         self._cursor = ""
@@ -180,8 +194,8 @@ class RemoteSource:
 
     async def _follow(self) -> AsyncGenerator[Batch, None]:
         """One life of the line."""
-        if not self._agree_on_time():
-            # What was told has other times now.
+        if not self._agree_on_time() or self._partly:
+            # What was told has other times now, or cannot be gone on from.
             self._cursor = ""
         answer = self._line.ask("tail", self.place, cursor=self._cursor)
         self._following = answer
@@ -209,8 +223,8 @@ class RemoteSource:
         """Everything will be told from the beginning: what was told before, and what has to be asked for again, as all
         of it was here."""
         self._cursor = ""
-        stale = dict(self._told)
-        whole = [name for name, is_whole in stale.items() if is_whole and name not in self._asked]
+        stale = {name: is_whole or name in self._partly for name, is_whole in self._told.items()}
+        whole = [name for name, is_whole in self._told.items() if is_whole and name not in self._asked]
         return stale, [*self._asked, *whole]
 
     def _ask_for(self, session_ids: Sequence[str], answer: Answer) -> None:
@@ -218,31 +232,37 @@ class RemoteSource:
             self._line.request(answer, session_id)
 
     def _noted(self, batch: Batch, stale: dict[str, bool]) -> Batch:
-        """Remembers what a batch tells. Of `stale` sessions those that were whole are removed before they are told
-        again, and those that are not told by the first cursor when that comes."""
+        """Remembers what a batch tells. Of `stale` sessions those of which more than the row was told are removed
+        before they are told again, and those that are not told by the first cursor when that comes."""
         events: list[Event] = []
         for event in batch.events:
             if isinstance(event, SessionStarted):
                 if stale.pop(event.session_id, False):
                     events.append(SessionRemoved(source=self.source, ts=event.ts, session_id=event.session_id))
                     self._told[event.session_id] = False
+                    self._partly.discard(event.session_id)
                 self._told.setdefault(event.session_id, False)
             elif isinstance(event, SessionRemoved):
                 self._told.pop(event.session_id, None)
+                self._partly.discard(event.session_id)
                 self._asked.pop(event.session_id, None)
             elif isinstance(event, SourceProgress):
                 self._cursor = event.cursor
                 for session_id in stale:
                     events.append(SessionRemoved(source=self.source, ts=event.ts, session_id=session_id))
                     self._told.pop(session_id, None)
+                    self._partly.discard(session_id)
                     self._asked.pop(session_id, None)
                 stale.clear()
+            elif isinstance(event, CONTENT) and not self._told.get(event.session_id):
+                self._partly.add(event.session_id)
             events.append(event)
         for session_id in batch.loaded:
             if session_id in self._told:
                 self._told[session_id] = True
         for session_id in batch.released:
             self._told[session_id] = False
+        self._partly.difference_update(batch.loaded, batch.released)
         return msgspec.structs.replace(batch, events=events)
 
     def request(self, session_id: str) -> None:
@@ -260,6 +280,7 @@ class RemoteSource:
     def forget(self) -> None:
         """Forgets what was told: the next `tail` begins as the first did."""
         self._told.clear()
+        self._partly.clear()
         self._asked.clear()
         self._cursor = ""
 

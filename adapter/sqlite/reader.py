@@ -158,6 +158,14 @@ class Snapshot:
         return self._lane.opened.file
 
     @property
+    def schema_version(self) -> int:
+        """SQLite's schema cookie, which moves with every change of a table. Raises the adapter's errors."""
+        try:
+            return int(self._raw.execute("PRAGMA schema_version").fetchone()[0])
+        except sqlite3.Error as error:
+            raise translated(error, self.path) from error
+
+    @property
     def state(self) -> object:
         """A token that differs from that of an earlier read when something may have been committed between them."""
         lane = self._lane
@@ -275,13 +283,16 @@ class Reader:
         self.retries += retries
         self.longest_s = max(self.longest_s, longest_s)
 
-    async def read(self, work: Work[T], *, file: tuple[int, int] | None = None, side: bool = False) -> T:
+    async def read(
+        self, work: Work[T], *, file: tuple[int, int] | None = None, schema: int | None = None, side: bool = False
+    ) -> T:
         """Runs a generator function of a snapshot where its connection lives and gives what it returns.
 
         It is done in as many transactions as it takes; it is begun again from its beginning when the
         file was written over or its WAL was made anew meanwhile, so it must not change anything but what it returns.
         `side` uses a connection of its own: what takes long there holds up nothing else. `file` is the one that the
-        work is meant for (`Signature.file`).
+        work is meant for (`Signature.file`), `schema` the cookie of its tables, which each transaction looks at: SQLite
+        takes the quoted name of a column that is not there any more for a text.
 
         Raises SourceChanged when another file than `file` lies at the path or its tables are others, Unread for what
         the work does not catch itself, SourceUnavailable when the file cannot be read now.
@@ -295,7 +306,7 @@ class Reader:
             if file is not None and lane.opened.file != file:
                 raise SourceChanged(f"{self.path} was replaced")
             try:
-                return await self._drive(name, lane, work, patience)
+                return await self._drive(name, lane, work, patience, schema)
             except _Stale:
                 await self._close_lanes()
             except OutOfTime:
@@ -358,13 +369,15 @@ class Reader:
 
     # -- one read
 
-    async def _drive(self, name: str, lane: _Lane, work: Work[T], patience: float) -> T:
+    async def _drive(self, name: str, lane: _Lane, work: Work[T], patience: float, schema: int | None) -> T:
         snapshot = Snapshot(self, lane)
         snapshot._patience = patience
         pieces = work(snapshot)
         outcome: list[T] = []
 
         def step() -> None:
+            if schema is not None and snapshot.schema_version != schema:
+                raise SourceChanged(f"opencode changed the tables of {self.path} (a migration)")
             try:
                 next(pieces)
             except StopIteration as end:

@@ -478,6 +478,17 @@ class TestWhatIsNew:
 
 
 class TestFilterAndOrder:
+    def test_what_a_filter_leaves_in_a_folded_heading_is_another_list_too(self) -> None:
+        scene = Scene(*old(3))
+        scene.view.arrange(Arrangement(grouping="projects"))
+        scene.view.edge(False)
+        scene.view.fold()
+        assert len(scene.view.rows) == 1
+        rows, three = scene.view.rows, {(SOURCE, f"ses_old_{n:02}") for n in range(3)}
+        rows.keep(three)
+        assert rows.keep(three - {(SOURCE, "ses_old_01")})
+        assert not rows.keep(three - {(SOURCE, "ses_old_01")})
+
     def test_a_filter_brings_the_cursor_into_sight_wherever_the_list_was(self) -> None:
         scene = Scene(*old(60), session("ses_new", "New", 10))
         scene.view.edge(True)

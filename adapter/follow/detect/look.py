@@ -13,7 +13,7 @@ from adapter.follow.detect.feed import PAGE, read_feed
 from adapter.follow.detect.rowids import read_inserts
 from adapter.follow.memory import Memory, Record
 from adapter.follow.position import Watermarks
-from adapter.opencode.schema import Schema, schema_version
+from adapter.opencode.schema import Schema
 from adapter.opencode.storage import RawSession, content_of, read_some
 from adapter.sqlite.reader import Pieces, Snapshot
 
@@ -34,7 +34,6 @@ class Look(msgspec.Struct, frozen=True):
     read: dict[str, RawSession] = {}
     strategy: str = ""
     more: bool = False
-    migrated: bool = False
     damaged: str = ""
 
     @property
@@ -57,8 +56,6 @@ class Looker:
         now = snapshot.state
         if now == state:
             return None
-        if schema_version(snapshot) != schema.version:
-            return Look(now, migrated=True)
         changes, more, fed = Changes(), False, False
         if schema.has_events:
             try:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from adapter.contract import BadReference, Hit, Source, SourceMissing, SourceUnavailable
+from adapter.contract import BadReference, Batch, Hit, Source, SourceMissing, SourceUnavailable
 from adapter.events import SessionRemoved, SessionStarted, SourceError, SourceProgress
 from adapter.local import OpencodeSource
 from adapter.pattern import BadPattern
@@ -17,6 +17,8 @@ from adapter.remote import line as lines
 from tests.adapter.follower import Follower, differences, eventually
 from tests.adapter.opencode_writer import OpencodeWriter, tool
 from tests.adapter.remote.wire import Cable, found_at, host, remote
+from tests.adapter.writer_2x import Writer2x, step
+from tests.adapter.writer_preview import WriterPreview
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +77,47 @@ async def test_sessions_are_told_as_they_come_and_until_the_last_one_how_many_ar
         await follower.until(lambda: not follower.batches[-1].health.unread)
         assert not follower.batches[-1].health.listing
         await follower.equals_cold_load()
+
+
+@pytest.mark.parametrize("writer", [Writer2x, WriterPreview], ids=["release of 2.x", "preview of 2.x"])
+async def test_what_was_told_in_part_before_a_cut_is_told_anew(
+    writer: type[Writer2x | WriterPreview], tmp_path: Path
+) -> None:
+    with writer(tmp_path / "opencode.db", ms=1_795_000_000_000) as opencode:
+        # Long ago, so that nothing reads it by itself.
+        session = opencode.session("Long")
+        prompts: list[str] = []
+        for n in range(30):
+            prompts.append(opencode.prompt(session, f"Prompt {n}"))
+            for _ in range(4):
+                said = {"type": "text", "text": "y" * 3000}
+                opencode.add(session, "assistant", step(said, created=n, completed=n + 10, tokens=10))
+        opencode.ms = 1_795_500_000_000
+        for n in range(5):
+            opencode.prompt(opencode.session(f"Other {n}"))
+        opencode.ms = None
+        cable = Cable(found_at(opencode.path))
+        source = remote(cable)
+        noted = source._noted
+
+        def cut_behind_the_beginning(batch: Batch, stale: dict[str, bool]) -> Batch:
+            if session in batch.begun and cable.lives == 1:
+                cable.flowing.clear()
+                cable.cut()
+            return noted(batch, stale)
+
+        source._noted = cut_behind_the_beginning  # type: ignore[method-assign]
+        async with Follower(opencode.path, source=source) as follower:
+            await follower.until(lambda: any(isinstance(event, SourceProgress) for event in follower.events))
+            source.request(session)
+            await follower.until(lambda: any(session in batch.begun for batch in follower.batches))
+            opencode.go_back_to(prompts[2])
+            cable.flowing.set()
+            await follower.until(lambda: any(session in batch.loaded for batch in follower.batches))
+            await follower.equals_cold_load()
+            here = follower.session(session)
+            assert here is not None
+            assert list(here.prompts) == prompts[:2]
 
 
 async def test_a_line_that_is_cut_comes_back_and_goes_on_behind_its_cursor(opencode: OpencodeWriter) -> None:

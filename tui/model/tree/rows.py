@@ -323,15 +323,15 @@ class VisibleRows:
         return bool(shown)
 
     def keep(self, kept: Collection[SessionKey] | None) -> bool:
-        """Shows only these trees, all of them for None. True when the list is another one."""
-        before = self._shown
+        """Shows only these trees, all of them for None. True when the list is another one, or what is folded away."""
+        before = self._shown, self._listed
         # One more letter of a filter leaves some of the trees that the letters before have left, in their order.
         left = [place for place in self._listed if place[-1] in kept] if kept is not None else []
         self._kept = kept
         self.headings.forget()
         self._list(left if kept is not None and len(left) == len(kept) else None)
         self._count_busy()
-        return self._shown != before
+        return (self._shown, self._listed) != before
 
     def arrange(self, arrangement: Arrangement) -> None:
         """Puts the trees into another order, or into other groups."""
