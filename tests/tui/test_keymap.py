@@ -43,6 +43,20 @@ def test_of_two_new_bindings_on_one_key_the_first_has_it() -> None:
     assert found == Keymap({"tree.up": "f6"}, ("f6 is 'row up' already: tree.down keeps down,j",))
 
 
+def test_the_keys_that_move_among_what_was_found_are_not_to_be_had() -> None:
+    found = parse('"search.line" = "down"\n"search.close" = "pagedown,f9"\n', SCOPES)
+    assert found.keys == {}
+    assert sorted(found.problems) == [
+        "down is 'move among what was found' already: search.line keeps tab,shift+tab",
+        "pagedown is 'move among what was found' already: search.close keeps escape",
+    ]
+
+
+def test_of_a_binding_that_is_there_twice_the_first_counts() -> None:
+    found = parse('"tree.up" = "f6"\n[tree]\nup = "f7"\n', SCOPES)
+    assert found == Keymap({"tree.up": "f6"}, ("tree.up is there twice: f6 counts",))
+
+
 def test_the_same_key_may_mean_one_thing_in_the_tree_and_another_in_a_text() -> None:
     assert parse('"tree.up" = "f6"\n"text.up" = "f6"\n', SCOPES).problems == ()
 

@@ -14,7 +14,7 @@ from tui.screens.doors import DoorScreen
 from tui.screens.help import HelpScreen
 from tui.screens.jumps import JumpScreen
 from tui.screens.main import MainScreen
-from tui.screens.search import SearchScreen
+from tui.screens.search import AMONG_HITS, SearchScreen
 from tui.screens.spend import RANGE_KEYS, SpendScreen
 from tui.widgets.detail import Detail
 from tui.widgets.filter_bar import FilterInput
@@ -57,7 +57,7 @@ SCOPES: list[Scope] = [
     Scope([*_SHARED, *PARTS[TEXT], *PARTS[READING]]),
     Scope([*_SHARED, *(each for each in TimelineView.BINDINGS if isinstance(each, Binding))]),
     Scope([*_ANYWHERE, *PARTS[FILTER], *_LINE], typed=True),
-    Scope([*_ANYWHERE, *PARTS[SEARCH], *_LINE], typed=True),
+    Scope([*_ANYWHERE, *PARTS[SEARCH], *_LINE, AMONG_HITS], typed=True),
     Scope([*_ANYWHERE, *PARTS[HELP], *_VIEW]),
     Scope([binding for binding in _SPEND if isinstance(binding, Binding)]),
 ]

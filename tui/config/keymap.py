@@ -87,6 +87,8 @@ def parse(text: str, scopes: Sequence[Scope]) -> Keymap:
             problems.append(f"there is no {shown}")
         elif not isinstance(value, str) or not value.strip():
             problems.append(f'{shown}: a text with keys is wanted, as "{known[name].key}"')
+        elif name in wanted:
+            problems.append(f"{shown} is there twice: {wanted[name]} counts")
         elif strange := [key for key in _split(value) if not _exists(key)]:
             problems.append(f"{shown}: there is no key {sanitize.label(strange[0], 30)}")
         else:

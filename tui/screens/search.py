@@ -33,6 +33,8 @@ from tui.widgets.key_bar import KeyBar
 
 PAUSE_S = 0.3
 """Seconds without a letter after which what was typed is looked for."""
+AMONG_HITS = Binding("up,down,pageup,pagedown", "", "move among what was found")
+"""What the keys do that the line in which words are typed leaves alone."""
 TICK_S = 1.0
 """Seconds between two looks at how long ago the sessions of the results are."""
 LEAST = 2
@@ -238,7 +240,7 @@ class SearchScreen(Contained, Screen[None]):
     # --- the results -----------------------------------------------------------------------------------------
 
     def on_key(self, event: events.Key) -> None:
-        # What a line of text has no use for moves in the list below it.
+        # `AMONG_HITS`, which a line of text has no use for.
         page = max(1, self.hits.size.height - 1)
         step = {"up": -1, "down": 1, "pageup": -page, "pagedown": page}.get(event.key)
         if step is not None:
