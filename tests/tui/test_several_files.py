@@ -131,8 +131,12 @@ async def test_the_screen_shows_one_row_and_no_backup_in_the_bar(
         assert sum("Both" in line for line in lines[:20] if "●" in line or "◦" in line or "☓" in line) == 1
         assert [key[0] for key in app.view.rows.tops()] == [live.source]
         assert "databases" not in lines[0]
-        told = "".join(line.partition("▏")[2].strip() for line in lines)
-        assert "opencode-next.dbthe same, as of 2023-11-1" in told
+
+        def told() -> str:
+            return "".join(line.partition("▏")[2].strip() for line in screen_text(app))
+
+        # Not at once where the detail has just been drawn.
+        await until(pilot, lambda: "opencode-next.dbthe same, as of 2023-11-1" in told())
         # It goes on in the other file, which was none.
         session = writers[1].sessions[0]
         writers[1].user(session, "Go on")

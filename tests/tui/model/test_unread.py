@@ -58,7 +58,7 @@ def said(store: Store) -> Said:
         listed=listing(store, [only], NOW, [])["sessions"][0]["state"],
         line=next(tree_text(store, tops(store), NOW)).partition("  [")[0],
         failed_today=Tally(store).update(ChangeSet(roots={KEY}, dirty=set()), NOW).failed_today,
-        fails=bool(failures(only)),
+        fails=bool(failures(store, only)),
     )
 
 
