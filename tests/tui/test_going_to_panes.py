@@ -475,7 +475,12 @@ def test_of_an_environment_only_the_variables_of_terminals_are_kept() -> None:
         "TMUX_PANE": "%3",
         "WINDOW": "x" * 9999,
     }
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, env=environ) as child:
+    program = "print(flush=True); input()"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", program], env=environ, **pipes) as child:
+        # Before it runs its environment may be empty.
+        assert child.stdout is not None
+        child.stdout.readline()
         started = psutil.Process(child.pid).create_time()
         assert surroundings(child.pid, started) == {"KITTY_WINDOW_ID": "7", "TMUX_PANE": "%3"}
         assert surroundings(child.pid, started - 100) is None, "the pid of another process"

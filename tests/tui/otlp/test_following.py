@@ -156,6 +156,20 @@ async def test_a_fork_is_linked_to_where_it_was_made() -> None:
     assert place.link == (trace_id("p", "p.u1"), span_id("run", "p", "p.u1"))
 
 
+async def test_a_fork_of_a_sub_agent_whose_call_is_not_known_yet_waits_for_its_link() -> None:
+    called = op("p.t", "p.a1", "tool", 1, 4, session_id="p", name="subagent")
+    assert isinstance(called, OpStarted)
+    asks = msgspec.structs.replace(called, tool="task")
+    places, _ = places_of(p=events_of(session("p", 1), turn("p.a1", 1, 3, "p.u1", session_id="p"), asks), c=CHILD)
+    noted(places, CHILD)
+    noted(places, events_of(session("f", 9, session_kind="fork", extras={"fork_session_id": "c"})))
+    for _ in range(2):
+        with pytest.raises(Undecided):
+            await places.of("f", "f.u1", at(10))
+    noted(places, PARENT)
+    assert (await places.of("f", "f.u1", at(10))).link == (trace_id("p", "p.u1"), span_id("run", "c", "c.u1"))
+
+
 # -- what is over
 
 

@@ -181,12 +181,17 @@ class Places:
         return history
 
     async def _fork(self, session_id: str, known: Known, depth: int) -> tuple[int, int] | None:
-        """The newest run of its original when a fork was made."""
+        """The newest run of its original when a fork was made. Raises Undecided."""
         if session_id not in self._forks:
             self._forks[session_id] = None  # of a cycle of forks one has no link
             runs = [run for run in (await self._read(known.fork_of)).runs() if run.steps[0].began.ts < known.began]
             runs = [run for run in runs if not run.steps[0].by_user]
             if runs:
-                place = await self.of(known.fork_of, runs[-1].id, runs[-1].start, depth + 1)
+                try:
+                    place = await self.of(known.fork_of, runs[-1].id, runs[-1].start, depth + 1)
+                except Undecided:
+                    # It has one, which is known later.
+                    del self._forks[session_id]
+                    raise
                 self._forks[session_id] = place.trace, span_id("run", known.fork_of, runs[-1].id)
         return self._forks[session_id]
