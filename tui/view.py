@@ -277,20 +277,20 @@ class View:
         # A profile of a tick: two thirds were asking thirty rows that say a day what they say now.
         self._frame.aged = self.rows.aged(self.place.keys_in_sight(), before, now_us)
         self._frame.rows = self._frame.rows or filtered or is_set_back or is_new_minute
-        self._frame.detail = is_new_minute or self._is_told_in_seconds() or self.cursor in self._frame.aged
+        self._frame.detail = is_new_minute or self._is_told_in_seconds()
         self._read_on()
         if self.looking.go_on(now_us):
             self._frame.look = True
         return self._done()
 
     def _is_told_in_seconds(self) -> bool:
-        """Whether a second changes what the detail says: something goes on in the tree of the cursor, or has just now;
-        of a heading, anywhere at all."""
+        """Whether a second changes what the detail says: the row of the cursor is another one, or something has gone on
+        in its tree just now; of a heading, anywhere at all."""
         session = self.store.session_of(self.cursor) if self.cursor is not None else None
         if session is None:
             return self._is_young or self.rows.anything_open
-        top = self.store.top_of(session)
-        return self.rows.is_live_tree(top) or self._is_recent(subtree(self.store, top).last_ts)
+        last_ts = subtree(self.store, self.store.top_of(session)).last_ts
+        return self.cursor in self._frame.aged or self._is_recent(last_ts)
 
     def heard(self, healths: Mapping[str, Health], now_us: int) -> Frame:
         """Takes in the newest health of each source, which says when that was looked at last."""
@@ -881,7 +881,8 @@ class View:
         tops, cursor, store, first = self.rows.tops(), self.cursor, self.store, self._first()
         where = "in what the filter shows" if self.finder.on else "here"
         if kind == "failed":
-            among = [key for key, session in store.sessions.items() if session.turns or failures(store, session)]
+            read = (key for key, one in store.sessions.items() if one.turns or one.final_status == "failed")
+            among = {*read, *store.given_back}
             found = seek(store, tops, cursor, partial(failures, store), forward=forward, among=among, first=first)
             nothing = self._nothing_failed(tops, where) if found is None else ""
         else:

@@ -244,12 +244,15 @@ class TestAges:
 
     def test_what_only_time_has_made_an_orphan_is_drawn_as_one_and_then_left_alone(self) -> None:
         scene = Scene(*call_that_may_wait())
-        scene.view.rows.open(self.key("ses_perm"))
-        scene.later(SECOND)
-        frames = [scene.later(step) for step in (5 * HOUR, 5 * HOUR, 5 * HOUR)]
-        assert frames[-1].rows, "a minute is a moment to look at all"
-        assert not scene.view.rows.anything_open
-        assert scene.later(SECOND).aged == set()
+        scene.view.fold()
+        scene.later(12 * HOUR - 5 * SECOND)
+        assert scene.view.rows.anything_open
+        drawn: list[tuple[bool, bool]] = []
+        for _ in range(10):
+            frame = scene.later(SECOND)
+            drawn.append((scene.view.rows.anything_open, self.key("ses_perm") in frame.aged))
+        ended = drawn.index((False, True))
+        assert drawn == [(True, True)] * ended + [(False, True)] + [(False, False)] * (9 - ended)
 
     def test_a_line_that_is_cut_or_stands_again_is_a_moment_to_look_at_all_rows(self) -> None:
         scene = Scene(*old(6), started=NOW_US - NOW_US % MINUTE)
