@@ -243,16 +243,20 @@ class TestAges:
         assert scene.later(20 * SECOND).aged == {self.key("ses_b")}
 
     def test_what_only_time_has_made_an_orphan_is_drawn_as_one_and_then_left_alone(self) -> None:
-        scene = Scene(*call_that_may_wait())
+        scene = Scene(*call_that_may_wait(), *old(2))
+        # By name, so that its row stays where it is; with a sub-agent, so that its age says another minute later.
+        scene.view.arrange(Arrangement(order="name"))
+        scene.view.select(self.key("ses_perm"))
         scene.view.fold()
-        scene.later(12 * HOUR - 5 * SECOND)
-        assert scene.view.rows.anything_open
-        drawn: list[tuple[bool, bool]] = []
-        for _ in range(10):
+        scene.now += 31 * SECOND
+        scene.feed(session("ses_kid", "Kid", -30, parent_id="ses_perm"))
+        scene.now = NOW_US
+        scene.later(12 * HOUR - 3 * SECOND)
+        drawn = []
+        for _ in range(6):
             frame = scene.later(SECOND)
-            drawn.append((scene.view.rows.anything_open, self.key("ses_perm") in frame.aged))
-        ended = drawn.index((False, True))
-        assert drawn == [(True, True)] * ended + [(False, True)] + [(False, False)] * (9 - ended)
+            drawn.append((scene.view.rows.anything_open, frame.rows, self.key("ses_perm") in frame.aged))
+        assert drawn == [(True, False, True)] * 2 + [(False, False, True)] + [(False, False, False)] * 3
 
     def test_a_line_that_is_cut_or_stands_again_is_a_moment_to_look_at_all_rows(self) -> None:
         scene = Scene(*old(6), started=NOW_US - NOW_US % MINUTE)
