@@ -58,6 +58,8 @@ from adapter.remote.messages import (
 
 CONTENT = (TurnStarted, OpStarted, PayloadRef)
 """Events about what is below the row of a session."""
+ROW, PART, WHOLE = range(3)
+"""How much was told of a session: its row, something below it, all."""
 EVENTS_MOST = 200_000
 """Events of a batch that are kept until its end comes; the longest session seen has 20,000."""
 HEARTBEAT_S = 5.0
@@ -133,9 +135,8 @@ class RemoteSource:
         self._line = host.line
         self._health = Health(source, host.name, host=host.name)
         self._ahead_us = 0
-        self._told: dict[str, bool] = {}
-        self._partly: set[str] = set()
-        """Sessions of which something below the row was told, and not all."""
+        self._told: dict[str, int] = {}
+        """How much of each session was told: ROW, PART or WHOLE."""
         """Sessions that were told, and whether all of each was."""
         self._asked: dict[str, None] = {}
         self._cursor = ""
@@ -194,15 +195,15 @@ class RemoteSource:
 
     async def _follow(self) -> AsyncGenerator[Batch, None]:
         """One life of the line."""
-        if not self._agree_on_time() or self._partly:
+        if not self._agree_on_time() or PART in self._told.values():
             # What was told has other times now, or cannot be gone on from.
             self._cursor = ""
         answer = self._line.ask("tail", self.place, cursor=self._cursor)
         self._following = answer
         try:
             if self._cursor:
-                stale: dict[str, bool] = {}
-                wanted = [session_id for session_id in self._asked if not self._told.get(session_id)]
+                stale: dict[str, int] = {}
+                wanted = [session_id for session_id in self._asked if self._told.get(session_id) != WHOLE]
             else:
                 stale, wanted = self._anew()
             self._ask_for(wanted, answer)
@@ -219,50 +220,46 @@ class RemoteSource:
             self._following = None
             answer.close()
 
-    def _anew(self) -> tuple[dict[str, bool], list[str]]:
+    def _anew(self) -> tuple[dict[str, int], list[str]]:
         """Everything will be told from the beginning: what was told before, and what has to be asked for again, as all
         of it was here."""
         self._cursor = ""
-        stale = {name: is_whole or name in self._partly for name, is_whole in self._told.items()}
-        whole = [name for name, is_whole in self._told.items() if is_whole and name not in self._asked]
+        stale = dict(self._told)
+        whole = [name for name, told in stale.items() if told == WHOLE and name not in self._asked]
         return stale, [*self._asked, *whole]
 
     def _ask_for(self, session_ids: Sequence[str], answer: Answer) -> None:
         for session_id in session_ids:
             self._line.request(answer, session_id)
 
-    def _noted(self, batch: Batch, stale: dict[str, bool]) -> Batch:
+    def _noted(self, batch: Batch, stale: dict[str, int]) -> Batch:
         """Remembers what a batch tells. Of `stale` sessions those of which more than the row was told are removed
         before they are told again, and those that are not told by the first cursor when that comes."""
         events: list[Event] = []
         for event in batch.events:
             if isinstance(event, SessionStarted):
-                if stale.pop(event.session_id, False):
+                if stale.pop(event.session_id, ROW) > ROW:
                     events.append(SessionRemoved(source=self.source, ts=event.ts, session_id=event.session_id))
-                    self._told[event.session_id] = False
-                    self._partly.discard(event.session_id)
-                self._told.setdefault(event.session_id, False)
+                    self._told[event.session_id] = ROW
+                self._told.setdefault(event.session_id, ROW)
             elif isinstance(event, SessionRemoved):
                 self._told.pop(event.session_id, None)
-                self._partly.discard(event.session_id)
                 self._asked.pop(event.session_id, None)
             elif isinstance(event, SourceProgress):
                 self._cursor = event.cursor
                 for session_id in stale:
                     events.append(SessionRemoved(source=self.source, ts=event.ts, session_id=session_id))
                     self._told.pop(session_id, None)
-                    self._partly.discard(session_id)
                     self._asked.pop(session_id, None)
                 stale.clear()
-            elif isinstance(event, CONTENT) and not self._told.get(event.session_id):
-                self._partly.add(event.session_id)
+            elif isinstance(event, CONTENT) and self._told.get(event.session_id) == ROW:
+                self._told[event.session_id] = PART
             events.append(event)
         for session_id in batch.loaded:
             if session_id in self._told:
-                self._told[session_id] = True
+                self._told[session_id] = WHOLE
         for session_id in batch.released:
-            self._told[session_id] = False
-        self._partly.difference_update(batch.loaded, batch.released)
+            self._told[session_id] = ROW
         return msgspec.structs.replace(batch, events=events)
 
     def request(self, session_id: str) -> None:
@@ -280,7 +277,6 @@ class RemoteSource:
     def forget(self) -> None:
         """Forgets what was told: the next `tail` begins as the first did."""
         self._told.clear()
-        self._partly.clear()
         self._asked.clear()
         self._cursor = ""
 

@@ -100,7 +100,7 @@ async def test_what_was_told_in_part_before_a_cut_is_told_anew(
         source = remote(cable)
         noted = source._noted
 
-        def cut_behind_the_beginning(batch: Batch, stale: dict[str, bool]) -> Batch:
+        def cut_behind_the_beginning(batch: Batch, stale: dict[str, int]) -> Batch:
             if session in batch.begun and cable.lives == 1:
                 cable.flowing.clear()
                 cable.cut()
