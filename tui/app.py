@@ -122,7 +122,7 @@ class ViewerApp(TerminalApp, ContainedApp, KeysInTurn, inherit_bindings=False):
         self._asked = ending.Asked()
         self.store = Store(limits)
         self.view = View(self.store, self.now_us(), notify=notify or wishes.on)
-        self.view.sources = len(sources)
+        self.view.sources.expected = len(sources)
         self.wishes = wishes
         self._command: NotifyCommand | None = None
         if wishes.command:

@@ -21,6 +21,7 @@ from tui.model.records import ChangeSet, Key, Session, SessionKey, session_key, 
 from tui.model.status.bands import Need
 from tui.model.status.counts import Tally
 from tui.model.status.notices import Notice, Notices
+from tui.model.status.sources import Sources
 from tui.model.status.state import newest_turn
 from tui.model.status.summary import Summary
 from tui.model.status.thresholds import MINUTE, SECOND
@@ -38,9 +39,6 @@ from tui.model.tree.under_cursor import UnderCursor, under_cursor
 from tui.model.tree.unfold import cycle, fold_all, reveal
 from tui.text import sanitize
 
-STALE = 15 * SECOND
-"""µs since the last look at a source after which what is shown is not called live any more. A source that works says
-that it looked at least every 5 s (`adapter.follow.follower.HEARTBEAT_S`)."""
 BACK_LIMIT = 50
 """Jumps that can be taken back."""
 _SOON_S = 0.05
@@ -102,7 +100,7 @@ Pane = Literal["tree", "filter", "detail", "search"]
 
 class View:
     """The state of the screen. `notify` gives notices; they are `silenced` when they were wanted and are not. `problem`
-    is what to say about what is wrong outside, `sources` how many there are at least, `fault` about an error of our
+    is what to say about what is wrong outside, `fault` about an error of our
     own, "" for nothing; `pane` is where the keys go, `tab` what the user wants of a detail, "" for the first. With
     `one_pane` there is room for one pane only, and enter leads to the detail; `zoomed` is whether the detail is the
     whole screen although there is room for both, `wrap` whether long lines of texts are broken.
@@ -129,11 +127,7 @@ class View:
         self.tab = ""
         self.problem = ""
         self.fault = ""
-        self.sources = 0
-        self.healths: tuple[Health, ...] = ()
-        self.listing = False
-        """Whether a source has more sessions than it has told so far."""
-        self._known: dict[str, tuple[Health, int]] = {}
+        self.sources = Sources()
         self._cut: dict[str, int] = {}
         self._untouched = True
         self._rested = False
@@ -147,6 +141,7 @@ class View:
         self._summed = Sum()
         self._titled = (0, 0)
         self._said_of_sources: object = None
+        self._listing = False
         self._watched: frozenset[str] = frozenset()
         self._cursor: Key | None = None
         self._begin()
@@ -189,11 +184,9 @@ class View:
             self.paused,
             self.new.above,
             self.new.below,
-            *self._stale(),
+            *self.sources.stale(self.now),
             self.silenced,
-            (bool(self.store.sessions) or any(health.state == "ok" for health in self.healths))
-            and not 0 < len(self.healths) < self.sources
-            and not any(one.state == "ok" and one.listing and not one.unread for one in self.healths),
+            (bool(self.store.sessions) or self.sources.is_any_read) and self.sources.has_counts,
         )
 
     @property
@@ -201,7 +194,8 @@ class View:
         """Whether the next second may change something: a session is not at its end, a notice is to be given, or the
         age of what is shown is."""
         pending = self.notify and self.notices.pending
-        return self.rows.anything_open or pending or self.reading.on or self._is_young or self._stale()[0] > 0
+        is_stale = self.sources.stale(self.now)[0] > 0
+        return self.rows.anything_open or pending or self.reading.on or self._is_young or is_stale
 
     @property
     def _is_young(self) -> bool:
@@ -218,8 +212,7 @@ class View:
         period = SECOND if self.busy else MINUTE
         if now_us // period != self._ticked // period:
             return _SOON_S
-        due = [period - now_us % period]
-        due += [looked + STALE - now_us for _, looked in self._known.values() if looked + STALE > now_us]
+        due = [period - now_us % period, *self.sources.fresh_for(now_us)]
         return max(_SOON_S, min(due) / SECOND)
 
     def trees_in_sight(self) -> set[SessionKey]:
@@ -230,12 +223,6 @@ class View:
         """The sources of which the processes can change what is said: something goes on there, or may."""
         never = {source for source in self.rows.open_sources if source not in self.store.processes}
         return frozenset({source for source, _ in self.rows.needs} | never)
-
-    def _stale(self) -> tuple[int, str]:
-        """See `Summary`."""
-        ages = [(self.now - looked, health.host) for health, looked in self._known.values() if health.state == "ok"]
-        age, host = max(ages, default=(0, ""))
-        return (age // SECOND, host) if age >= STALE else (0, "")
 
     # --- what arrives, and time --------------------------------------------------------------------------------
 
@@ -294,21 +281,16 @@ class View:
 
     def heard(self, healths: Mapping[str, Health], now_us: int) -> Frame:
         """Takes in the newest health of each source, which says when that was looked at last."""
-        self.healths = tuple(healths.values())
-        for name, health in healths.items():
-            before = self._known.get(name)
-            if before is None or before[0] is not health:
-                # A clock that is ahead of ours must not make a source fresh for longer. Who does not say is believed.
-                self._known[name] = (health, min(now_us, int(health.looked * SECOND) or now_us))
+        self.sources.hear(healths, now_us)
         self._pass(now_us)
-        said = [*map(_in_bar, self.healths)], bool(self.store.sessions)
+        said = self.sources.in_bar(), bool(self.store.sessions)
         if said != self._said_of_sources:
             self._said_of_sources, self._frame.status = said, True
         if self._cut != self.store.cut:
             # Where nobody sees anything no age goes on.
             self._cut, self._frame.rows = dict(self.store.cut), True
-        if self.listing != (listing := any(health.listing for health in self.healths)):
-            self.listing, self._frame.heading = listing, True
+        if self._listing != self.sources.is_listing:
+            self._listing, self._frame.heading = self.sources.is_listing, True
         return self._done()
 
     def rebuild(self, now_us: int) -> Frame:
@@ -341,7 +323,7 @@ class View:
         step."""
         if now_us < self.now:
             self.tally.recount(now_us)
-            self._known = {name: (health, min(looked, now_us)) for name, (health, looked) in self._known.items()}
+            self.sources.set_back(now_us)
         self.now = now_us
 
     def _update(self, changes: ChangeSet, filtered: bool) -> None:
@@ -1027,11 +1009,6 @@ class View:
 
     def _load(self, sessions: list[Session]) -> None:
         self._frame.load += [session.key for session in sessions]
-
-
-def _in_bar(health: Health) -> tuple[object, ...]:
-    """What the bar, and the sentences where there is no session, say of a source."""
-    return health.path, health.host, health.backup, health.state, health.message, health.listing, health.unread
 
 
 def _itself(session: Session) -> list[Key]:

@@ -9,7 +9,7 @@ from tests.tui import story
 from tests.tui.stage import Batch, FakeSource, feed, health, playing, screen_text, until
 from tests.tui.states import asked, begun
 from tests.tui.story import NOW, session
-from tui import view
+from tui.model.status.sources import STALE
 
 
 async def test_a_session_that_begins_to_wait_out_of_sight_is_counted_and_found() -> None:
@@ -71,7 +71,7 @@ async def test_a_source_that_has_not_looked_for_long_is_not_called_live() -> Non
     source.first = [Batch(story.others())]
     async with playing(source=source, clock=lambda: moment[0]) as (app, pilot):
         await until(pilot, lambda: "● live" in screen_text(app)[0])
-        moment[0] += view.STALE / 1_000_000 + 27
+        moment[0] += STALE / 1_000_000 + 27
         app.main.tick()
         await pilot.pause()
         assert "● last look 42s ago" in screen_text(app)[0]

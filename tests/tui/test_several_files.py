@@ -125,7 +125,7 @@ async def test_the_screen_shows_one_row_and_no_backup_in_the_bar(
     app = ViewerApp([live], discover=lambda: [backup])
     async with app.run_test(size=(160, 40)) as pilot:
         await until(pilot, lambda: len(app.store.copies.aside) == 2)
-        await until(pilot, lambda: len(app.view.healths) == 2)
+        await until(pilot, lambda: len(app.view.sources.healths) == 2)
         await pilot.pause()
         lines = screen_text(app)
         assert sum("Both" in line for line in lines[:20] if "●" in line or "◦" in line or "☓" in line) == 1

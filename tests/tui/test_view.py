@@ -317,12 +317,12 @@ class TestFreshness:
 
 class TestListing:
     def bar(self, scene: Scene) -> str:
-        status = Status(healths=scene.view.healths, summary=scene.view.summary)
+        status = Status(healths=scene.view.sources.healths, summary=scene.view.summary)
         return "".join(text for text, _ in status_line(status, 120))
 
     def heading(self, scene: Scene) -> str:
         view = scene.view
-        return "".join(text for text, _ in filter_line.count(view.finder, view.rows.total, view.listing))
+        return "".join(text for text, _ in filter_line.count(view.finder, view.rows.total, view.sources.is_listing))
 
     def test_the_newest_of_many_sessions_are_not_said_to_be_all(self) -> None:
         scene = Scene(*old(12))
@@ -354,7 +354,7 @@ class TestListing:
 
     def test_before_every_database_has_told_something_there_is_no_count(self) -> None:
         scene = Scene(*old(12))
-        scene.view.sources = 2
+        scene.view.sources.expected = 2
         scene.view.heard({SOURCE: health(looked=float(NOW))}, scene.now)
         assert "0 at work" not in self.bar(scene)
         gone = health(looked=float(NOW), state="waiting", message="there is none")

@@ -225,14 +225,14 @@ class MainScreen(Contained, SparseScreen, DoorScreen, JumpScreen):
         before, self._lags, self.behind = self.behind, lags, behind
         frame = self.view.heard(healths, self.now())
         if frame.status:
-            self._databases = databases(self.view.healths)
+            self._databases = databases(self.view.sources.healths)
         frame.status = frame.status or behind != before
         if self.health.display:
             self._show_health()
         self.draw(frame)
 
     def _show_health(self) -> None:
-        self.health.update(self.view.healths, self._lags(), self.view.tally.counts)
+        self.health.update(self.view.sources.healths, self._lags(), self.view.tally.counts)
 
     def show_problem(self, text: str) -> None:
         """Shows one calm line, or takes it away."""
@@ -326,7 +326,7 @@ class MainScreen(Contained, SparseScreen, DoorScreen, JumpScreen):
 
     def _show_empty(self) -> bool:
         """Sentences instead of the panes where no source has a session, and none is in trouble; whether it is so."""
-        healths = self.view.healths
+        healths = self.view.sources.healths
         empty = not self.store.sessions and bool(healths) and all(one.state in ("ok", "waiting") for one in healths)
         if empty != self.empty.display:
             self.empty.display, self.panes.display = empty, not empty
@@ -339,9 +339,9 @@ class MainScreen(Contained, SparseScreen, DoorScreen, JumpScreen):
         status = Status(
             paths=() if empty else self.paths,
             # That a file of this machine is waited for say the sentences.
-            healths=tuple(one if one.host else msgspec.structs.replace(one, message="") for one in view.healths)
+            healths=tuple(one if one.host else msgspec.structs.replace(one, message="") for one in view.sources.healths)
             if empty
-            else view.healths,
+            else view.sources.healths,
             lags=self._lags(),
             behind=self.behind,
             summary=view.summary,
@@ -357,7 +357,7 @@ class MainScreen(Contained, SparseScreen, DoorScreen, JumpScreen):
 
     def _show_heading(self) -> None:
         shown = filter_line.order(self.rows.arrangement)
-        count = filter_line.count(self.finder, self.rows.total, self.view.listing)
+        count = filter_line.count(self.finder, self.rows.total, self.view.sources.is_listing)
         chips = filter_line.chips(self.finder)
         self.heading.show([heading(self.sessions.size.width, [*count, *chips, *shown], filter_line.sums(self.finder))])
         self._show_where()
