@@ -20,7 +20,7 @@ from tests.tui.test_palette import ask
 from tui.app import ViewerApp
 from tui.model.records import Key
 from tui.render.bars.help import MOUSE
-from tui.render.rows.tree_row import fold_span
+from tui.render.rows.columns import fold_span
 
 
 async def wheel(pilot: Pilot[Any], selector: str, down: bool, times: int = 1) -> None:

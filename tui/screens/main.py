@@ -37,7 +37,7 @@ from tui.render.bars.breadcrumb import breadcrumb, databases
 from tui.render.bars.health import Lags
 from tui.render.bars.status import Status
 from tui.render.cards.tabs import INPUT, KEYS, NAMES, OUTPUT, OVERVIEW, TIMELINE, TRANSCRIPT
-from tui.render.rows.tree_row import heading
+from tui.render.rows.columns import heading
 from tui.screens.doors import DoorScreen
 from tui.screens.jumps import JumpScreen
 from tui.text import sanitize

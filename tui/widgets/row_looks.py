@@ -8,7 +8,7 @@ from rich.style import Style
 from textual.strip import Strip
 
 from tui.model.records import Key, Row
-from tui.render.rows.tree_row import Cells, laid_out
+from tui.render.rows.columns import Cells, laid_out
 from tui.widgets.roles import RoleStyles
 
 MOST = 500

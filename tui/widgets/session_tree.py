@@ -16,8 +16,9 @@ from textual.timer import Timer
 
 from tui.model.records import Key, Row
 from tui.model.tree.layout import shown_session
+from tui.render.rows.columns import Cells, fold_span
 from tui.render.rows.heading import heading_cells
-from tui.render.rows.tree_row import Cells, cells_of, fold_span, under_filter
+from tui.render.rows.tree_row import cells_of, under_filter
 from tui.view import Frame, View
 from tui.widgets.row_looks import Drawn, RowLooks
 from tui.widgets.virtual_lines import VirtualLines

@@ -21,7 +21,8 @@ from tui.model.status.table import BY_NAME, ORDER, StateName
 from tui.model.status.thresholds import MINUTE, SECOND
 from tui.model.store.store import Store
 from tui.render import glyphs
-from tui.render.rows.tree_row import cells_of, laid_out
+from tui.render.rows.columns import laid_out
+from tui.render.rows.tree_row import cells_of
 
 HOUR = 60 * MINUTE
 LONG = " and what else there is to be said of it in a title that no screen has the room for" * 3

@@ -16,8 +16,9 @@ from tui.model.records import Key, Row
 from tui.model.store.store import Store
 from tui.model.tree.headings import Sum, heading_key
 from tui.render.lines import ROLES, plain
+from tui.render.rows.columns import Cells, columns_for, heading, laid_out
 from tui.render.rows.heading import heading_cells
-from tui.render.rows.tree_row import Cells, cells_of, columns_for, heading, laid_out
+from tui.render.rows.tree_row import cells_of
 
 WIDTHS = (60, 80, 100, 120, 160, 200, 250)
 STYLES = {role: Style() for role in ROLES}

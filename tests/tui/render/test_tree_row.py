@@ -16,7 +16,8 @@ from tui.model.records import Key, Row
 from tui.model.store.store import Store
 from tui.render.bars.breadcrumb import breadcrumb, databases
 from tui.render.lines import ROLES, plain
-from tui.render.rows.tree_row import cells_of, columns_for, fold_span, heading, laid_out, under_filter
+from tui.render.rows.columns import columns_for, fold_span, heading, laid_out
+from tui.render.rows.tree_row import cells_of, under_filter
 
 STYLES = {role: Style() for role in ROLES}
 NOW_US = NOW * 1_000_000

@@ -15,7 +15,7 @@ from tui.render import numbers
 from tui.render.cards.labelled import row, usage_lines
 from tui.render.glyphs import mark
 from tui.render.lines import Line, Span
-from tui.render.rows.tree_row import Cells
+from tui.render.rows.columns import Cells
 from tui.text.moments import date_and_time
 
 _COUNTED: tuple[tuple[Need, StateName, str], ...] = (
